@@ -1,0 +1,1 @@
+"""framefind: find the moment in your videos by what is in them."""

@@ -1,0 +1,25 @@
+"""What framefind raises. Every message names the thing that is wrong and says what to do."""
+
+
+class FramefindError(Exception):
+    """The base of every error that framefind raises on purpose."""
+
+
+class VideoError(FramefindError):
+    """A video cannot be decoded; the message says why."""
+
+
+class NotAVideoError(VideoError):
+    """A file holds no video at all: a still picture, audio, text, a playlist, anything else."""
+
+
+class ModelError(FramefindError):
+    """A model cannot be loaded, or its vectors are unusable."""
+
+
+class LibraryError(FramefindError):
+    """A library is missing, not a library, busy, of another model or of a newer schema."""
+
+
+class QueryError(FramefindError):
+    """A query cannot be understood."""
