@@ -1,1 +1,76 @@
-"""framefind: find the moment in your videos by what is in them."""
+"""framefind: find the moment in your videos by what is in them.
+
+>>> import framefind
+>>> library = framefind.open("trip.framefind")
+>>> report = library.index("~/Videos/trip")
+>>> for moment in library.search("a red car", limit=6):
+...     print(moment.path, moment.start, moment.end, moment.score)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from framefind.errors import (
+        FramefindError,
+        LibraryError,
+        ModelError,
+        NotAVideoError,
+        QueryError,
+        VideoError,
+    )
+    from framefind.indexing import Progress, Report
+    from framefind.library import Library, Status, open
+    from framefind.moments import Moment, Page, VideoMoments
+    from framefind.tables import Video
+    from framefind.video import frame
+
+_HOMES = {
+    "errors": (
+        "FramefindError",
+        "LibraryError",
+        "ModelError",
+        "NotAVideoError",
+        "QueryError",
+        "VideoError",
+    ),
+    "indexing": ("Progress", "Report"),
+    "library": ("Library", "Status", "open"),
+    "moments": ("Moment", "Page", "VideoMoments"),
+    "tables": ("Video",),
+    "video": ("frame",),
+}
+
+__version__ = "0.1.0"
+__all__ = [
+    "FramefindError",
+    "Library",
+    "LibraryError",
+    "ModelError",
+    "Moment",
+    "NotAVideoError",
+    "Page",
+    "Progress",
+    "QueryError",
+    "Report",
+    "Status",
+    "Video",
+    "VideoError",
+    "VideoMoments",
+    "frame",
+    "open",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module when it is first used: `import framefind` is instant."""
+    for module, names in _HOMES.items():
+        if name in names:
+            value = getattr(import_module(f"framefind.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'framefind' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

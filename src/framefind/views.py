@@ -48,7 +48,9 @@ class Views:
         if self.name == "whole":
             return [WHOLE]
         lefts, tops, side = self._corners(width, height)
-        squares = [(x / width, y / height, side / width, side / height) for y in tops for x in lefts]
+        squares = [
+            (x / width, y / height, side / width, side / height) for y in tops for x in lefts
+        ]
         return [WHOLE, *squares] if self.name == "tiles" else squares
 
     def _corners(self, width: int, height: int) -> tuple[list[float], list[float], int]:

@@ -1,0 +1,488 @@
+"""The command line: thin over `Library`, with results on stdout and everything else on stderr."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from framefind import __version__
+from framefind.errors import FramefindError, QueryError
+
+if TYPE_CHECKING:
+    from framefind.indexing import Progress, Report
+    from framefind.indexing.plan import Plan
+    from framefind.library import Library
+    from framefind.moments import Page
+
+app = typer.Typer(
+    name="framefind",
+    help="Find the moment in your videos by what is in them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+LibraryOption = Annotated[
+    str | None,
+    typer.Option(
+        "--library", "-l", metavar="PATH", help="Library; else $FRAMEFIND_LIBRARY, else yours."
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", metavar="NAME", help="Model; only a new library takes another."),
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="Where the model runs: auto, cpu or cuda.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 error, 2 usage, 3 some videos failed."""
+    try:
+        app()
+    except FramefindError as error:
+        _fail(str(error))
+    except BrokenPipeError:  # the reader of our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"framefind {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def index(
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH…", help="Videos, or folders of them.")
+    ],
+    library: LibraryOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    every: Annotated[
+        float | None, typer.Option(metavar="S", help="A frame every S seconds (default: 1).")
+    ] = None,
+    count: Annotated[int | None, typer.Option(metavar="N", help="N frames of each video.")] = None,
+    random: Annotated[
+        int | None,
+        typer.Option(metavar="SEED", help="With --count: random ones, not evenly spread."),
+    ] = None,
+    keyframes: Annotated[
+        bool, typer.Option("--keyframes", help="The video's own keyframes; fastest.")
+    ] = False,
+    shots: Annotated[bool, typer.Option("--shots", help="The first frame of every shot.")] = False,
+    views: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="whole, tiles, or SIZE/STEP patches such as 360/180."),
+    ] = "tiles",
+    glob: Annotated[
+        list[str] | None, typer.Option(help="In folders, only files that match.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="In folders, not files that match.")
+    ] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Try failed videos again.")] = False,
+    reembed: Annotated[
+        bool, typer.Option("--reembed", help="Move the whole library over to --model.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Index videos: only what is new or changed is decoded; run it again at any time."""
+    from framefind.library import open
+
+    opened = open(library, device=device)
+    sampler = _sampler(every, count, random, keyframes, shots)
+    choice: dict[str, Any] = {
+        "sampler": sampler,
+        "views": views,
+        "glob": glob or (),
+        "exclude": exclude or (),
+        "retry": retry,
+    }
+    try:
+        if dry_run:
+            _print_plan(opened.plan(paths, model=model, **choice), as_json)
+            return
+        with _progress() as show:
+            if reembed:
+                report = opened.reembed(model or "mini", on_progress=show)
+            else:
+                report = opened.index(paths, model=model, on_progress=show, **choice)
+    except ValueError as error:
+        _usage(str(error))
+    except KeyboardInterrupt:
+        _say("stopped; what was done is kept, run it again to go on")
+        raise typer.Exit(130) from None
+    _print_report(report, as_json)
+    if report.failed:
+        raise typer.Exit(3)
+
+
+@app.command()
+def search(
+    query: Annotated[
+        str | None, typer.Argument(help="What the moment shows, taken literally.")
+    ] = None,
+    library: LibraryOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    image: Annotated[
+        str | None,
+        typer.Option(metavar="PICTURE", help="A picture: path, URL, or VIDEO@TIME of the library."),
+    ] = None,
+    plus: Annotated[
+        list[str] | None, typer.Option(help="Also this text; 2:text counts double.")
+    ] = None,
+    minus: Annotated[list[str] | None, typer.Option(help="Away from this text.")] = None,
+    limit: Annotated[int, typer.Option(help="Moments, or videos with --by video.")] = 10,
+    offset: Annotated[int, typer.Option(help="How many to pass over.")] = 0,
+    by: Annotated[str, typer.Option(help="moment or video.")] = "moment",
+    rank: Annotated[str, typer.Option(help="With --by video: softmax, max or sum.")] = "softmax",
+    min_score: Annotated[
+        float | None, typer.Option(help="Only scores from here on (cosine × 100).")
+    ] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(help="Only confidence from here on (0 to 1).")
+    ] = None,
+    video: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Only these videos: glob or folder.")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="From this time in the video.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Up to this time in the video.")
+    ] = None,
+    after: Annotated[datetime | None, typer.Option(help="Videos modified at or after.")] = None,
+    before: Annotated[datetime | None, typer.Option(help="Videos modified before.")] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a contact sheet, .jpg or .png.")
+    ] = None,
+    play: Annotated[
+        bool, typer.Option("--open", help="Open the best moment in your player.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find moments: by text, by picture, or by a sum of several."""
+    from framefind.export import document, parse_time, tsv
+    from framefind.library import open
+
+    opened = open(library, model=model, device=device)
+    try:
+        times = [None if text is None else parse_time(text) for text in (start, end)]
+    except ValueError as error:
+        _usage(str(error))
+    page = opened.search(
+        query,
+        image=image,
+        plus=plus or (),
+        minus=minus or (),
+        limit=limit,
+        offset=offset,
+        by=by,
+        rank=rank,
+        min_score=min_score,
+        min_confidence=min_confidence,
+        video=video or (),
+        start=times[0],
+        end=times[1],
+        after=after.astimezone() if after else None,
+        before=before.astimezone() if before else None,
+    )
+    said = {"text": query, "image": image, "plus": plus or [], "minus": minus or []}
+    if as_json:
+        print(json.dumps(document(page, said), ensure_ascii=False, indent=2))
+    elif sys.stdout.isatty():
+        _print_page(page)
+    else:
+        for line in tsv(page):
+            print(line)
+    if not page.total:
+        _say("no moment found")
+    if sheet:
+        _write_sheet(opened, page, query or image or " ".join(plus or ()), sheet)
+    if play and page.moments:
+        _play(page.moments[0].path, page.moments[0].start)
+
+
+@app.command()
+def videos(
+    wanted: Annotated[
+        list[str] | None, typer.Argument(metavar="VIDEO…", help="Globs, folders or ids.")
+    ] = None,
+    library: LibraryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the videos of the library and how each fared."""
+    from framefind.export import clock
+    from framefind.library import open
+
+    rows = open(library).videos(wanted or ())
+    if as_json:
+        listed = [asdict(row) for row in rows]
+        return print(
+            json.dumps({"schema": "framefind/v1", "videos": listed}, default=str, indent=2)
+        )
+    table = _table("video", "length", "size", "frames", "status", "reason")
+    for row in rows:
+        size = f"{row.width}×{row.height}" if row.width else ""
+        length = clock(row.duration) if row.duration is not None else ""
+        table(row.path, length, size, str(row.frames), row.status, row.error or "")
+    table()
+    return None
+
+
+@app.command()
+def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
+    """The library in numbers."""
+    from framefind.library import open
+
+    facts = open(library).status()
+    if as_json:
+        return print(json.dumps({"schema": "framefind/v1", **asdict(facts)}, indent=2))
+    counts = ", ".join(f"{count} {status}" for status, count in facts.videos.items()) or "none"
+    print(f"library  {facts.library}")
+    print(f"model    {facts.model}")
+    print(f"videos   {counts}")
+    print(f"frames   {facts.frames} of {facts.hours:.2f} hours")
+    print(f"disk     {facts.size / 1e6:.1f} MB")
+    print(f"index    {'up to date' if facts.index_fresh else 'refreshed by the next search'}")
+    return None
+
+
+@app.command()
+def remove(
+    wanted: Annotated[
+        list[str] | None, typer.Argument(metavar="VIDEO…", help="Globs, folders or ids.")
+    ] = None,
+    library: LibraryOption = None,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Delete what no longer counts from the disk now.")
+    ] = False,
+) -> None:
+    """Forget videos; their files are never touched."""
+    from framefind.library import open
+
+    if not wanted and not purge:
+        _usage("name the videos to remove")
+    _print_paths(open(library).remove(wanted or [], purge=purge), "removed")
+
+
+@app.command()
+def prune(library: LibraryOption = None) -> None:
+    """Forget videos whose files are gone."""
+    from framefind.library import open
+
+    _print_paths(open(library).prune(), "pruned")
+
+
+@app.command()
+def maintain(library: LibraryOption = None) -> None:
+    """Compact the tables and delete what no longer counts and is older than a week."""
+    from framefind.library import open
+
+    done = open(library).maintain()
+    _say(
+        f"{done.rewritten} data files made {done.written}, {done.dropped} rows dropped, "
+        f"{done.deleted} files deleted"
+    )
+
+
+@app.command()
+def doctor(library: LibraryOption = None, device: DeviceOption = "auto") -> None:
+    """Check that everything framefind needs works here; changes and downloads nothing."""
+    from framefind.cli.doctor import examine
+
+    troubles = 0
+    for name, fine, said in examine(library, device):
+        troubles += not fine
+        print(f"{'ok  ' if fine else 'FAIL'}  {name:<10}  {said}")
+    if troubles:
+        raise typer.Exit(1)
+
+
+def _sampler(
+    every: float | None, count: int | None, random: int | None, keyframes: bool, shots: bool
+) -> str:
+    chosen = [every is not None, count is not None, keyframes, shots]
+    if sum(chosen) > 1:
+        _usage("choose one of --every, --count, --keyframes, --shots")
+    if random is not None and count is None:
+        _usage("--random goes with --count")
+    if count is not None:
+        return f"count={count}" + ("" if random is None else f",random={random}")
+    if keyframes or shots:
+        return "keyframes" if keyframes else "shots"
+    return f"every={1.0 if every is None else every}"
+
+
+# --- what people see -----------------------------------------------------------------------------
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _fail(text: str) -> NoReturn:
+    _say(f"framefind: {text}")
+    sys.exit(1)
+
+
+def _usage(text: str) -> NoReturn:
+    raise typer.BadParameter(text)
+
+
+def _print_paths(paths: list[str], verb: str) -> None:
+    for path in paths:
+        print(path)
+    _say(f"{len(paths)} videos {verb}")
+
+
+def _table(*names: str) -> Callable[..., None]:
+    """Collect rows; called without one, print them: a table on a terminal, else tab-separated."""
+    if not sys.stdout.isatty():
+        from framefind.export import escaped
+
+        return lambda *row: print("\t".join(map(escaped, row))) if row else None
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*names, box=None, header_style="bold", pad_edge=False)
+
+    def add(*row: str) -> None:
+        if row:
+            table.add_row(*map(Text, row))
+        else:
+            Console().print(table)
+
+    return add
+
+
+def _print_page(page: "Page") -> None:
+    from framefind.export import clock
+
+    if page.videos is not None:
+        table = _table("score", "moments", "best at", "video")
+        for found in page.videos:
+            best = clock(found.moments[0].t) if found.moments else ""
+            table(f"{found.score:.1f}", str(len(found.moments)), best, found.path)
+    else:
+        table = _table("score", "sure", "from", "to", "video")
+        for moment in page.moments:
+            sure = f"{moment.confidence:.0%}"
+            table(f"{moment.score:.1f}", sure, clock(moment.start), clock(moment.end), moment.path)
+    table()
+    shown = len(page.videos if page.videos is not None else page.moments)
+    if shown < page.total:
+        _say(f"{page.offset + 1} to {page.offset + shown} of {page.total}; --offset shows more")
+
+
+def _write_sheet(library: "Library", page: "Page", title: str, path: Path) -> None:
+    from framefind.export import sheet
+
+    try:
+        sheet(page.moments, library.thumbnails(page.moments), title, path)
+    except ValueError as error:
+        _usage(str(error))
+    except OSError as error:
+        raise QueryError(f"{path}: the sheet cannot be written: {error.strerror}") from None
+    _say(f"sheet written to {path}")
+
+
+def _play(path: str, start: float) -> None:
+    from framefind.cli.player import play
+
+    _say(play(path, start))
+
+
+def _print_plan(plan: "Plan", as_json: bool) -> None:
+    if as_json:
+        return print(json.dumps({"schema": "framefind/v1", **asdict(plan)}, indent=2))
+    print(f"{plan.videos} videos to index, {plan.unchanged} unchanged, {plan.hours:.2f} hours")
+    disk, minutes = plan.size / 1e6, plan.seconds / 60
+    print(f"about {plan.frames} frames, {disk:.0f} MB on disk, {minutes:.1f} minutes")
+    return None
+
+
+def _print_report(report: "Report", as_json: bool) -> None:
+    for path, reason in report.failed.items():
+        _say(f"failed: {path}: {reason}")
+    for path, reason in report.partial.items():
+        _say(f"partial: {path}: {reason}")
+    for path in report.missing:
+        _say(f"missing: {path} (`framefind prune` forgets it)")
+    counts = {
+        "indexed": len(report.indexed),
+        "unchanged": report.unchanged,
+        "moved": len(report.moved),
+        "copied": len(report.copied),
+        "partial": len(report.partial),
+        "failed": len(report.failed),
+        "failed before (--retry tries again)": report.failed_before,
+        "missing": len(report.missing),
+        "not videos": report.passed_over,
+    }
+    if as_json:
+        return print(json.dumps({"schema": "framefind/v1", **asdict(report)}, indent=2))
+    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    if not any(counts[what] for what in counts if what != "not videos"):
+        said = "no videos found" + (f"; {said}" if said else "")
+    _say(said)
+    if report.frames:
+        speed = report.video_seconds / max(report.seconds, 1e-9)
+        rate = report.frames / max(report.seconds, 1e-9)
+        took = f"{report.frames} frames in {report.seconds:.1f} s"
+        _say(f"{took}: {rate:.0f} a second, {speed:.0f} × real time")
+    return None
+
+
+@contextmanager
+def _progress() -> "Iterator[Callable[[Progress], None]]":
+    """A line of progress on a terminal; elsewhere only what went wrong, as it happens."""
+    if not sys.stderr.isatty():
+        yield lambda progress: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    from framefind.export import clock
+
+    columns = (BarColumn(), TextColumn("{task.completed}/{task.total} videos  {task.description}"))
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(now: "Progress") -> None:
+            seconds = max(now.seconds, 1e-9)
+            left = "" if now.left is None else f"  {clock(round(now.left))} left"
+            said = f"{now.frames / seconds:.0f} frames/s  {now.video_seconds / seconds:.0f}×{left}"
+            bar.update(task, completed=now.done, total=now.total, description=said)
+            if now.trouble:
+                bar.console.print(f"{now.path}: {now.trouble}", markup=False, highlight=False)
+
+        yield show

@@ -1,0 +1,47 @@
+"""Opening a video at a time in the user's own player."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+
+from framefind.errors import QueryError
+from framefind.paths import opened
+
+# Players that take a start time, and how each is told; the first one found is used.
+_PLAYERS: dict[str, Callable[[float], list[str]]] = {
+    "mpv": lambda t: [f"--start={t:.3f}"],
+    "vlc": lambda t: [f"--start-time={t:.3f}"],
+    "ffplay": lambda t: ["-ss", f"{t:.3f}"],
+    "celluloid": lambda t: [f"--mpv-start={t:.3f}"],
+    "iina": lambda t: [f"--mpv-start={t:.3f}"],
+}
+_OPENERS = {"darwin": ["open"], "win32": ["cmd", "/c", "start", ""]}
+
+
+def play(path: str, start: float) -> str:
+    """Start a player at `start` seconds and come back at once; returns what was done.
+
+    Without a player that takes a time, the desktop's own opens the video from its beginning.
+    Raises QueryError when there is nothing to open it with.
+    """
+    file = opened(path)
+    for name, option in _PLAYERS.items():
+        if program := shutil.which(name):
+            _start([program, *option(start), file])
+            return f"opened {path} at {start:.1f} s in {name}"
+    opener = _OPENERS.get(sys.platform, ["xdg-open"])
+    if not shutil.which(opener[0]):
+        raise QueryError(f"no player found to open {path}: install mpv or vlc")
+    _start([*opener, file])
+    return f"opened {path}; go to {start:.1f} s (install mpv or vlc to start there)"
+
+
+def _start(command: list[str]) -> None:
+    subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )

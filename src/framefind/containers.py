@@ -1,0 +1,148 @@
+"""Open media files, and nothing but media files, through FFmpeg."""
+
+import stat
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from framefind.errors import NotAVideoError, VideoError
+
+
+def file_size(path: str) -> int:
+    """The size in bytes of a file that may be opened.
+
+    Raises NotAVideoError for what is no plain file (a pipe would hang), and VideoError for what
+    cannot be read.
+    """
+    try:
+        info = Path(path).stat()
+    except (OSError, ValueError) as error:
+        raise VideoError(f"{path}: {reason(error)}") from None
+    if not stat.S_ISREG(info.st_mode):
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        kind = kinds.get(stat.S_IFMT(info.st_mode), "a device")
+        raise NotAVideoError(f"{path}: {kind}, not a file")
+    if not info.st_size:
+        raise _unreadable(path, "the file is empty")
+    return info.st_size
+
+
+def open_container(path: str, size: int) -> InputContainer:
+    """Open the first `size` bytes of a file, by no refused demuxer, and no other file with it.
+
+    Raises NotAVideoError or VideoError.
+    """
+    # subfile: a file that grows is read as far as it went when it was opened.
+    url = f"subfile,,start,0,end,{size},,:file:{path}"
+    options = {"format_whitelist": _demuxers(), "protocol_whitelist": "subfile,file"}
+    try:
+        return av.open(url, metadata_errors="replace", container_options=options)
+    except (av.FFmpegError, ValueError, OSError):
+        return _open_again(path, url, options)
+
+
+def _open_again(path: str, url: str, options: dict[str, str]) -> InputContainer:
+    """Open a file that failed once more, to hear FFmpeg's own words."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture():
+            return av.open(url, metadata_errors="replace", container_options=options)
+    except (av.FFmpegError, ValueError, OSError) as error:
+        words = reason(error)
+        if words.startswith("Format not on whitelist"):
+            raise NotAVideoError(f"{path}: a still picture, text or a playlist") from None
+        raise _unreadable(path, words) from None
+    finally:
+        av.logging.set_level(level)
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in FFmpeg's or the system's own words, without the path."""
+    log = getattr(error, "log", None)
+    text = log[2] if log else getattr(error, "strerror", None) or str(error)
+    return str(text).strip().rstrip(".!") or type(error).__name__
+
+
+def _unreadable(path: str, words: str) -> VideoError:
+    """The error for a file whose content does not tell what it is: its name has to."""
+    kind = VideoError if Path(path).suffix.lower() in _SUFFIXES else NotAVideoError
+    return kind(f"{path}: {words}")
+
+
+def best_stream(path: str, container: InputContainer) -> VideoStream:
+    """The best video stream that is not a cover. Raises NotAVideoError or VideoError."""
+    covers = Disposition.attached_pic | Disposition.timed_thumbnails
+    streams = [s for s in container.streams.video if not s.disposition & covers]
+    if not streams:
+        raise NotAVideoError(f"{path}: it holds no video")
+    best = container.streams.best("video")
+    stream = next((s for s in streams if best and s.index == best.index), streams[0])
+    if stream.codec_context is None:
+        raise VideoError(f"{path}: no decoder for {stream.name or 'its codec'}")
+    return stream
+
+
+def is_still_format(container: InputContainer) -> bool:
+    """Whether files of this kind may hold a still picture as well as a video."""
+    if _STILL_FORMATS & set(container.format.name.split(",")):
+        return True
+    return container.metadata.get("major_brand", "").strip() in _STILL_BRANDS
+
+
+def is_seekable(container: InputContainer) -> bool:
+    """Whether frames have the same times wherever reading begins."""
+    return bool(_SEEKABLE & set(container.format.name.split(",")))
+
+
+def start_time(container: InputContainer, stream: VideoStream) -> Fraction:
+    """The container's start in seconds, exactly; the stream's where the container has none.
+
+    FFmpeg rounds it to a microsecond; the stream that it is the start of knows it better.
+    """
+    starts = [
+        s.start_time * s.time_base
+        for s in container.streams
+        if s.start_time is not None and s.time_base
+    ]
+    if container.start_time is None:
+        own = stream.start_time
+        return own * stream.time_base if own is not None and stream.time_base else Fraction(0)
+    start = Fraction(container.start_time, av.time_base)
+    nearest = min(starts, key=lambda other: abs(other - start), default=start)
+    return nearest if abs(nearest - start) <= Fraction(1, av.time_base) else start
+
+
+@cache
+def _demuxers() -> str:
+    refused = {name for name in av.formats_available if name.endswith("_pipe")} | _REFUSED
+    return ",".join(sorted(name for name in av.formats_available if name not in refused))
+
+
+_SEEKABLE = {"mov", "matroska"}  # containers whose times do not depend on where reading begins
+_STILL_FORMATS = {"gif", "apng", "jpegxl_anim", "mjpeg", "mjpeg_2000", "iff"}
+_STILL_BRANDS = {"avif", "heic", "heix", "mif1", "miaf"}
+_SUFFIXES = {
+    *(".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".flv", ".ivf", ".m2ts", ".m2v", ".m4v"),
+    *(".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mxf", ".nut", ".ogm", ".ogv", ".rm", ".rmvb"),
+    *(".vob", ".webm", ".wmv", ".wtv"),
+}
+_REFUSED = {
+    # still pictures and text
+    *("image2", "image2pipe", "ico", "fits", "tty", "bin", "xbin", "idf", "adf", "alias_pix"),
+    "brender_pix",
+    # playlists, and what else opens other files or addresses
+    *("concat", "hls", "dash", "webm_dash_manifest", "sdp", "rtp", "rtsp", "sap", "vobsub"),
+    *("ffmetadata", "lavfi"),
+    # takes anything at all for pixels
+    *("rawvideo", "v210", "v210x", "bitpacked", "data"),
+    # devices
+    *("alsa", "android_camera", "avfoundation", "decklink", "dshow", "fbdev", "gdigrab", "jack"),
+    *("iec61883", "kmsgrab", "libcdio", "libdc1394", "openal", "oss", "pulse", "sndio", "vfwcap"),
+    *("x11grab", "xcbgrab", "video4linux2,v4l2", "video4linux2", "v4l2"),
+}

@@ -1,0 +1,301 @@
+"""The data files of the table `frames`: Parquet, laid out so that one thumbnail is cheap to fetch.
+
+A thumbnail costs reading all thumbnails of its row group, so row groups are small. JPEG does not
+compress, so thumbnails are stored as they are. Embeddings are rounded to half precision, so that
+their split bytes compress to half. Only the key columns carry statistics, so that footers stay
+small.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from framefind.store import explained, filesystem, is_local
+
+if TYPE_CHECKING:
+    from framefind.tables import FrameRow
+
+ROWS = 128
+"""Frames in a row group."""
+
+BUFFER = 64 << 20
+"""Bytes that a writer gathers before it sorts them and writes their row groups."""
+
+KEYS = ("video_id", "segment", "t")
+_FLOATS = pa.list_(pa.float32())
+SCHEMA = pa.schema(
+    {
+        "video_id": pa.string(),
+        "segment": pa.string(),
+        "t": pa.float64(),
+        "thumbnail": pa.binary(),
+        "boxes": pa.list_(_FLOATS),
+        "embeddings": pa.list_(_FLOATS),
+    }
+)
+_BOXES, _EMBEDDINGS = (f"{name}.list.element.list.element" for name in ("boxes", "embeddings"))
+
+Key = tuple[str, str, float]
+"""video_id, segment and t of a frame."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A finished data file, in plain values, so that an executor can send it to the committer.
+
+    `path` is relative to the table, `size` in bytes; `least` and `most` are the smallest and the
+    largest video_id, segment and t.
+    """
+
+    path: str
+    size: int
+    rows: int
+    least: Key
+    most: Key
+
+    def statistics(self) -> str:
+        """The statistics as Delta Lake's log wants them: a JSON object."""
+        return json.dumps(
+            {
+                "numRecords": self.rows,
+                "minValues": dict(zip(KEYS, self.least, strict=True)),
+                "maxValues": dict(zip(KEYS, self.most, strict=True)),
+                "nullCount": dict.fromkeys(KEYS, 0),
+            }
+        )
+
+
+class FramesWriter:
+    """Writes one data file of the table `frames` at `table`.
+
+    Rows are gathered up to `BUFFER` bytes, sorted by video and time, and written as row groups of
+    `ROWS`. Nothing counts before `Tables.publish` is given the file. A writer that fails (raises
+    LibraryError) or is left as a context manager without `close` deletes its file. `rows` and
+    `size` (bytes of thumbnails and vectors) tell the caller when to close.
+    """
+
+    def __init__(self, table: str) -> None:
+        self.rows = 0
+        self.size = 0
+        self._table = table
+        self._store = filesystem(table)
+        self._path = f"{secrets.token_hex(16)}.parquet"
+        self._waiting: list[FrameRow] = []
+        self._waiting_size = 0
+        self._sink: pyarrow.NativeFile | None = None
+        self._parquet: pq.ParquetWriter | None = None
+        self._spans: list[tuple[Key, Key]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abort()
+
+    def add(self, row: "FrameRow") -> None:
+        """Add one frame."""
+        size = len(row.thumbnail) + row.embeddings.nbytes
+        self._waiting.append(row)
+        self._waiting_size += size
+        self.rows += 1
+        self.size += size
+        if self._waiting_size >= BUFFER:
+            self._flush()
+
+    def write(self, rows: pa.Table) -> None:
+        """Write rows of SCHEMA, sorted, without gathering."""
+        with self._undone():
+            if self._parquet is None:
+                self._sink = self._store.open_output_stream(self._path)
+                self._parquet = _parquet(self._sink)
+            rows = rows.sort_by([("video_id", "ascending"), ("t", "ascending")])
+            self._parquet.write_table(rows, row_group_size=ROWS)
+            self._spans.append(_span(rows))
+
+    def close(self) -> list[DataFile]:
+        """Finish the file. Returns it, or nothing when there were no rows."""
+        self._flush()
+        if self._parquet is None or self._sink is None:
+            return []
+        with self._undone():
+            self._parquet.close()
+            self._sink.close()
+            if is_local(self._table):
+                _sync(Path(self._table, self._path))
+            size = self._store.get_file_info(self._path).size
+        self._parquet = None
+        least, most = (tuple(zip(*keys, strict=True)) for keys in zip(*self._spans, strict=True))
+        return [DataFile(self._path, size, self.rows, _key(map(min, least)), _key(map(max, most)))]
+
+    def abort(self) -> None:
+        """Delete the file, unless it was closed."""
+        if self._parquet is None or self._sink is None:
+            return
+        self._parquet.is_open = False  # or it would write its footer when it is collected
+        self._parquet = None
+        with suppress(OSError):
+            self._sink.close()
+        with suppress(OSError):
+            self._store.delete_file(self._path)
+
+    def _flush(self) -> None:
+        if self._waiting:
+            rows, self._waiting, self._waiting_size = self._waiting, [], 0
+            self.write(_table(rows))
+
+    @contextmanager
+    def _undone(self) -> Iterator[None]:
+        """Deletes the file on any error."""
+        try:
+            with explained(f"cannot write to {self._table}"):
+                yield
+        except BaseException:
+            self.abort()
+            raise
+
+
+def merge(table: str, paths: Sequence[str], segments: Collection[str]) -> list[DataFile]:
+    """Write the rows of those segments in some data files into one new file.
+
+    Holds all of it in memory, so keep their size together moderate.
+    """
+    store, parts = filesystem(table), []
+    for path in paths:
+        with _open(store, path) as parquet:
+            rows = parquet.read(SCHEMA.names).cast(SCHEMA)
+            parts.append(rows.filter(_among(rows["segment"], segments)))
+    rows = pa.concat_tables(parts)
+    with FramesWriter(table) as writer:
+        writer.rows = rows.num_rows
+        if rows.num_rows:
+            writer.write(rows)
+        return writer.close()
+
+
+def segments(store: pyarrow.fs.FileSystem, path: str) -> dict[str, int]:
+    """The number of frames per segment in a data file; reads that column only."""
+    with _open(store, path) as parquet:
+        counts = pc.value_counts(parquet.read(["segment"])["segment"]).to_pylist()
+    return {count["values"]: count["counts"] for count in counts}
+
+
+def frames(
+    store: pyarrow.fs.FileSystem, path: str, segments: Collection[str]
+) -> Iterator[pa.RecordBatch]:
+    """The frames of those segments without thumbnails, a row group at a time."""
+    columns = [name for name in SCHEMA.names if name != "thumbnail"]
+    with _open(store, path) as parquet:
+        for batch in parquet.iter_batches(batch_size=8 * ROWS, columns=columns):
+            found = batch.filter(_among(batch["segment"], segments))
+            if found.num_rows:
+                yield found
+
+
+def thumbnails(
+    store: pyarrow.fs.FileSystem, path: str, wanted: Collection[Key]
+) -> dict[Key, bytes]:
+    """Those of the wanted thumbnails that a data file holds."""
+    found: dict[Key, bytes] = {}
+    with _open(store, path) as parquet:
+        for group, keys in _groups(parquet.metadata, wanted):
+            columns = parquet.read_row_group(group, [*KEYS]).select(KEYS).to_pydict().values()
+            rows = {key: row for row, key in enumerate(zip(*columns, strict=True)) if key in keys}
+            if rows:  # only now, as statistics let neighbours through too
+                jpegs = parquet.read_row_group(group, ["thumbnail"])["thumbnail"]
+                found |= {key: jpegs[row].as_py() for key, row in rows.items()}
+    return found
+
+
+def may_hold(action: Mapping[str, Any], key: Key) -> bool:
+    """Whether a data file may hold a frame, by the statistics in its log entry, if it has any."""
+    for name, part in zip(KEYS, key, strict=True):
+        least, most = action.get(f"min.{name}"), action.get(f"max.{name}")
+        if least is not None and most is not None and not least <= part <= most:
+            return False
+    return True
+
+
+def _groups(metadata: pq.FileMetaData, wanted: Collection[Key]) -> Iterator[tuple[int, set[Key]]]:
+    """The row groups that may hold wanted frames, by their statistics, and which."""
+    names = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+    columns = [(KEYS.index(name), i) for i, name in enumerate(names) if name in KEYS]
+    for group in range(metadata.num_row_groups):
+        keys, chunks = set(wanted), metadata.row_group(group)
+        for part, column in columns:
+            statistics = chunks.column(column).statistics if keys else None
+            if statistics is not None and statistics.has_min_max:
+                least, most = statistics.min, statistics.max
+                keys = {key for key in keys if least <= key[part] <= most}
+        if keys:
+            yield group, keys
+
+
+def _open(store: pyarrow.fs.FileSystem, path: str) -> pq.ParquetFile:
+    return pq.ParquetFile(path, filesystem=store, pre_buffer=False)
+
+
+def _parquet(sink: pyarrow.NativeFile) -> pq.ParquetWriter:
+    leaves = [_BOXES, _EMBEDDINGS, *KEYS]
+    return pq.ParquetWriter(
+        sink,
+        SCHEMA,
+        compression={"thumbnail": "none", **dict.fromkeys(leaves, "zstd")},
+        use_dictionary=["video_id", "segment", _BOXES],
+        column_encoding={_EMBEDDINGS: "BYTE_STREAM_SPLIT"},
+        write_statistics=list(KEYS),
+        store_schema=False,
+    )
+
+
+def _table(rows: Sequence["FrameRow"]) -> pa.Table:
+    vectors = [row.embeddings.astype(np.float16).astype(np.float32) for row in rows]
+    boxes = [np.asarray(row.boxes, np.float32).reshape(-1, 4) for row in rows]
+    columns: list[Any] = [
+        pa.array([row.video_id for row in rows], pa.string()),
+        pa.array([row.segment for row in rows], pa.string()),
+        pa.array([row.t for row in rows], pa.float64()),
+        pa.array([row.thumbnail for row in rows], pa.binary()),
+        _lists(boxes),
+        _lists(vectors),
+    ]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def _lists(matrices: Sequence[NDArray[np.float32]]) -> pa.ListArray:
+    """Matrices of one width as lists of lists, without a Python object per number."""
+    rows = np.concatenate(matrices)
+    inner = np.arange(0, rows.size + 1, rows.shape[1], dtype=np.int32)
+    outer = np.cumsum([0, *map(len, matrices)], dtype=np.int32)
+    return pa.ListArray.from_arrays(outer, pa.ListArray.from_arrays(inner, rows.ravel()))
+
+
+def _span(rows: pa.Table) -> tuple[Key, Key]:
+    spans = [pc.min_max(rows[name]).as_py() for name in KEYS]
+    return _key(span["min"] for span in spans), _key(span["max"] for span in spans)
+
+
+def _key(parts: Iterable[Any]) -> Key:
+    video_id, segment, t = parts
+    return video_id, segment, t
+
+
+def _among(column: pa.ChunkedArray | pa.Array, values: Collection[str]) -> Any:
+    return pc.is_in(column, value_set=pa.array(sorted(values), pa.string()))
+
+
+def _sync(path: Path) -> None:
+    """Make a file outlive a power cut."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,216 @@
+"""The catalog: which file is which video, and what has to be done about it.
+
+Tells unchanged, touched, moved, copied and changed files apart by path, size, modified time and
+`video_id`, so that nothing is decoded twice.
+"""
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from framefind.paths import File, opened, stored
+from framefind.tables import Video
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Verdict = Literal["decode", "unchanged", "failed", "passed over"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What became of a file whose `video_id` is known.
+
+    `decode` with the time to `start` from and the `row` to go on with; `touched`, `moved` and
+    `copied` need no decoding.
+    """
+
+    what: Literal["decode", "touched", "moved", "copied"]
+    row: Video
+    start: float = -math.inf
+
+
+class Catalog:
+    """What a library knows of files, for one run of `index`. Not thread-safe."""
+
+    def __init__(
+        self, videos: Iterable[Video], memory: Path, sampler: str, views: str, retry: bool = False
+    ) -> None:
+        """Start from the rows of the library; `memory` is a file, a cache that may be lost.
+
+        It remembers the facts of files that have no row of their own: copies and what is not a
+        video.
+        """
+        self._rows = {video.video_id: video for video in videos}
+        self._owner: dict[str, str] = {}  # path -> video_id
+        for video in sorted(self._rows.values(), key=lambda row: _stamp(row.indexed_at)):
+            for path in (*video.copies, video.path):
+                self._owner[path] = video.video_id
+        self._sampler, self._views, self._retry = sampler, views, retry
+        self._memory_file = memory
+        self._memory: dict[str, list[int | str]] = _read(memory)
+        self._changed: set[str] = set()
+
+    def look(self, file: File) -> Verdict:
+        """Whether a file has to be opened at all, told from its path, size and modified time."""
+        path = stored(file.path)
+        facts: list[int | str] = [file.size, file.modified]
+        remembered = self._memory.get(path)
+        if remembered == [*facts, ""] and not file.named:
+            return "passed over"
+        row = self._rows.get(self._owner.get(path, ""))
+        if row is None:
+            return "decode"
+        if row.path == path:
+            same = row.size == file.size and _stamp(row.modified) == file.modified
+        else:
+            same = remembered == [*facts, row.video_id]
+        if same and row.status == "failed":
+            return "decode" if self._retry else "failed"
+        return "unchanged" if same and self._finished(row) else "decode"
+
+    def claim(self, file: File, video_id: str) -> Claim:
+        """Decide about an opened file; the row of a known video is updated at once."""
+        path = stored(file.path)
+        row = self._rows.get(video_id)
+        if row is None:
+            fresh = Video(
+                video_id=video_id, path=path, size=file.size, modified=_time(file.modified)
+            )
+            return self._decode(fresh, file)
+        if row.path == path:
+            what: Literal["touched", "moved", "copied"] = "touched"
+        elif self._is_still_there(row):
+            self._remember(file, video_id)
+            self._own(path, video_id)
+            copies = sorted({*row.copies, path})
+            self.put(replace(row, copies=copies))
+            return Claim("copied", self._rows[video_id])
+        else:
+            what = "moved"
+        copies = [copy for copy in row.copies if copy != path and os.path.lexists(opened(copy))]
+        row = replace(row, path=path, copies=copies, modified=_time(file.modified))
+        if row.status == "failed" or not self._finished(row):
+            return self._decode(row, file)
+        self._own(path, video_id)
+        self.put(row)
+        return Claim(what, row)
+
+    def put(self, row: Video) -> None:
+        """Note a row that is to be published."""
+        self._rows[row.video_id] = row
+        self._changed.add(row.video_id)
+
+    def fail(self, file: File, video_id: str, reason: str) -> None:
+        """Note that a file cannot be indexed, unless that would hide what was stored of it."""
+        path = stored(file.path)
+        known = {video_id, self._owner.get(path, "")} & self._rows.keys()
+        if any(self._rows[key].segments for key in known):
+            return
+        self._own(path, video_id)
+        row = Video(video_id=video_id, path=path, size=file.size, modified=_time(file.modified))
+        self.put(replace(row, status="failed", error=reason, indexed_at=datetime.now(UTC)))
+
+    def pass_over(self, file: File) -> None:
+        """Remember that a file is not a video, so that it is not opened again."""
+        self._remember(file, "")
+
+    def take_changes(self) -> list[Video]:
+        """The rows noted since the last call."""
+        changed = [self._rows[video_id] for video_id in sorted(self._changed)]
+        self._changed.clear()
+        return changed
+
+    def row(self, video_id: str) -> Video:
+        """The newest row of a video, published or not."""
+        return self._rows[video_id]
+
+    def settle(self) -> list[str]:
+        """Give up paths that other videos have taken, once all files are claimed.
+
+        A video that lives on in a copy moves there; the ids of those that are nowhere any more
+        are returned, for removal.
+        """
+        gone = []
+        for row in list(self._rows.values()):
+            copies = [path for path in row.copies if self._owner.get(path) == row.video_id]
+            if self._owner.get(row.path) == row.video_id:
+                if copies != row.copies:
+                    self.put(replace(row, copies=copies))
+            elif copies:
+                self.put(replace(row, path=copies[0], copies=copies[1:]))
+            else:
+                gone.append(row.video_id)
+        for video_id in gone:
+            del self._rows[video_id]
+            self._changed.discard(video_id)
+        return gone
+
+    def missing(self, roots: Iterable[str]) -> list[str]:
+        """Paths of videos below the `roots` that are gone, copies and all."""
+        prefixes = tuple(os.path.join(root, "") for root in roots)
+        return sorted(
+            row.path
+            for row in self._rows.values()
+            if row.path.startswith(prefixes)
+            and not any(os.path.lexists(opened(path)) for path in (row.path, *row.copies))
+        )
+
+    def save(self) -> None:
+        """Write what is remembered; a cache that cannot be written is lost without harm."""
+        with contextlib.suppress(OSError):
+            self._memory_file.parent.mkdir(parents=True, exist_ok=True)
+            fresh = self._memory_file.with_suffix(".new")
+            fresh.write_text(json.dumps(self._memory), "utf-8")
+            fresh.replace(self._memory_file)
+
+    def _decode(self, row: Video, file: File) -> Claim:
+        """Begin a video, or go on where an earlier run stopped."""
+        goes_on = row.status == "indexing" and (row.sampler, row.views) == (
+            self._sampler,
+            self._views,
+        )
+        self._own(row.path, row.video_id)
+        self._rows[row.video_id] = row
+        start = math.nextafter(row.indexed_until, math.inf) if goes_on else -math.inf
+        return Claim("decode", row, start)
+
+    def _finished(self, row: Video) -> bool:
+        done = row.status in ("indexed", "partial")
+        return done and (row.sampler, row.views) == (self._sampler, self._views)
+
+    def _is_still_there(self, row: Video) -> bool:
+        """Whether the row's own path still holds its content, not that of another video."""
+        try:
+            facts = Path(opened(row.path)).stat()
+        except OSError:
+            return False
+        unchanged = (facts.st_size, facts.st_mtime_ns // 1000) == (row.size, _stamp(row.modified))
+        return unchanged and self._owner.get(row.path) == row.video_id
+
+    def _own(self, path: str, video_id: str) -> None:
+        self._owner[path] = video_id
+
+    def _remember(self, file: File, video_id: str) -> None:
+        self._memory[stored(file.path)] = [file.size, file.modified, video_id]
+
+
+def _read(memory: Path) -> dict[str, list[int | str]]:
+    try:
+        content = json.loads(memory.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _time(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _stamp(moment: datetime | None) -> int:
+    return 0 if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)

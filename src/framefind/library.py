@@ -1,0 +1,571 @@
+"""The library: what framefind knows of a set of videos; every verb of the command line is here."""
+
+import fnmatch
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framefind import models, moments, queries
+from framefind.errors import LibraryError, QueryError
+from framefind.moments import Moment, Page, Spans, VideoMoments
+from framefind.paths import File, is_library, opened, stored, walk
+from framefind.tables import Tables, Upkeep, Video, latest_versions, lock
+from framefind.vectors import IndexedVideo, VectorIndex, refresh
+from framefind.views import Box
+
+if TYPE_CHECKING:
+    from framefind.indexing import OnProgress, Report
+    from framefind.indexing.plan import Plan
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Status:
+    """A library in numbers: videos per status, frames that count, hours of video, bytes on disk."""
+
+    library: str
+    model: str
+    videos: dict[str, int]
+    frames: int
+    hours: float
+    size: int
+    index_fresh: bool
+
+
+def default_library() -> str:
+    """`$FRAMEFIND_LIBRARY`, else `default.framefind` in the user's data folder."""
+    if named := os.environ.get("FRAMEFIND_LIBRARY"):
+        return named
+    from platformdirs import user_data_path
+
+    return str(user_data_path("framefind") / "default.framefind")
+
+
+def open(
+    library: PathLike | None = None, *, model: str | None = None, device: str = "auto"
+) -> "Library":
+    """Open a library, the default one if none is named; `index` creates it if it is missing.
+
+    Raises LibraryError when the folder holds something else, or the library was made with another
+    model than the one named here.
+    """
+    return Library(default_library() if library is None else library, model=model, device=device)
+
+
+class Library:
+    """A folder or an object-store URI with what framefind knows of a set of videos."""
+
+    def __init__(self, uri: PathLike, *, model: str | None = None, device: str = "auto") -> None:
+        """Use `open`. `device` is where the model runs: `auto`, `cpu` or `cuda`."""
+        text = os.fspath(uri)
+        self.uri = text if "://" in text else os.path.abspath(os.path.expanduser(text))
+        self._wanted_model = models.full_name(model) if model else None
+        self._device = device
+        self._opened: VectorIndex | None = None
+        folder = Path(self.uri)
+        if "://" not in self.uri and not is_library(self.uri) and folder.exists():
+            if not folder.is_dir():
+                raise LibraryError(f"{self.uri} is a file, not a library")
+            if any(entry.name != "index" for entry in folder.iterdir()):
+                raise LibraryError(f"{self.uri} is not a framefind library; name another folder")
+
+    def __repr__(self) -> str:
+        return f"Library({self.uri!r})"
+
+    @property
+    def exists(self) -> bool:
+        """Whether the library has been created."""
+        return Tables.exists(self.uri)
+
+    # --- index ---------------------------------------------------------------------------------
+
+    def index(
+        self,
+        paths: PathLike | Iterable[PathLike],
+        *,
+        model: str | None = None,
+        sampler: str = "every=1.0",
+        views: str = "tiles",
+        glob: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        retry: bool = False,
+        on_progress: "OnProgress | None" = None,
+    ) -> "Report":
+        """Index videos: files, or folders at any depth. Idempotent and resumable.
+
+        Only what is new or changed is decoded; `retry` tries those again that failed. Creates the
+        library if it is missing, with `model` (default `mini`). Returns what was done with every
+        file; a bad file never stops the run. Raises LibraryError when another run is writing, the
+        library cannot be written, or it was made with another model.
+        """
+        from framefind.indexing import Indexer, Report
+        from framefind.indexing.catalog import Catalog
+        from framefind.samplers import Sampler
+        from framefind.views import Views
+
+        sampler, views = Sampler.parse(sampler).name, Views.parse(views).name
+        named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+        files = list(walk(named, glob, exclude))
+        if not files and not self.exists:
+            return Report()
+        with self._writing():
+            tables, encoder = self._create(model)
+            memory = self._index_folder() / "files.json"
+            catalog = Catalog(tables.videos(), memory, sampler, views, retry)
+            report = Indexer(tables, encoder, catalog, sampler, views, on_progress).run(files)
+            report.missing = catalog.missing(
+                [stored(os.path.realpath(os.path.expanduser(os.fspath(path)))) for path in named]
+            )
+            tables.tidy()
+            self._opened = refresh(self._index_folder(), tables)
+        return report
+
+    def plan(
+        self,
+        paths: PathLike | Iterable[PathLike],
+        *,
+        model: str | None = None,
+        sampler: str = "every=1.0",
+        views: str = "tiles",
+        glob: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        retry: bool = False,
+    ) -> "Plan":
+        """What `index` would do with the same arguments, and about what it would cost."""
+        from framefind.indexing.catalog import Catalog
+        from framefind.indexing.plan import plan
+
+        _, files, sampler, views = _choice(paths, glob, exclude, sampler, views)
+        tables = Tables.open(self.uri) if self.exists else None
+        wanted = models.full_name(model or "mini")
+        encoder = (
+            self._model(tables.fingerprint, model) if tables else models.load(wanted, self._device)
+        )
+        rows = tables.videos() if tables else []
+        catalog = Catalog(rows, self._index_folder() / "files.json", sampler, views, retry)
+        return plan(files, catalog, encoder, sampler, views)
+
+    def reembed(self, model: str, on_progress: "OnProgress | None" = None) -> "Report":
+        """Move the library over to another model: decode and embed all its videos again.
+
+        The new vectors grow in a second library beside this one, resumably, which then takes its
+        place; until then this one keeps answering. Raises LibraryError when videos are missing or
+        fail, since their moments would be lost.
+        """
+        if "://" in self.uri:
+            raise LibraryError(
+                f"{self.uri}: only a library on a disk can be moved to another model"
+            )
+        rows = [row for row in self.videos() if row.segments]
+        if missing := [row.path for row in rows if not os.path.lexists(opened(row.path))]:
+            raise LibraryError(
+                f"{len(missing)} videos are missing, {missing[0]} the first: bring them back or "
+                "`framefind prune` them, then reembed"
+            )
+        beside = Library(f"{self.uri}.reembed", model=model, device=self._device)
+        kinds = sorted({(row.sampler, row.views) for row in rows})
+        report = None
+        for sampler, views in kinds:
+            paths = [
+                opened(row.path) for row in rows if (row.sampler, row.views) == (sampler, views)
+            ]
+            run = beside.index(
+                paths, model=model, sampler=sampler, views=views, on_progress=on_progress
+            )
+            report = run if report is None else report.joined(run)
+        if report is None:
+            raise LibraryError(f"{self.uri} holds no videos to embed again")
+        if report.failed:
+            path, reason = next(iter(report.failed.items()))
+            raise LibraryError(f"nothing was changed: {path} could not be embedded again: {reason}")
+        with self._writing():
+            old = Path(f"{self.uri}.old")
+            Path(self.uri).rename(old)
+            Path(beside.uri).rename(self.uri)
+        import shutil
+
+        shutil.rmtree(old)
+        self._opened = None
+        return report
+
+    def _create(self, model: str | None) -> tuple[Tables, models.Model]:
+        """The tables and the model, which passes its self-test before it fills a new library."""
+        wanted = models.full_name(model) if model else self._wanted_model
+        if not self.exists:
+            encoder = models.load(wanted or "mini", self._device)
+            models.check(encoder)
+            return Tables.create(self.uri, encoder.fingerprint), encoder
+        tables = Tables.open(self.uri)
+        return tables, self._model(tables.fingerprint, wanted)
+
+    def _model(self, fingerprint: dict[str, str], wanted: str | None = None) -> models.Model:
+        """The model that made the library's vectors. Raises LibraryError if it is another now."""
+        made_with, wanted = fingerprint["model"], wanted or self._wanted_model
+        if wanted and wanted != made_with:
+            raise LibraryError(
+                f"{self.uri} was made with {made_with}, not {wanted}: leave --model out, or move "
+                f"it over with `framefind index --reembed --model {wanted}`"
+            )
+        encoder = models.load(made_with, self._device)
+        if encoder.fingerprint != fingerprint:
+            raise LibraryError(
+                f"{self.uri} was made with other weights or preprocessing of {made_with} than "
+                f"those here: bring them back, or `framefind index --reembed --model {made_with}`"
+            )
+        return encoder
+
+    # --- search --------------------------------------------------------------------------------
+
+    def search(
+        self,
+        text: str | None = None,
+        *,
+        image: str | Path | bytes | Moment | None = None,
+        plus: Sequence[str] = (),
+        minus: Sequence[str] = (),
+        limit: int = 10,
+        offset: int = 0,
+        by: str = "moment",
+        rank: str = "softmax",
+        min_score: float | None = None,
+        min_confidence: float | None = None,
+        video: Sequence[str] | str = (),
+        start: float | None = None,
+        end: float | None = None,
+        after: datetime | None = None,
+        before: datetime | None = None,
+    ) -> Page:
+        """Find moments by text, by picture, or by a weighted sum of several.
+
+        `image` is a path, a URL, the bytes of a picture, a frame of the library (`video@t`) or a
+        Moment. `plus` and `minus` add and subtract texts; `2:snow` counts double. `video` keeps
+        videos by glob, folder or id; `start` and `end` frames by their time in the video, in
+        seconds; `after` and `before` videos by their modified time. `min_score` and
+        `min_confidence` cut by exactly the numbers that moments carry. `limit` and `offset` count
+        moments, or videos with `by="video"`, which `rank` ranks by `softmax`, `max` or `sum`.
+
+        Raises LibraryError when there is no library and QueryError when the query is no query.
+        """
+        if by not in ("moment", "video"):
+            raise QueryError(f"by {by!r}: use moment or video")
+        if limit < 1 or offset < 0:
+            raise QueryError("limit must be at least 1 and offset at least 0")
+        index = self._index()
+        model = self._model(index.fingerprint)
+        query = self._query(index, model, text, image, plus, minus)
+        views, scores = index.score(query)
+        globs = [video] if isinstance(video, str) else list(video)
+        keep = _mask(index, globs, start, end, after, before)
+        hits = moments.hits(index.timeline, scores, keep, model.scale, min_score)
+        spans = moments.merge(index.timeline, scores, hits)
+        found = _Found(index, views, query, model)
+        if min_confidence is not None:
+            spans = spans.take(found.confidence(spans) >= min_confidence)
+        if by == "moment":
+            order = moments.ranked(spans)
+            page = spans.take(order[offset : offset + limit])
+            return Page(found.moments(page), len(order), offset)
+        try:
+            ranked, totals = moments.rank_videos(index.timeline, scores, hits, rank, model.scale)
+        except ValueError as error:
+            raise QueryError(str(error)) from None
+        with_moments = np.isin(ranked, spans.video)
+        ranked, totals = ranked[with_moments], totals[with_moments]
+        videos = []
+        for at, score in list(zip(ranked, totals, strict=True))[offset : offset + limit]:
+            own = spans.take(spans.video == at)
+            known = index.videos[at]
+            listed = found.moments(own.take(moments.ranked(own)))
+            videos.append(VideoMoments(known.path, known.video_id, float(score), listed))
+        flat = [moment for known in videos for moment in known.moments]
+        return Page(flat, len(ranked), offset, videos)
+
+    def _query(
+        self,
+        index: VectorIndex,
+        model: models.Model,
+        text: str | None,
+        image: str | Path | bytes | Moment | None,
+        plus: Sequence[str],
+        minus: Sequence[str],
+    ) -> NDArray[np.float32]:
+        terms = [queries.Term(text)] if text is not None else []
+        if image is not None:
+            terms.append(queries.Term(self._picture(index, model, image)))
+        terms += [queries.term(entry, 1) for entry in plus]
+        terms += [queries.term(entry, -1) for entry in minus]
+        return queries.embed(terms, model)
+
+    def _picture(
+        self, index: VectorIndex, model: models.Model, image: str | Path | bytes | Moment
+    ) -> NDArray[np.float32]:
+        if isinstance(image, Moment):
+            return self._stored_vector(index, image.video_id, image.t, image.box)
+        if isinstance(image, str) and not os.path.exists(os.path.expanduser(image)):
+            name, _, time = image.rpartition("@")
+            if name:
+                from framefind.export import parse_time
+
+                with suppress(ValueError):
+                    return self._stored_vector(
+                        index, _one(index.videos, name).video_id, parse_time(time)
+                    )
+        return queries.embed_picture(image, model)
+
+    def _stored_vector(
+        self,
+        index: VectorIndex,
+        video_id: str,
+        t: float,
+        box: Box | None = None,
+    ) -> NDArray[np.float32]:
+        """The vector of the sampled frame shown at t: of the view with that box, or the first."""
+        rows = index.rows(self._frame_at(index, video_id, t))
+        if box is None:
+            return np.array(index.vectors[rows.start])
+        distance = np.abs(index.boxes[rows] - np.asarray(box, np.float32)).sum(axis=1)
+        return np.array(index.vectors[rows.start + int(distance.argmin())])
+
+    def _frame_at(self, index: VectorIndex, video_id: str, t: float) -> int:
+        """The ordinal of the sampled frame that stands for time t of a video."""
+        line = index.timeline
+        owner = next(
+            (at for at, video in enumerate(index.videos) if video.video_id == video_id), -1
+        )
+        first, last = np.searchsorted(line.video, [owner, owner + 1])
+        if owner < 0 or first == last:
+            raise QueryError(f"video {video_id} is not in the library")
+        at = first + int(np.searchsorted(line.t[first:last], t, "right")) - 1
+        return int(line.frame[max(first, at)])
+
+    def thumbnails(self, found: Sequence[Moment]) -> list[bytes | None]:
+        """The JPEG thumbnail of each moment's best frame; None where the library has lost it."""
+        index = self._index()
+        wanted = []
+        for moment in found:
+            frame = self._frame_at(index, moment.video_id, moment.t)
+            wanted.append((moment.video_id, index.segment(frame), float(index.frames["t"][frame])))
+        return Tables.open(self.uri).thumbnails(wanted)
+
+    def frame(self, video: str, t: float) -> NDArray[np.uint8]:
+        """The upright RGB picture that a video of the library (path, name or id) shows at t.
+
+        Returns uint8 (height, width, 3). Raises QueryError when there is no such video.
+        """
+        from framefind.video import frame
+
+        return frame(opened(_one(self._index().videos, video).path), t)
+
+    # --- videos --------------------------------------------------------------------------------
+
+    def videos(self, wanted: Sequence[str] = ()) -> list[Video]:
+        """The videos, by path; those only that match one of `wanted` (glob, folder or id)."""
+        rows = sorted(Tables.open(self.uri).videos(), key=lambda row: row.path)
+        return [row for row in rows if not wanted or _matches(row, wanted)]
+
+    def status(self) -> Status:
+        """The library in numbers."""
+        tables = Tables.open(self.uri)
+        rows = tables.videos()
+        index = self._opened_index()
+        return Status(
+            self.uri,
+            tables.fingerprint["model"],
+            dict(sorted(Counter(row.status for row in rows).items())),
+            sum(row.frames for row in rows),
+            sum(row.duration or 0 for row in rows if row.segments) / 3600,
+            0 if "://" in self.uri else _size(Path(self.uri)),
+            index is not None and index.versions == tables.versions(),
+        )
+
+    def remove(self, wanted: Sequence[str], *, purge: bool = False) -> list[str]:
+        """Forget videos that match one of `wanted` (glob, folder or id); returns their paths.
+
+        Their files are never touched. With `purge`, what the library stored of them is deleted
+        from the disk at once; without, `maintain` deletes it later.
+        """
+        with self._writing():
+            rows = self.videos(wanted) if wanted else []
+            tables = Tables.open(self.uri)
+            if rows:
+                tables.publish(removed=[row.video_id for row in rows])
+            if purge:
+                tables.purge()
+        return [row.path for row in rows]
+
+    def prune(self) -> list[str]:
+        """Forget videos whose files are gone, copies and all; returns their paths."""
+        with self._writing():
+            gone = [
+                row
+                for row in self.videos()
+                if not any(os.path.lexists(opened(path)) for path in (row.path, *row.copies))
+            ]
+            if gone:
+                Tables.open(self.uri).publish(removed=[row.video_id for row in gone])
+        return [row.path for row in gone]
+
+    def maintain(self) -> Upkeep:
+        """Compact the tables and delete what no longer counts and is older than a week."""
+        with self._writing():
+            tables = Tables.open(self.uri)
+            upkeep = tables.maintain()
+            self._opened = refresh(self._index_folder(), tables)
+        return upkeep
+
+    # --- inner parts ---------------------------------------------------------------------------
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return lock(self.uri, exclusive=True)
+
+    def _index_folder(self) -> Path:
+        """In the library, or in the user's cache where that cannot be written."""
+        folder = Path(self.uri, "index")
+        if "://" not in self.uri and os.access(folder if folder.exists() else self.uri, os.W_OK):
+            return folder
+        from platformdirs import user_cache_path
+
+        key = blake2b(self.uri.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+        return user_cache_path("framefind") / "index" / key
+
+    def _opened_index(self) -> VectorIndex | None:
+        if self._opened is None:
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                self._opened = VectorIndex(self._index_folder())
+        return self._opened
+
+    def _index(self) -> VectorIndex:
+        """The vector index, as new as the tables."""
+        index = self._opened_index()
+        versions = latest_versions(self.uri) if "://" not in self.uri else None
+        if index is None or index.versions != versions:
+            self._opened = index = refresh(self._index_folder(), Tables.open(self.uri))
+        return index
+
+
+def _choice(
+    paths: PathLike | Iterable[PathLike],
+    glob: Sequence[str],
+    exclude: Sequence[str],
+    sampler: str,
+    views: str,
+) -> tuple[list[PathLike], list[File], str, str]:
+    """The paths as a list, the files they lead to, and sampler and views by canonical name."""
+    from framefind.samplers import Sampler
+    from framefind.views import Views
+
+    named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    files = list(walk(named, glob, exclude))
+    return named, files, Sampler.parse(sampler).name, Views.parse(views).name
+
+
+class _Found:
+    """Turns spans into moments for people: paths, boxes, confidence."""
+
+    def __init__(
+        self,
+        index: VectorIndex,
+        views: NDArray[np.float32],
+        query: NDArray[np.float32],
+        model: models.Model,
+    ) -> None:
+        self._index, self._views, self._query, self._model = index, views, query, model
+
+    def _rows(self, spans: Spans) -> NDArray[np.int64]:
+        """The best view of each span's best frame."""
+        frames = self._index.timeline.frame[spans.best]
+        slices = [self._index.rows(int(frame)) for frame in frames]
+        best = [rows.start + int(self._views[rows].argmax()) for rows in slices]
+        return np.array(best, np.int64)
+
+    def confidence(self, spans: Spans) -> NDArray[np.float64]:
+        vectors = np.asarray(self._index.vectors[self._rows(spans)])
+        backgrounds = models.backgrounds(self._model)
+        return moments.confidence(self._query, vectors, backgrounds, self._model.scale)
+
+    def moments(self, spans: Spans) -> list[Moment]:
+        sure = self.confidence(spans)
+        boxes = self._index.boxes[self._rows(spans)]
+        return [
+            Moment(
+                path=self._index.videos[spans.video[at]].path,
+                video_id=self._index.videos[spans.video[at]].video_id,
+                start=float(spans.start[at]),
+                end=float(spans.end[at]),
+                t=float(self._index.timeline.t[spans.best[at]]),
+                score=float(spans.score[at]),
+                confidence=float(sure[at]),
+                box=_box(boxes[at]),
+            )
+            for at in range(len(spans))
+        ]
+
+
+def _box(row: NDArray[np.float32]) -> Box:
+    x, y, width, height = row.tolist()
+    return x, y, width, height
+
+
+def _mask(
+    index: VectorIndex,
+    globs: Sequence[str],
+    start: float | None,
+    end: float | None,
+    after: datetime | None,
+    before: datetime | None,
+) -> NDArray[np.bool_] | None:
+    """Which frames of the timeline pass the filters; None when there are none."""
+    line = index.timeline
+    keep = np.ones(len(line.t), bool)
+    if globs or after or before:
+        videos = [
+            (not globs or _matches(video, globs))
+            and (after is None or (video.modified or 0) >= after.timestamp())
+            and (before is None or (video.modified or 0) < before.timestamp())
+            for video in index.videos
+        ]
+        keep &= np.array(videos, bool)[line.video]
+    if start is not None:
+        keep &= line.until > start
+    if end is not None:
+        keep &= line.t <= end
+    return keep
+
+
+def _matches(video: Video | IndexedVideo, wanted: Iterable[str]) -> bool:
+    """Whether an id, a path, a folder above it, or a glob names the video."""
+    for pattern in wanted:
+        if pattern == video.video_id:
+            return True
+        whole = os.path.abspath(os.path.expanduser(pattern))
+        for path in (video.path, *video.copies):
+            if path == whole or path.startswith(os.path.join(whole, "")):
+                return True
+            if any(fnmatch.fnmatch(name, pattern) for name in (path, os.path.basename(path))):
+                return True
+    return False
+
+
+def _one(videos: Sequence[IndexedVideo], name: str) -> IndexedVideo:
+    found = [
+        video for video in videos if _matches(video, [re.sub(r"([\[*?])", r"[\1]", name), name])
+    ]
+    if len(found) != 1:
+        many = f"{len(found)} videos" if found else "no video"
+        raise QueryError(f"{name}: {many} of that path, name or id in the library")
+    return found[0]
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,0 +1,221 @@
+"""Moments: hits that are neighbours in time, merged; and videos, ranked by their moments.
+
+Everything here is decided inside one video, so that an unrelated video never changes another's
+moments, scores or confidence.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framefind.vectors import Timeline
+from framefind.views import Box
+
+RANKS = ("softmax", "max", "sum")
+_LONGEST = 30.0  # seconds; hits join up to here
+_JOIN = 2.0  # hits join within this many sampling intervals, and within as many seconds
+_LIKELY = 4.0  # a hit is at most this many times less likely, to the model, than its video's best
+_ALIKE = 0.6  # cosine from which a neutral text counts as another way to say the query
+
+
+@dataclass(frozen=True)
+class Then:
+    """The second part of a `then` query: a span in seconds, its best time and score."""
+
+    start: float
+    end: float
+    t: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A span of one video that answers a query: start, end and best time in seconds.
+
+    `score` (cosine × 100), `t` and `box` are its best hit's; `confidence` is 0 to 1.
+    """
+
+    path: str
+    video_id: str
+    start: float
+    end: float
+    t: float
+    score: float
+    confidence: float
+    box: Box
+    then: Then | None = None
+
+
+@dataclass(frozen=True)
+class VideoMoments:
+    """A video, its score by the rank that was asked for, and its moments, best first."""
+
+    path: str
+    video_id: str
+    score: float
+    moments: list[Moment]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of results: iterates over its moments. `total` counts all there are.
+
+    With `by="video"`, `videos` groups the moments, and `total`, `offset` count videos.
+    """
+
+    moments: list[Moment]
+    total: int
+    offset: int
+    videos: list[VideoMoments] | None = None
+
+    def __iter__(self) -> Iterator[Moment]:
+        return iter(self.moments)
+
+    def __len__(self) -> int:
+        return len(self.moments)
+
+    def __getitem__(self, at: int) -> Moment:
+        return self.moments[at]
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Moments as arrays of equal length, ordered by video and start."""
+
+    video: NDArray[np.int64]  # ordinal of the video
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+    best: NDArray[np.int64]  # position of the best hit in the timeline
+    score: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.video)
+
+    def take(self, wanted: NDArray[np.int64] | NDArray[np.bool_]) -> "Spans":
+        """Those moments only, in the order of `wanted`."""
+        return Spans(
+            self.video[wanted],
+            self.start[wanted],
+            self.end[wanted],
+            self.best[wanted],
+            self.score[wanted],
+        )
+
+
+def hits(
+    timeline: Timeline,
+    scores: NDArray[np.float32],
+    keep: NDArray[np.bool_] | None,
+    scale: float,
+    min_score: float | None,
+) -> NDArray[np.int64]:
+    """Positions in the timeline of the frames that are hits.
+
+    A frame is a hit if `keep` has it, its score reaches `min_score`, and the model, whose logits
+    are `scale` × cosine, finds it at most four times less likely than its video's best frame.
+    """
+    kept = np.arange(len(scores)) if keep is None else np.flatnonzero(keep)
+    if not len(kept):
+        return kept
+    video = timeline.video[kept]
+    first = np.flatnonzero(np.diff(video, prepend=-1))
+    best = np.repeat(np.maximum.reduceat(scores[kept], first), np.diff(first, append=len(kept)))
+    cut = best - 100 * np.log(_LIKELY) / scale
+    if min_score is not None:
+        cut = np.maximum(cut, min_score)
+    return np.asarray(kept[scores[kept] >= cut])
+
+
+def merge(timeline: Timeline, scores: NDArray[np.float32], hit: NDArray[np.int64]) -> Spans:
+    """Merge hits (positions in the timeline, ascending) into moments.
+
+    Hits of a video join while they are within twice its sampling interval (at least two seconds)
+    of each other and the moment stays within 30 seconds; every hit is in exactly one moment, and
+    moments of a video do not overlap.
+    """
+    if not len(hit):
+        none = np.empty(0, np.int64)
+        return Spans(none, none.astype("f8"), none.astype("f8"), none, none.astype("f4"))
+    video, t, until = timeline.video[hit], timeline.t[hit], timeline.until[hit]
+    reach = np.maximum(_JOIN, _JOIN * timeline.interval[hit])
+    breaks = (np.diff(video) != 0) | (np.diff(t) > reach[1:])
+    first = np.flatnonzero(np.concatenate([[True], breaks]))
+    first = _bounded(first, t, until)
+    last = np.append(first[1:], len(hit)) - 1
+    top = np.maximum.reduceat(scores[hit], first)
+    owner = np.repeat(np.arange(len(first)), last - first + 1)
+    at_top = np.flatnonzero(scores[hit] == top[owner])
+    best = at_top[np.unique(owner[at_top], return_index=True)[1]]  # the earliest of equals
+    return Spans(video[first], t[first], until[last], hit[best], top)
+
+
+def _bounded(
+    first: NDArray[np.int64], t: NDArray[np.float64], until: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Split runs of joined hits that last longer than a moment may."""
+    last = np.append(first[1:], len(t)) - 1
+    extra = []
+    for at in np.flatnonzero(until[last] - t[first] > _LONGEST):
+        start, end = int(first[at]), int(last[at]) + 1
+        while True:
+            fit = start + int(np.searchsorted(until[start:end], t[start] + _LONGEST, "right"))
+            start = max(fit, start + 1)  # a single frame may stand for longer
+            if start >= end:
+                break
+            extra.append(start)
+    return np.sort(np.append(first, np.array(extra, np.int64)))
+
+
+def ranked(spans: Spans) -> NDArray[np.int64]:
+    """The order of moments: score, then path (videos are ordered by path), then start."""
+    return np.lexsort((spans.start, spans.video, -spans.score))
+
+
+def rank_videos(
+    timeline: Timeline, scores: NDArray[np.float32], hit: NDArray[np.int64], rank: str, scale: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Videos with a hit, best first, and their scores.
+
+    `sum` adds up the hits' scores, `max` takes the best, and `softmax` is their mean weighted by
+    exp(score / temperature), so that a long video does not win by its length (a query-weighted
+    mean as in arXiv 2205.08508). Raises ValueError for another rank.
+    """
+    if rank not in RANKS:
+        raise ValueError(f"rank {rank!r}: use {', '.join(RANKS)}")
+    if not len(hit):
+        return np.empty(0, np.int64), np.empty(0, np.float64)
+    video, score = timeline.video[hit], scores[hit].astype(np.float64)
+    first = np.flatnonzero(np.diff(video, prepend=-1))
+    best = np.maximum.reduceat(score, first)
+    if rank == "max":
+        result = best
+    elif rank == "sum":
+        result = np.add.reduceat(score, first)
+    else:
+        counts = np.diff(first, append=len(hit))
+        weight = np.exp((score - np.repeat(best, counts)) * scale / 100)
+        result = np.add.reduceat(score * weight, first) / np.add.reduceat(weight, first)
+    order = np.lexsort((video[first], -result))
+    return video[first][order], result[order]
+
+
+def confidence(
+    query: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    backgrounds: NDArray[np.float32],
+    scale: float,
+) -> NDArray[np.float64]:
+    """How sure it is that `query` describes what each of `vectors` shows: 0 to 1.
+
+    The probability that the model gives `query` for a view, against neutral texts: a softmax over
+    the query and the `backgrounds` (unit rows), of which those that mean nearly the same as the
+    query are left out. It depends on the model, the query and the view alone.
+    """
+    neutral = backgrounds[backgrounds @ query < _ALIKE]
+    own = scale * (vectors @ query).astype(np.float64)
+    others = scale * (vectors @ neutral.T).astype(np.float64)
+    top = np.maximum(own, others.max(axis=1, initial=-np.inf))
+    likely = np.exp(own - top)
+    return np.asarray(likely / (likely + np.exp(others - top[:, None]).sum(axis=1)))

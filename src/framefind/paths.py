@@ -1,0 +1,123 @@
+"""Paths: walking folders for files that may be videos, and how names are stored.
+
+A path is stored absolute, with links resolved; bytes of a name that are not UTF-8 are stored
+percent-escaped.
+"""
+
+import fnmatch
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that may be a video, as the file system has it.
+
+    `modified` is in microseconds since 1970; `named` tells that the user named the file itself;
+    `error` why it cannot be looked at.
+    """
+
+    path: str
+    size: int = 0
+    modified: int = 0
+    named: bool = False
+    error: str | None = None
+
+
+def walk(
+    paths: Iterable[str | os.PathLike[str]], glob: Iterable[str] = (), exclude: Iterable[str] = ()
+) -> Iterator[File]:
+    """Find the files in folders, at any depth, and the files named themselves; each once.
+
+    Hidden folders and libraries are skipped, links are followed without loops. A file in a folder
+    must match one of the `glob` patterns, if any, and none of `exclude`; a pattern is matched
+    against the name, the path below the folder and the whole path. Folders and files that cannot
+    be read come with an `error`.
+    """
+    wanted, unwanted = list(glob), list(exclude)
+    seen: set[str] = set()
+    folders: set[tuple[int, int]] = set()
+    for path in paths:
+        root = os.path.expanduser(os.fspath(path))
+        found = (
+            _below(root, wanted, unwanted, folders)
+            if os.path.isdir(root)
+            else iter([_file(root, named=True)])
+        )
+        for file in found:
+            if file.path not in seen:
+                seen.add(file.path)
+                yield file
+
+
+def is_library(folder: str) -> bool:
+    """Whether a folder is a framefind library."""
+    return all(
+        os.path.isdir(os.path.join(folder, table, "_delta_log")) for table in ("videos", "frames")
+    )
+
+
+def matches(path: str, patterns: Iterable[str], root: str = "") -> bool:
+    """Whether the whole path, the path below `root` or the name matches one of the patterns."""
+    names = (path, os.path.relpath(path, root) if root else path, os.path.basename(path))
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns for name in names)
+
+
+def stored(path: str) -> str:
+    """A path as it is stored: bytes that are not UTF-8 are percent-escaped."""
+    return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", path)
+
+
+def opened(path: str) -> str:
+    """A stored path as the file system knows it."""
+    if "%" not in path or os.path.lexists(path):
+        return path
+    raw = re.sub("%([89A-F][0-9A-F])", lambda byte: chr(0xDC00 + int(byte[1], 16)), path)
+    return raw if os.path.lexists(raw) else path
+
+
+def _below(
+    root: str, glob: list[str], exclude: list[str], folders: set[tuple[int, int]]
+) -> Iterator[File]:
+    pending = [os.path.realpath(root)]
+    while pending:
+        folder = pending.pop()
+        try:
+            facts = os.stat(folder)
+            if (facts.st_dev, facts.st_ino) in folders:
+                continue
+            folders.add((facts.st_dev, facts.st_ino))
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            yield File(folder, error=f"the folder cannot be listed: {error.strerror}")
+            continue
+        deeper = []
+        for entry in entries:
+            if _is_folder(entry):
+                if not entry.name.startswith(".") and not is_library(entry.path):
+                    deeper.append(entry.path)
+            elif (not glob or matches(entry.path, glob, root)) and not matches(
+                entry.path, exclude, root
+            ):
+                yield _file(entry.path)
+        pending += reversed(deeper)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _file(path: str, named: bool = False) -> File:
+    resolved = os.path.realpath(path)
+    try:
+        facts = Path(resolved).stat()
+    except OSError as error:
+        return File(resolved, named=named, error=error.strerror or str(error))
+    return File(resolved, facts.st_size, facts.st_mtime_ns // 1000, named)

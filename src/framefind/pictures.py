@@ -1,0 +1,143 @@
+"""From a decoded picture to upright RGB pixels at any size."""
+
+from fractions import Fraction
+from functools import cache
+from typing import NamedTuple
+
+import av
+import numpy as np
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+_EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT  # white stays white
+_SIZES = 8  # how many swscale contexts are kept
+_NAMED_SPACES = {1, 4, 5, 6, 7, 9}  # AVColorSpace values whose matrix swscale knows
+_PQ = 16  # AVCOL_TRC_SMPTE2084
+
+
+class Orientation(NamedTuple):
+    """How to show a picture: swap its axes, then mirror it left-right, then flip it top-bottom.
+
+    `stretch` is the width of a stored pixel over its height, where the file's matrix says so and
+    FFmpeg gets it wrong; else None.
+    """
+
+    turned: bool
+    mirrored: bool
+    flipped: bool
+    stretch: Fraction | None
+
+
+def orientation(picture: av.VideoFrame) -> Orientation:
+    """Read a picture's display matrix, as the nearest of the eight ways to lay a rectangle."""
+    try:
+        matrix = picture.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]
+    except (KeyError, ValueError):  # ValueError: it has side data of a kind unknown to PyAV
+        return Orientation(False, False, False, None)
+    # x is shown at a·x + c·y, y at b·x + d·y.
+    a, b, _, c, d, *_ = np.frombuffer(bytes(matrix), np.int32).tolist()
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return Orientation(False, a < 0, d < 0, None)
+    stretch = Fraction(abs(b), abs(c)) if b and c else Fraction(1)
+    uneven = abs(stretch - 1) > Fraction(1, 100)  # FFmpeg divides the other way round
+    return Orientation(True, c < 0, b < 0, stretch if uneven else None)
+
+
+class Scaler:
+    """Turns decoded pictures into RGB arrays, and keeps one swscale context per size.
+
+    `aspect` is the width of a stored pixel over its height.
+    """
+
+    def __init__(self, aspect: Fraction | None) -> None:
+        self._aspect = aspect or Fraction(1)
+        self._contexts: dict[tuple[int, int], VideoReformatter] = {}
+
+    def square(self, picture: av.VideoFrame, stretch: Fraction | None) -> tuple[int, int]:
+        """Width and height of a picture in square pixels, not yet upright."""
+        aspect = stretch or self._aspect
+        if not Fraction(1, 16) <= aspect <= 16:  # nonsense
+            aspect = Fraction(1)
+        return max(1, round(picture.width * aspect)), picture.height
+
+    def scale(
+        self,
+        picture: av.VideoFrame,
+        width: int,
+        height: int,
+        how: Interpolation = Interpolation.AREA | _EXACT,
+    ) -> NDArray[np.uint8]:
+        """The picture, not upright, at that size: uint8 RGB (height, width, 3).
+
+        Scales and converts in one pass. Alpha is laid over black; the brightness of HDR10 is
+        brought into range.
+        """
+        alpha = any(part.is_alpha for part in picture.format.components)
+        hdr = picture.color_trc == _PQ and not alpha
+        if len(self._contexts) > _SIZES:
+            self._contexts.clear()
+        scaled = self._contexts.setdefault((width, height), VideoReformatter()).reformat(
+            picture,
+            width,
+            height,
+            "rgba" if alpha else "rgb48le" if hdr else "rgb24",
+            src_colorspace=_colorspace(picture),
+            interpolation=how,
+            threads=1,
+        )
+        pixels = scaled.to_ndarray()
+        if hdr:
+            return _tone_mapped(pixels.astype(np.uint16, copy=False))
+        return (
+            _over_black(pixels.astype(np.uint8, copy=False))
+            if alpha
+            else pixels.astype(np.uint8, copy=False)
+        )
+
+
+def _colorspace(picture: av.VideoFrame) -> Colorspace | None:
+    """The matrix to assume where the file names none: BT.709 for HD, BT.601 below."""
+    if picture.format.is_rgb or picture.colorspace in _NAMED_SPACES:
+        return None
+    hd = picture.width >= 1280 or picture.height > 576
+    return Colorspace.ITU709 if hd else Colorspace.ITU601
+
+
+def _over_black(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    colour, alpha = pixels[..., :3], pixels[..., 3:]
+    if not alpha.any():  # a plane that was never filled in, not a picture of nothing
+        return np.ascontiguousarray(colour)
+    return (colour.astype(np.uint16) * alpha // 255).astype(np.uint8)
+
+
+# -- HDR10: ITU-R BT.2100 PQ in BT.2020 colours, to sRGB
+
+_WHITE = 203.0  # nits of a diffuse white in HDR (ITU-R BT.2408)
+_PEAK = 1000.0 / _WHITE
+_TO_BT709 = np.array(  # ITU-R BT.2087
+    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]],
+    np.float32,
+)
+_STEPS = 4095
+
+
+def _tone_mapped(pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Bring PQ pixels into the range of a plain screen, by Reinhard's extended curve."""
+    light, encoded = _tables()
+    linear = np.maximum(light[pixels] @ _TO_BT709.T, 0.0)
+    brightest = linear.max(axis=-1, keepdims=True)
+    linear *= (1 + brightest / _PEAK**2) / (1 + brightest)
+    shown: NDArray[np.uint8] = encoded[np.minimum(linear * _STEPS, _STEPS).astype(np.int16)]
+    return shown
+
+
+@cache
+def _tables() -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """PQ's 16 bits to light (1: diffuse white), and light in `_STEPS` to sRGB's 8 bits."""
+    signal = (np.arange(65536) / 65535) ** (1 / 78.84375)
+    light = (np.maximum(signal - 0.8359375, 0) / (18.8515625 - 18.6875 * signal)) ** (
+        1 / 0.1593017578125
+    )
+    steps = np.arange(_STEPS + 1) / _STEPS
+    encoded = np.where(steps <= 0.0031308, 12.92 * steps, 1.055 * steps ** (1 / 2.4) - 0.055)
+    return (light * 10000 / _WHITE).astype(np.float32), np.rint(encoded * 255).astype(np.uint8)

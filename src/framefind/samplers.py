@@ -1,0 +1,150 @@
+"""Samplers: which frames of a video are looked at.
+
+`every=S` takes the first frame at or after each multiple of S seconds, `count=N` takes N frames
+spread evenly over time (`count=N,random=SEED`: at random), `keyframes` the frames that decode on
+their own, and `shots` the first frame of every shot. Whatever the sampler, a video gives at least
+one frame.
+"""
+
+import math
+import random
+import re
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+WINDOW = 2
+"""How many changes on either side a change is compared with to be a cut."""
+
+_RATIO = 3.0
+_CHANGE = 15.0
+_ROUNDING = 1e-6  # of an interval: 0.3 / 0.1 is a little less than 3
+
+
+class Timed(Protocol):
+    """Anything that is shown at a time, in seconds."""
+
+    @property
+    def t(self) -> float: ...  # noqa: D102
+
+
+class Seen(Timed, Protocol):
+    """Anything that is shown at a time and has a look: a small uint8 picture of fixed shape."""
+
+    def look(self) -> NDArray[np.uint8]: ...  # noqa: D102
+
+
+TimedT = TypeVar("TimedT", bound=Timed)
+SeenT = TypeVar("SeenT", bound=Seen)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Which frames are looked at; `name` is the canonical text that the library stores.
+
+    `interval` is in seconds and belongs to `every`, `count` and `seed` belong to `count`.
+    """
+
+    name: str
+    kind: Literal["every", "count", "keyframes", "shots"]
+    interval: float = 0.0
+    count: int = 0
+    seed: int | None = None
+
+    @classmethod
+    def parse(cls, name: str) -> "Sampler":
+        """Read `every=S`, `count=N`, `count=N,random=SEED`, `keyframes` or `shots`.
+
+        Raises ValueError for anything else.
+        """
+        if name == "keyframes":
+            return cls("keyframes", "keyframes")
+        if name == "shots":
+            return cls("shots", "shots")
+        if match := re.fullmatch(r"every=(\d+(?:\.\d*)?|\.\d+)", name):
+            interval = float(match[1])
+            if 0.001 <= interval < 1e9:
+                return cls(f"every={interval}", "every", interval=interval)
+        if match := re.fullmatch(r"count=(\d{1,9})(?:,random=(\d{1,18}))?", name):
+            count, seed = int(match[1]), None if match[2] is None else int(match[2])
+            suffix = "" if seed is None else f",random={seed}"
+            if count:
+                return cls(f"count={count}{suffix}", "count", count=count, seed=seed)
+        raise ValueError(
+            f"sampler {name!r}: use every=SECONDS (0.001 or more), count=N, count=N,random=SEED, "
+            "keyframes or shots"
+        )
+
+
+def every(frames: Iterable[TimedT], interval: float) -> Iterator[TimedT]:
+    """The first frame at or after each multiple of `interval` seconds, and the very first one.
+
+    Whether a frame is taken depends on it and the one before it only, so that a pass may start
+    anywhere.
+    """
+    previous: int | None = None
+    for frame in frames:
+        current = slot(frame.t, interval)
+        if previous is None or current > previous:
+            yield frame
+        previous = current
+
+
+def slot(t: float, interval: float) -> int:
+    """The number of the last multiple of `interval` at or before `t`."""
+    return math.floor(t / interval + _ROUNDING)
+
+
+def spread(times: Sequence[float], count: int, seed: int | None = None) -> list[float]:
+    """Choose up to `count` of the ascending `times` of a video's frames.
+
+    Without a seed, the frames that are shown in the middle of `count` equal parts of the video;
+    with one, frames at random, each as likely as any other.
+    """
+    if count >= len(times):
+        return list(times)
+    if seed is not None:
+        return sorted(random.Random(seed).sample(times, count))
+    # The last frame lasts as long as the others do on average.
+    part = (times[-1] - times[0]) * len(times) / (len(times) - 1) / count
+    middles = (times[0] + part * (i + 0.5) for i in range(count))
+    return sorted({times[bisect_right(times, middle) - 1] for middle in middles})
+
+
+def shots(frames: Iterable[SeenT]) -> Iterator[SeenT]:
+    """The first frame of every shot; the very first frame always.
+
+    A frame begins a shot when it differs from the frame before it by much, and by much more than
+    its neighbours differ from theirs, which tells a cut from motion and from a flash. This is the
+    idea of PySceneDetect's AdaptiveDetector (a rolling average of the content's change), applied
+    to the mean difference of small pictures. It needs `WINDOW` + 1 frames before and `WINDOW`
+    after the one it judges, and keeps no more.
+    """
+    changes: deque[tuple[float, SeenT]] = deque(maxlen=2 * WINDOW + 1)
+    before: NDArray[np.int16] | None = None
+    for frame in frames:
+        look = frame.look().astype(np.int16)
+        if before is None:
+            yield frame
+        else:
+            changes.append((float(np.abs(look - before).mean()), frame))
+            if len(changes) > WINDOW:
+                yield from _cut(list(changes), len(changes) - 1 - WINDOW)
+        before = look
+    # The last frames have fewer neighbours after them.
+    late = list(changes)
+    for i in range(max(0, len(late) - WINDOW), len(late)):
+        yield from _cut(late[max(0, i - WINDOW) :], min(i, WINDOW))
+
+
+def _cut(changes: list[tuple[float, SeenT]], i: int) -> list[SeenT]:
+    """The frame of the change `i`, if that is a cut among its neighbours."""
+    change, frame = changes[i]
+    others = [other for j, (other, _) in enumerate(changes) if j != i]
+    usual = sum(others) / len(others) if others else 0.0
+    return [frame] if change >= _CHANGE and change >= _RATIO * usual else []

@@ -1,0 +1,98 @@
+"""Where a library lies: a local folder or an object store, its errors in words, and its lock."""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framefind.errors import LibraryError
+
+if TYPE_CHECKING:
+    import pyarrow.fs
+
+LOCK = ".lock"
+"""The file in a local library that `lock` locks; it stays there."""
+
+_ADVICE = {
+    "No space left": "free some space and run again; nothing that was committed is lost",
+    "File too large": "files may not be that large here; nothing that was committed is lost",
+    "Read-only file system": "copy it to where you may write, or choose another library",
+    "Permission denied": "get permission, or choose another library",
+}
+
+
+def is_local(uri: str) -> bool:
+    """Whether a library's address is a path, not a URI."""
+    return "://" not in uri
+
+
+def filesystem(uri: str) -> "pyarrow.fs.FileSystem":
+    """A file system whose root is the table at a path or URI."""
+    import pyarrow.fs
+
+    if is_local(uri):
+        return pyarrow.fs.SubTreeFileSystem(uri, pyarrow.fs.LocalFileSystem())
+    from deltalake.fs import DeltaStorageHandler  # has the credentials that commits have
+
+    return pyarrow.fs.PyFileSystem(DeltaStorageHandler(uri))
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Raise what a store, Parquet or Delta Lake raises as a LibraryError that says what to do."""
+    from deltalake.exceptions import DeltaError
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except (OSError, DeltaError, ArrowException) as error:
+        cause = str(error)
+        advice = next((advice for words, advice in _ADVICE.items() if words in cause), None)
+        line = " ".join(cause.split())
+        raise LibraryError(f"{doing}: {line}" + (f"; {advice}" if advice else "")) from error
+
+
+@contextmanager
+def lock(uri: str, exclusive: bool = True) -> Iterator[None]:
+    """Hold a local library as its only writer, or as one of several; makes the folder.
+
+    The lock goes with the process, however that ends. Raises LibraryError at once when another
+    holds the library, or it cannot be written. Does nothing on an object store, where only the
+    commits keep writers apart.
+    """
+    if not is_local(uri):
+        yield
+        return
+    try:
+        Path(uri).mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(Path(uri, LOCK), os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise LibraryError(f"cannot write to the library {uri}: {error.strerror}") from error
+    try:
+        _lock(descriptor, exclusive)
+    except OSError as error:
+        os.close(descriptor)
+        raise LibraryError(
+            f"another framefind is writing to {uri}; wait for it, or choose another library"
+        ) from error
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, exclusive: bool) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        # There are no shared locks: one of several takes one byte of many, the only one takes all.
+        many = 1 << 20
+        os.lseek(descriptor, 0 if exclusive else secrets.randbelow(many), os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, many if exclusive else 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)

@@ -1,0 +1,462 @@
+"""The two Delta tables that are a library: `videos` and `frames`.
+
+A frame counts if and only if its segment is in its video's `segments`. So data files are appended
+to `frames` first, where nobody sees them, and one MERGE on the small `videos` then publishes,
+replaces and removes whole videos at once. Killed in between, only unpublished rows remain, which
+`maintain` drops.
+
+deltalake and pyarrow are imported where they are used, so that a search that finds its index up to
+date loads neither.
+"""
+
+import os
+import random
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framefind.errors import LibraryError
+from framefind.store import LOCK, explained, filesystem, is_local
+from framefind.store import lock as lock
+from framefind.views import Box
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+    from deltalake.transaction import AddAction
+
+    from framefind.files import DataFile, FramesWriter, Key
+
+SCHEMA = 1
+"""The version of the tables' columns that this framefind writes, and the newest it reads."""
+
+ATTEMPTS = 50
+"""How often a commit is tried that other writers keep coming before."""
+
+_PREFIX = "framefind."
+_T = TypeVar("_T")
+
+
+@dataclass(kw_only=True)
+class Video:
+    """One row of `videos`. Sizes in bytes, times in seconds, width and height in upright pixels."""
+
+    video_id: str
+    path: str
+    copies: list[str] = field(default_factory=list)
+    size: int = 0
+    modified: datetime | None = None
+    duration: float | None = None
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    codec: str = ""
+    sampler: str = ""
+    views: str = ""
+    frames: int = 0
+    segments: list[str] = field(default_factory=list)
+    indexed_until: float = 0.0
+    status: str = "indexing"
+    error: str | None = None
+    indexed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class FrameRow:
+    """One row of `frames`: `t` in seconds, a JPEG, and per view a box and a unit vector.
+
+    `embeddings` is float32 (views, dimensions); it is stored rounded to half precision.
+    """
+
+    video_id: str
+    segment: str
+    t: float
+    thumbnail: bytes
+    boxes: Sequence[Box]
+    embeddings: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """What `maintain` did: data files rewritten and written, rows dropped, files deleted."""
+
+    rewritten: int = 0
+    written: int = 0
+    dropped: int = 0
+    deleted: int = 0
+
+
+def new_segment() -> str:
+    """A random segment id that begins with the time.
+
+    So the segments of a data file lie close together, and the file's statistics tell nearly all
+    other files apart from the one that holds a given frame.
+    """
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+def latest_versions(uri: str | os.PathLike[str]) -> tuple[int, int]:
+    """The newest versions of `videos` and `frames` in a local library, by listing two folders.
+
+    Raises LibraryError when there is no library.
+    """
+    videos, frames = (_latest(Path(uri, name, "_delta_log")) for name in ("videos", "frames"))
+    if videos is None or frames is None:
+        raise _missing(os.fspath(uri))
+    return videos, frames
+
+
+class Tables:
+    """The two tables of one library, at a local path or an object-store URI.
+
+    Every method sees the newest version. Methods raise LibraryError when the library cannot be
+    read or written; what was committed before stays as it was.
+    """
+
+    def __init__(self, uri: str | os.PathLike[str]) -> None:
+        self.uri = os.fspath(uri)
+
+    @staticmethod
+    def exists(uri: str | os.PathLike[str]) -> bool:
+        """Whether there is a library."""
+        table = Tables(uri).address("frames")  # what `create` makes last
+        if is_local(table):
+            return _latest(Path(table, "_delta_log")) is not None
+        from deltalake import DeltaTable
+
+        return DeltaTable.is_deltatable(table)
+
+    @classmethod
+    def create(cls, uri: str | os.PathLike[str], fingerprint: Mapping[str, str]) -> "Tables":
+        """Make an empty library for the vectors of one fingerprint (model name, weights hash, …).
+
+        Raises LibraryError when there is one already, or a local folder that holds other things.
+        """
+        from deltalake import DeltaTable
+
+        from framefind import files
+
+        tables = cls(uri)
+        if cls.exists(uri):
+            raise LibraryError(f"{uri} is a framefind library already")
+        if is_local(tables.uri) and _holds_others(Path(uri)):
+            raise LibraryError(f"{uri} is not a framefind library and not empty; choose a new one")
+        version = {_PREFIX + "schema": str(SCHEMA), "delta.checkpointInterval": "20"}
+        model = {_PREFIX + name: value for name, value in fingerprint.items()}
+        with tables.writing():
+            DeltaTable.create(
+                tables.address("videos"),
+                _videos_schema(),
+                mode="ignore",  # an interrupted `create` left it
+                configuration=version,
+                raise_if_key_not_exists=False,
+            )
+            DeltaTable.create(
+                tables.address("frames"),
+                files.SCHEMA,
+                configuration=model | version,
+                raise_if_key_not_exists=False,
+            )
+        return tables
+
+    @classmethod
+    def open(cls, uri: str | os.PathLike[str]) -> "Tables":
+        """Open a library. Raises LibraryError when there is none or its schema is newer."""
+        if not cls.exists(uri):
+            raise _missing(os.fspath(uri))
+        tables = cls(uri)
+        for name in ("videos", "frames"):
+            schema = tables.delta(name).metadata().configuration.get(_PREFIX + "schema", "")
+            if not schema.isdigit():
+                raise LibraryError(f"{uri} is not a framefind library: {name} is of another kind")
+            if int(schema) > SCHEMA:
+                raise LibraryError(
+                    f"{uri} was made by a newer framefind (schema {schema}; this one reads "
+                    f"{SCHEMA}); `pip install --upgrade framefind`"
+                )
+        return tables
+
+    @cached_property
+    def fingerprint(self) -> dict[str, str]:
+        """What the library's vectors were made with, as given to `create`."""
+        properties = self.delta("frames").metadata().configuration.items()
+        ours = {k.removeprefix(_PREFIX): v for k, v in properties if k.startswith(_PREFIX)}
+        return {name: value for name, value in ours.items() if name != "schema"}
+
+    def versions(self) -> tuple[int, int]:
+        """The newest versions of `videos` and `frames`."""
+        if is_local(self.uri):
+            return latest_versions(self.uri)
+        return self.delta("videos").version(), self.delta("frames").version()
+
+    def videos(self) -> list[Video]:
+        """All videos, in no particular order."""
+        import pyarrow.parquet as pq
+
+        store = filesystem(self.address("videos"))
+        rows: list[Video] = []
+        with self.reading():
+            for action in actions(self.delta("videos")):
+                columns = pq.ParquetFile(action["path"], filesystem=store).read().to_pydict()
+                values = zip(*columns.values(), strict=True)
+                rows += (Video(**dict(zip(columns, row, strict=True))) for row in values)
+        return rows
+
+    def count(self) -> int:
+        """The rows of `frames`, published or not, by the log's statistics."""
+        return self.delta("frames").count()
+
+    def writer(self) -> "FramesWriter":
+        """A writer of one data file of `frames`."""
+        from framefind.files import FramesWriter
+
+        return FramesWriter(self.address("frames"))
+
+    def publish(
+        self,
+        files: "Sequence[DataFile]" = (),
+        videos: Sequence[Video] = (),
+        removed: Collection[str] = (),
+        transaction: tuple[str, int] | None = None,
+    ) -> bool:
+        """Append data files to `frames`, then write and remove videos by id in one commit.
+
+        With a transaction (application, number) that happens exactly once: when the application
+        has published that number or a higher one, nothing changes and False is returned. Another
+        writer's commit in between makes this one run again. An id in both is written.
+        """
+        from framefind.upkeep import compact_videos
+
+        if transaction and self._published(transaction):
+            return False
+        if files:
+            self._append(files)
+        if not (videos or removed or transaction):
+            return True
+
+        def merge() -> bool:
+            if transaction and self._published(transaction):
+                return False
+            self._merge(videos, removed, transaction)
+            return True
+
+        done = self.commit(merge)
+        with suppress(LibraryError):  # it is published all the same; a later commit tidies
+            compact_videos(self)
+        return done
+
+    def frame_files(self) -> list[str]:
+        """The data files of `frames`, as paths relative to it."""
+        return sorted(action["path"] for action in actions(self.delta("frames")))
+
+    def read_segments(self, file: str) -> set[str]:
+        """The distinct segments of one data file; reads that column only."""
+        from framefind import files
+
+        with self.reading():
+            return set(files.segments(self.store, file))
+
+    def read_frames(self, file: str, segments: Collection[str]) -> "Iterator[pa.RecordBatch]":
+        """The frames of those segments in one data file, in batches of about a thousand.
+
+        Columns video_id, segment, t, boxes and embeddings; never the thumbnails.
+        """
+        from framefind import files
+
+        with self.reading():
+            yield from files.frames(self.store, file, segments)
+
+    def thumbnails(self, wanted: "Sequence[Key]") -> list[bytes | None]:
+        """The JPEGs of frames given by video_id, segment and t; None for one that is not there."""
+        from framefind import files
+
+        jobs = []
+        with self.reading(), ThreadPoolExecutor(8) as pool:
+            for action in actions(self.delta("frames")):
+                if keys := [key for key in wanted if files.may_hold(action, key)]:
+                    path = action["path"]
+                    jobs.append(pool.submit(files.thumbnails, self.store, path, keys))
+            found = {key: jpeg for job in jobs for key, jpeg in job.result().items()}
+        return [found.get(key) for key in wanted]
+
+    def tidy(self) -> None:
+        """Compact both tables where that is worth it: cheap when there is little to do."""
+        from framefind.upkeep import compact_frames, compact_videos
+
+        compact_frames(self)
+        compact_videos(self)
+
+    def maintain(self, retention_hours: float = 168) -> Upkeep:
+        """Compact both tables, drop what is not published, write checkpoints, delete old files.
+
+        Unpublished rows and files younger than the retention are kept, because a running writer
+        may be about to publish them; so are replaced files, because a reader may be at them.
+        """
+        from framefind.upkeep import maintain
+
+        return maintain(self, retention_hours)
+
+    def purge(self) -> Upkeep:
+        """Remove everything unpublished at once, and every file that is no longer needed.
+
+        Only under the exclusive `lock`: what a running writer has not published yet goes too.
+        """
+        return self.maintain(retention_hours=0)
+
+    def address(self, name: str) -> str:
+        """The path or URI of one of the tables."""
+        return f"{self.uri.rstrip('/')}/{name}"
+
+    def delta(self, name: str) -> "DeltaTable":
+        """The newest version of one of the tables."""
+        from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
+
+        with self.reading():
+            try:
+                return DeltaTable(self.address(name))
+            except TableNotFoundError as error:
+                raise _missing(self.uri) from error
+
+    @cached_property
+    def store(self) -> Any:
+        """The file system of `frames`."""
+        return filesystem(self.address("frames"))
+
+    def commit(self, commit: Callable[[], _T]) -> _T:
+        """Run what commits, and again whenever another writer came before it."""
+        from deltalake.exceptions import CommitFailedError
+
+        with self.writing():
+            for attempt in range(1, ATTEMPTS):
+                with suppress(CommitFailedError):
+                    return commit()
+                time.sleep(random.uniform(0, 0.01 * min(attempt, 20)))
+            return commit()
+
+    def _append(self, files: "Sequence[DataFile]") -> None:
+        from framefind.files import SCHEMA
+
+        def append() -> None:
+            self.delta("frames").create_write_transaction([*adds(files)], "append", SCHEMA)
+
+        self.commit(append)
+
+    def _published(self, transaction: tuple[str, int]) -> bool:
+        application, number = transaction
+        newest = self.delta("videos").transaction_version(application)
+        return newest is not None and newest >= number
+
+    def _merge(
+        self, videos: Sequence[Video], removed: Collection[str], transaction: tuple[str, int] | None
+    ) -> None:
+        import pyarrow as pa
+        from deltalake import CommitProperties, Transaction
+
+        schema = _videos_schema()
+        rows: dict[str, dict[str, Any]] = {i: {"video_id": i, "removed": True} for i in removed}
+        rows |= {video.video_id: vars(video) | {"removed": False} for video in videos}
+        source = schema.append(pa.field("removed", pa.bool_()))
+        columns = {name: f"source.{name}" for name in schema.names}
+        mark = CommitProperties(app_transactions=[Transaction(*transaction)] if transaction else [])
+        table = self.delta("videos")
+        version = table.version()
+        table.merge(
+            pa.Table.from_pylist(list(rows.values()), source),
+            "target.video_id = source.video_id",
+            source_alias="source",
+            target_alias="target",
+            commit_properties=mark,
+        ).when_matched_delete("source.removed").when_matched_update(
+            columns
+        ).when_not_matched_insert(columns, "not source.removed").execute()
+        if transaction and table.version() == version:
+            # A MERGE that changes no row commits nothing, not even its transaction.
+            table.create_write_transaction([], "append", schema, commit_properties=mark)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turns what the store or the format raises into LibraryError."""
+        with explained(f"cannot read the library {self.uri}"):
+            yield
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turns what the store or the format raises into LibraryError."""
+        with explained(f"cannot write to the library {self.uri}"):
+            yield
+
+
+def adds(files: "Sequence[DataFile]", change: bool = True) -> "list[AddAction]":
+    """The log entries of data files."""
+    from deltalake.transaction import AddAction
+
+    now = time.time_ns() // 1_000_000
+    return [AddAction(f.path, f.size, {}, now, change, f.statistics()) for f in files]
+
+
+def actions(table: "DeltaTable") -> list[dict[str, Any]]:
+    """The data files of a table as its log has them: path, size_bytes, statistics, …"""
+    import pyarrow as pa
+
+    rows: list[dict[str, Any]] = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+    return rows
+
+
+def _latest(log: Path) -> int | None:
+    try:
+        names = [entry.name for entry in os.scandir(log)]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    commits = (name[:20] for name in names if name.endswith((".json", ".checkpoint.parquet")))
+    return max((int(commit) for commit in commits if commit.isdigit()), default=None)
+
+
+def _holds_others(folder: Path) -> bool:
+    if not folder.exists():
+        return False
+    ours = {LOCK, "videos", "frames"}
+    return not folder.is_dir() or any(entry.name not in ours for entry in folder.iterdir())
+
+
+def _missing(uri: str) -> LibraryError:
+    return LibraryError(f"{uri} is not a framefind library; `framefind index` makes one")
+
+
+def _videos_schema() -> "pa.Schema":
+    import pyarrow as pa
+
+    texts = pa.list_(pa.string())
+    time = pa.timestamp("us", tz="UTC")  # without a zone, the protocol would have to be newer
+    return pa.schema(
+        {
+            "video_id": pa.string(),
+            "path": pa.string(),
+            "copies": texts,
+            "size": pa.int64(),
+            "modified": time,
+            "duration": pa.float64(),
+            "width": pa.int64(),
+            "height": pa.int64(),
+            "fps": pa.float64(),
+            "codec": pa.string(),
+            "sampler": pa.string(),
+            "views": pa.string(),
+            "frames": pa.int64(),
+            "segments": texts,
+            "indexed_until": pa.float64(),
+            "status": pa.string(),
+            "error": pa.string(),
+            "indexed_at": time,
+        }
+    )

@@ -1,0 +1,136 @@
+"""Upkeep of the two tables: few large files, no dead rows, short logs, nothing left lying about."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from deltalake import CommitProperties
+from deltalake.exceptions import CommitFailedError
+from deltalake.transaction import RemoveAction
+
+from framefind import files
+from framefind.tables import Tables, Upkeep, actions, adds
+
+FILE_SIZE = 128 << 20
+"""Bytes of a data file of `frames` that compaction aims at; it holds that much in memory."""
+
+MANY = 8
+"""Small files that are worth a compaction."""
+
+WASTE = 0.1
+"""The share of unpublished rows from which on a data file is worth rewriting."""
+
+
+@dataclass(frozen=True)
+class _File:
+    path: str
+    size: int
+    rows: int
+    dead: int
+
+
+def maintain(tables: Tables, retention_hours: float) -> Upkeep:
+    """See `Tables.maintain`. A retention of zero rewrites every file with unpublished rows."""
+    done = compact_frames(tables, retention_hours)
+    compact_videos(tables, many=1)
+    deleted = sum(_vacuum(tables, name, retention_hours) for name in ("videos", "frames"))
+    return replace(done, deleted=deleted)
+
+
+def compact_frames(tables: Tables, retention_hours: float = 168) -> Upkeep:
+    """Merge small data files of `frames`, and drop unpublished rows older than the retention."""
+    published = {segment for video in tables.videos() for segment in video.segments}
+    done = Upkeep()
+    for group in _groups(_candidates(tables, published, retention_hours)):
+        new = _rewrite(tables, group, published)
+        if new is not None:
+            dropped = sum(file.dead for file in group)
+            done = Upkeep(
+                done.rewritten + len(group), done.written + len(new), done.dropped + dropped
+            )
+    return done
+
+
+def compact_videos(tables: Tables, many: int = 2 * MANY) -> None:
+    """Compact `videos`, to which every commit adds a small file, when it has more than `many`."""
+    table = tables.delta("videos")
+    if len(table.file_uris()) > many:
+        with tables.writing(), suppress(CommitFailedError):  # the other writer does it then
+            table.optimize.compact()
+
+
+def _candidates(tables: Tables, published: set[str], retention_hours: float) -> Iterator[_File]:
+    """The data files that are small or hold too many unpublished rows, oldest segments first."""
+    old = (time.time() - 3600 * retention_hours) * 1000
+    waste = WASTE if retention_hours else 0.0
+    live = sorted(actions(tables.delta("frames")), key=lambda a: str(a.get("min.segment")))
+    for action in live:
+        segments = files.segments(tables.store, action["path"])
+        rows = sum(segments.values())
+        dead = sum(n for segment, n in segments.items() if segment not in published)
+        if dead and action["modification_time"] > old:
+            continue  # perhaps a running writer's, who publishes it in a moment
+        if dead > waste * rows or action["size_bytes"] < FILE_SIZE // 2:
+            yield _File(action["path"], action["size_bytes"], rows, dead)
+
+
+def _groups(candidates: Iterator[_File]) -> Iterator[list[_File]]:
+    """Runs of candidates that make one file, where that is worth the work.
+
+    Neighbours only, so that the segments of a file stay close together (`tables.new_segment`).
+    """
+    groups: list[list[_File]] = []
+    for file in candidates:
+        if not groups or sum(f.size for f in groups[-1]) + file.size > FILE_SIZE:
+            groups.append([])
+        groups[-1].append(file)
+    for group in groups:
+        full = len(group) > 1 and sum(file.size for file in group) > 0.75 * FILE_SIZE
+        if full or len(group) >= MANY or any(file.dead for file in group):
+            yield group
+
+
+def _rewrite(
+    tables: Tables, group: Sequence[_File], published: set[str]
+) -> list[files.DataFile] | None:
+    """Replace data files by one with their published rows; None when another did so before.
+
+    delta-rs accepts the removal of a file that a commit in between has removed already, which
+    would double its rows. So each attempt looks whether all files are still there, and allows
+    no commit in between.
+    """
+    paths = [file.path for file in group]
+    with tables.writing():
+        new = files.merge(tables.address("frames"), paths, published)
+    change = any(file.dead for file in group)
+    now = time.time_ns() // 1_000_000
+
+    def commit() -> list[files.DataFile] | None:
+        table = tables.delta("frames")
+        if not {action["path"] for action in actions(table)}.issuperset(paths):
+            return None
+        removes = [RemoveAction(file.path, change, now, file.size, {}) for file in group]
+        table.create_write_transaction(
+            [*adds(new, change), *removes],
+            "append",
+            files.SCHEMA,
+            commit_properties=CommitProperties(max_commit_retries=0),
+        )
+        return new
+
+    done = tables.commit(commit)
+    if done is None:
+        for file in new:
+            tables.store.delete_file(file.path)
+    return done
+
+
+def _vacuum(tables: Tables, name: str, retention_hours: float) -> int:
+    with tables.writing():
+        table = tables.delta(name)
+        table.create_checkpoint()
+        deleted = table.vacuum(
+            int(retention_hours), dry_run=False, enforce_retention_duration=False, full=True
+        )
+    return len(deleted)

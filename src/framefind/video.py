@@ -1,0 +1,424 @@
+"""Probe and decode one video: its facts, and sampled frames with exact times.
+
+A frame's time is its presentation timestamp less the container's start, in seconds: what players
+and subtitles count from. Pictures are upright: rotated, mirrored and stretched as the file asks.
+"""
+
+import hashlib
+import io
+import os
+from array import array
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import chain, islice
+from pathlib import Path
+
+import av
+import numpy as np
+from av.stream import Discard
+from av.video.reformatter import Interpolation
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+from PIL import Image
+
+from framefind import samplers
+from framefind.containers import (
+    best_stream,
+    file_size,
+    is_seekable,
+    is_still_format,
+    open_container,
+    reason,
+    start_time,
+)
+from framefind.errors import NotAVideoError, VideoError
+from framefind.pictures import Orientation, Scaler, orientation
+from framefind.samplers import Sampler
+
+MAX_PIXELS = 2**26
+"""The largest picture that is decoded, in pixels: 8192 × 8192, twice an 8K film's."""
+
+THUMBNAIL = 320
+"""The long side of a thumbnail, in pixels."""
+
+_MIB = 2**20
+_PATIENCE = 8  # failures to read in a row before the rest is given up
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a video before it is decoded.
+
+    `duration`: seconds from the container's start to the end of the last frame, None when
+    unknown. `width`, `height`: upright pixels of the first frame. `fps`: average, 0.0 when unknown.
+    """
+
+    duration: float | None
+    width: int
+    height: int
+    fps: float
+    codec: str
+
+
+class Frame:
+    """One decoded picture; `t` is its time in seconds, `width` and `height` its upright pixels."""
+
+    def __init__(self, t: float, picture: av.VideoFrame, scaler: Scaler) -> None:
+        self.t = t
+        self._picture = picture
+        self._scaler = scaler
+
+    @cached_property
+    def _orientation(self) -> Orientation:
+        return orientation(self._picture)
+
+    @cached_property
+    def _size(self) -> tuple[int, int]:
+        width, height = self._scaler.square(self._picture, self._orientation.stretch)
+        return (height, width) if self._orientation.turned else (width, height)
+
+    @property
+    def width(self) -> int:
+        """Upright pixels across."""
+        return self._size[0]
+
+    @property
+    def height(self) -> int:
+        """Upright pixels down."""
+        return self._size[1]
+
+    def scale(self, width: int, height: int) -> NDArray[np.uint8]:
+        """The upright picture as RGB at that size: uint8 (height, width, 3), antialiased."""
+        turned, mirrored, flipped, _ = self._orientation
+        if turned:
+            picture = self._scaler.scale(self._picture, height, width).swapaxes(0, 1)
+        else:
+            picture = self._scaler.scale(self._picture, width, height)
+        return np.ascontiguousarray(
+            picture[:: -1 if flipped else 1, :: -1 if mirrored else 1], dtype=np.uint8
+        )
+
+    def look(self) -> NDArray[np.uint8]:
+        """A tiny picture, not upright and roughly scaled, to compare frames by."""
+        return self._scaler.scale(self._picture, 64, 36, Interpolation.FAST_BILINEAR)
+
+    def thumbnail(self) -> bytes:
+        """A JPEG, `THUMBNAIL` pixels on the long side (a smaller frame keeps its size)."""
+        factor = min(1.0, THUMBNAIL / max(self._size))
+        size = [max(1, round(side * factor)) for side in self._size]
+        file = io.BytesIO()
+        Image.fromarray(self.scale(*size)).save(file, "JPEG", quality=80)
+        return file.getvalue()
+
+
+class Video:
+    """An opened video. A context manager; iterate `frames`, then look at `partial`.
+
+    `threads` are the decoder's (0: as many as there are cores). `alive` is called now and then
+    while packets are read. Raises NotAVideoError for a file without video, VideoError for one that
+    cannot be decoded.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        threads: int = 0,
+        alive: Callable[[], None] | None = None,
+    ) -> None:
+        self.path = os.fspath(path)
+        self.partial: str | None = None
+        self._threads = threads
+        self._alive = alive or (lambda: None)
+        self._bytes = file_size(self.path)
+        self._open()
+        try:
+            self._begun = self._pictures()
+            self._first = next(self._begun, None)
+            if self._first is None:
+                raise VideoError(f"{self.path}: {self.partial or 'it holds no frame'}")
+            if self._is_still():
+                raise NotAVideoError(f"{self.path}: a still picture")
+            self.facts = self._facts(self._first)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Video":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+    def frames(self, sampler: Sampler, start: float = 0.0) -> Iterator[Frame]:
+        """The frames that `sampler` chooses, in order, from `start` seconds on.
+
+        A pass from `start` gives the same frames as a whole pass does from there. When it has
+        ended, `partial` says why some of the video could not be decoded, or is None.
+        """
+        empty = True
+        for frame in self._chosen(sampler, start):
+            if frame.t >= start:
+                empty = False
+                yield frame
+        if empty and start <= 0:
+            yield from islice(self._restarted(), 1)
+        self._check_size()
+
+    def _chosen(self, sampler: Sampler, start: float) -> Iterator[Frame]:
+        if sampler.kind == "every":
+            return samplers.every(self._from(start, 1), sampler.interval)
+        if sampler.kind == "shots":
+            return samplers.shots(self._from(start, samplers.WINDOW + 1))
+        if sampler.kind == "keyframes":
+            return self._from(start, 1, keys=True)
+        return self._at(sampler, start)
+
+    # -- opening
+
+    def _open(self) -> None:
+        self._container = open_container(self.path, self._bytes)
+        try:
+            self._stream = best_stream(self.path, self._container)
+            context = self._stream.codec_context
+            if context.width * context.height > MAX_PIXELS:
+                raise VideoError(
+                    f"{self.path}: {context.width} × {context.height} pixels; "
+                    f"framefind decodes up to {MAX_PIXELS} per frame"
+                )
+            context.thread_type = "AUTO"
+            context.thread_count = self._threads
+            context.options = {"max_pixels": str(MAX_PIXELS)}
+            for stream in self._container.streams:
+                if stream.index != self._stream.index:
+                    stream.discard = Discard.all
+            self._seekable = is_seekable(self._container)
+            self._scaler = Scaler(self._stream.sample_aspect_ratio)
+            self._base = self._stream.time_base or Fraction(1, av.time_base)
+            self._origin = start_time(self._container, self._stream)
+        except BaseException:
+            self._container.close()
+            raise
+
+    def _is_still(self) -> bool:
+        if not is_still_format(self._container):
+            return False
+        second = next(self._begun, None)
+        if second is not None:
+            self._begun = chain([second], self._begun)
+        return second is None
+
+    def _facts(self, first: Frame) -> Facts:
+        stream, container = self._stream, self._container
+        end: Fraction | None = None
+        if stream.duration:
+            end = ((stream.start_time or 0) + stream.duration) * self._base - self._origin
+        elif container.duration and container.duration > 0:
+            end = Fraction(container.duration, av.time_base)
+        return Facts(
+            duration=float(end) if end and end > 0 else None,
+            width=first.width,
+            height=first.height,
+            fps=float(stream.average_rate or stream.guessed_rate or 0),
+            codec=stream.codec_context.codec.canonical_name,
+        )
+
+    # -- decoding
+
+    def _restarted(self) -> Iterator[Frame]:
+        """All frames from the beginning; goes on from the first one if nothing else was read."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return chain([first], self._begun)
+        self._reopen()
+        return self._pictures()
+
+    def _reopen(self) -> None:
+        self._first = None
+        self._container.close()
+        self.partial = None
+        self._open()
+
+    def _from(self, start: float, lead: int, keys: bool = False) -> Iterator[Frame]:
+        """Frames from at least `lead` frames before `start`, or from the beginning."""
+        if start > 0 and self._seekable:
+            early: deque[Frame] = deque(maxlen=lead)
+            frames = self._sought(max(0.0, start - 1.0), keys)
+            for frame in frames:
+                if frame.t >= start and len(early) < lead:
+                    break
+                early.append(frame)
+                if len(early) == lead:
+                    yield from early
+                    yield from frames
+                    return
+            self._reopen()
+        elif keys:
+            self._reopen()
+        else:
+            yield from self._restarted()
+            return
+        yield from self._pictures(keys)
+
+    def _sought(self, t: float, keys: bool = False) -> Iterator[Frame]:
+        self._first = None
+        try:
+            self._container.seek(
+                int((Fraction(t) + self._origin) / self._base), stream=self._stream
+            )
+        except av.FFmpegError:
+            return iter(())
+        return self._pictures(keys)
+
+    def _at(self, sampler: Sampler, start: float) -> Iterator[Frame]:
+        """The frames of `count`: the times come from the packets, the frames by seeking."""
+        times, keys = self._times()
+        wanted = samplers.spread(times, sampler.count, sampler.seed) if times else []
+        frames: Iterator[Frame] | None = None
+        reached = -1.0
+        for t in wanted:
+            if t < start or t <= reached:
+                continue
+            key = keys[bisect_right(keys, t) - 1] if keys and keys[0] <= t else 0.0
+            if frames is None or (self._seekable and key > reached):
+                frames = self._near(t, key)
+            for found in frames:
+                reached = found.t
+                if reached >= t:
+                    yield found
+                    break
+
+    def _near(self, t: float, key: float) -> Iterator[Frame]:
+        """Frames from the keyframe at `key` on, or from the beginning; `t` is among them."""
+        if key > 0 and self._seekable:
+            frames = self._sought(key)
+            first = next(frames, None)
+            if first is not None and first.t <= t:
+                return chain([first], frames)
+            self._reopen()
+            return self._pictures()
+        return self._restarted()
+
+    def _times(self) -> tuple[list[float], list[float]]:
+        """The ascending times of all frames and of the keyframes, from the packets alone."""
+        times, keys = array("d"), array("d")
+        self._reopen()
+        for packet in self._packets():
+            if packet.pts is not None and not packet.is_discard:
+                times.append(self._seconds(packet.pts))
+                if packet.is_keyframe:
+                    keys.append(times[-1])
+        self._reopen()
+        return sorted(set(times)), sorted(keys)
+
+    def _pictures(self, keys: bool = False) -> Iterator[Frame]:
+        """Decode on from where the container stands; what cannot be decoded is left out."""
+        last: float | None = None
+        for packet in chain(self._packets(), [None]):  # None: give what is still held back
+            if keys and packet and not packet.is_keyframe:
+                continue
+            try:
+                pictures = self._stream.codec_context.decode(packet)
+            except av.EOFError:
+                continue
+            except (av.FFmpegError, ValueError) as error:
+                self._fail(error)
+                continue
+            for picture in pictures:
+                last = self._time(picture, last)
+                yield Frame(last, picture, self._scaler)
+
+    def _packets(self) -> "Iterator[av.Packet[VideoStream]]":
+        """The packets of the video stream; reading goes on after an error while that helps."""
+        failures = 0
+        while failures < _PATIENCE:
+            try:
+                for packet in self._container.demux(self._stream):
+                    self._alive()
+                    failures = 0
+                    if packet.has_sidedata("encryption_info"):
+                        self._fail("it is encrypted")
+                    elif packet.size:  # an empty one would end the decoding
+                        yield packet
+                return
+            except (av.FFmpegError, ValueError) as error:
+                self._fail(error)
+                failures += 1
+
+    def _time(self, picture: av.VideoFrame, last: float | None) -> float:
+        pts = picture.pts if picture.pts is not None else picture.dts
+        if pts is not None:
+            return self._seconds(pts)
+        # A raw stream says nothing about time but its rate.
+        rate = self._stream.average_rate or self._stream.guessed_rate or 25
+        return 0.0 if last is None else float(last + 1 / rate)
+
+    def _seconds(self, pts: int) -> float:
+        return float(pts * self._base - self._origin)
+
+    def _fail(self, error: Exception | str) -> None:
+        self.partial = self.partial or (error if isinstance(error, str) else reason(error))
+
+    def _end(self, last: Frame | None) -> float:
+        """When the last frame ends."""
+        if last is None:
+            return 0.0
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        own = last._picture.duration * self._base or (1 / rate if rate else 0)
+        return max(last.t + float(own), self.facts.duration or 0.0)
+
+    def _check_size(self) -> None:
+        try:
+            size = Path(self.path).stat().st_size
+        except OSError:
+            return
+        if size != self._bytes and not self.partial:
+            change = "grew" if size > self._bytes else "shrank"
+            self.partial = f"the file {change} while it was read"
+
+
+def video_id(path: str | os.PathLike[str]) -> str:
+    """The identity of a file: BLAKE2b-128 (hex) over its size and first, middle and last MiB.
+
+    The size is 8 bytes, little endian. Of a file that cannot be read, over its path.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    try:
+        with Path(path).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            digest.update(size.to_bytes(8, "little"))
+            for offset in (0, (size - _MIB) // 2, size - _MIB):
+                file.seek(max(0, offset))
+                digest.update(file.read(_MIB))
+    except OSError:
+        digest = hashlib.blake2b(os.fsencode(Path(path).absolute()), digest_size=16)
+    return digest.hexdigest()
+
+
+def frame(path: str | os.PathLike[str], t: float) -> NDArray[np.uint8]:
+    """The upright RGB picture shown at `t` seconds: uint8 (height, width, 3).
+
+    That is the last frame at or before `t`, or the first frame if `t` is before it. Raises
+    VideoError past the end.
+    """
+    with Video(path) as video:
+        shown: Frame | None = None
+        for later in video._from(t, 1):
+            if later.t > t and shown is not None:
+                break
+            shown = later
+            if later.t > t:
+                break
+        else:
+            end = video._end(shown)
+            if t > end:
+                raise VideoError(f"{video.path}: {t} s is past its end at {end:.3f} s")
+        assert shown is not None
+        return shown.scale(shown.width, shown.height)
