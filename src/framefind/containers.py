@@ -95,13 +95,22 @@ def is_still_format(container: InputContainer) -> bool:
     return container.metadata.get("major_brand", "").strip() in _STILL_BRANDS
 
 
-def is_seekable(container: InputContainer) -> bool:
-    """Whether frames have the same times wherever reading begins."""
+def is_seekable(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether a frame has the same time and look wherever reading begins."""
+    if stream.codec_context.pix_fmt == "pal8":  # its palette comes once, with the first packet
+        return False
     return bool(_SEEKABLE & set(container.format.name.split(",")))
 
 
-def start_time(container: InputContainer, stream: VideoStream) -> Fraction:
+def has_times(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether the file says when a frame is shown, and not only when it is decoded."""
+    return container.format.name != "avi" and stream.codec_context.codec.name != "svq3"
+
+
+def start_time(container: InputContainer, stream: VideoStream) -> Fraction | None:
     """The container's start in seconds, exactly; the stream's where the container has none.
+
+    None when that has none either.
 
     FFmpeg rounds it to a microsecond; the stream that it is the start of knows it better.
     """
@@ -112,7 +121,7 @@ def start_time(container: InputContainer, stream: VideoStream) -> Fraction:
     ]
     if container.start_time is None:
         own = stream.start_time
-        return own * stream.time_base if own is not None and stream.time_base else Fraction(0)
+        return own * stream.time_base if own is not None and stream.time_base else None
     start = Fraction(container.start_time, av.time_base)
     nearest = min(starts, key=lambda other: abs(other - start), default=start)
     return nearest if abs(nearest - start) <= Fraction(1, av.time_base) else start

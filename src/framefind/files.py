@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 ROWS = 128
 """Frames in a row group."""
 
-BUFFER = 64 << 20
+BUFFER = 32 << 20
 """Bytes that a writer gathers before it sorts them and writes their row groups."""
 
-KEYS = ("video_id", "segment", "t")
+KEYS = ["video_id", "segment", "t"]
 _FLOATS = pa.list_(pa.float32())
 SCHEMA = pa.schema(
     {
@@ -92,8 +92,9 @@ class FramesWriter:
         self._table = table
         self._store = filesystem(table)
         self._path = f"{secrets.token_hex(16)}.parquet"
-        self._waiting: list[FrameRow] = []
-        self._waiting_size = 0
+        self._rows: list[FrameRow] = []
+        self._tables: list[pa.Table] = []
+        self._waiting = 0  # bytes of these two
         self._sink: pyarrow.NativeFile | None = None
         self._parquet: pq.ParquetWriter | None = None
         self._spans: list[tuple[Key, Key]] = []
@@ -106,23 +107,13 @@ class FramesWriter:
 
     def add(self, row: "FrameRow") -> None:
         """Add one frame."""
-        size = len(row.thumbnail) + row.embeddings.nbytes
-        self._waiting.append(row)
-        self._waiting_size += size
-        self.rows += 1
-        self.size += size
-        if self._waiting_size >= BUFFER:
-            self._flush()
+        self._rows.append(row)
+        self._count(1, len(row.thumbnail) + row.embeddings.nbytes)
 
-    def write(self, rows: pa.Table) -> None:
-        """Write rows of SCHEMA, sorted, without gathering."""
-        with self._undone():
-            if self._parquet is None:
-                self._sink = self._store.open_output_stream(self._path)
-                self._parquet = _parquet(self._sink)
-            rows = rows.sort_by([("video_id", "ascending"), ("t", "ascending")])
-            self._parquet.write_table(rows, row_group_size=ROWS)
-            self._spans.append(_span(rows))
+    def extend(self, rows: pa.Table) -> None:
+        """Add the rows of a table of SCHEMA."""
+        self._tables.append(rows)
+        self._count(rows.num_rows, rows.nbytes)
 
     def close(self) -> list[DataFile]:
         """Finish the file. Returns it, or nothing when there were no rows."""
@@ -150,10 +141,26 @@ class FramesWriter:
         with suppress(OSError):
             self._store.delete_file(self._path)
 
+    def _count(self, rows: int, size: int) -> None:
+        self.rows += rows
+        self.size += size
+        self._waiting += size
+        if self._waiting >= BUFFER:
+            self._flush()
+
     def _flush(self) -> None:
-        if self._waiting:
-            rows, self._waiting, self._waiting_size = self._waiting, [], 0
-            self.write(_table(rows))
+        """Write what waits."""
+        rows = pa.concat_tables([*self._tables, _table(self._rows)])
+        self._rows, self._tables, self._waiting = [], [], 0
+        if not rows.num_rows:
+            return
+        with self._undone():
+            if self._parquet is None:
+                self._sink = self._store.open_output_stream(self._path)
+                self._parquet = _parquet(self._sink)
+            rows = rows.sort_by([("video_id", "ascending"), ("t", "ascending")])
+            self._parquet.write_table(rows, row_group_size=ROWS)
+            self._spans.append(_span(rows))
 
     @contextmanager
     def _undone(self) -> Iterator[None]:
@@ -167,20 +174,14 @@ class FramesWriter:
 
 
 def merge(table: str, paths: Sequence[str], segments: Collection[str]) -> list[DataFile]:
-    """Write the rows of those segments in some data files into one new file.
-
-    Holds all of it in memory, so keep their size together moderate.
-    """
-    store, parts = filesystem(table), []
-    for path in paths:
-        with _open(store, path) as parquet:
-            rows = parquet.read(SCHEMA.names).cast(SCHEMA)
-            parts.append(rows.filter(_among(rows["segment"], segments)))
-    rows = pa.concat_tables(parts)
+    """Write the rows of those segments in some data files into one new file."""
+    store = filesystem(table)
     with FramesWriter(table) as writer:
-        writer.rows = rows.num_rows
-        if rows.num_rows:
-            writer.write(rows)
+        for path in paths:
+            with _open(store, path) as parquet:
+                for batch in parquet.iter_batches(8 * ROWS, columns=SCHEMA.names):
+                    kept = batch.filter(_among(batch["segment"], segments))
+                    writer.extend(pa.Table.from_batches([kept]).cast(SCHEMA))
         return writer.close()
 
 
@@ -194,7 +195,7 @@ def segments(store: pyarrow.fs.FileSystem, path: str) -> dict[str, int]:
 def frames(
     store: pyarrow.fs.FileSystem, path: str, segments: Collection[str]
 ) -> Iterator[pa.RecordBatch]:
-    """The frames of those segments without thumbnails, a row group at a time."""
+    """The frames of those segments without thumbnails, in batches of about a thousand."""
     columns = [name for name in SCHEMA.names if name != "thumbnail"]
     with _open(store, path) as parquet:
         for batch in parquet.iter_batches(batch_size=8 * ROWS, columns=columns):
@@ -210,10 +211,9 @@ def thumbnails(
     found: dict[Key, bytes] = {}
     with _open(store, path) as parquet:
         for group, keys in _groups(parquet.metadata, wanted):
-            columns = parquet.read_row_group(group, [*KEYS]).select(KEYS).to_pydict().values()
-            rows = {key: row for row, key in enumerate(zip(*columns, strict=True)) if key in keys}
+            rows = _rows(parquet.read_row_group(group, KEYS, use_threads=False), keys)
             if rows:  # only now, as statistics let neighbours through too
-                jpegs = parquet.read_row_group(group, ["thumbnail"])["thumbnail"]
+                jpegs = parquet.read_row_group(group, ["thumbnail"], use_threads=False)[0]
                 found |= {key: jpegs[row].as_py() for key, row in rows.items()}
     return found
 
@@ -242,6 +242,17 @@ def _groups(metadata: pq.FileMetaData, wanted: Collection[Key]) -> Iterator[tupl
             yield group, keys
 
 
+def _rows(table: pa.Table, wanted: Collection[Key]) -> dict[Key, int]:
+    """Where in a table of the key columns the wanted frames are."""
+    times = table["t"].to_numpy()
+    return {
+        key: int(row)
+        for key in wanted
+        for row in np.flatnonzero(times == key[2])
+        if key == tuple(table[name][int(row)].as_py() for name in KEYS)
+    }
+
+
 def _open(store: pyarrow.fs.FileSystem, path: str) -> pq.ParquetFile:
     return pq.ParquetFile(path, filesystem=store, pre_buffer=False)
 
@@ -254,7 +265,7 @@ def _parquet(sink: pyarrow.NativeFile) -> pq.ParquetWriter:
         compression={"thumbnail": "none", **dict.fromkeys(leaves, "zstd")},
         use_dictionary=["video_id", "segment", _BOXES],
         column_encoding={_EMBEDDINGS: "BYTE_STREAM_SPLIT"},
-        write_statistics=list(KEYS),
+        write_statistics=KEYS,
         store_schema=False,
     )
 
@@ -275,6 +286,8 @@ def _table(rows: Sequence["FrameRow"]) -> pa.Table:
 
 def _lists(matrices: Sequence[NDArray[np.float32]]) -> pa.ListArray:
     """Matrices of one width as lists of lists, without a Python object per number."""
+    if not matrices:
+        return pa.array([], pa.list_(_FLOATS))
     rows = np.concatenate(matrices)
     inner = np.arange(0, rows.size + 1, rows.shape[1], dtype=np.int32)
     outer = np.cumsum([0, *map(len, matrices)], dtype=np.int32)

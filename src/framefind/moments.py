@@ -16,7 +16,7 @@ from framefind.views import Box
 RANKS = ("softmax", "max", "sum")
 _LONGEST = 30.0  # seconds; hits join up to here
 _JOIN = 2.0  # hits join within this many sampling intervals, and within as many seconds
-_LIKELY = 4.0  # a hit is at most this many times less likely, to the model, than its video's best
+_LIKELY = 8.0  # a hit is at most this many times less likely, to the model, than its video's best
 _ALIKE = 0.6  # cosine from which a neutral text counts as another way to say the query
 
 
@@ -114,7 +114,7 @@ def hits(
     """Positions in the timeline of the frames that are hits.
 
     A frame is a hit if `keep` has it, its score reaches `min_score`, and the model, whose logits
-    are `scale` × cosine, finds it at most four times less likely than its video's best frame.
+    are `scale` × cosine, finds it at most eight times less likely than its video's best frame.
     """
     kept = np.arange(len(scores)) if keep is None else np.flatnonzero(keep)
     if not len(kept):
@@ -214,8 +214,9 @@ def confidence(
     query are left out. It depends on the model, the query and the view alone.
     """
     neutral = backgrounds[backgrounds @ query < _ALIKE]
-    own = scale * (vectors @ query).astype(np.float64)
-    others = scale * (vectors @ neutral.T).astype(np.float64)
+    each = vectors[:, np.newaxis]  # a product per view: its last bits depend on no other
+    own = scale * (each @ query).astype(np.float64)[:, 0]
+    others = scale * (each @ neutral.T).astype(np.float64)[:, 0]
     top = np.maximum(own, others.max(axis=1, initial=-np.inf))
     likely = np.exp(own - top)
     return np.asarray(likely / (likely + np.exp(others - top[:, None]).sum(axis=1)))

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 WINDOW = 2
 """How many changes on either side a change is compared with to be a cut."""
 
-_RATIO = 3.0
+_RATIO = 3.0  # PySceneDetect's thresholds
 _CHANGE = 15.0
 _ROUNDING = 1e-6  # of an interval: 0.3 / 0.1 is a little less than 3
 
@@ -120,31 +120,40 @@ def shots(frames: Iterable[SeenT]) -> Iterator[SeenT]:
     """The first frame of every shot; the very first frame always.
 
     A frame begins a shot when it differs from the frame before it by much, and by much more than
-    its neighbours differ from theirs, which tells a cut from motion and from a flash. This is the
-    idea of PySceneDetect's AdaptiveDetector (a rolling average of the content's change), applied
-    to the mean difference of small pictures. It needs `WINDOW` + 1 frames before and `WINDOW`
-    after the one it judges, and keeps no more.
+    its neighbours differ from theirs, which tells a cut from motion: the idea of PySceneDetect's
+    AdaptiveDetector, applied to the mean difference of small pictures. The pictures around a cut
+    must stay different, too, which tells it from a flash. Whether a frame is taken depends on
+    `WINDOW` + 1 frames before and `WINDOW` after it; no more are kept.
     """
-    changes: deque[tuple[float, SeenT]] = deque(maxlen=2 * WINDOW + 1)
-    before: NDArray[np.int16] | None = None
+    near: deque[_Step[SeenT]] = deque(maxlen=2 * WINDOW + 2)
     for frame in frames:
         look = frame.look().astype(np.int16)
-        if before is None:
+        near.append(_Step(frame, look, _difference(look, near[-1].look) if near else 0.0))
+        if len(near) == 1:
             yield frame
-        else:
-            changes.append((float(np.abs(look - before).mean()), frame))
-            if len(changes) > WINDOW:
-                yield from _cut(list(changes), len(changes) - 1 - WINDOW)
-        before = look
-    # The last frames have fewer neighbours after them.
-    late = list(changes)
-    for i in range(max(0, len(late) - WINDOW), len(late)):
-        yield from _cut(late[max(0, i - WINDOW) :], min(i, WINDOW))
+        elif len(near) > WINDOW + 1 and _is_cut(list(near), len(near) - 1 - WINDOW):
+            yield near[len(near) - 1 - WINDOW].frame
+    for i in range(max(1, len(near) - WINDOW), len(near)):  # these have fewer after them
+        if _is_cut(list(near), i):
+            yield near[i].frame
 
 
-def _cut(changes: list[tuple[float, SeenT]], i: int) -> list[SeenT]:
-    """The frame of the change `i`, if that is a cut among its neighbours."""
-    change, frame = changes[i]
-    others = [other for j, (other, _) in enumerate(changes) if j != i]
+class _Step(NamedTuple, Generic[SeenT]):
+    frame: SeenT
+    look: NDArray[np.int16]
+    change: float  # from the frame before
+
+
+def _is_cut(steps: list[_Step[SeenT]], i: int) -> bool:
+    change, first, last = steps[i].change, max(0, i - 1 - WINDOW), min(len(steps) - 1, i + WINDOW)
+    others = [steps[j].change for j in range(first + 1, last + 1) if j != i]
     usual = sum(others) / len(others) if others else 0.0
-    return [frame] if change >= _CHANGE and change >= _RATIO * usual else []
+    return (
+        change >= max(_CHANGE, _RATIO * usual)
+        and _difference(steps[last].look, steps[i - 1].look) >= _CHANGE
+        and _difference(steps[i].look, steps[first].look) >= _CHANGE
+    )
+
+
+def _difference(one: NDArray[np.int16], other: NDArray[np.int16]) -> float:
+    return float(np.abs(one - other).mean())

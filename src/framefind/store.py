@@ -66,19 +66,16 @@ def lock(uri: str, exclusive: bool = True) -> Iterator[None]:
     if not is_local(uri):
         yield
         return
-    try:
+    with explained(f"cannot write to the library {uri}"):
         Path(uri).mkdir(parents=True, exist_ok=True)
         descriptor = os.open(Path(uri, LOCK), os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise LibraryError(f"cannot write to the library {uri}: {error.strerror}") from error
     try:
-        _lock(descriptor, exclusive)
-    except OSError as error:
-        os.close(descriptor)
-        raise LibraryError(
-            f"another framefind is writing to {uri}; wait for it, or choose another library"
-        ) from error
-    try:
+        try:
+            _lock(descriptor, exclusive)
+        except OSError as error:
+            raise LibraryError(
+                f"another framefind is writing to {uri}; wait for it, or choose another library"
+            ) from error
         yield
     finally:
         os.close(descriptor)

@@ -161,6 +161,8 @@ class Tables:
                 configuration=version,
                 raise_if_key_not_exists=False,
             )
+            if tables.delta("videos").version() > 0:
+                raise LibraryError(f"{uri} has lost its frames; restore it or choose a new one")
             DeltaTable.create(
                 tables.address("frames"),
                 files.SCHEMA,
@@ -237,7 +239,7 @@ class Tables:
         """
         from framefind.upkeep import compact_videos
 
-        if transaction and self._published(transaction):
+        if transaction and _has(self.delta("videos"), transaction):
             return False
         if files:
             self._append(files)
@@ -245,9 +247,10 @@ class Tables:
             return True
 
         def merge() -> bool:
-            if transaction and self._published(transaction):
+            table = self.delta("videos")
+            if transaction and _has(table, transaction):
                 return False
-            self._merge(videos, removed, transaction)
+            _merge(table, videos, removed, transaction)
             return True
 
         done = self.commit(merge)
@@ -290,11 +293,10 @@ class Tables:
         return [found.get(key) for key in wanted]
 
     def tidy(self) -> None:
-        """Compact both tables where that is worth it: cheap when there is little to do."""
-        from framefind.upkeep import compact_frames, compact_videos
+        """Compact both tables where there are many small files; for the end of every run."""
+        from framefind.upkeep import tidy
 
-        compact_frames(self)
-        compact_videos(self)
+        tidy(self)
 
     def maintain(self, retention_hours: float = 168) -> Upkeep:
         """Compact both tables, drop what is not published, write checkpoints, delete old files.
@@ -352,38 +354,6 @@ class Tables:
 
         self.commit(append)
 
-    def _published(self, transaction: tuple[str, int]) -> bool:
-        application, number = transaction
-        newest = self.delta("videos").transaction_version(application)
-        return newest is not None and newest >= number
-
-    def _merge(
-        self, videos: Sequence[Video], removed: Collection[str], transaction: tuple[str, int] | None
-    ) -> None:
-        import pyarrow as pa
-        from deltalake import CommitProperties, Transaction
-
-        schema = _videos_schema()
-        rows: dict[str, dict[str, Any]] = {i: {"video_id": i, "removed": True} for i in removed}
-        rows |= {video.video_id: vars(video) | {"removed": False} for video in videos}
-        source = schema.append(pa.field("removed", pa.bool_()))
-        columns = {name: f"source.{name}" for name in schema.names}
-        mark = CommitProperties(app_transactions=[Transaction(*transaction)] if transaction else [])
-        table = self.delta("videos")
-        version = table.version()
-        table.merge(
-            pa.Table.from_pylist(list(rows.values()), source),
-            "target.video_id = source.video_id",
-            source_alias="source",
-            target_alias="target",
-            commit_properties=mark,
-        ).when_matched_delete("source.removed").when_matched_update(
-            columns
-        ).when_not_matched_insert(columns, "not source.removed").execute()
-        if transaction and table.version() == version:
-            # A MERGE that changes no row commits nothing, not even its transaction.
-            table.create_write_transaction([], "append", schema, commit_properties=mark)
-
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Turns what the store or the format raises into LibraryError."""
@@ -411,6 +381,43 @@ def actions(table: "DeltaTable") -> list[dict[str, Any]]:
 
     rows: list[dict[str, Any]] = pa.table(table.get_add_actions(flatten=True)).to_pylist()
     return rows
+
+
+def _has(videos: "DeltaTable", transaction: tuple[str, int]) -> bool:
+    """delta-rs itself lets a transaction that is there already happen again."""
+    application, number = transaction
+    newest = videos.transaction_version(application)
+    return newest is not None and newest >= number
+
+
+def _merge(
+    table: "DeltaTable",
+    videos: Sequence[Video],
+    removed: Collection[str],
+    transaction: tuple[str, int] | None,
+) -> None:
+    import pyarrow as pa
+    from deltalake import CommitProperties, Transaction
+
+    schema = _videos_schema()
+    rows: dict[str, dict[str, Any]] = {i: {"video_id": i, "removed": True} for i in removed}
+    rows |= {video.video_id: vars(video) | {"removed": False} for video in videos}
+    source = schema.append(pa.field("removed", pa.bool_()))
+    columns = {name: f"source.{name}" for name in schema.names}
+    mark = CommitProperties(app_transactions=[Transaction(*transaction)] if transaction else [])
+    version = table.version()
+    table.merge(
+        pa.Table.from_pylist(list(rows.values()), source),
+        "target.video_id = source.video_id",
+        source_alias="source",
+        target_alias="target",
+        commit_properties=mark,
+    ).when_matched_delete("source.removed").when_matched_update(columns).when_not_matched_insert(
+        columns, "not source.removed"
+    ).execute()
+    if transaction and table.version() == version:
+        # A MERGE that changes no row commits nothing, not even its transaction.
+        table.create_write_transaction([], "append", schema, commit_properties=mark)
 
 
 def _latest(log: Path) -> int | None:

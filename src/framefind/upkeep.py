@@ -13,7 +13,7 @@ from framefind import files
 from framefind.tables import Tables, Upkeep, actions, adds
 
 FILE_SIZE = 128 << 20
-"""Bytes of a data file of `frames` that compaction aims at; it holds that much in memory."""
+"""Bytes of a data file of `frames` that compaction aims at."""
 
 MANY = 8
 """Small files that are worth a compaction."""
@@ -36,6 +36,14 @@ def maintain(tables: Tables, retention_hours: float) -> Upkeep:
     compact_videos(tables, many=1)
     deleted = sum(_vacuum(tables, name, retention_hours) for name in ("videos", "frames"))
     return replace(done, deleted=deleted)
+
+
+def tidy(tables: Tables) -> None:
+    """See `Tables.tidy`. Opens no data file unless the log lists many small ones."""
+    sizes = [action["size_bytes"] for action in actions(tables.delta("frames"))]
+    if sum(size < FILE_SIZE // 2 for size in sizes) >= MANY:
+        compact_frames(tables)
+    compact_videos(tables)
 
 
 def compact_frames(tables: Tables, retention_hours: float = 168) -> Upkeep:
@@ -98,7 +106,7 @@ def _rewrite(
 
     delta-rs accepts the removal of a file that a commit in between has removed already, which
     would double its rows. So each attempt looks whether all files are still there, and allows
-    no commit in between.
+    no commit in between. A file that was written in vain goes with the next vacuum.
     """
     paths = [file.path for file in group]
     with tables.writing():
@@ -119,11 +127,7 @@ def _rewrite(
         )
         return new
 
-    done = tables.commit(commit)
-    if done is None:
-        for file in new:
-            tables.store.delete_file(file.path)
-    return done
+    return tables.commit(commit)
 
 
 def _vacuum(tables: Tables, name: str, retention_hours: float) -> int:

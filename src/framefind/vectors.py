@@ -107,7 +107,8 @@ class VectorIndex:
         Returns float32 (views,) in the order of the index, and float32 (frames,) in the order of
         the timeline, a frame's score being its best view's.
         """
-        views = (self.vectors @ query) * np.float32(100)
+        # Not `@`: there, the last bits of a row's product depend on how many rows there are.
+        views = np.einsum("ij,j->i", self.vectors, query) * np.float32(100)
         if not len(self.frames):
             return views, np.empty(0, np.float32)
         return views, np.maximum.reduceat(views, self.frames["first"])[self.timeline.frame]

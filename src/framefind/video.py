@@ -5,16 +5,18 @@ and subtitles count from. Pictures are upright: rotated, mirrored and stretched 
 """
 
 import hashlib
+import heapq
 import io
+import math
 import os
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 
 import av
@@ -29,6 +31,7 @@ from framefind import samplers
 from framefind.containers import (
     best_stream,
     file_size,
+    has_times,
     is_seekable,
     is_still_format,
     open_container,
@@ -46,6 +49,8 @@ THUMBNAIL = 320
 """The long side of a thumbnail, in pixels."""
 
 _MIB = 2**20
+_DISORDER = 1.0  # seconds by which a decoder may be late with a frame
+_HELD = 8  # frames to look ahead for the order of times
 _PATIENCE = 8  # failures to read in a row before the rest is given up
 
 
@@ -134,6 +139,7 @@ class Video:
         self._threads = threads
         self._alive = alive or (lambda: None)
         self._bytes = file_size(self.path)
+        self._origin: Fraction | None = None
         self._open()
         try:
             self._begun = self._pictures()
@@ -168,8 +174,8 @@ class Video:
             if frame.t >= start:
                 empty = False
                 yield frame
-        if empty and start <= 0:
-            yield from islice(self._restarted(), 1)
+        if empty:
+            yield from (frame for frame in islice(self._restarted(), 1) if frame.t >= start)
         self._check_size()
 
     def _chosen(self, sampler: Sampler, start: float) -> Iterator[Frame]:
@@ -199,10 +205,12 @@ class Video:
             for stream in self._container.streams:
                 if stream.index != self._stream.index:
                     stream.discard = Discard.all
-            self._seekable = is_seekable(self._container)
+            self._seekable = is_seekable(self._container, self._stream)
             self._scaler = Scaler(self._stream.sample_aspect_ratio)
             self._base = self._stream.time_base or Fraction(1, av.time_base)
-            self._origin = start_time(self._container, self._stream)
+            start = start_time(self._container, self._stream)
+            self._origin = self._origin if start is None else start
+            self._timed = has_times(self._container, self._stream)
         except BaseException:
             self._container.close()
             raise
@@ -219,7 +227,7 @@ class Video:
         stream, container = self._stream, self._container
         end: Fraction | None = None
         if stream.duration:
-            end = ((stream.start_time or 0) + stream.duration) * self._base - self._origin
+            end = ((stream.start_time or 0) + stream.duration) * self._base - (self._origin or 0)
         elif container.duration and container.duration > 0:
             end = Fraction(container.duration, av.time_base)
         return Facts(
@@ -271,7 +279,7 @@ class Video:
         self._first = None
         try:
             self._container.seek(
-                int((Fraction(t) + self._origin) / self._base), stream=self._stream
+                int((Fraction(t) + (self._origin or 0)) / self._base), stream=self._stream
             )
         except av.FFmpegError:
             return iter(())
@@ -282,11 +290,12 @@ class Video:
         times, keys = self._times()
         wanted = samplers.spread(times, sampler.count, sampler.seed) if times else []
         frames: Iterator[Frame] | None = None
-        reached = -1.0
-        for t in wanted:
-            if t < start or t <= reached:
+        reached = -math.inf
+        # One from before the start, too: if it cannot be decoded, a later frame is its.
+        for t in wanted[max(0, bisect_left(wanted, start) - 1) :]:
+            if t <= reached:
                 continue
-            key = keys[bisect_right(keys, t) - 1] if keys and keys[0] <= t else 0.0
+            key = keys[bisect_right(keys, t) - 1] if keys and keys[0] <= t else -math.inf
             if frames is None or (self._seekable and key > reached):
                 frames = self._near(t, key)
             for found in frames:
@@ -319,10 +328,21 @@ class Video:
         return sorted(set(times)), sorted(keys)
 
     def _pictures(self, keys: bool = False) -> Iterator[Frame]:
-        """Decode on from where the container stands; what cannot be decoded is left out."""
+        """Decode on from where the container stands; times ascend.
+
+        What cannot be decoded is left out, and so is what the decoder gives too late to be shown.
+        """
+        frames = self._decoded(keys)
+        last = -math.inf
+        for frame in frames if self._timed else _sorted_times(frames):
+            if not frame.t <= last < frame.t + _DISORDER:  # further back is a new beginning
+                last = frame.t
+                yield frame
+
+    def _decoded(self, keys: bool) -> Iterator[Frame]:
         last: float | None = None
         for packet in chain(self._packets(), [None]):  # None: give what is still held back
-            if keys and packet and not packet.is_keyframe:
+            if keys and self._timed and packet and not packet.is_keyframe:
                 continue
             try:
                 pictures = self._stream.codec_context.decode(packet)
@@ -333,20 +353,33 @@ class Video:
                 continue
             for picture in pictures:
                 last = self._time(picture, last)
-                yield Frame(last, picture, self._scaler)
+                if not keys or self._timed or picture.key_frame:
+                    yield Frame(last, picture, self._scaler)
 
     def _packets(self) -> "Iterator[av.Packet[VideoStream]]":
-        """The packets of the video stream; reading goes on after an error while that helps."""
+        """The packets of the video stream that can be decoded."""
+        held: av.Packet[VideoStream] | None = None
+        for packet in self._read():
+            self._alive()
+            if packet.has_sidedata("encryption_info"):
+                self._fail("it is encrypted")
+            elif packet.size:  # an empty one would end the decoding
+                if held:
+                    yield held
+                held = packet
+        if held and held.is_corrupt:
+            self._fail("the file ends in the middle of a frame")
+        elif held:
+            yield held
+
+    def _read(self) -> "Iterator[av.Packet[VideoStream]]":
+        """All packets of the video stream; goes on after an error while that helps."""
         failures = 0
         while failures < _PATIENCE:
             try:
                 for packet in self._container.demux(self._stream):
-                    self._alive()
                     failures = 0
-                    if packet.has_sidedata("encryption_info"):
-                        self._fail("it is encrypted")
-                    elif packet.size:  # an empty one would end the decoding
-                        yield packet
+                    yield packet
                 return
             except (av.FFmpegError, ValueError) as error:
                 self._fail(error)
@@ -354,13 +387,14 @@ class Video:
 
     def _time(self, picture: av.VideoFrame, last: float | None) -> float:
         pts = picture.pts if picture.pts is not None else picture.dts
-        if pts is not None:
-            return self._seconds(pts)
-        # A raw stream says nothing about time but its rate.
-        rate = self._stream.average_rate or self._stream.guessed_rate or 25
-        return 0.0 if last is None else float(last + 1 / rate)
+        if pts is None:  # a raw stream that says nothing about time but its rate
+            rate = self._stream.average_rate or self._stream.guessed_rate or 25
+            return 0.0 if last is None else float(last + 1 / rate)
+        return self._seconds(pts)
 
     def _seconds(self, pts: int) -> float:
+        if self._origin is None:  # nothing said where the video starts, so its first frame does
+            self._origin = pts * self._base
         return float(pts * self._base - self._origin)
 
     def _fail(self, error: Exception | str) -> None:
@@ -382,6 +416,22 @@ class Video:
         if size != self._bytes and not self.partial:
             change = "grew" if size > self._bytes else "shrank"
             self.partial = f"the file {change} while it was read"
+
+
+def _sorted_times(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Give frames that come in the order of showing their times in that order, too."""
+    held: deque[Frame] = deque()
+    times: list[float] = []
+    for frame in chain(frames, repeat(None)):
+        if frame:
+            held.append(frame)
+            heapq.heappush(times, frame.t)
+        if held and (len(held) > _HELD or not frame):
+            first = held.popleft()
+            first.t = heapq.heappop(times)
+            yield first
+        elif not frame:
+            return
 
 
 def video_id(path: str | os.PathLike[str]) -> str:

@@ -1,0 +1,5 @@
+"""`python -m framefind.cli`, the same as `framefind`."""
+
+from framefind.cli import main
+
+main()

@@ -1,0 +1,143 @@
+"""Clips, libraries and helpers that many tests share."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import framefind
+from framefind.tables import Tables
+
+Picture = NDArray[np.uint8]
+FPS = 5
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the user's own caches and libraries."""
+    folder = tmp_path_factory.mktemp("user")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "HOME"):
+            patch.setenv(name, str(folder / name.lower()))
+        patch.delenv("FRAMEFIND_LIBRARY", raising=False)
+        yield
+
+
+def scene(seed: int, width: int = 160, height: int = 120) -> Picture:
+    """A picture of soft coloured blobs, another one for every seed: uint8 (height, width, 3)."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), np.uint8)
+    frame = av.VideoFrame.from_ndarray(coarse, format="rgb24")
+    return frame.reformat(width, height, "rgb24", interpolation="BICUBIC").to_ndarray()
+
+
+def write_clip(path: Path, scenes: Sequence[Picture | int], seconds: float = 2.0) -> Path:
+    """Write an MP4 that shows each scene (a picture, or its seed) for so many seconds."""
+    pictures = [scene(one) if isinstance(one, int) else one for one in scenes]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(path, "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=Fraction(FPS))
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.options = {"qscale": "3", "flags": "+bitexact"}
+        for picture in pictures:
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            for _ in range(round(seconds * FPS)):
+                frame.pts = None
+                container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four clips: `a.mp4` (6 s), `b.mp4` (4 s), `c.mp4` (2 s), `deep/d.mp4` (10 s).
+
+    For reading only: `copied_clips` may be changed. `c.mp4` repeats the first scene of `a.mp4`.
+    """
+    folder = tmp_path_factory.mktemp("clips")
+    write_clip(folder / "a.mp4", [1, 2, 3])
+    write_clip(folder / "b.mp4", [4, 5])
+    write_clip(folder / "c.mp4", [1])
+    write_clip(folder / "deep" / "d.mp4", [6, 7, 8, 9, 10])
+    return folder
+
+
+@pytest.fixture
+def copied_clips(clips: Path, tmp_path: Path) -> Path:
+    """The same clips in a folder of the test's own."""
+    return Path(shutil.copytree(clips, tmp_path / "clips"))
+
+
+@pytest.fixture(scope="session")
+def shared_library(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> framefind.Library:
+    """The clips, indexed. For reading only: `library` may be changed."""
+    library = framefind.open(tmp_path_factory.mktemp("shared") / "shared.framefind")
+    report = library.index(clips)
+    assert len(report.indexed) == 4
+    return library
+
+
+@pytest.fixture
+def library(shared_library: framefind.Library, tmp_path: Path) -> framefind.Library:
+    """A copy of the indexed library of the test's own."""
+    return framefind.open(shutil.copytree(shared_library.uri, tmp_path / "own.framefind"))
+
+
+Shown = dict[str, tuple[str, list[tuple[float, bytes | None, NDArray[np.float32]]]]]
+
+
+def content(library: framefind.Library | str | os.PathLike[str]) -> Shown:
+    """What counts in a library, read from its tables: per path the video's id and its frames.
+
+    A frame is its time, its thumbnail and its vectors, float32 (views, dimensions).
+    """
+    tables = Tables.open(library.uri if isinstance(library, framefind.Library) else library)
+    owner = {segment: video for video in tables.videos() for segment in video.segments}
+    shown: Shown = {video.path: (video.video_id, []) for video in tables.videos()}
+    keys, vectors = [], []
+    for file in tables.frame_files():
+        for batch in tables.read_frames(file, owner.keys()):
+            for row in batch.to_pylist():
+                keys.append((row["video_id"], row["segment"], row["t"]))
+                vectors.append(np.array(row["embeddings"], np.float32))
+    for key, thumbnail, vector in zip(keys, tables.thumbnails(keys), vectors, strict=True):
+        assert owner[key[1]].video_id == key[0]
+        shown[owner[key[1]].path][1].append((key[2], thumbnail, vector))
+    for _, frames in shown.values():
+        frames.sort(key=lambda frame: frame[0])
+    for video in tables.videos():
+        assert video.frames == len(shown[video.path][1])
+    return shown
+
+
+def assert_same(one: Shown, other: Shown) -> None:
+    """Same videos, ids, times, thumbnails and vectors, up to how batches round them."""
+    assert one.keys() == other.keys()
+    for path, (video_id, frames) in one.items():
+        assert other[path][0] == video_id
+        assert [frame[:2] for frame in other[path][1]] == [frame[:2] for frame in frames]
+        for (_, _, expected), (_, _, found) in zip(frames, other[path][1], strict=True):
+            np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Callable[[object, str], list[tuple[object, ...]]]:
+    """Record the calls of a method: `calls(owner, "name")` gives their arguments, as they come."""
+
+    def record(owner: object, name: str) -> list[tuple[object, ...]]:
+        seen: list[tuple[object, ...]] = []
+        original = getattr(owner, name)
+
+        def recorded(*args: object, **kwargs: object) -> object:
+            seen.append(args)
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, recorded)
+        return seen
+
+    return record

@@ -1,0 +1,167 @@
+"""Media that tests make for themselves, with PyAV."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.stream import Disposition
+from numpy.typing import NDArray
+from PIL import Image
+
+Colour = tuple[int, int, int]
+Picture = NDArray[np.uint8]
+
+RED, GREEN, BLUE, WHITE, BLACK = (230, 20, 20), (20, 200, 20), (20, 20, 230), (255,) * 3, (0,) * 3
+
+
+def plain(colour: Colour, size: tuple[int, int] = (64, 48)) -> Picture:
+    """A picture of one colour: uint8 (height, width, 3)."""
+    return np.full((size[1], size[0], 3), colour, np.uint8)
+
+
+def corners(size: tuple[int, int] = (64, 48)) -> Picture:
+    """Red, green, blue and white quarters: top left, top right, bottom left, bottom right."""
+    picture = plain(WHITE, size)
+    width, height = size[0] // 2, size[1] // 2
+    picture[:height, :width], picture[:height, width:] = RED, GREEN
+    picture[height:, :width] = BLUE
+    return picture
+
+
+def quarters(picture: Picture) -> list[str]:
+    """The colours of a picture's quarters, by name, in reading order."""
+    height, width = picture.shape[:2]
+    names = {"red": RED, "green": GREEN, "blue": BLUE, "white": WHITE, "black": BLACK}
+    found = []
+    for y in (height // 4, 3 * height // 4):
+        for x in (width // 4, 3 * width // 4):
+            distance = {
+                name: np.abs(picture[y, x].astype(int) - colour).sum()
+                for name, colour in names.items()
+            }
+            found.append(min(distance, key=lambda name: distance[name]))
+    return found
+
+
+def ramp(count: int, size: tuple[int, int] = (64, 48)) -> list[Picture]:
+    """Grey pictures, each a little brighter than the one before."""
+    levels = np.linspace(20, 235, count).round().astype(int).tolist()
+    return [plain((level, level, level), size) for level in levels]
+
+
+def film(
+    path: Path,
+    seconds: float = 2.0,
+    size: tuple[int, int] = (64, 48),
+    fps: float = 10,
+    *,
+    colours: Sequence[Colour] | None = None,
+    pictures: Sequence[NDArray[np.generic]] | None = None,
+    times: Sequence[float] | None = None,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    layout: str = "rgb24",
+    options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
+    container_format: str | None = None,
+    rotation: float | None = None,
+    mirrored: bool = False,
+    aspect: Fraction | None = None,
+    cover: bool = False,
+) -> Path:
+    """Write a video and give its path back.
+
+    It shows `pictures` (arrays in PyAV's `layout`), one per frame, else `colours`, each for an
+    equal part, else a grey ramp. `times` are the frames' seconds, else they are evenly spaced.
+    `rotation` (degrees, counterclockwise) and `mirrored` go into a display matrix. `cover` adds an
+    attached picture.
+    """
+    count = len(pictures or times or range(round(seconds * fps)))
+    if pictures is None and colours:
+        pictures = [plain(colours[i * len(colours) // count], size) for i in range(count)]
+    shown = ramp(count, size) if pictures is None else pictures
+    rate = Fraction(fps).limit_denominator(1001)
+    base = Fraction(1, 90000)
+    with av.open(path, "w", format=container_format, options=container_options or {}) as container:
+        stream = container.add_stream(codec, rate=rate, options=options or {})
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
+        stream.codec_context.time_base = base if times else 1 / rate
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = aspect
+        if rotation is not None or mirrored:
+            stream.set_display_rotation(rotation or 0.0, hflip=mirrored)
+        if cover:
+            _add_cover(container)
+        for i, picture in enumerate(shown):
+            frame = av.VideoFrame.from_ndarray(picture, format=layout)
+            frame.pts = round(times[i] / base) if times else i
+            frame.time_base = base if times else 1 / rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def _add_cover(container: av.container.OutputContainer) -> None:
+    cover = container.add_stream("mjpeg", rate=1)
+    assert isinstance(cover, av.VideoStream)
+    cover.width, cover.height, cover.pix_fmt = 640, 480, "yuvj420p"
+    cover.disposition = Disposition.attached_pic
+    for packet in cover.encode(av.VideoFrame.from_ndarray(plain(WHITE, (640, 480)), "rgb24")):
+        packet.pts = packet.dts = 0
+        container.mux(packet)
+
+
+def sound(path: Path, seconds: float = 1.0) -> Path:
+    """Write an audio file without video."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream("aac", rate=16000)
+        for i in range(round(seconds * 16000 / 1024)):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+            frame.rate, frame.pts = 16000, i * 1024
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def still(path: Path) -> Path:
+    """Write a still picture, in the format that its suffix names."""
+    Image.fromarray(corners()).save(path)
+    return path
+
+
+def truncated(path: Path, share: float = 0.5) -> Path:
+    """Cut a file's end off."""
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    return path
+
+
+def damaged(path: Path, at: float = 0.5, count: int = 2000) -> Path:
+    """Overwrite some bytes in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    start = int(len(data) * at)
+    data[start : start + count] = b"\xff" * len(data[start : start + count])
+    path.write_bytes(data)
+    return path
+
+
+def packet_times(path: Path, stream: int = 0) -> list[float]:
+    """What the packets of a video stream say of its frames' times, less the container's start."""
+    with av.open(path) as container:
+        video = container.streams.video[stream]
+        base = video.time_base
+        assert base
+        start = min(
+            one.start_time * one.time_base
+            for one in container.streams
+            if one.start_time is not None and one.time_base
+        )
+        packets = [packet for packet in container.demux(video) if packet.size]
+        return sorted(
+            float(packet.pts * base - start)
+            for packet in packets
+            if packet.pts is not None and not packet.is_discard
+        )

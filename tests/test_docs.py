@@ -1,0 +1,127 @@
+"""Every command and every Python example in the docs is run, as a reader would run it."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import typer
+from skimage import data
+
+from framefind.cli import app
+
+ROOT = Path(__file__).parent.parent
+DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("training/*.md")])
+BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SHELL = [sys.executable, "-m", "framefind.cli"]
+
+
+def blocks(document: Path, language: str) -> Iterator[tuple[str, str]]:
+    for found, mark, body in BLOCK.findall(document.read_text("utf-8")):
+        if found == language:
+            yield mark.strip(), body
+
+
+def commands(document: Path) -> list[tuple[str, list[str]]]:
+    """The framefind commands in a document's console blocks, each with its block's mark."""
+    return [
+        (mark, shlex.split(line.removeprefix("$ ")))
+        for mark, body in blocks(document, "console")
+        for line in body.splitlines()
+        if line.startswith("$ framefind ")
+    ]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a short film of two photographs in ~/Videos, and libraries of it."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "Videos").mkdir()
+    with av.open(home / "Videos" / "film.mp4", "w") as container:
+        stream = container.add_stream("libx264", rate=2)
+        stream.width, stream.height, stream.pix_fmt = 450, 300, "yuv420p"
+        for picture in (data.chelsea()[:300, :450], data.astronaut()[:300, :450]):
+            for _ in range(20):
+                container.mux(
+                    stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture)))
+                )
+        container.mux(stream.encode(None))
+    for library in ("default.framefind", "trip.framefind"):
+        run(home, "framefind", "index", "~/Videos", "--library", library)
+    return home
+
+
+def environment(home: Path) -> dict[str, str]:
+    known = {"HOME": str(home), "FRAMEFIND_LIBRARY": str(home / "default.framefind")}
+    return {**os.environ, **known, "XDG_CACHE_HOME": str(home / ".cache")}
+
+
+def run(home: Path, *command: str) -> str:
+    arguments = [str(home) + word[1:] if word.startswith("~/") else word for word in command[1:]]
+    done = subprocess.run(
+        [*SHELL, *arguments], cwd=home, env=environment(home), capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_commands_in_console_blocks_run(document: Path, home: Path) -> None:
+    for mark, command in commands(document):
+        if not mark:
+            run(home, *command)
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_python_blocks_run(document: Path, home: Path) -> None:
+    for mark, body in blocks(document, "python"):
+        if mark:
+            compile(body, document.name, "exec")
+            continue
+        done = subprocess.run(
+            [sys.executable, "-c", body],
+            cwd=home,
+            env=environment(home),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{document.name}:\n{body}\n{done.stderr}"
+        assert done.stdout, f"{document.name}: the example prints nothing:\n{body}"
+
+
+def known_options(command: Any) -> set[str]:
+    return {option for parameter in command.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_options_in_the_text_exist(document: Path) -> None:
+    group: Any = typer.main.get_command(app)
+    quoted = re.findall(r"`framefind ([a-z]+) ([^`]*)`", document.read_text("utf-8"))
+    written = [(command[1], command[2:]) for _, command in commands(document)]
+    for name, words in [*((name, shlex.split(rest)) for name, rest in quoted), *written]:
+        assert name in group.commands, f"{document.name}: framefind {name}"
+        options = {word for word in words if word.startswith("--")}
+        assert options <= known_options(group.commands[name]), f"{document.name}: {name} {options}"
+
+
+def test_every_command_and_option_is_documented() -> None:
+    group: Any = typer.main.get_command(app)
+    usage = (ROOT / "docs" / "usage.md").read_text("utf-8")
+    for name, command in group.commands.items():
+        assert f"framefind {name}" in usage, name
+        missing = {option for option in known_options(command) if option.startswith("--")}
+        missing -= {"--help", *re.findall(r"--[a-z-]+", usage)}
+        assert not missing, f"{name}: {missing}"
+
+
+def test_links_lead_somewhere() -> None:
+    for document in DOCS:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text("utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"

@@ -1,0 +1,294 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from framefind.moments import RANKS, Page, Spans, confidence, hits, merge, rank_videos, ranked
+from framefind.vectors import Timeline
+
+Frame = tuple[float, float]  # t and score
+SCALE = 23.0
+LONGEST = 30.0
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> list[Frame]:
+    """A video's sampled frames, some close together, some far apart, with equal scores too."""
+    gaps = draw(
+        st.lists(st.sampled_from([0.04, 0.5, 1.0, 1.9, 2.0, 2.1, 7.3, 45.0]) | st.floats(0.01, 60))
+    )
+    times = np.cumsum([draw(st.sampled_from([0.0, 0.1, 3.0])), *gaps]).tolist()
+    score = st.integers(0, 40).map(float) | st.floats(-100, 100, width=32)
+    return [(t, draw(score)) for t in times]
+
+
+videos = st.lists(frames(), max_size=5)
+
+
+def line(videos: list[list[Frame]]) -> tuple[Timeline, NDArray[np.float32]]:
+    """A timeline and its scores; the last frame of a video stands for a second."""
+    t = np.array([t for video in videos for t, _ in video], np.float64)
+    until, interval = [], []
+    for video in videos:
+        times = [t for t, _ in video]
+        until += [*times[1:], times[-1] + 1]
+        mean = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 1.0
+        interval += [mean] * len(times)
+    owner = np.repeat(np.arange(len(videos)), [len(video) for video in videos]).astype(np.int64)
+    frame = np.arange(len(t), dtype=np.int64)
+    scores = np.array([score for video in videos for _, score in video], np.float32)
+    return Timeline(frame, owner, t, np.array(until, float), np.array(interval, float)), scores
+
+
+def rows(spans: Spans) -> list[tuple[int, float, float, int, float]]:
+    columns = (spans.video, spans.start, spans.end, spans.best, spans.score)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def found(videos: list[list[Frame]], min_score: float | None = None) -> Spans:
+    timeline, scores = line(videos)
+    return merge(timeline, scores, hits(timeline, scores, None, SCALE, min_score))
+
+
+class TestHits:
+    @given(videos, st.none() | st.floats(-100, 100))
+    def test_a_hit_reaches_the_score_and_is_not_much_worse_than_its_videos_best(
+        self, videos, min_score
+    ):
+        timeline, scores = line(videos)
+        hit = set(hits(timeline, scores, None, SCALE, min_score).tolist())
+        for at, score in enumerate(scores.tolist()):
+            best = max(scores[timeline.video == timeline.video[at]].tolist())
+            if at in hit:
+                assert min_score is None or score >= min_score
+                assert score > best - 100 * np.log(16) / SCALE
+            elif score == best:
+                assert min_score is not None
+                assert score < min_score
+
+    @given(videos, st.data())
+    def test_the_score_that_is_shown_is_enough_and_the_next_one_is_too_much(self, videos, data):
+        timeline, scores = line([*videos, [(0.0, 12.5)]])
+        shown = data.draw(st.sampled_from(scores[hits(timeline, scores, None, SCALE, None)]))
+        again = scores[hits(timeline, scores, None, SCALE, float(shown))]
+        assert shown in again
+        above = float(np.nextafter(float(shown), np.inf))
+        assert shown not in scores[hits(timeline, scores, None, SCALE, above)]
+
+    @given(videos, st.data())
+    def test_a_filter_is_as_if_the_other_frames_were_not_there(self, videos, data):
+        timeline, scores = line(videos)
+        keep = data.draw(hnp.arrays(bool, len(scores)))
+        few = [np.flatnonzero(keep & (timeline.video == at)) for at in range(len(videos))]
+        alone = [
+            one[hits(line([[(0.0, 0.0)] * len(one)])[0], scores[one], None, SCALE, None)]
+            for one in few
+            if len(one)
+        ]
+        expected = np.concatenate(alone) if alone else []
+        np.testing.assert_array_equal(hits(timeline, scores, keep, SCALE, None), expected)
+
+
+class TestMerge:
+    @given(videos)
+    def test_every_hit_lies_in_exactly_one_moment(self, videos):
+        timeline, scores = line(videos)
+        hit = hits(timeline, scores, None, SCALE, None)
+        spans = merge(timeline, scores, hit)
+        for at in hit:
+            within = (
+                (spans.video == timeline.video[at])
+                & (spans.start <= timeline.t[at])
+                & (timeline.until[at] <= spans.end)
+            )
+            assert within.sum() == 1
+        assert set(spans.best.tolist()) <= set(hit.tolist())
+        assert np.isin(spans.start, timeline.t[hit]).all()
+        assert np.isin(spans.end, timeline.until[hit]).all()
+
+    @given(videos)
+    def test_moments_of_a_video_do_not_overlap(self, videos):
+        spans = found(videos)
+        same = np.diff(spans.video) == 0
+        assert (np.diff(spans.video) >= 0).all()
+        assert (spans.end[:-1][same] <= spans.start[1:][same]).all()
+        assert (spans.start < spans.end).all()
+
+    @given(videos)
+    def test_a_moment_is_bounded_unless_it_is_a_single_frame(self, videos):
+        timeline, scores = line(videos)
+        hit = hits(timeline, scores, None, SCALE, None)
+        for video, start, end, _, _ in rows(merge(timeline, scores, hit)):
+            of_it = (timeline.video[hit] == video) & (timeline.t[hit] >= start)
+            inside = of_it & (timeline.until[hit] <= end)
+            assert end - start <= LONGEST * (1 + 1e-12) or inside.sum() == 1
+
+    @given(videos)
+    def test_a_moment_has_its_best_hits_score_and_the_earliest_of_equals(self, videos):
+        timeline, scores = line(videos)
+        hit = hits(timeline, scores, None, SCALE, None)
+        for video, start, end, best, score in rows(merge(timeline, scores, hit)):
+            inside = [
+                at
+                for at in hit
+                if timeline.video[at] == video and start <= timeline.t[at] < end
+            ]
+            assert score == max(scores[inside])
+            assert best == next(at for at in inside if scores[at] == score)
+
+    @pytest.mark.parametrize(
+        ("times", "expected"),
+        [
+            ([0, 1, 2, 3], [(0, 4)]),
+            ([0, 2, 4], [(0, 5)]),
+            ([0, 1, 4, 5], [(0, 2), (4, 6)]),
+        ],
+    )
+    def test_neighbours_join(self, times, expected):
+        every = [(float(t), 50.0 if t in times else -50.0) for t in range(times[-1] + 1)]
+        spans = found([every])
+        assert list(zip(spans.start, spans.end, strict=True)) == expected
+
+    def test_hits_join_within_twice_a_long_interval(self):
+        near = [(10.0 * at, 50.0 if at in (0, 2) else -50.0) for at in range(3)]
+        assert len(found([near])) == 1
+        far = [(10.0 * at, 50.0 if at in (0, 3) else -50.0) for at in range(4)]
+        assert len(found([far])) == 2
+
+    def test_a_long_run_is_split_evenly_at_the_bound(self):
+        spans = found([[(float(t), 20.0) for t in range(75)]])
+        assert list(zip(spans.start, spans.end, strict=True)) == [(0, 30), (30, 60), (60, 75)]
+
+    @given(videos, frames(), st.integers(0, 5))
+    def test_an_unrelated_video_changes_no_other(self, videos, other, at):
+        at = min(at, len(videos))
+        position, shift = sum(map(len, videos[:at])), len(other)
+        expected = [
+            (video + (video >= at), start, end, best + shift * (best >= position), score)
+            for video, start, end, best, score in rows(found(videos))
+        ]
+        mixed = rows(found([*videos[:at], other, *videos[at:]]))
+        assert [row for row in mixed if row[0] != at] == expected
+
+    @given(videos, st.floats(-100, 100, width=32))
+    def test_nothing_below_the_score_and_nothing_lost_above(self, videos, min_score):
+        cut = found(videos, min_score)
+        assert (cut.score >= min_score).all()
+        best = {row[3] for row in rows(found(videos)) if row[4] >= min_score}
+        assert best <= {row[3] for row in rows(cut)}
+
+
+class TestOrder:
+    @given(videos)
+    def test_total_and_stable(self, videos):
+        spans = found(videos)
+        ordered = rows(spans.take(ranked(spans)))
+        keys = [(-score, video, start) for video, start, _, _, score in ordered]
+        assert keys == sorted(keys)
+        assert len(set(keys)) == len(keys)
+        assert sorted(ordered) == sorted(rows(spans))
+
+    @given(videos, st.randoms(use_true_random=False))
+    def test_does_not_depend_on_the_order_before(self, videos, random):
+        spans = found(videos)
+        shuffled = list(range(len(spans)))
+        random.shuffle(shuffled)
+        mixed = spans.take(np.array(shuffled, np.int64))
+        assert rows(mixed.take(ranked(mixed))) == rows(spans.take(ranked(spans)))
+
+
+class TestRankVideos:
+    @given(videos, st.sampled_from(RANKS))
+    def test_every_video_with_a_hit_once_best_first(self, videos, rank):
+        timeline, scores = line(videos)
+        hit = hits(timeline, scores, None, SCALE, None)
+        ids, totals = rank_videos(timeline, scores, hit, rank, SCALE)
+        assert sorted(ids.tolist()) == sorted(set(timeline.video[hit].tolist()))
+        assert (np.diff(totals) <= 0).all()
+
+    @given(frames().filter(bool))
+    def test_max_sum_and_softmax(self, video):
+        timeline, scores = line([video])
+        hit = hits(timeline, scores, None, SCALE, None)
+        own = scores[hit].astype(float)
+
+        def total(rank: str) -> float:
+            return float(rank_videos(timeline, scores, hit, rank, SCALE)[1][0])
+
+        assert total("max") == own.max()
+        assert total("sum") == pytest.approx(own.sum(), abs=1e-6)
+        weights = np.exp((own - own.max()) * SCALE / 100)
+        expected = (own * weights).sum() / weights.sum()
+        assert total("softmax") == pytest.approx(expected, abs=1e-6)
+
+    @given(st.floats(-100, 100, width=32), st.integers(1, 50))
+    def test_by_softmax_length_does_not_win(self, score, copies):
+        timeline, scores = line([[(float(t), score) for t in range(copies)], [(0.0, score)]])
+        hit = hits(timeline, scores, None, SCALE, None)
+        _, totals = rank_videos(timeline, scores, hit, "softmax", SCALE)
+        assert totals[0] == pytest.approx(totals[1])
+
+    @given(videos, frames(), st.sampled_from(RANKS))
+    def test_an_unrelated_video_changes_no_other(self, videos, other, rank):
+        def totals(videos: list[list[Frame]]) -> dict[int, float]:
+            timeline, scores = line(videos)
+            hit = hits(timeline, scores, None, SCALE, None)
+            ids, values = rank_videos(timeline, scores, hit, rank, SCALE)
+            return dict(zip(ids.tolist(), values.tolist(), strict=True))
+
+        more = totals([*videos, other])
+        more.pop(len(videos), None)
+        assert more == totals(videos)
+
+    def test_another_rank_is_refused(self):
+        timeline, scores = line([[(0.0, 1.0)]])
+        with pytest.raises(ValueError, match="mean"):
+            rank_videos(timeline, scores, np.array([0]), "mean", SCALE)
+
+
+def unit(count: int, seed: int, dimensions: int = 64) -> NDArray[np.float32]:
+    rows = np.random.default_rng(seed).standard_normal((count, dimensions)).astype(np.float32)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+class TestConfidence:
+    @given(st.integers(0, 1000), st.integers(1, 40))
+    def test_is_a_probability(self, seed, count):
+        sure = confidence(unit(1, seed)[0], unit(count, seed + 1), unit(20, seed + 2), SCALE)
+        assert sure.shape == (count,)
+        assert ((0 <= sure) & (sure <= 1)).all()
+
+    @given(st.integers(0, 1000), st.integers(1, 40), st.data())
+    def test_of_a_view_does_not_depend_on_the_others(self, seed, count, data):
+        query, vectors, neutral = unit(1, seed)[0], unit(count, seed + 1), unit(20, seed + 2)
+        some = data.draw(st.lists(st.integers(0, count - 1), min_size=1))
+        together = confidence(query, vectors, neutral, SCALE)
+        np.testing.assert_array_equal(
+            confidence(query, vectors[some], neutral, SCALE), together[some]
+        )
+
+    def test_grows_with_likeness(self):
+        query, neutral = unit(1, 1)[0], unit(20, 2)
+        ways = np.linspace(0, 1, 20)[:, None].astype(np.float32)
+        vectors = ways * query + (1 - ways) * neutral[0]
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        sure = confidence(query, vectors, neutral, SCALE)
+        assert (np.diff(sure) > 0).all()
+
+    def test_a_neutral_text_that_means_the_same_does_not_compete(self):
+        query, neutral = unit(1, 1)[0], unit(20, 2)
+        alone = confidence(query, query[None], neutral, SCALE)
+        beside = confidence(query, query[None], np.vstack([neutral, query]), SCALE)
+        np.testing.assert_array_equal(alone, beside)
+
+    def test_without_neutral_texts_it_is_sure(self):
+        query = unit(1, 1)[0]
+        assert confidence(query, unit(3, 2), query[None], SCALE).tolist() == [1, 1, 1]
+
+
+def test_a_page_is_a_sequence_of_its_moments():
+    page = Page([], total=3, offset=2)
+    assert len(page) == 0
+    assert list(page) == []

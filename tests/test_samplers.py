@@ -1,0 +1,156 @@
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from framefind.samplers import Sampler, every, shots, slot, spread
+
+times = st.lists(st.floats(0, 1e5), min_size=1, max_size=60, unique=True).map(sorted)
+
+
+@dataclass(eq=False)
+class Seen:
+    t: float
+    level: int = 0
+    picture: NDArray[np.uint8] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.picture = np.full((4, 4, 3), self.level, np.uint8)
+
+    def look(self) -> NDArray[np.uint8]:
+        return self.picture
+
+
+def film(levels: list[int]) -> Iterator[Seen]:
+    return (Seen(float(i), level) for i, level in enumerate(levels))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("every=1", "every=1.0"),
+        ("every=0.5", "every=0.5"),
+        ("every=.5", "every=0.5"),
+        ("every=2.", "every=2.0"),
+        ("count=10", "count=10"),
+        ("count=010", "count=10"),
+        ("count=10,random=0", "count=10,random=0"),
+        ("keyframes", "keyframes"),
+        ("shots", "shots"),
+    ],
+)
+def test_names_are_canonical(text: str, name: str) -> None:
+    sampler = Sampler.parse(text)
+    assert sampler.name == name
+    assert Sampler.parse(name) == sampler
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "every", "every=0", "every=-1", "every=nan", "every=inf", "every=1e3", "count=0",
+     "count=1.5", "count=3,random=", "count=3,random=-1", "random=1", "Keyframes", "shots=2"],
+)  # fmt: skip
+def test_nonsense_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="use every=SECONDS"):
+        Sampler.parse(text)
+
+
+@given(times, st.floats(0.001, 100))
+def test_every_takes_the_first_frame_at_or_after_each_multiple(
+    shown: list[float], interval: float
+) -> None:
+    chosen = [frame.t for frame in every((Seen(t) for t in shown), interval)]
+    first: dict[int, float] = {}
+    for t in shown:
+        first.setdefault(slot(t, interval), t)
+    assert chosen == list(first.values())
+
+
+@given(times, st.floats(0.001, 100), st.integers(0, 60))
+def test_every_may_begin_anywhere(shown: list[float], interval: float, at: int) -> None:
+    at = min(at, len(shown) - 1)
+    whole = [frame.t for frame in every((Seen(t) for t in shown), interval)]
+    later = [frame.t for frame in every((Seen(t) for t in shown[at:]), interval)]
+    assert later[1:] == [t for t in whole if t > shown[at]]
+
+
+def test_every_forgives_the_rounding_of_times() -> None:
+    shown = [Seen(i / 10) for i in range(11)]  # 0.3 / 0.1 < 3
+    assert [frame.t for frame in every(shown, 0.1)] == [frame.t for frame in shown]
+
+
+@given(times, st.integers(1, 80), st.none() | st.integers(0, 9))
+def test_spread_gives_that_many_times_of_frames(
+    shown: list[float], count: int, seed: int | None
+) -> None:
+    chosen = spread(shown, count, seed)
+    assert chosen == sorted(set(chosen))
+    assert set(chosen) <= set(shown)
+    assert 1 <= len(chosen) <= count
+    if seed is not None or count >= len(shown):
+        assert len(chosen) == min(count, len(shown))
+
+
+@given(st.integers(1, 500), st.integers(1, 50))
+def test_spread_is_even(frames: int, count: int) -> None:
+    chosen = spread([float(i) for i in range(frames)], count)
+    assert len(chosen) == min(count, frames)
+    gaps = np.diff(chosen)
+    assert not len(gaps) or max(gaps) - min(gaps) <= 1
+    assert abs(chosen[0] - (frames - 1 - chosen[-1])) <= 1
+
+
+def test_a_seed_repeats_itself_and_another_differs() -> None:
+    shown = [float(i) for i in range(1000)]
+    assert spread(shown, 10, 1) == spread(shown, 10, 1) != spread(shown, 10, 2)
+
+
+def test_shots_begin_at_cuts() -> None:
+    levels = [10] * 10 + [90] * 10 + [200] * 10
+    assert [frame.t for frame in shots(film(levels))] == [0, 10, 20]
+
+
+def test_neither_motion_nor_a_flash_is_a_cut() -> None:
+    moving = [i * 20 for i in range(12)]
+    flash = [50] * 10 + [255] + [50] * 10
+    assert [frame.t for frame in shots(film(moving))] == [0]
+    assert [frame.t for frame in shots(film(flash))] == [0]
+
+
+@pytest.mark.parametrize("levels", [[10], [10, 10], [10, 200], [10, 10, 10, 200], [10, 200, 200]])
+def test_shots_of_a_very_short_film(levels: list[int]) -> None:
+    cuts = [i for i, level in enumerate(levels) if i and level != levels[i - 1]]
+    assert [frame.t for frame in shots(film(levels))] == [0, *cuts]
+
+
+def test_every_shot_is_found_at_the_very_end() -> None:
+    assert [frame.t for frame in shots(film([10] * 20 + [200]))] == [0, 20]
+
+
+@given(st.lists(st.sampled_from([0, 40, 120, 250]), min_size=8, max_size=40), st.integers(4, 40))
+def test_shots_may_begin_anywhere(levels: list[int], at: int) -> None:
+    at = min(at, len(levels) - 1)
+    seen = list(film(levels))
+    whole = [frame.t for frame in shots(seen) if frame.t >= at]
+    assert [frame.t for frame in shots(seen[at - 3 :]) if frame.t >= at] == whole
+
+
+def test_shots_keep_only_a_few_frames() -> None:
+    alive: list[int] = []
+
+    class Counted(Seen):
+        def __del__(self) -> None:
+            alive.remove(id(self))
+
+    def frames() -> Iterator[Seen]:
+        for i in range(100):
+            frame = Counted(float(i), 10)
+            alive.append(id(frame))
+            yield frame
+            assert len(alive) <= 8
+
+    assert len(list(shots(frames()))) == 1

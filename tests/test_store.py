@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import pytest
+
+from framefind.errors import LibraryError
+from framefind.store import explained, lock
+
+
+def test_one_writer_alone(tmp_path: Path) -> None:
+    uri = str(tmp_path / "deep" / "a.framefind")
+    with lock(uri):
+        for exclusive in (True, False):
+            with pytest.raises(LibraryError, match="another framefind is writing"):
+                lock(uri, exclusive).__enter__()
+    with lock(uri):
+        pass
+
+
+def test_several_writers_together(tmp_path: Path) -> None:
+    uri = str(tmp_path)
+    with lock(uri, exclusive=False), lock(uri, exclusive=False), pytest.raises(LibraryError):
+        lock(uri, exclusive=True).__enter__()
+    with lock(uri, exclusive=True):
+        pass
+
+
+def test_a_lock_ends_with_an_exception(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), lock(str(tmp_path)):
+        raise KeyError
+    with lock(str(tmp_path)):
+        pass
+
+
+def test_an_object_store_has_no_lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    with lock("s3://bucket/a.framefind"), lock("s3://bucket/a.framefind"):
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(28, "No space left on device"), r"writing: .*No space left.*; free some space"),
+        (OSError(30, "Read-only file system"), "choose another library"),
+        (OSError(5, "Input/output\n error"), "writing: .*Input/output error$"),
+    ],
+)
+def test_errors_say_what_to_do(error: OSError, words: str) -> None:
+    with pytest.raises(LibraryError, match=words) as raised, explained("writing"):
+        raise error
+    assert raised.value.__cause__ is error

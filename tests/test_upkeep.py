@@ -1,0 +1,136 @@
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+
+from framefind import upkeep
+from framefind.tables import Tables, Upkeep
+from rows import FINGERPRINT, publish, visible, whole, write
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Tables:
+    return Tables.create(tmp_path / "a.framefind", FINGERPRINT)
+
+
+def test_small_files_become_one(tables: Tables) -> None:
+    for i in range(upkeep.MANY):
+        publish(tables, f"v{i}")
+    before = visible(tables)
+    assert tables.maintain() == Upkeep(rewritten=upkeep.MANY, written=1)
+    assert len(tables.frame_files()) == 1
+    assert visible(tables) == before
+    version = tables.versions()
+    tables.tidy()
+    assert tables.versions() == version
+
+
+def test_few_small_files_are_left_alone(tables: Tables) -> None:
+    for i in range(upkeep.MANY - 1):
+        publish(tables, f"v{i}")
+    assert tables.maintain().rewritten == 0
+
+
+def test_files_are_not_merged_past_the_size(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = write(tables, "v")[0][0].size
+    for i in range(9):
+        publish(tables, f"v{i}")
+    monkeypatch.setattr(upkeep, "FILE_SIZE", int(3.5 * size))
+    assert tables.maintain().written == 3
+    assert all(times == whole() for times in visible(tables).values())
+
+
+def test_unpublished_rows_stay_while_a_writer_may_publish_them(tables: Tables) -> None:
+    written, row = write(tables, "slow")
+    tables.publish(written)
+    for i in range(upkeep.MANY):
+        publish(tables, f"v{i}")
+    assert tables.maintain().dropped == 0
+    tables.publish(videos=[row])
+    assert visible(tables)["slow"] == whole()
+
+
+def test_purge_removes_what_does_not_count_from_the_disk(tables: Tables) -> None:
+    publish(tables, "kept")
+    publish(tables, "gone")
+    tables.publish(write(tables, "never")[0])
+    tables.publish(removed=["gone"])
+    orphan = Path(tables.address("frames"), "0123.parquet")
+    orphan.write_bytes(b"from a writer that was killed")
+    assert tables.purge().dropped == 20
+    assert visible(tables) == {"kept": whole()}
+    assert tables.count() == 10
+    for name in ("videos", "frames"):
+        on_disk = {str(path) for path in Path(tables.address(name)).glob("*.parquet")}
+        assert on_disk == set(DeltaTable(tables.address(name)).file_uris())
+
+
+def test_maintain_keeps_files_that_are_young(tables: Tables) -> None:
+    written, row = write(tables, "slow")
+    publish(tables, "a")
+    tables.maintain()
+    tables.publish(written, [row])
+    assert visible(tables) == {"a": whole(), "slow": whole()}
+
+
+def test_videos_stay_few_files(tables: Tables) -> None:
+    for i in range(2 * upkeep.MANY + 2):
+        publish(tables, f"v{i}", frames=1)
+    assert len(DeltaTable(tables.address("videos")).file_uris()) <= upkeep.MANY
+    assert len(tables.videos()) == 2 * upkeep.MANY + 2
+    log = Path(tables.address("videos"), "_delta_log")
+    assert (log / "_last_checkpoint").exists()
+
+
+def test_compactions_at_once_do_not_double_rows(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second finds its files gone: delta-rs itself would let both happen."""
+    for i in range(upkeep.MANY):
+        publish(tables, f"v{i}")
+    merge, other = upkeep.files.merge, Tables.open(tables.uri)
+
+    def overtaken(*arguments):
+        monkeypatch.setattr(upkeep.files, "merge", merge)
+        upkeep.compact_frames(other)
+        return merge(*arguments)
+
+    monkeypatch.setattr(upkeep.files, "merge", overtaken)
+    assert tables.maintain() == Upkeep()
+    assert tables.count() == 10 * upkeep.MANY
+    assert all(times == whole() for times in visible(tables).values())
+    folder = Path(tables.address("frames"))
+    live = sum(pq.read_metadata(folder / path).num_rows for path in tables.frame_files())
+    assert live == tables.count()
+
+
+def test_a_compaction_overtaken_at_its_commit(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Delta-rs would rebase it, onto an append rightly and onto a compaction wrongly."""
+    adds, other = upkeep.adds, Tables.open(tables.uri)
+    for i in range(upkeep.MANY):
+        publish(tables, f"v{i}")
+
+    def overtaken_by_an_append(*arguments):
+        monkeypatch.setattr(upkeep, "adds", adds)
+        publish(other, "late")
+        return adds(*arguments)
+
+    def overtaken_by_a_compaction(*arguments):
+        monkeypatch.setattr(upkeep, "adds", adds)
+        upkeep.compact_frames(other)
+        return adds(*arguments)
+
+    monkeypatch.setattr(upkeep, "adds", overtaken_by_an_append)
+    assert tables.maintain().rewritten == upkeep.MANY
+    assert visible(tables)["late"] == whole()
+    for i in range(upkeep.MANY, 2 * upkeep.MANY):
+        publish(tables, f"v{i}")
+    monkeypatch.setattr(upkeep, "adds", overtaken_by_a_compaction)
+    assert tables.maintain().rewritten == 0
+    assert tables.count() == 10 * (2 * upkeep.MANY + 1)
+    assert all(times == whole() for times in visible(tables).values())
