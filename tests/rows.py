@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from framefind.files import DataFile
 from framefind.tables import FrameRow, Tables, Video, new_segment
+from framefind.tables.files import DataFile
 from framefind.views import WHOLE, Box
 
 HALF: Box = (0.0, 0.0, 0.5625, 1.0)

@@ -1,8 +1,6 @@
 """The library: what framefind knows of a set of videos; every verb of the command line is here."""
 
-import fnmatch
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -15,12 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind import models, moments, queries
-from framefind.errors import LibraryError, QueryError
-from framefind.moments import Moment, Page, Spans, VideoMoments
+from framefind import models, queries
+from framefind.errors import LibraryError
+from framefind.moments import Moment, Page
 from framefind.paths import File, is_library, opened, stored, walk
+from framefind.search import Filters, Search, matches, one
 from framefind.tables import Tables, Upkeep, Video, latest_versions, lock
-from framefind.vectors import IndexedVideo, VectorIndex, refresh
+from framefind.vectors import VectorIndex, refresh
 from framefind.views import Box
 
 if TYPE_CHECKING:
@@ -257,39 +256,12 @@ class Library:
 
         Raises LibraryError when there is no library and QueryError when the query is no query.
         """
-        if by not in ("moment", "video"):
-            raise QueryError(f"by {by!r}: use moment or video")
-        if limit < 1 or offset < 0:
-            raise QueryError("limit must be at least 1 and offset at least 0")
         index = self._index()
         model = self._model(index.fingerprint)
         query = self._query(index, model, text, image, plus, minus)
-        views, scores = index.score(query)
         globs = [video] if isinstance(video, str) else list(video)
-        keep = _mask(index, globs, start, end, after, before)
-        hits = moments.hits(index.timeline, scores, keep, model.scale, min_score)
-        spans = moments.merge(index.timeline, scores, hits)
-        found = _Found(index, views, query, model)
-        if min_confidence is not None:
-            spans = spans.take(found.confidence(spans) >= min_confidence)
-        if by == "moment":
-            order = moments.ranked(spans)
-            page = spans.take(order[offset : offset + limit])
-            return Page(found.moments(page), len(order), offset)
-        try:
-            ranked, totals = moments.rank_videos(index.timeline, scores, hits, rank, model.scale)
-        except ValueError as error:
-            raise QueryError(str(error)) from None
-        with_moments = np.isin(ranked, spans.video)
-        ranked, totals = ranked[with_moments], totals[with_moments]
-        videos = []
-        for at, score in list(zip(ranked, totals, strict=True))[offset : offset + limit]:
-            own = spans.take(spans.video == at)
-            known = index.videos[at]
-            listed = found.moments(own.take(moments.ranked(own)))
-            videos.append(VideoMoments(known.path, known.video_id, float(score), listed))
-        flat = [moment for known in videos for moment in known.moments]
-        return Page(flat, len(ranked), offset, videos)
+        filters = Filters(globs, start, end, after, before, min_score, min_confidence)
+        return Search(index, model, query, filters).page(limit, offset, by, rank)
 
     def _query(
         self,
@@ -319,7 +291,7 @@ class Library:
 
                 with suppress(ValueError):
                     return self._stored_vector(
-                        index, _one(index.videos, name).video_id, parse_time(time)
+                        index, one(index.videos, name).video_id, parse_time(time)
                     )
         return queries.embed_picture(image, model)
 
@@ -331,30 +303,18 @@ class Library:
         box: Box | None = None,
     ) -> NDArray[np.float32]:
         """The vector of the sampled frame shown at t: of the view with that box, or the first."""
-        rows = index.rows(self._frame_at(index, video_id, t))
+        rows = index.rows(index.frame_at(video_id, t))
         if box is None:
             return np.array(index.vectors[rows.start])
         distance = np.abs(index.boxes[rows] - np.asarray(box, np.float32)).sum(axis=1)
         return np.array(index.vectors[rows.start + int(distance.argmin())])
-
-    def _frame_at(self, index: VectorIndex, video_id: str, t: float) -> int:
-        """The ordinal of the sampled frame that stands for time t of a video."""
-        line = index.timeline
-        owner = next(
-            (at for at, video in enumerate(index.videos) if video.video_id == video_id), -1
-        )
-        first, last = np.searchsorted(line.video, [owner, owner + 1])
-        if owner < 0 or first == last:
-            raise QueryError(f"video {video_id} is not in the library")
-        at = first + int(np.searchsorted(line.t[first:last], t, "right")) - 1
-        return int(line.frame[max(first, at)])
 
     def thumbnails(self, found: Sequence[Moment]) -> list[bytes | None]:
         """The JPEG thumbnail of each moment's best frame; None where the library has lost it."""
         index = self._index()
         wanted = []
         for moment in found:
-            frame = self._frame_at(index, moment.video_id, moment.t)
+            frame = index.frame_at(moment.video_id, moment.t)
             wanted.append((moment.video_id, index.segment(frame), float(index.frames["t"][frame])))
         return Tables.open(self.uri).thumbnails(wanted)
 
@@ -365,14 +325,14 @@ class Library:
         """
         from framefind.video import frame
 
-        return frame(opened(_one(self._index().videos, video).path), t)
+        return frame(opened(one(self._index().videos, video).path), t)
 
     # --- videos --------------------------------------------------------------------------------
 
     def videos(self, wanted: Sequence[str] = ()) -> list[Video]:
         """The videos, by path; those only that match one of `wanted` (glob, folder or id)."""
         rows = sorted(Tables.open(self.uri).videos(), key=lambda row: row.path)
-        return [row for row in rows if not wanted or _matches(row, wanted)]
+        return [row for row in rows if not wanted or matches(row, wanted)]
 
     def status(self) -> Status:
         """The library in numbers."""
@@ -468,103 +428,6 @@ def _choice(
     named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     files = list(walk(named, glob, exclude))
     return named, files, Sampler.parse(sampler).name, Views.parse(views).name
-
-
-class _Found:
-    """Turns spans into moments for people: paths, boxes, confidence."""
-
-    def __init__(
-        self,
-        index: VectorIndex,
-        views: NDArray[np.float32],
-        query: NDArray[np.float32],
-        model: models.Model,
-    ) -> None:
-        self._index, self._views, self._query, self._model = index, views, query, model
-
-    def _rows(self, spans: Spans) -> NDArray[np.int64]:
-        """The best view of each span's best frame."""
-        frames = self._index.timeline.frame[spans.best]
-        slices = [self._index.rows(int(frame)) for frame in frames]
-        best = [rows.start + int(self._views[rows].argmax()) for rows in slices]
-        return np.array(best, np.int64)
-
-    def confidence(self, spans: Spans) -> NDArray[np.float64]:
-        vectors = np.asarray(self._index.vectors[self._rows(spans)])
-        backgrounds = models.backgrounds(self._model)
-        return moments.confidence(self._query, vectors, backgrounds, self._model.scale)
-
-    def moments(self, spans: Spans) -> list[Moment]:
-        sure = self.confidence(spans)
-        boxes = self._index.boxes[self._rows(spans)]
-        return [
-            Moment(
-                path=self._index.videos[spans.video[at]].path,
-                video_id=self._index.videos[spans.video[at]].video_id,
-                start=float(spans.start[at]),
-                end=float(spans.end[at]),
-                t=float(self._index.timeline.t[spans.best[at]]),
-                score=float(spans.score[at]),
-                confidence=float(sure[at]),
-                box=_box(boxes[at]),
-            )
-            for at in range(len(spans))
-        ]
-
-
-def _box(row: NDArray[np.float32]) -> Box:
-    x, y, width, height = row.tolist()
-    return x, y, width, height
-
-
-def _mask(
-    index: VectorIndex,
-    globs: Sequence[str],
-    start: float | None,
-    end: float | None,
-    after: datetime | None,
-    before: datetime | None,
-) -> NDArray[np.bool_] | None:
-    """Which frames of the timeline pass the filters; None when there are none."""
-    line = index.timeline
-    keep = np.ones(len(line.t), bool)
-    if globs or after or before:
-        videos = [
-            (not globs or _matches(video, globs))
-            and (after is None or (video.modified or 0) >= after.timestamp())
-            and (before is None or (video.modified or 0) < before.timestamp())
-            for video in index.videos
-        ]
-        keep &= np.array(videos, bool)[line.video]
-    if start is not None:
-        keep &= line.until > start
-    if end is not None:
-        keep &= line.t <= end
-    return keep
-
-
-def _matches(video: Video | IndexedVideo, wanted: Iterable[str]) -> bool:
-    """Whether an id, a path, a folder above it, or a glob names the video."""
-    for pattern in wanted:
-        if pattern == video.video_id:
-            return True
-        whole = os.path.abspath(os.path.expanduser(pattern))
-        for path in (video.path, *video.copies):
-            if path == whole or path.startswith(os.path.join(whole, "")):
-                return True
-            if any(fnmatch.fnmatch(name, pattern) for name in (path, os.path.basename(path))):
-                return True
-    return False
-
-
-def _one(videos: Sequence[IndexedVideo], name: str) -> IndexedVideo:
-    found = [
-        video for video in videos if _matches(video, [re.sub(r"([\[*?])", r"[\1]", name), name])
-    ]
-    if len(found) != 1:
-        many = f"{len(found)} videos" if found else "no video"
-        raise QueryError(f"{name}: {many} of that path, name or id in the library")
-    return found[0]
 
 
 def _size(folder: Path) -> int:

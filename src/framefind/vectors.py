@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.errors import LibraryError
+from framefind.errors import LibraryError, QueryError
 
 if TYPE_CHECKING:
     import pyarrow
@@ -117,6 +117,20 @@ class VectorIndex:
         """The rows of `vectors` and `boxes` that hold the views of the frame with that ordinal."""
         end = self.frames["first"][frame + 1] if frame + 1 < len(self.frames) else len(self.vectors)
         return slice(int(self.frames["first"][frame]), int(end))
+
+    def frame_at(self, video_id: str, t: float) -> int:
+        """The ordinal of the sampled frame that stands for time `t` of a video.
+
+        Raises QueryError when the index has no such video.
+        """
+        line = self.timeline
+        ids = [video.video_id for video in self.videos]
+        owner = ids.index(video_id) if video_id in ids else -1
+        first, last = np.searchsorted(line.video, [owner, owner + 1])
+        if owner < 0 or first == last:
+            raise QueryError(f"video {video_id} is not in the library")
+        at = first + int(np.searchsorted(line.t[first:last], t, "right")) - 1
+        return int(line.frame[max(first, at)])
 
     def segment(self, frame: int) -> str:
         """The segment of the frame with that ordinal."""

@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.errors import LibraryError
-from framefind.store import LOCK, explained, filesystem, is_local
-from framefind.store import lock as lock
+from framefind.tables.store import LOCK, explained, filesystem, is_local
+from framefind.tables.store import lock as lock
 from framefind.views import Box
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction
 
-    from framefind.files import DataFile, FramesWriter, Key
+    from framefind.tables.files import DataFile, FramesWriter, Key
 
 SCHEMA = 1
 """The version of the tables' columns that this framefind writes, and the newest it reads."""
@@ -144,7 +144,7 @@ class Tables:
         """
         from deltalake import DeltaTable
 
-        from framefind import files
+        from framefind.tables import files
 
         tables = cls(uri)
         if cls.exists(uri):
@@ -220,7 +220,7 @@ class Tables:
 
     def writer(self) -> "FramesWriter":
         """A writer of one data file of `frames`."""
-        from framefind.files import FramesWriter
+        from framefind.tables.files import FramesWriter
 
         return FramesWriter(self.address("frames"))
 
@@ -237,7 +237,7 @@ class Tables:
         has published that number or a higher one, nothing changes and False is returned. Another
         writer's commit in between makes this one run again. An id in both is written.
         """
-        from framefind.upkeep import compact_videos
+        from framefind.tables.upkeep import compact_videos
 
         if transaction and _has(self.delta("videos"), transaction):
             return False
@@ -264,7 +264,7 @@ class Tables:
 
     def read_segments(self, file: str) -> set[str]:
         """The distinct segments of one data file; reads that column only."""
-        from framefind import files
+        from framefind.tables import files
 
         with self.reading():
             return set(files.segments(self.store, file))
@@ -274,14 +274,14 @@ class Tables:
 
         Columns video_id, segment, t, boxes and embeddings; never the thumbnails.
         """
-        from framefind import files
+        from framefind.tables import files
 
         with self.reading():
             yield from files.frames(self.store, file, segments)
 
     def thumbnails(self, wanted: "Sequence[Key]") -> list[bytes | None]:
         """The JPEGs of frames given by video_id, segment and t; None for one that is not there."""
-        from framefind import files
+        from framefind.tables import files
 
         jobs = []
         with self.reading(), ThreadPoolExecutor(8) as pool:
@@ -294,7 +294,7 @@ class Tables:
 
     def tidy(self) -> None:
         """Compact both tables where there are many small files; for the end of every run."""
-        from framefind.upkeep import tidy
+        from framefind.tables.upkeep import tidy
 
         tidy(self)
 
@@ -304,7 +304,7 @@ class Tables:
         Unpublished rows and files younger than the retention are kept, because a running writer
         may be about to publish them; so are replaced files, because a reader may be at them.
         """
-        from framefind.upkeep import maintain
+        from framefind.tables.upkeep import maintain
 
         return maintain(self, retention_hours)
 
@@ -347,7 +347,7 @@ class Tables:
             return commit()
 
     def _append(self, files: "Sequence[DataFile]") -> None:
-        from framefind.files import SCHEMA
+        from framefind.tables.files import SCHEMA
 
         def append() -> None:
             self.delta("frames").create_write_transaction([*adds(files)], "append", SCHEMA)

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from framefind import files
-from framefind.files import FramesWriter
-from framefind.tables import FrameRow, Tables, new_segment
+from framefind.tables import FrameRow, Tables, files, new_segment
+from framefind.tables.files import FramesWriter
 from rows import FINGERPRINT, frame
 
 

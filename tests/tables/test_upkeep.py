@@ -4,8 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from framefind import upkeep
-from framefind.tables import Tables, Upkeep
+from framefind.tables import Tables, Upkeep, upkeep
 from rows import FINGERPRINT, publish, visible, whole, write
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from framefind.errors import LibraryError
-from framefind.store import explained, lock
+from framefind.tables.store import explained, lock
 
 
 def test_one_writer_alone(tmp_path: Path) -> None:

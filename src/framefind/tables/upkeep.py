@@ -9,8 +9,7 @@ from deltalake import CommitProperties
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import RemoveAction
 
-from framefind import files
-from framefind.tables import Tables, Upkeep, actions, adds
+from framefind.tables import Tables, Upkeep, actions, adds, files
 
 FILE_SIZE = 128 << 20
 """Bytes of a data file of `frames` that compaction aims at."""

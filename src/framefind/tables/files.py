@@ -22,7 +22,7 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from framefind.store import explained, filesystem, is_local
+from framefind.tables.store import explained, filesystem, is_local
 
 if TYPE_CHECKING:
     from framefind.tables import FrameRow

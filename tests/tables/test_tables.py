@@ -16,9 +16,8 @@ from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framefind import files, upkeep
 from framefind.errors import LibraryError
-from framefind.tables import SCHEMA, Tables, Video, latest_versions, lock
+from framefind.tables import SCHEMA, Tables, Video, files, latest_versions, lock, upkeep
 from rows import FINGERPRINT, frame, publish, video, visible, whole, write
 
 
@@ -415,7 +414,7 @@ def test_a_read_only_library_is_read_and_not_written(tables: Tables) -> None:
 _KILLED = """
 import os, random, signal, sys, time
 import deltalake, pyarrow.compute, pyarrow.parquet  # before the fork: it saves most of the time
-from framefind import files, upkeep
+from framefind.tables import files, upkeep
 from framefind.tables import Tables
 from rows import frame, publish, write
 uri, acknowledged, kills, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -461,7 +460,7 @@ def test_killed_at_any_moment(tables: Tables, tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-c", _KILLED, tables.uri, str(acknowledged), "15", "0"],
         check=True,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
     )
     promised = {
         name: whole(int(frames))
