@@ -33,7 +33,7 @@ def scene(seed: int, width: int = 160, height: int = 120) -> Picture:
     """A picture of soft coloured blobs, another one for every seed: uint8 (height, width, 3)."""
     coarse = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), np.uint8)
     frame = av.VideoFrame.from_ndarray(coarse, format="rgb24")
-    return frame.reformat(width, height, "rgb24", interpolation="BICUBIC").to_ndarray()
+    return frame.reformat(width, height, "rgb24", interpolation="BILINEAR").to_ndarray()
 
 
 def write_clip(path: Path, scenes: Sequence[Picture | int], seconds: float = 2.0) -> Path:
@@ -43,7 +43,8 @@ def write_clip(path: Path, scenes: Sequence[Picture | int], seconds: float = 2.0
     with av.open(path, "w", format="mp4") as container:
         stream = container.add_stream("mpeg4", rate=Fraction(FPS))
         stream.height, stream.width = pictures[0].shape[:2]
-        stream.options = {"qscale": "3", "flags": "+bitexact"}
+        stream.options = {"flags": "+qscale+bitexact", "global_quality": "236"}
+        stream.gop_size = round(seconds * FPS)  # every scene begins with a keyframe
         for picture in pictures:
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             for _ in range(round(seconds * FPS)):

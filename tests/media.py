@@ -70,13 +70,14 @@ def film(
     mirrored: bool = False,
     aspect: Fraction | None = None,
     cover: bool = False,
+    hdr10: bool = False,
 ) -> Path:
     """Write a video and give its path back.
 
     It shows `pictures` (arrays in PyAV's `layout`), one per frame, else `colours`, each for an
     equal part, else a grey ramp. `times` are the frames' seconds, else they are evenly spaced.
     `rotation` (degrees, counterclockwise) and `mirrored` go into a display matrix. `cover` adds an
-    attached picture.
+    attached picture, `hdr10` says that the pixels are BT.2020 PQ.
     """
     count = len(pictures or times or range(round(seconds * fps)))
     if pictures is None and colours:
@@ -91,6 +92,9 @@ def film(
         stream.codec_context.time_base = base if times else 1 / rate
         if aspect:
             stream.codec_context.sample_aspect_ratio = aspect
+        if hdr10:
+            context = stream.codec_context
+            context.color_trc, context.color_primaries, context.colorspace = 16, 9, 9
         if rotation is not None or mirrored:
             stream.set_display_rotation(rotation or 0.0, hflip=mirrored)
         if cover:

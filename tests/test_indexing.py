@@ -17,7 +17,7 @@ from conftest import assert_same, content, write_clip
 from framefind import LibraryError, indexing
 from framefind.indexing import decoders
 from framefind.tables import Tables
-from framefind.worker import SampledFrame, Worker
+from framefind.video.worker import SampledFrame, Worker
 
 CLIPS = ["a.mp4", "b.mp4", "c.mp4", "d.mp4"]
 
@@ -36,19 +36,15 @@ def opened(calls):
     return calls(Worker, "open")
 
 
-@pytest.fixture
-def indexed(copied_clips: Path, library: framefind.Library, tmp_path: Path) -> framefind.Library:
-    """A library of `copied_clips`, made from the shared one by moving its videos there."""
-    report = library.index(copied_clips)
-    assert len(report.copied) == 4
-    for video in library.videos():
-        assert len(video.copies) == 1
-    fresh = framefind.open(tmp_path / "clips.framefind")
-    fresh.index(copied_clips, sampler="count=2", views="whole")
-    return fresh
-
-
 CHOICE = {"sampler": "count=2", "views": "whole"}
+
+
+@pytest.fixture
+def indexed(copied_clips: Path, tmp_path: Path) -> framefind.Library:
+    """A library of `copied_clips`."""
+    library = framefind.open(tmp_path / "clips.framefind")
+    library.index(copied_clips, **CHOICE)
+    return library
 
 
 class TestFirstRun:
@@ -244,7 +240,7 @@ class TestAgain:
         note = copied_clips / "notes.txt"
         note.write_text("a film, one day")
         report = indexed.index([note, copied_clips / "nothing.mp4"], **CHOICE)
-        assert names(report.failed) == ["nothing.mp4", "notes.txt"]
+        assert names(report.failed) == ["notes.txt", "nothing.mp4"]
         assert "No such file" in report.failed[str(copied_clips / "nothing.mp4")]
 
 
@@ -288,10 +284,10 @@ class TestFailures:
                         self._child._process.kill()
                         self._child._process.wait()
 
-        # The pipe holds what was sent before the crash, so the views have to be more than it.
+        # More views than the pipe holds, or all frames would have been sent before the crash.
         monkeypatch.setattr(decoders, "Worker", Crashing)
         library = framefind.open(tmp_path / "l")
-        report = library.index(clips, sampler="every=0.2", views="10/5")
+        report = library.index(clips, views="40/20")
         assert set(names(report.indexed)) >= {"a.mp4", "b.mp4", "c.mp4"}
         troubled = {**report.failed, **report.partial}
         assert names(troubled) == ["d.mp4"]
@@ -327,17 +323,32 @@ class TestFailures:
         assert library.frame("good%FF.mp4", 0.0).shape == (120, 160, 3)
 
 
+@pytest.fixture(scope="module")
+def long_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_clip(tmp_path_factory.mktemp("films") / "long.mp4", range(20, 32))
+
+
+@pytest.fixture(scope="module")
+def in_one_go(
+    long_film: Path, clips: Path, tmp_path_factory: pytest.TempPathFactory
+) -> framefind.Library:
+    """The long film and the clips, indexed without interruption and with few commits."""
+    library = framefind.open(tmp_path_factory.mktemp("whole") / "l")
+    library.index([long_film, clips])
+    return library
+
+
 @pytest.fixture
-def long_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def long_clip(long_film: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A video of many segments, as they are short here, and every batch is committed."""
     monkeypatch.setattr(indexing, "_SEGMENT_SECONDS", 5.0)
     monkeypatch.setattr(indexing, "_BATCH", 8)
     monkeypatch.setattr(indexing, "_COMMIT_FRAMES", 4)
-    return write_clip(tmp_path / "films" / "long.mp4", range(20, 32))
+    return long_film
 
 
 class TestSegments:
-    def test_a_long_video_has_many_and_shows_once(self, long_clip, tmp_path):
+    def test_a_long_video_has_many_and_shows_once(self, in_one_go, long_clip, tmp_path):
         library = framefind.open(tmp_path / "l")
         library.index(long_clip)
         (row,) = library.videos()
@@ -345,11 +356,9 @@ class TestSegments:
         assert len(set(row.segments)) == len(row.segments)
         frames = content(library)[str(long_clip)][1]
         assert [t for t, _, _ in frames] == list(range(24))
-        plain = framefind.open(tmp_path / "plain")
-        indexing._SEGMENT_SECONDS, indexing._COMMIT_FRAMES = 600.0, 5000
-        plain.index(long_clip)
-        assert len(plain.videos()[0].segments) == 1
-        assert_same(content(plain), content(library))
+        assert len(rows(in_one_go)["long.mp4"].segments) == 1
+        plain = content(in_one_go)
+        assert_same({str(long_clip): plain[str(long_clip)]}, content(library))
 
     def test_what_is_committed_can_be_searched_while_the_rest_is_decoded(
         self, long_clip, tmp_path, monkeypatch
@@ -390,18 +399,18 @@ class TestSegments:
         assert len(content(library)[str(long_clip)][1]) == 24
 
     def test_copies_survive_the_commits_in_between(self, long_clip, tmp_path):
-        copy = shutil.copy(long_clip, long_clip.with_name("zcopy.mp4"))
+        copies = [shutil.copy(long_clip, tmp_path / name) for name in ("a.mp4", "z.mp4")]
         library = framefind.open(tmp_path / "l")
-        report = library.index(long_clip.parent)
+        report = library.index(copies)
         assert len(report.indexed) == len(report.copied) == 1
         (row,) = library.videos()
-        assert {row.path, *row.copies} == {str(long_clip), str(copy)}
+        assert sorted([row.path, *row.copies]) == [str(path) for path in copies]
 
 
 class TestInterrupted:
     @pytest.mark.parametrize("after", [1, 9, 20])
     def test_ctrl_c_then_again_equals_a_run_in_one_go(
-        self, after, long_clip, clips, tmp_path, monkeypatch
+        self, after, in_one_go, long_clip, clips, tmp_path, monkeypatch
     ):
         library = framefind.open(tmp_path / "l")
         films = [long_clip, clips]
@@ -425,38 +434,37 @@ class TestInterrupted:
         report = library.index(films)
         assert report.frames == 24 + 22 - kept
         assert {video.status for video in library.videos()} == {"indexed"}
-        whole = framefind.open(tmp_path / "whole")
-        whole.index(films)
-        assert_same(content(whole), content(library))
+        assert_same(content(in_one_go), content(library))
 
     # Where the process is killed: at which call of what, before it or after it.
     KILLED = (
         "Tables.create:1:before",
         "Tables.create:1:after",
-        "Indexer._write:1:after",
         "Indexer._write:13:before",
         "Tables.publish:1:before",
-        "Tables._append:2:after",
-        "Tables._merge:2:before",
-        "Tables._merge:3:after",
-        "Catalog.settle:1:after",
-        "vectors.refresh:1:before",
+        "DeltaTable.create_write_transaction:2:after",
+        "DeltaTable.merge:2:before",
+        "TableMerger.execute:3:after",
+        "library.refresh:1:before",
     )
 
     @pytest.mark.parametrize("where", KILLED)
-    def test_sigkill_then_again_equals_a_run_in_one_go(self, where, long_clip, clips, tmp_path):
+    def test_sigkill_then_again_equals_a_run_in_one_go(
+        self, where, in_one_go, long_clip, clips, tmp_path
+    ):
         films = [str(long_clip), str(clips)]
         script = f"""
 import os, signal
-import framefind, framefind.library
-from framefind import indexing, vectors, library
-from framefind.indexing import Indexer, catalog
-from framefind.indexing.catalog import Catalog
+import framefind
+from deltalake import DeltaTable
+from deltalake.table import TableMerger
+from framefind import indexing, library
+from framefind.indexing import Indexer
 from framefind.tables import Tables
 indexing._SEGMENT_SECONDS, indexing._BATCH, indexing._COMMIT_FRAMES = 5.0, 8, 4
 place, number, when = {where!r}.split(":")
 owner, name = place.split(".")
-owner = library if owner == "vectors" else globals()[owner]
+owner = globals()[owner]
 original, left = getattr(owner, name), [int(number)]
 def killing(*args, **kwargs):
     left[0] -= 1
@@ -481,12 +489,10 @@ framefind.open({str(tmp_path / "l")!r}).index({films!r})
             }
         library.index(films)
         assert {video.status for video in library.videos()} == {"indexed"}
-        whole = framefind.open(tmp_path / "whole")
-        whole.index(films)
-        assert_same(content(whole), content(library))
-        assert len(library.search("a", limit=100)) == len(whole.search("a", limit=100))
+        assert_same(content(in_one_go), content(library))
+        assert len(library.search("a", limit=99)) == len(in_one_go.search("a", limit=99))
 
-    def test_sigkill_at_any_time(self, long_clip, clips, tmp_path):
+    def test_sigkill_at_any_time(self, in_one_go, long_clip, clips, tmp_path):
         films = [str(long_clip), str(clips)]
         script = (
             "import framefind; from framefind import indexing\n"
@@ -504,9 +510,7 @@ framefind.open({str(tmp_path / "l")!r}).index({films!r})
             child.stdout.close()
         library = framefind.open(tmp_path / "l")
         library.index(films)
-        whole = framefind.open(tmp_path / "whole")
-        whole.index(films)
-        assert_same(content(whole), content(library))
+        assert_same(content(in_one_go), content(library))
 
 
 class TestTrouble:

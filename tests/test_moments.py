@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from framefind.moments import RANKS, Page, Spans, confidence, hits, merge, rank_videos, ranked
+from framefind.moments import RANKS, Page, Spans, hits, merge, rank_videos, ranked
 from framefind.vectors import Timeline
 
 Frame = tuple[float, float]  # t and score
@@ -131,9 +131,7 @@ class TestMerge:
         hit = hits(timeline, scores, None, SCALE, None)
         for video, start, end, best, score in rows(merge(timeline, scores, hit)):
             inside = [
-                at
-                for at in hit
-                if timeline.video[at] == video and start <= timeline.t[at] < end
+                at for at in hit if timeline.video[at] == video and start <= timeline.t[at] < end
             ]
             assert score == max(scores[inside])
             assert best == next(at for at in inside if scores[at] == score)
@@ -243,46 +241,6 @@ class TestRankVideos:
         timeline, scores = line([[(0.0, 1.0)]])
         with pytest.raises(ValueError, match="mean"):
             rank_videos(timeline, scores, np.array([0]), "mean", SCALE)
-
-
-def unit(count: int, seed: int, dimensions: int = 64) -> NDArray[np.float32]:
-    rows = np.random.default_rng(seed).standard_normal((count, dimensions)).astype(np.float32)
-    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
-
-
-class TestConfidence:
-    @given(st.integers(0, 1000), st.integers(1, 40))
-    def test_is_a_probability(self, seed, count):
-        sure = confidence(unit(1, seed)[0], unit(count, seed + 1), unit(20, seed + 2), SCALE)
-        assert sure.shape == (count,)
-        assert ((sure >= 0) & (sure <= 1)).all()
-
-    @given(st.integers(0, 1000), st.integers(1, 40), st.data())
-    def test_of_a_view_does_not_depend_on_the_others(self, seed, count, data):
-        query, vectors, neutral = unit(1, seed)[0], unit(count, seed + 1), unit(20, seed + 2)
-        some = data.draw(st.lists(st.integers(0, count - 1), min_size=1))
-        together = confidence(query, vectors, neutral, SCALE)
-        np.testing.assert_array_equal(
-            confidence(query, vectors[some], neutral, SCALE), together[some]
-        )
-
-    def test_grows_with_likeness(self):
-        query, neutral = unit(1, 1)[0], unit(20, 2)
-        ways = np.linspace(0, 1, 20)[:, None].astype(np.float32)
-        vectors = ways * query + (1 - ways) * neutral[0]
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        sure = confidence(query, vectors, neutral, SCALE)
-        assert (np.diff(sure) > 0).all()
-
-    def test_a_neutral_text_that_means_the_same_does_not_compete(self):
-        query, neutral = unit(1, 1)[0], unit(20, 2)
-        alone = confidence(query, query[None], neutral, SCALE)
-        beside = confidence(query, query[None], np.vstack([neutral, query]), SCALE)
-        np.testing.assert_array_equal(alone, beside)
-
-    def test_without_neutral_texts_it_is_sure(self):
-        query = unit(1, 1)[0]
-        assert confidence(query, unit(3, 2), query[None], SCALE).tolist() == [1, 1, 1]
 
 
 def test_a_page_is_a_sequence_of_its_moments():

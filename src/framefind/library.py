@@ -18,11 +18,13 @@ from framefind.errors import LibraryError
 from framefind.moments import Moment, Page
 from framefind.paths import File, is_library, opened, stored, walk
 from framefind.search import Filters, Search, matches, one
-from framefind.tables import Tables, Upkeep, Video, latest_versions, lock
+from framefind.tables import Tables, Upkeep, Video, latest_versions
+from framefind.tables.store import LOCK, lock
 from framefind.vectors import VectorIndex, refresh
 from framefind.views import Box
 
 if TYPE_CHECKING:
+    from framefind.evaluate import Quality
     from framefind.indexing import OnProgress, Report
     from framefind.indexing.plan import Plan
 
@@ -76,7 +78,7 @@ class Library:
         if "://" not in self.uri and not is_library(self.uri) and folder.exists():
             if not folder.is_dir():
                 raise LibraryError(f"{self.uri} is a file, not a library")
-            if any(entry.name != "index" for entry in folder.iterdir()):
+            if not all(map(_is_begun, folder.iterdir())):
                 raise LibraryError(f"{self.uri} is not a framefind library; name another folder")
 
     def __repr__(self) -> str:
@@ -110,7 +112,7 @@ class Library:
         """
         from framefind.indexing import Indexer, Report
         from framefind.indexing.catalog import Catalog
-        from framefind.samplers import Sampler
+        from framefind.video.samplers import Sampler
         from framefind.views import Views
 
         sampler, views = Sampler.parse(sampler).name, Views.parse(views).name
@@ -290,9 +292,8 @@ class Library:
                 from framefind.export import parse_time
 
                 with suppress(ValueError):
-                    return self._stored_vector(
-                        index, one(index.videos, name).video_id, parse_time(time)
-                    )
+                    t = parse_time(time)
+                    return self._stored_vector(index, one(index.videos, name).video_id, t)
         return queries.embed_picture(image, model)
 
     def _stored_vector(
@@ -326,6 +327,17 @@ class Library:
         from framefind.video import frame
 
         return frame(opened(one(self._index().videos, video).path), t)
+
+    def evaluate(self, captions: str | Path, *, rank: str = "softmax") -> "Quality":
+        """Measure how well texts find the videos, and moments, that they describe.
+
+        `captions` is a file of JSON lines, `{"video", "texts", "start"?, "end"?}` (see
+        `framefind.evaluate`); videos are ranked by `rank`. Raises LibraryError when there is no
+        library and QueryError when the file is no captions, or of none of the library's videos.
+        """
+        from framefind.evaluate import evaluate
+
+        return evaluate(self, captions, rank)
 
     # --- videos --------------------------------------------------------------------------------
 
@@ -422,7 +434,7 @@ def _choice(
     views: str,
 ) -> tuple[list[PathLike], list[File], str, str]:
     """The paths as a list, the files they lead to, and sampler and views by canonical name."""
-    from framefind.samplers import Sampler
+    from framefind.video.samplers import Sampler
     from framefind.views import Views
 
     named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
@@ -432,3 +444,10 @@ def _choice(
 
 def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _is_begun(entry: Path) -> bool:
+    """Whether an interrupted creation of a library may have left it in the library's folder."""
+    if entry.name in ("videos", "frames") and entry.is_dir():
+        return all(inner.name == "_delta_log" for inner in entry.iterdir())
+    return entry.name == LOCK

@@ -17,7 +17,6 @@ RANKS = ("softmax", "max", "sum")
 _LONGEST = 30.0  # seconds; hits join up to here
 _JOIN = 2.0  # hits join within this many sampling intervals, and within as many seconds
 _LIKELY = 8.0  # a hit is at most this many times less likely, to the model, than its video's best
-_ALIKE = 0.6  # cosine from which a neutral text counts as another way to say the query
 
 
 @dataclass(frozen=True)
@@ -199,24 +198,3 @@ def rank_videos(
         result = np.add.reduceat(score * weight, first) / np.add.reduceat(weight, first)
     order = np.lexsort((video[first], -result))
     return video[first][order], result[order]
-
-
-def confidence(
-    query: NDArray[np.float32],
-    vectors: NDArray[np.float32],
-    backgrounds: NDArray[np.float32],
-    scale: float,
-) -> NDArray[np.float64]:
-    """How sure it is that `query` describes what each of `vectors` shows: 0 to 1.
-
-    The probability that the model gives `query` for a view, against neutral texts: a softmax over
-    the query and the `backgrounds` (unit rows), of which those that mean nearly the same as the
-    query are left out. It depends on the model, the query and the view alone.
-    """
-    neutral = backgrounds[backgrounds @ query < _ALIKE]
-    each = vectors[:, np.newaxis]  # a product per view: its last bits depend on no other
-    own = scale * (each @ query).astype(np.float64)[:, 0]
-    others = scale * (each @ neutral.T).astype(np.float64)[:, 0]
-    top = np.maximum(own, others.max(axis=1, initial=-np.inf))
-    likely = np.exp(own - top)
-    return np.asarray(likely / (likely + np.exp(others - top[:, None]).sum(axis=1)))

@@ -82,7 +82,8 @@ def opened(path: str) -> str:
 def _below(
     root: str, glob: list[str], exclude: list[str], folders: set[tuple[int, int]]
 ) -> Iterator[File]:
-    pending = [os.path.realpath(root)]
+    root = os.path.realpath(root)
+    pending = [root]
     while pending:
         folder = pending.pop()
         try:

@@ -2,21 +2,25 @@
 
 import fnmatch
 import os
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framefind import models, moments
+from framefind.confidence import Neutral, confidence
 from framefind.errors import QueryError
 from framefind.moments import Moment, Page, Spans, VideoMoments
+from framefind.paths import stored
 from framefind.tables import Video
 from framefind.vectors import IndexedVideo, VectorIndex
 from framefind.views import Box
+
+Row = TypeVar("Row", Video, IndexedVideo)
 
 
 @dataclass(frozen=True)
@@ -115,12 +119,12 @@ class Search:
         return np.array(best, np.int64)
 
     def _confidence(self, spans: Spans) -> NDArray[np.float64]:
-        vectors = np.asarray(self._index.vectors[self._best_views(spans)])
-        return moments.confidence(self._query, vectors, self._backgrounds, self._model.scale)
+        views = np.asarray(self._index.vectors[self._best_views(spans)])
+        return confidence(spans.score, self._query, views, self._neutral)
 
     @cached_property
-    def _backgrounds(self) -> NDArray[np.float32]:
-        return models.backgrounds(self._model)
+    def _neutral(self) -> Neutral:
+        return models.neutral(self._model)
 
     def _moments(self, spans: Spans) -> list[Moment]:
         sure = self._confidence(spans)
@@ -148,24 +152,35 @@ def _box(row: NDArray[np.float32]) -> Box:
 
 def matches(video: Video | IndexedVideo, wanted: Iterable[str]) -> bool:
     """Whether an id, a path, a folder above it, or a glob names the video."""
-    for pattern in wanted:
-        if pattern == video.video_id:
-            return True
-        whole = os.path.abspath(os.path.expanduser(pattern))
-        for path in (video.path, *video.copies):
-            if path == whole or path.startswith(os.path.join(whole, "")):
-                return True
-            if any(fnmatch.fnmatch(name, pattern) for name in (path, os.path.basename(path))):
-                return True
-    return False
+    return any(
+        _names(video, pattern)
+        or any(
+            path.startswith(os.path.join(_whole(pattern), "")) or fnmatch.fnmatch(name, pattern)
+            for path in (video.path, *video.copies)
+            for name in (path, os.path.basename(path))
+        )
+        for pattern in wanted
+    )
 
 
-def one(videos: Sequence[IndexedVideo], name: str) -> IndexedVideo:
+def one(videos: Sequence[Row], name: str) -> Row:
     """The one video of that path, name or id. Raises QueryError if there is none, or several."""
-    found = [
-        video for video in videos if matches(video, [re.sub(r"([\[*?])", r"[\1]", name), name])
-    ]
+    found = [video for video in videos if _names(video, name)]
+    found = found or [video for video in videos if matches(video, [name])]
     if len(found) != 1:
         many = f"{len(found)} videos" if found else "no video"
         raise QueryError(f"{name}: {many} of that path, name or id in the library")
     return found[0]
+
+
+def _names(video: Video | IndexedVideo, name: str) -> bool:
+    """Whether it is the video's id, its path or its file name, taken literally."""
+    paths = (video.path, *video.copies)
+    return name == video.video_id or any(
+        path == _whole(name) or os.path.basename(path) == name for path in paths
+    )
+
+
+def _whole(path: str) -> str:
+    """A path as it is stored: absolute, with links resolved."""
+    return stored(os.path.realpath(os.path.expanduser(path)))

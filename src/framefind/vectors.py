@@ -94,7 +94,7 @@ class VectorIndex:
         last = first + counts - 1
         span = t[last] - t[first]
         interval = np.where(counts > 1, span / np.maximum(1, counts - 1), 1.0)
-        until = np.append(t[1:], 0.0)
+        until = np.append(t, 0.0)[1:]
         durations = [self.videos[at].duration or 0.0 for at in video[first]]
         until[last] = np.maximum(durations, t[last]) if len(last) else until[last]
         unknown = last[until[last] <= t[last]]

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framefind.errors import LibraryError
-from framefind.tables import SCHEMA, Tables, Video, files, latest_versions, lock, upkeep
+from framefind.tables import SCHEMA, Tables, Video, files, latest_versions, upkeep
+from framefind.tables.store import lock
 from rows import FINGERPRINT, frame, publish, video, visible, whole, write
 
 
@@ -110,7 +111,7 @@ def test_latest_versions_follow_the_log_and_load_nothing_heavy(tables: Tables) -
         DeltaTable(tables.address("frames")).version(),
     )
     code = (
-        "import sys; from framefind.tables import Tables, Video, FrameRow, latest_versions, lock;"
+        "import sys; from framefind.tables import Tables, Video, FrameRow, latest_versions;"
         f"print(*latest_versions({tables.uri!r}));"
         "print([name for name in ('pyarrow', 'deltalake') if name in sys.modules])"
     )

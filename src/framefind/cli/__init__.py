@@ -75,8 +75,8 @@ def _root(
 @app.command()
 def index(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH…", help="Videos, or folders of them.")
-    ],
+        list[str] | None, typer.Argument(metavar="PATH…", help="Videos, or folders of them.")
+    ] = None,
     library: LibraryOption = None,
     model: ModelOption = None,
     device: DeviceOption = "auto",
@@ -114,6 +114,8 @@ def index(
     """Index videos: only what is new or changed is decoded; run it again at any time."""
     from framefind.library import open
 
+    if not paths and not reembed:
+        _usage("name the videos, or folders of them")
     opened = open(library, device=device)
     sampler = _sampler(every, count, random, keyframes, shots)
     choice: dict[str, Any] = {
@@ -125,13 +127,13 @@ def index(
     }
     try:
         if dry_run:
-            _print_plan(opened.plan(paths, model=model, **choice), as_json)
+            _print_plan(opened.plan(paths or (), model=model, **choice), as_json)
             return
         with _progress() as show:
             if reembed:
                 report = opened.reembed(model or "mini", on_progress=show)
             else:
-                report = opened.index(paths, model=model, on_progress=show, **choice)
+                report = opened.index(paths or (), model=model, on_progress=show, **choice)
     except ValueError as error:
         _usage(str(error))
     except KeyboardInterrupt:

@@ -36,7 +36,7 @@ def _decoder() -> str:
     import av
     import numpy as np
 
-    from framefind.worker import Worker
+    from framefind.video.worker import Worker
 
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "check.mp4")

@@ -228,7 +228,8 @@ class Indexer:
 
     def _end(self, decoders: Decoders, ended: Ended) -> None:
         path = stored(ended.file.path)
-        video = self._open.pop(ended.video_id, None)
+        began = ended.outcome in ("decoded", "failed")  # a copy ends while its video is open
+        video = self._open.pop(ended.video_id, None) if began else None
         self._done += 1
         self._done_bytes += ended.file.size + 1
         report = self._report
@@ -260,8 +261,11 @@ class Indexer:
             self._report.partial[path] = trouble
         self._report.video_seconds += max(0.0, (video.row.duration or 0.0) - max(0.0, video.last))
         with decoders.lock:
-            row = video.as_row("partial" if trouble else "indexed", trouble)
-            self._catalog.put(replace(row, copies=self._catalog.row(row.video_id).copies))
+            self._note(video.as_row("partial" if trouble else "indexed", trouble))
+
+    def _note(self, row: Video) -> None:
+        """Note a row for the next commit, with the copies that were found since it was begun."""
+        self._catalog.put(replace(row, copies=self._catalog.row(row.video_id).copies))
 
     def _commit(self, decoders: Decoders, removed: Sequence[str] = ()) -> None:
         """Append what is written and publish the rows that go with it."""
@@ -271,7 +275,7 @@ class Indexer:
                 video.end_segment()
                 if video.progressive:
                     with decoders.lock:
-                        self._catalog.put(video.as_row("indexing"))
+                        self._note(video.as_row("indexing"))
         with decoders.lock:
             rows = self._catalog.take_changes()
         if files or rows or removed:

@@ -133,19 +133,20 @@ class Catalog:
     def settle(self) -> list[str]:
         """Give up paths that other videos have taken, once all files are claimed.
 
-        A video that lives on in a copy moves there; the ids of those that are nowhere any more
-        are returned, for removal.
+        A video that lives on in a copy moves there, as does one whose own path is gone; the ids of
+        those that are nowhere any more are returned, for removal.
         """
         gone = []
         for row in list(self._rows.values()):
             copies = [path for path in row.copies if self._owner.get(path) == row.video_id]
-            if self._owner.get(row.path) == row.video_id:
-                if copies != row.copies:
-                    self.put(replace(row, copies=copies))
-            elif copies:
-                self.put(replace(row, path=copies[0], copies=copies[1:]))
-            else:
+            owned = self._owner.get(row.path) == row.video_id
+            left = [path for path in copies if os.path.lexists(opened(path))]
+            if left and not (owned and os.path.lexists(opened(row.path))):
+                self.put(replace(row, path=left[0], copies=left[1:]))
+            elif not owned:
                 gone.append(row.video_id)
+            elif copies != row.copies:
+                self.put(replace(row, copies=copies))
         for video_id in gone:
             del self._rows[video_id]
             self._changed.discard(video_id)

@@ -13,7 +13,7 @@ from framefind.indexing.catalog import Catalog
 from framefind.paths import File
 from framefind.tables import Video
 from framefind.video import video_id
-from framefind.worker import SampledFrame, Worker
+from framefind.video.worker import SampledFrame, Worker
 
 _QUEUE = 128  # frames between decoding and embedding
 

@@ -12,8 +12,8 @@ from framefind.indexing.catalog import Catalog
 from framefind.indexing.decoders import cores, reason
 from framefind.models import Model
 from framefind.paths import File, stored
-from framefind.samplers import Sampler
-from framefind.worker import SampledFrame, Worker
+from framefind.video.samplers import Sampler
+from framefind.video.worker import SampledFrame, Worker
 
 _TRIAL = 2.0  # seconds of trial decoding
 _HALF = 2 * 0.9  # bytes per number of a vector: half precision, compressed

@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.confidence import Neutral, summary
 from framefind.errors import ModelError
 
 _SHIPPED = Path(__file__).parent
@@ -30,6 +31,8 @@ class Model(Protocol):
     """Side in pixels of the square picture that the image encoder takes."""
     scale: float
     """Logits per unit of cosine, as learned in training (1 / temperature)."""
+    neutral: NDArray[np.float32] | None
+    """Neutral pictures as `confidence.summary` gives them, if the model brings them."""
 
     @property
     def fingerprint(self) -> dict[str, str]:
@@ -78,25 +81,31 @@ def _shipped_versions() -> list[int]:
     return sorted(int(folder.name.removeprefix("mini-")) for folder in _SHIPPED.glob("mini-*"))
 
 
-def backgrounds(model: Model) -> NDArray[np.float32]:
-    """The neutral texts that confidence is measured against, as float32 (n, dimensions).
+def neutral(model: Model) -> Neutral:
+    """What confidence is measured against: neutral pictures, or texts where a model has none.
 
-    They are embedded once per fingerprint and kept in the user's cache folder.
+    The texts are embedded once per fingerprint and kept in the user's cache folder.
     """
+    of_pictures = model.neutral is not None
+    rows = _neutral_texts(model) if model.neutral is None else model.neutral
+    return Neutral(of_pictures, rows[0], rows[1:])
+
+
+def _neutral_texts(model: Model) -> NDArray[np.float32]:
     from platformdirs import user_cache_path
 
     content = (_SHIPPED / "backgrounds.json").read_bytes()
     key = blake2b(content + repr(sorted(model.fingerprint.items())).encode(), digest_size=16)
-    file = user_cache_path("framefind") / "backgrounds" / f"{key.hexdigest()}.npy"
+    file = user_cache_path("framefind") / "neutral" / f"{key.hexdigest()}.npy"
     with suppress(OSError, ValueError):
         return np.asarray(np.load(file), np.float32)
-    vectors = model.embed_texts(json.loads(content)["texts"])
+    rows = summary(model.embed_texts(json.loads(content)["texts"]))
     with suppress(OSError):  # a cache that cannot be written costs time only
         file.parent.mkdir(parents=True, exist_ok=True)
         fresh = file.with_suffix(f".{os.getpid()}.npy")
-        np.save(fresh, vectors)
+        np.save(fresh, rows)
         fresh.replace(file)
-    return vectors
+    return rows
 
 
 def check(model: Model) -> None:

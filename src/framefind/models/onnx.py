@@ -42,6 +42,7 @@ class OnnxModel:
             self._tokenizer_file = folder / manifest["text"]["tokenizer"]
             self._max_tokens = int(manifest["text"]["max_tokens"])
             self._special_tokens = bool(manifest["text"]["special_tokens"])
+            self.neutral = _read_neutral(folder, manifest.get("neutral"), self.dimensions)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
                 f"{folder / 'manifest.json'}: missing or wrong entry: {error}"
@@ -111,6 +112,19 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict):
         raise ModelError(f"{file}: expected an object")
     return manifest
+
+
+def _read_neutral(folder: Path, name: str | None, dimensions: int) -> NDArray[np.float32] | None:
+    """The neutral pictures that the manifest names: mean and axes, (1 + axes, dimensions)."""
+    if name is None:
+        return None
+    try:
+        rows = np.load(folder / name, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder / name}: cannot be read: {error}") from None
+    if rows.ndim != 2 or len(rows) < 2 or rows.shape[1] != dimensions:
+        raise ModelError(f"{folder / name}: shape {rows.shape}, expected (1 + axes, {dimensions})")
+    return np.asarray(rows, np.float32)
 
 
 def _session(file: Path, device: str) -> "onnxruntime.InferenceSession":

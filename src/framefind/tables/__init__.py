@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 
 from framefind.errors import LibraryError
 from framefind.tables.store import LOCK, explained, filesystem, is_local
-from framefind.tables.store import lock as lock
 from framefind.views import Box
 
 if TYPE_CHECKING:

@@ -1,13 +1,18 @@
 """From a decoded picture to upright RGB pixels at any size."""
 
+import io
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import av
 import numpy as np
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
+from PIL import Image
+
+THUMBNAIL = 320
+"""The long side of a thumbnail, in pixels."""
 
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT  # white stays white
 _SIZES = 8  # how many swscale contexts are kept
@@ -93,6 +98,57 @@ class Scaler:
             if alpha
             else pixels.astype(np.uint8, copy=False)
         )
+
+
+class Frame:
+    """One decoded picture; `t` is its time in seconds, `width` and `height` its upright pixels."""
+
+    def __init__(self, t: float, picture: av.VideoFrame, scaler: Scaler) -> None:
+        self.t = t
+        self._picture = picture
+        self._scaler = scaler
+
+    @cached_property
+    def _orientation(self) -> Orientation:
+        return orientation(self._picture)
+
+    @cached_property
+    def _size(self) -> tuple[int, int]:
+        width, height = self._scaler.square(self._picture, self._orientation.stretch)
+        return (height, width) if self._orientation.turned else (width, height)
+
+    @property
+    def width(self) -> int:
+        """Upright pixels across."""
+        return self._size[0]
+
+    @property
+    def height(self) -> int:
+        """Upright pixels down."""
+        return self._size[1]
+
+    def scale(self, width: int, height: int) -> NDArray[np.uint8]:
+        """The upright picture as RGB at that size: uint8 (height, width, 3), antialiased."""
+        turned, mirrored, flipped, _ = self._orientation
+        if turned:
+            picture = self._scaler.scale(self._picture, height, width).swapaxes(0, 1)
+        else:
+            picture = self._scaler.scale(self._picture, width, height)
+        return np.ascontiguousarray(
+            picture[:: -1 if flipped else 1, :: -1 if mirrored else 1], dtype=np.uint8
+        )
+
+    def look(self) -> NDArray[np.uint8]:
+        """A tiny picture, not upright and roughly scaled, to compare frames by."""
+        return self._scaler.scale(self._picture, 64, 36, Interpolation.FAST_BILINEAR)
+
+    def thumbnail(self) -> bytes:
+        """A JPEG, `THUMBNAIL` pixels on the long side (a smaller frame keeps its size)."""
+        factor = min(1.0, THUMBNAIL / max(self._size))
+        size = [max(1, round(side * factor)) for side in self._size]
+        file = io.BytesIO()
+        Image.fromarray(self.scale(*size)).save(file, "JPEG", quality=80)
+        return file.getvalue()
 
 
 def _colorspace(picture: av.VideoFrame) -> Colorspace | None:

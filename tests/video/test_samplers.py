@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from framefind.samplers import Sampler, every, shots, slot, spread
+from framefind.video.samplers import Sampler, every, shots, slot, spread
 
 times = st.lists(st.floats(0, 1e5), min_size=1, max_size=60, unique=True).map(sorted)
 

@@ -107,10 +107,8 @@ def has_times(container: InputContainer, stream: VideoStream) -> bool:
     return container.format.name != "avi" and stream.codec_context.codec.name != "svq3"
 
 
-def start_time(container: InputContainer, stream: VideoStream) -> Fraction | None:
-    """The container's start in seconds, exactly; the stream's where the container has none.
-
-    None when that has none either.
+def start_time(container: InputContainer, stream: VideoStream) -> Fraction:
+    """The container's start in seconds, exactly; the stream's, or 0, where it has none.
 
     FFmpeg rounds it to a microsecond; the stream that it is the start of knows it better.
     """
@@ -121,7 +119,7 @@ def start_time(container: InputContainer, stream: VideoStream) -> Fraction | Non
     ]
     if container.start_time is None:
         own = stream.start_time
-        return own * stream.time_base if own is not None and stream.time_base else None
+        return own * stream.time_base if own is not None and stream.time_base else Fraction(0)
     start = Fraction(container.start_time, av.time_base)
     nearest = min(starts, key=lambda other: abs(other - start), default=start)
     return nearest if abs(nearest - start) <= Fraction(1, av.time_base) else start

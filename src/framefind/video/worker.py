@@ -1,9 +1,9 @@
 """Decoding in a process of its own: a crash or a hang inside a decoder fails one file, no more.
 
-The parent writes one JSON line per request to the child's stdin. The child (`python -m
-framefind.worker`) answers on its stdout with messages: the length of a JSON header (4 bytes, big
-endian), the header, then the raw bytes it announces. A pipe needs no cleaning up when either side
-is killed, and it holds a child back that decodes faster than the parent reads.
+The parent writes one JSON line per request to the stdin of the child (`python -m
+framefind.video.worker`). That answers on its stdout with messages: the length of a JSON header (4
+bytes, big endian), the header, then the raw bytes it announces. A pipe needs no cleaning up when
+either side is killed, and it holds a child back that decodes faster than the parent reads.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.errors import NotAVideoError, VideoError
-from framefind.samplers import Sampler
 from framefind.video import Facts, Video, video_id
+from framefind.video.samplers import Sampler
 from framefind.views import Box, Views
 
 STALL = 120.0
@@ -153,7 +153,7 @@ class _Child:
 
     def __init__(self, stall: float) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "framefind.worker"],
+            [sys.executable, "-P", "-m", "framefind.video.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

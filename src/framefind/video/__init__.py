@@ -6,7 +6,6 @@ and subtitles count from. Pictures are upright: rotated, mirrored and stretched 
 
 import hashlib
 import heapq
-import io
 import math
 import os
 from array import array
@@ -15,20 +14,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from itertools import chain, islice, repeat
 from pathlib import Path
 
 import av
 import numpy as np
 from av.stream import Discard
-from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
-from PIL import Image
 
-from framefind import samplers
-from framefind.containers import (
+from framefind.errors import NotAVideoError, VideoError
+from framefind.video import samplers
+from framefind.video.containers import (
     best_stream,
     file_size,
     has_times,
@@ -38,15 +35,11 @@ from framefind.containers import (
     reason,
     start_time,
 )
-from framefind.errors import NotAVideoError, VideoError
-from framefind.pictures import Orientation, Scaler, orientation
-from framefind.samplers import Sampler
+from framefind.video.pictures import Frame, Scaler
+from framefind.video.samplers import Sampler
 
 MAX_PIXELS = 2**26
 """The largest picture that is decoded, in pixels: 8192 × 8192, twice an 8K film's."""
-
-THUMBNAIL = 320
-"""The long side of a thumbnail, in pixels."""
 
 _MIB = 2**20
 _DISORDER = 1.0  # seconds by which a decoder may be late with a frame
@@ -69,57 +62,6 @@ class Facts:
     codec: str
 
 
-class Frame:
-    """One decoded picture; `t` is its time in seconds, `width` and `height` its upright pixels."""
-
-    def __init__(self, t: float, picture: av.VideoFrame, scaler: Scaler) -> None:
-        self.t = t
-        self._picture = picture
-        self._scaler = scaler
-
-    @cached_property
-    def _orientation(self) -> Orientation:
-        return orientation(self._picture)
-
-    @cached_property
-    def _size(self) -> tuple[int, int]:
-        width, height = self._scaler.square(self._picture, self._orientation.stretch)
-        return (height, width) if self._orientation.turned else (width, height)
-
-    @property
-    def width(self) -> int:
-        """Upright pixels across."""
-        return self._size[0]
-
-    @property
-    def height(self) -> int:
-        """Upright pixels down."""
-        return self._size[1]
-
-    def scale(self, width: int, height: int) -> NDArray[np.uint8]:
-        """The upright picture as RGB at that size: uint8 (height, width, 3), antialiased."""
-        turned, mirrored, flipped, _ = self._orientation
-        if turned:
-            picture = self._scaler.scale(self._picture, height, width).swapaxes(0, 1)
-        else:
-            picture = self._scaler.scale(self._picture, width, height)
-        return np.ascontiguousarray(
-            picture[:: -1 if flipped else 1, :: -1 if mirrored else 1], dtype=np.uint8
-        )
-
-    def look(self) -> NDArray[np.uint8]:
-        """A tiny picture, not upright and roughly scaled, to compare frames by."""
-        return self._scaler.scale(self._picture, 64, 36, Interpolation.FAST_BILINEAR)
-
-    def thumbnail(self) -> bytes:
-        """A JPEG, `THUMBNAIL` pixels on the long side (a smaller frame keeps its size)."""
-        factor = min(1.0, THUMBNAIL / max(self._size))
-        size = [max(1, round(side * factor)) for side in self._size]
-        file = io.BytesIO()
-        Image.fromarray(self.scale(*size)).save(file, "JPEG", quality=80)
-        return file.getvalue()
-
-
 class Video:
     """An opened video. A context manager; iterate `frames`, then look at `partial`.
 
@@ -139,7 +81,7 @@ class Video:
         self._threads = threads
         self._alive = alive or (lambda: None)
         self._bytes = file_size(self.path)
-        self._origin: Fraction | None = None
+        self._sampler: Sampler | None = None
         self._open()
         try:
             self._begun = self._pictures()
@@ -170,11 +112,13 @@ class Video:
         ended, `partial` says why some of the video could not be decoded, or is None.
         """
         empty = True
+        self._sampler = sampler
         for frame in self._chosen(sampler, start):
             if frame.t >= start:
                 empty = False
                 yield frame
         if empty:
+            self._sampler = None
             yield from (frame for frame in islice(self._restarted(), 1) if frame.t >= start)
         self._check_size()
 
@@ -184,7 +128,7 @@ class Video:
         if sampler.kind == "shots":
             return samplers.shots(self._from(start, samplers.WINDOW + 1))
         if sampler.kind == "keyframes":
-            return self._from(start, 1, keys=True)
+            return self._from(start, 1)
         return self._at(sampler, start)
 
     # -- opening
@@ -208,8 +152,7 @@ class Video:
             self._seekable = is_seekable(self._container, self._stream)
             self._scaler = Scaler(self._stream.sample_aspect_ratio)
             self._base = self._stream.time_base or Fraction(1, av.time_base)
-            start = start_time(self._container, self._stream)
-            self._origin = self._origin if start is None else start
+            self._origin = start_time(self._container, self._stream)
             self._timed = has_times(self._container, self._stream)
         except BaseException:
             self._container.close()
@@ -227,7 +170,7 @@ class Video:
         stream, container = self._stream, self._container
         end: Fraction | None = None
         if stream.duration:
-            end = ((stream.start_time or 0) + stream.duration) * self._base - (self._origin or 0)
+            end = ((stream.start_time or 0) + stream.duration) * self._base - self._origin
         elif container.duration and container.duration > 0:
             end = Fraction(container.duration, av.time_base)
         return Facts(
@@ -254,11 +197,11 @@ class Video:
         self.partial = None
         self._open()
 
-    def _from(self, start: float, lead: int, keys: bool = False) -> Iterator[Frame]:
+    def _from(self, start: float, lead: int) -> Iterator[Frame]:
         """Frames from at least `lead` frames before `start`, or from the beginning."""
         if start > 0 and self._seekable:
             early: deque[Frame] = deque(maxlen=lead)
-            frames = self._sought(max(0.0, start - 1.0), keys)
+            frames = self._sought(max(0.0, start - 1.0))
             for frame in frames:
                 if frame.t >= start and len(early) < lead:
                     break
@@ -267,23 +210,20 @@ class Video:
                     yield from early
                     yield from frames
                     return
-            self._reopen()
-        elif keys:
-            self._reopen()
-        else:
-            yield from self._restarted()
-            return
-        yield from self._pictures(keys)
+        elif self._keys_only:
+            self._first = None  # it need not be one
+        yield from self._restarted()
 
-    def _sought(self, t: float, keys: bool = False) -> Iterator[Frame]:
+    def _sought(self, t: float) -> Iterator[Frame]:
         self._first = None
+        self._stream.codec_context.skip_frame = "DEFAULT"
         try:
             self._container.seek(
-                int((Fraction(t) + (self._origin or 0)) / self._base), stream=self._stream
+                int((Fraction(t) + self._origin) / self._base), stream=self._stream
             )
         except av.FFmpegError:
             return iter(())
-        return self._pictures(keys)
+        return self._pictures()
 
     def _at(self, sampler: Sampler, start: float) -> Iterator[Frame]:
         """The frames of `count`: the times come from the packets, the frames by seeking."""
@@ -327,25 +267,24 @@ class Video:
         self._reopen()
         return sorted(set(times)), sorted(keys)
 
-    def _pictures(self, keys: bool = False) -> Iterator[Frame]:
+    def _pictures(self) -> Iterator[Frame]:
         """Decode on from where the container stands; times ascend.
 
         What cannot be decoded is left out, and so is what the decoder gives too late to be shown.
         """
-        frames = self._decoded(keys)
+        frames = self._decoded()
         last = -math.inf
         for frame in frames if self._timed else _sorted_times(frames):
             if not frame.t <= last < frame.t + _DISORDER:  # further back is a new beginning
                 last = frame.t
                 yield frame
 
-    def _decoded(self, keys: bool) -> Iterator[Frame]:
+    def _decoded(self) -> Iterator[Frame]:
+        context = self._stream.codec_context
         last: float | None = None
-        for packet in chain(self._packets(), [None]):  # None: give what is still held back
-            if keys and self._timed and packet and not packet.is_keyframe:
-                continue
+        for packet in chain(self._needed(), [None]):  # None: give what is still held back
             try:
-                pictures = self._stream.codec_context.decode(packet)
+                pictures = context.decode(packet)
             except av.EOFError:
                 continue
             except (av.FFmpegError, ValueError) as error:
@@ -353,8 +292,41 @@ class Video:
                 continue
             for picture in pictures:
                 last = self._time(picture, last)
-                if not keys or self._timed or picture.key_frame:
+                if self._timed or picture.key_frame or not self._keys_only:
                     yield Frame(last, picture, self._scaler)
+
+    @property
+    def _keys_only(self) -> bool:
+        return self._sampler is not None and self._sampler.kind == "keyframes"
+
+    def _needed(self) -> "Iterator[av.Packet[VideoStream]]":
+        """The packets that the sampler needs decoded.
+
+        For `every`, the decoder is told to pass over a picture that comes after another one of its
+        interval, if no other picture is made from it: that one cannot be the first.
+        """
+        kind = self._sampler.kind if self._sampler and self._timed else None
+        firsts: dict[int, float] = {}
+        begun = False  # what comes before the first keyframe may not decode
+        for packet in self._packets():
+            begun = begun or packet.is_keyframe
+            if kind == "every" and begun and packet.pts is not None:
+                spare = self._is_spare(packet, firsts)
+                self._stream.codec_context.skip_frame = "NONREF" if spare else "DEFAULT"
+            if kind != "keyframes" or packet.is_keyframe:
+                yield packet
+
+    def _is_spare(self, packet: "av.Packet[VideoStream]", firsts: dict[int, float]) -> bool:
+        """Whether an earlier picture of the same interval is known; `firsts` holds the last few."""
+        assert self._sampler
+        t = self._seconds(packet.pts or 0)
+        slot = samplers.slot(t, self._sampler.interval)
+        spare = firsts.get(slot, math.inf) < t
+        if not spare and not packet.is_discard:
+            firsts[slot] = t
+            if len(firsts) > _HELD:
+                del firsts[next(iter(firsts))]
+        return spare
 
     def _packets(self) -> "Iterator[av.Packet[VideoStream]]":
         """The packets of the video stream that can be decoded."""
@@ -393,8 +365,6 @@ class Video:
         return self._seconds(pts)
 
     def _seconds(self, pts: int) -> float:
-        if self._origin is None:  # nothing said where the video starts, so its first frame does
-            self._origin = pts * self._base
         return float(pts * self._base - self._origin)
 
     def _fail(self, error: Exception | str) -> None:

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from framefind import models
+from framefind.confidence import Neutral, confidence, summary
+
+NONSENSE = ["asdfgh", "qwxz blorp", "zzzz", "grelb", "dfgkjh sdlfkj", "snorf wibble tang"]
+
+
+def unit(count: int, seed: int, dimensions: int = 64) -> NDArray[np.float32]:
+    rows = np.random.default_rng(seed).standard_normal((count, dimensions)).astype(np.float32)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+ROWS = summary(unit(300, 9))
+
+
+def neutral(of_pictures: bool) -> Neutral:
+    return Neutral(of_pictures, ROWS[0], ROWS[1:])
+
+
+def sure(query: NDArray[np.float32], views: NDArray[np.float32], against: Neutral) -> list[float]:
+    scores = np.einsum("ij,j->i", views, query) * np.float32(100)
+    return confidence(scores, query, views, against).tolist()
+
+
+class TestSummary:
+    def test_gives_every_querys_mean_and_deviation(self):
+        pictures, queries = unit(300, 1, 32), unit(5, 2, 32)
+        rows = summary(pictures)
+        cosines = queries @ pictures.T
+        np.testing.assert_allclose(queries @ rows[0], cosines.mean(axis=1), atol=1e-6)
+        deviations = np.linalg.norm(queries @ rows[1:].T, axis=1)
+        np.testing.assert_allclose(deviations, cosines.std(axis=1), atol=1e-6)
+
+    @given(st.integers(2, 100), st.integers(1, 100))
+    def test_has_no_more_axes_than_wanted_or_there_are(self, count, axes):
+        rows = summary(unit(count, 3, 16), axes)
+        assert rows.shape == (1 + min(axes, count, 16), 16)
+        assert rows.dtype == np.float32
+
+
+@pytest.mark.parametrize("of_pictures", [True, False])
+class TestConfidence:
+    @given(seed=st.integers(0, 1000), count=st.integers(0, 40))
+    def test_lies_between_0_and_1(self, of_pictures, seed, count):
+        found = sure(unit(1, seed)[0], unit(count, seed + 1), neutral(of_pictures))
+        assert len(found) == count
+        assert all(0 <= one <= 1 for one in found)
+
+    @given(seed=st.integers(0, 1000), count=st.integers(1, 40), data=st.data())
+    def test_of_a_view_does_not_depend_on_the_others(self, of_pictures, seed, count, data):
+        query, views = unit(1, seed)[0], unit(count, seed + 1)
+        some = data.draw(st.lists(st.integers(0, count - 1), min_size=1))
+        together = sure(query, views, neutral(of_pictures))
+        assert sure(query, views[some], neutral(of_pictures)) == [together[at] for at in some]
+
+    def test_is_high_where_it_stands_out_and_low_where_it_does_not(self, of_pictures):
+        query, against = unit(1, 5)[0], neutral(of_pictures)
+        assert sure(query, query[np.newaxis], against)[0] > 0.95
+        assert max(sure(query, unit(50, 6), against)) < 0.3
+
+    def test_a_spread_of_nothing_divides_by_nothing(self, of_pictures):
+        flat = Neutral(of_pictures, np.zeros(64, np.float32), np.zeros((3, 64), np.float32))
+        assert np.isfinite(sure(unit(1, 1)[0], unit(3, 2), flat)).all()
+
+
+@given(st.integers(0, 1000))
+def test_against_pictures_it_orders_views_as_their_scores_do(seed):
+    query, views = unit(1, seed)[0], unit(30, seed + 1)
+    order = np.argsort(np.einsum("ij,j->i", views, query))
+    assert (np.diff(np.array(sure(query, views, neutral(True)))[order]) >= 0).all()
+
+
+def test_nonsense_finds_nothing_surely():
+    model = models.load("mini")
+    noise = np.random.default_rng(0).integers(0, 256, (20, 4, 4, 3), np.uint8)
+    side = model.size // 4 + 1
+    pictures = noise.repeat(side, axis=1).repeat(side, axis=2)[:, : model.size, : model.size]
+    views = model.embed_images(pictures)
+    for query in model.embed_texts(NONSENSE):
+        assert max(sure(query, views, models.neutral(model))) < 0.5
+
+
+def test_a_picture_is_surely_found_by_itself():
+    model = models.load("mini")
+    noise = np.random.default_rng(0).integers(0, 256, (4, model.size, model.size, 3), np.uint8)
+    views = model.embed_images(noise)
+    assert sure(views[0], views, models.neutral(model))[0] > 0.9

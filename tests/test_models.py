@@ -1,0 +1,171 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from framefind import models
+from framefind.errors import ModelError
+
+SHIPPED = Path(models.__file__).parent
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED / models.full_name("mini"), tmp_path / "model"))
+
+
+def edit(folder: Path, key: str, value: object) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest[key] = value
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+class TestMini:
+    def test_gives_unit_rows_that_depend_on_no_other(self):
+        model = models.load("mini")
+        pictures = np.random.default_rng(0).integers(
+            0, 256, (70, model.size, model.size, 3), np.uint8
+        )
+        vectors = model.embed_images(pictures)
+        assert (vectors.shape, vectors.dtype) == ((70, model.dimensions), np.float32)
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+        np.testing.assert_allclose(model.embed_images(pictures[65:66]), vectors[65:66], atol=1e-3)
+        texts = ["a dog", "a much longer text about a dog that runs along a beach", "🎬", ""]
+        vectors = model.embed_texts(texts)
+        assert (vectors.shape, vectors.dtype) == ((4, model.dimensions), np.float32)
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+        for at, text in enumerate(texts):
+            np.testing.assert_allclose(model.embed_texts([text])[0], vectors[at], atol=1e-4)
+        assert model.embed_texts([]).shape == (0, model.dimensions)
+        assert model.embed_images(pictures[:0]).shape == (0, model.dimensions)
+
+    def test_a_text_of_any_length(self):
+        assert np.isfinite(models.load("mini").embed_texts(["word " * 5000])).all()
+
+    def test_is_stored_by_its_version(self):
+        assert models.full_name("mini").startswith("mini-")
+        assert models.load("mini").name == models.full_name("mini")
+        assert models.load("mini").fingerprint["model"] == models.full_name("mini")
+
+    def test_passes_the_self_test(self):
+        models.check(models.load("mini"))
+
+    def test_brings_neutral_pictures(self):
+        neutral = models.neutral(models.load("mini"))
+        assert neutral.of_pictures
+        assert neutral.axes.shape[1:] == neutral.mean.shape == (models.load("mini").dimensions,)
+
+
+class TestFolder:
+    def test_is_a_model_of_its_own(self, folder):
+        model, mini = models.load(f"local-dir:{folder}"), models.load("mini")
+        np.testing.assert_array_equal(model.embed_texts(["a dog"]), mini.embed_texts(["a dog"]))
+        assert model.fingerprint["weights"] == mini.fingerprint["weights"]
+        assert model.fingerprint["model"] == f"local-dir:{folder.resolve()}"
+
+    def test_its_name_is_absolute(self, folder, monkeypatch):
+        monkeypatch.chdir(folder.parent)
+        assert models.full_name("local-dir:model") == f"local-dir:{folder.resolve()}"
+
+    def test_other_weights_have_another_fingerprint(self, folder):
+        before = models.load(f"local-dir:{folder}").fingerprint
+        with (folder / "text.onnx").open("ab") as file:
+            file.write(b"\0")
+        models._load.cache_clear()
+        after = models.load(f"local-dir:{folder}").fingerprint
+        assert before.pop("weights") != after.pop("weights")
+        assert before == after
+
+    def test_refuses_a_folder_without_a_manifest(self, tmp_path):
+        with pytest.raises(ModelError, match="manifest"):
+            models.load(f"local-dir:{tmp_path}")
+
+    @pytest.mark.parametrize(
+        ("key", "value"), [("dimensions", "many"), ("image", None), ("text", {"file": "t"})]
+    )
+    def test_refuses_a_wrong_manifest(self, folder, key, value):
+        edit(folder, key, value)
+        with pytest.raises(ModelError, match="manifest.json: missing or wrong entry"):
+            models.load(f"local-dir:{folder}")
+
+    @pytest.mark.parametrize("text", ["[1]", "{"])
+    def test_refuses_what_is_no_manifest(self, folder, text):
+        (folder / "manifest.json").write_text(text)
+        with pytest.raises(ModelError, match="manifest.json"):
+            models.load(f"local-dir:{folder}")
+
+    def test_without_neutral_pictures_texts_take_their_place(self, folder):
+        edit(folder, "neutral", None)
+        model = models.load(f"local-dir:{folder}")
+        first = models.neutral(model)
+        assert not first.of_pictures
+        assert np.isfinite(first.axes).all()
+        model.embed_texts = None  # they are kept, and not embedded again
+        np.testing.assert_array_equal(models.neutral(model).axes, first.axes)
+
+    @pytest.mark.parametrize("rows", [np.zeros((3, 8)), np.zeros((1, 256)), np.zeros(256), None])
+    def test_refuses_neutral_pictures_of_another_shape(self, folder, rows):
+        (folder / "neutral.npy").unlink()
+        if rows is not None:
+            np.save(folder / "neutral.npy", rows)
+        with pytest.raises(ModelError, match=r"neutral\.npy"):
+            models.load(f"local-dir:{folder}")
+
+    def test_refuses_a_damaged_tower(self, folder):
+        (folder / "text.onnx").write_bytes(b"weights")
+        with pytest.raises(ModelError, match="text.onnx"):
+            models.load(f"local-dir:{folder}").embed_texts(["a dog"])
+
+    def test_refuses_a_missing_tower(self, folder):
+        (folder / "image.onnx").unlink()
+        with pytest.raises(ModelError, match="image.onnx"):
+            _ = models.load(f"local-dir:{folder}").fingerprint
+
+
+@pytest.mark.parametrize("name", ["nothing", "mini-999", "", "mini-1/../mini-1"])
+def test_an_unknown_model_is_refused_with_those_there_are(name):
+    with pytest.raises(ModelError, match="use mini"):
+        models.load(name)
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(ModelError, match="abacus"):
+        models.load("mini", "abacus").embed_texts(["a"])
+
+
+class Fake:
+    name, dimensions, size, scale = "fake", 4, 8, 100.0
+    fingerprint: dict[str, str] = {}  # noqa: RUF012
+
+    def __init__(self, pictures: object, texts: object) -> None:
+        self._pictures, self._texts = pictures, texts
+
+    def embed_images(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return np.array(self._pictures, np.float32)
+
+    def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
+        return np.array(self._texts, np.float32)
+
+
+class TestCheck:
+    GOOD = ((1, 0, 0, 0), (0, 1, 0, 0))
+
+    @pytest.mark.parametrize(
+        ("bad", "said"),
+        [
+            (((1, 0, 0, 0), (1, 0, 0, 0)), "the same vector"),
+            (((1, 0, 0, 0), (float("nan"), 0, 0, 0)), "not finite"),
+            (((1, 0, 0, 0), (0, 2, 0, 0)), "unit length"),
+            (((1, 0, 0, 0), (0, 0, 0, 0)), "unit length"),
+            (((1, 0), (0, 1)), "shape"),
+        ],
+    )
+    def test_refuses_useless_vectors(self, bad, said):
+        models.check(Fake(self.GOOD, self.GOOD))
+        with pytest.raises(ModelError, match=f"picture encoder gives .*{said}"):
+            models.check(Fake(bad, self.GOOD))
+        with pytest.raises(ModelError, match=f"text encoder gives .*{said}"):
+            models.check(Fake(self.GOOD, bad))

@@ -1,0 +1,120 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from framefind.paths import is_library, matches, opened, stored, walk
+
+NAMES = ["a b.mp4", "line\nbreak.mp4", "tab\t.mp4", "🎬.mp4", "100%.mp4", "%FF.mp4", "[1].mp4"]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode elsewhere")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("b.mp4", "a.mkv", "notes.txt", "sub/c.mp4", "sub/deep/d.mp4", ".trash/e.mp4"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(name)
+    return tmp_path
+
+
+def found(*paths: Path | str, **patterns: list[str]) -> list[str]:
+    return [os.path.basename(file.path) for file in walk(paths, **patterns)]
+
+
+class TestWalk:
+    def test_at_any_depth_in_order_without_hidden_folders(self, tree):
+        assert found(tree) == ["a.mkv", "b.mp4", "notes.txt", "c.mp4", "d.mp4"]
+        assert found(tree / ".trash") == ["e.mp4"]
+
+    def test_gives_size_and_modified_time(self, tree):
+        os.utime(tree / "b.mp4", ns=(0, 1_234_567_891_000))
+        (file,) = walk([tree / "b.mp4"])
+        assert (file.size, file.modified, file.named, file.error) == (5, 1_234_567_891, True, None)
+        assert not any(file.named for file in walk([tree]))
+
+    def test_each_file_once(self, tree):
+        (tree / "again.mp4").symlink_to(tree / "b.mp4")
+        (tree / "sub" / "up").symlink_to(tree)
+        (tree / "sub" / "itself").symlink_to("itself")
+        paths = [file.path for file in walk([tree / "b.mp4", tree, tree / "sub"])]
+        assert len(set(paths)) == len(paths)
+        names = [os.path.basename(path) for path in paths]
+        assert names.count("b.mp4") == names.count("d.mp4") == 1
+        assert "again.mp4" not in names
+
+    def test_a_link_to_a_folder_elsewhere_is_followed(self, tree, tmp_path_factory):
+        other = tmp_path_factory.mktemp("other")
+        (other / "far.mp4").touch()
+        (tree / "link").symlink_to(other)
+        assert str((other / "far.mp4").resolve()) in [file.path for file in walk([tree])]
+
+    def test_libraries_are_skipped(self, tree):
+        for table in ("videos", "frames"):
+            (tree / "my" / table / "_delta_log").mkdir(parents=True)
+            (tree / "my" / table / "data.parquet").touch()
+        assert is_library(str(tree / "my"))
+        assert "data.parquet" not in found(tree)
+
+    @pytest.mark.parametrize(
+        ("glob", "exclude", "expected"),
+        [
+            (["*.mp4"], [], ["b.mp4", "c.mp4", "d.mp4"]),
+            (["*.mp4", "*.mkv"], ["sub/*"], ["a.mkv", "b.mp4"]),
+            (["sub/*"], ["*/deep/*"], ["c.mp4"]),
+            ([], ["*.txt", "[ab].*"], ["c.mp4", "d.mp4"]),
+        ],
+    )
+    def test_patterns_match_names_and_paths(self, tree, glob, exclude, expected, tmp_path_factory):
+        assert found(tree, glob=glob, exclude=exclude) == expected
+        link = tmp_path_factory.mktemp("links") / "link"
+        link.symlink_to(tree)
+        assert found(link, glob=glob, exclude=exclude) == expected
+        assert found(tree / "notes.txt", glob=glob, exclude=exclude) == ["notes.txt"]
+
+    def test_what_is_missing_comes_with_an_error(self, tmp_path):
+        (file,) = walk([tmp_path / "nothing.mp4"])
+        assert file.error == "No such file or directory"
+        assert file.path == str(tmp_path.resolve() / "nothing.mp4")
+
+    def test_a_dangling_link_comes_with_an_error(self, tmp_path):
+        (tmp_path / "gone.mp4").symlink_to(tmp_path / "nothing")
+        assert [file.error for file in walk([tmp_path])] == ["No such file or directory"]
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_odd_names(self, tmp_path, name):
+        (tmp_path / name).touch()
+        (file,) = walk([tmp_path])
+        assert file.path == str(tmp_path.resolve() / name)
+        assert opened(stored(file.path)) == file.path
+
+
+class TestStored:
+    @linux
+    def test_bytes_that_are_not_utf8_are_escaped_and_open(self, tmp_path):
+        raw = os.fsdecode(os.path.join(os.fsencode(tmp_path.resolve()), b"caf\xe9 100%.mp4"))
+        Path(raw).touch()
+        (file,) = walk([tmp_path])
+        assert file.path == raw
+        assert stored(raw) == str(tmp_path.resolve() / "caf%E9 100%.mp4")
+        assert opened(stored(raw)) == raw
+
+    @given(st.binary(max_size=20))
+    def test_is_always_unicode(self, name):
+        path = os.fsdecode(name)
+        assert (stored(path).encode() == name) == (path == stored(path))
+
+    @given(st.text(st.characters(exclude_categories=["Cs"])))
+    def test_leaves_unicode_as_it_is(self, name):
+        assert stored(name) == name
+        assert opened(name) == name
+
+
+def test_matches_the_path_the_path_below_and_the_name():
+    assert matches("/v/trip/a.mp4", ["/v/*"])
+    assert matches("/v/trip/a.mp4", ["trip/*"], "/v")
+    assert matches("/v/trip/a.mp4", ["a.*"])
+    assert not matches("/v/trip/a.mp4", ["trip/*", "b.*", "trip"], "")
