@@ -125,12 +125,44 @@ class TestFail:
         assert (changed.status, changed.error, changed.path) == ("failed", "why", str(path))
         assert catalog.look(file(path)) == "failed"
 
-    def test_hides_nothing_that_is_stored(self, tmp_path, memory):
+    def test_hides_nothing_of_a_file_that_cannot_be_read(self, tmp_path, memory):
+        path = made(tmp_path / "a.mp4")
+        catalog = Catalog([row(path)], memory, EVERY, TILES)
+        gone = file(path, size=9)
+        path.unlink()
+        catalog.fail(gone, "y", "why")
+        assert catalog.take_changes() == []
+        assert catalog.settle() == []
+
+    def test_replaces_what_had_another_content(self, tmp_path, memory):
         path = made(tmp_path / "a.mp4")
         catalog = Catalog([row(path)], memory, EVERY, TILES)
         catalog.fail(file(path, size=9), "y", "why")
+        assert [changed.video_id for changed in catalog.take_changes()] == ["y"]
+        assert catalog.settle() == ["x"]
+
+    def test_hides_nothing_of_the_same_content(self, tmp_path, memory):
+        path = made(tmp_path / "a.mp4")
+        catalog = Catalog([row(path)], memory, EVERY, TILES)
+        catalog.fail(file(path), "x", "why")
         assert catalog.take_changes() == []
-        assert catalog.settle() == []
+
+
+class TestPassOver:
+    def test_a_video_that_is_none_any_more_is_gone(self, tmp_path, memory):
+        path = made(tmp_path / "a.mp4")
+        catalog = Catalog([row(path)], memory, EVERY, TILES)
+        catalog.pass_over(file(path, size=9))
+        assert catalog.settle() == ["x"]
+        assert catalog.look(file(path, size=9)) == "passed over"
+
+
+class TestCopies:
+    def test_a_copy_alone_is_indexed_with_another_sampler(self, tmp_path, memory):
+        path, copy = made(tmp_path / "a.mp4"), made(tmp_path / "b.mp4")
+        catalog = Catalog([row(path)], memory, "every=2.0", TILES)
+        assert catalog.claim(file(copy), "x").what == "decode"
+        assert catalog.claim(file(path), "x").row.copies == [str(copy)]
 
 
 class TestSettle:

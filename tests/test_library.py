@@ -339,7 +339,7 @@ class TestIndexFolder:
 
     def test_reads_only_what_is_new(self, library, tmp_path, calls):
         other = write_clip(tmp_path / "films" / "new.mp4", [60])
-        appended = calls(vectors._Appender, "append")
+        appended = calls(vectors.store.Appender, "append")
         library.index(other)
         assert sum(len(batch) for _, batch in appended) == 2
         appended.clear()

@@ -149,7 +149,7 @@ def evaluate(library: "Library", captions: str | Path, rank: str = "softmax") ->
     cannot be read, is malformed, or describes no video of the library.
     """
     rows = [row for row in library.videos() if row.segments]
-    queries, missing = _read(Path(captions).expanduser(), rows)
+    queries, missing = read(Path(captions).expanduser(), rows)
     if not queries:
         raise QueryError(f"{captions}: none of its videos is in {library.uri}")
     answers = [_ask(library, text, spans, rank) for text, spans in queries.items()]
@@ -177,7 +177,7 @@ def _ranking(library: "Library", text: str, rank: str) -> Iterator[VideoMoments]
         offset, total = offset + _PAGE, page.total
 
 
-def _read(file: Path, rows: Sequence["Video"]) -> tuple[dict[str, list[Span]], list[str]]:
+def read(file: Path, rows: Sequence["Video"]) -> tuple[dict[str, list[Span]], list[str]]:
     """The spans that every text describes, and what cannot be asked for, with the reason."""
     queries: dict[str, list[Span]] = {}
     missing = []

@@ -2,8 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -18,8 +18,8 @@ from framefind.errors import LibraryError
 from framefind.moments import Moment, Page
 from framefind.paths import File, is_library, opened, stored, walk
 from framefind.search import Filters, Search, matches, one
-from framefind.tables import Tables, Upkeep, Video, latest_versions
-from framefind.tables.store import LOCK, lock
+from framefind.tables import Tables, Upkeep, Video, holds_others, latest_versions
+from framefind.tables.store import lock
 from framefind.vectors import VectorIndex, refresh
 from framefind.views import Box
 
@@ -74,12 +74,13 @@ class Library:
         self._wanted_model = models.full_name(model) if model else None
         self._device = device
         self._opened: VectorIndex | None = None
-        folder = Path(self.uri)
-        if "://" not in self.uri and not is_library(self.uri) and folder.exists():
-            if not folder.is_dir():
-                raise LibraryError(f"{self.uri} is a file, not a library")
-            if not all(map(_is_begun, folder.iterdir())):
-                raise LibraryError(f"{self.uri} is not a framefind library; name another folder")
+        if "://" in self.uri or is_library(self.uri):
+            return
+        if is_library(f"{self.uri}.old") and not Path(self.uri).exists():
+            Path(f"{self.uri}.old").rename(self.uri)  # `reembed` was stopped in between
+        elif holds_others(Path(self.uri)):
+            kind = "is not a framefind library" if Path(self.uri).is_dir() else "is a file"
+            raise LibraryError(f"{self.uri} {kind}; name another folder")
 
     def __repr__(self) -> str:
         return f"Library({self.uri!r})"
@@ -120,7 +121,7 @@ class Library:
         files = list(walk(named, glob, exclude))
         if not files and not self.exists:
             return Report()
-        with self._writing():
+        with lock(self.uri):
             tables, encoder = self._create(model)
             memory = self._index_folder() / "files.json"
             catalog = Catalog(tables.videos(), memory, sampler, views, retry)
@@ -179,7 +180,11 @@ class Library:
         report = None
         for sampler, views in kinds:
             paths = [
-                opened(row.path) for row in rows if (row.sampler, row.views) == (sampler, views)
+                opened(path)
+                for row in rows
+                if (row.sampler, row.views) == (sampler, views)
+                for path in (row.path, *row.copies)
+                if os.path.lexists(opened(path))
             ]
             run = beside.index(
                 paths, model=model, sampler=sampler, views=views, on_progress=on_progress
@@ -190,7 +195,7 @@ class Library:
         if report.failed:
             path, reason = next(iter(report.failed.items()))
             raise LibraryError(f"nothing was changed: {path} could not be embedded again: {reason}")
-        with self._writing():
+        with lock(self.uri):
             old = Path(f"{self.uri}.old")
             Path(self.uri).rename(old)
             Path(beside.uri).rename(self.uri)
@@ -367,9 +372,8 @@ class Library:
         Their files are never touched. With `purge`, what the library stored of them is deleted
         from the disk at once; without, `maintain` deletes it later.
         """
-        with self._writing():
+        with self._changing() as tables:
             rows = self.videos(wanted) if wanted else []
-            tables = Tables.open(self.uri)
             if rows:
                 tables.publish(removed=[row.video_id for row in rows])
             if purge:
@@ -378,28 +382,31 @@ class Library:
 
     def prune(self) -> list[str]:
         """Forget videos whose files are gone, copies and all; returns their paths."""
-        with self._writing():
+        with self._changing() as tables:
             gone = [
                 row
                 for row in self.videos()
                 if not any(os.path.lexists(opened(path)) for path in (row.path, *row.copies))
             ]
             if gone:
-                Tables.open(self.uri).publish(removed=[row.video_id for row in gone])
+                tables.publish(removed=[row.video_id for row in gone])
         return [row.path for row in gone]
 
     def maintain(self) -> Upkeep:
         """Compact the tables and delete what no longer counts and is older than a week."""
-        with self._writing():
-            tables = Tables.open(self.uri)
+        with self._changing() as tables:
             upkeep = tables.maintain()
             self._opened = refresh(self._index_folder(), tables)
         return upkeep
 
     # --- inner parts ---------------------------------------------------------------------------
 
-    def _writing(self) -> AbstractContextManager[None]:
-        return lock(self.uri, exclusive=True)
+    @contextmanager
+    def _changing(self) -> Iterator[Tables]:
+        """The tables of a library that is there, with this process as their only writer."""
+        tables = Tables.open(self.uri)
+        with lock(self.uri):
+            yield tables
 
     def _index_folder(self) -> Path:
         """In the library, or in the user's cache where that cannot be written."""
@@ -444,10 +451,3 @@ def _choice(
 
 def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-
-
-def _is_begun(entry: Path) -> bool:
-    """Whether an interrupted creation of a library may have left it in the library's folder."""
-    if entry.name in ("videos", "frames") and entry.is_dir():
-        return all(inner.name == "_delta_log" for inner in entry.iterdir())
-    return entry.name == LOCK

@@ -103,6 +103,11 @@ class Spans:
         )
 
 
+def margin(scale: float) -> float:
+    """How far below its video's best a hit may score, for a model of that `scale`."""
+    return float(100 * np.log(_LIKELY) / scale)
+
+
 def hits(
     timeline: Timeline,
     scores: NDArray[np.float32],
@@ -121,7 +126,7 @@ def hits(
     video = timeline.video[kept]
     first = np.flatnonzero(np.diff(video, prepend=-1))
     best = np.repeat(np.maximum.reduceat(scores[kept], first), np.diff(first, append=len(kept)))
-    cut = best - 100 * np.log(_LIKELY) / scale
+    cut = best.astype(np.float64) - margin(scale)
     if min_score is not None:
         cut = np.maximum(cut, min_score)
     return np.asarray(kept[scores[kept] >= cut])
@@ -165,6 +170,27 @@ def _bounded(
                 break
             extra.append(start)
     return np.sort(np.append(first, np.array(extra, np.int64)))
+
+
+def followed(
+    first: Spans, second: Spans, t: NDArray[np.float64], within: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which moments of `first` are followed by one of `second` in the same video, and by which.
+
+    One follows another if its best time is later and it starts at most `within` seconds after the
+    other's end; of several the best is taken, of equals the earliest. `t` are the timeline's times.
+    """
+    ones, others = [], []
+    t_first, t_second = t[first.best], t[second.best]
+    begins = np.searchsorted(second.video, first.video)
+    ends = np.searchsorted(second.video, first.video, "right")
+    for at in np.flatnonzero(begins < ends):
+        here = slice(int(begins[at]), int(ends[at]))
+        fits = (t_second[here] > t_first[at]) & (second.start[here] <= first.end[at] + within)
+        if fits.any():
+            ones.append(at)
+            others.append(here.start + int(np.where(fits, second.score[here], -np.inf).argmax()))
+    return np.array(ones, np.int64), np.array(others, np.int64)
 
 
 def ranked(spans: Spans) -> NDArray[np.int64]:

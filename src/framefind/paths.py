@@ -32,7 +32,7 @@ def walk(
 ) -> Iterator[File]:
     """Find the files in folders, at any depth, and the files named themselves; each once.
 
-    Hidden folders and libraries are skipped, links are followed without loops. A file in a folder
+    What is hidden and libraries are skipped, links are followed without loops. A file in a folder
     must match one of the `glob` patterns, if any, and none of `exclude`; a pattern is matched
     against the name, the path below the folder and the whole path. Folders and files that cannot
     be read come with an `error`.
@@ -83,6 +83,9 @@ def _below(
     root: str, glob: list[str], exclude: list[str], folders: set[tuple[int, int]]
 ) -> Iterator[File]:
     root = os.path.realpath(root)
+    if is_library(root):
+        yield File(root, error="this is a library, not a folder of videos")
+        return
     pending = [root]
     while pending:
         folder = pending.pop()
@@ -98,8 +101,10 @@ def _below(
             continue
         deeper = []
         for entry in entries:
+            if entry.name.startswith("."):
+                continue
             if _is_folder(entry):
-                if not entry.name.startswith(".") and not is_library(entry.path):
+                if not is_library(entry.path):
                     deeper.append(entry.path)
             elif (not glob or matches(entry.path, glob, root)) and not matches(
                 entry.path, exclude, root

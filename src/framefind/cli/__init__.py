@@ -3,23 +3,16 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
 from framefind import __version__
-from framefind.errors import FramefindError, QueryError
-
-if TYPE_CHECKING:
-    from framefind.indexing import Progress, Report
-    from framefind.indexing.plan import Plan
-    from framefind.library import Library
-    from framefind.moments import Page
+from framefind.cli import show
+from framefind.errors import FramefindError
 
 app = typer.Typer(
     name="framefind",
@@ -51,7 +44,7 @@ def main() -> None:
     try:
         app()
     except FramefindError as error:
-        _fail(str(error))
+        show.fail(str(error))
     except BrokenPipeError:  # the reader of our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
@@ -115,7 +108,7 @@ def index(
     from framefind.library import open
 
     if not paths and not reembed:
-        _usage("name the videos, or folders of them")
+        show.usage("name the videos, or folders of them")
     opened = open(library, device=device)
     sampler = _sampler(every, count, random, keyframes, shots)
     choice: dict[str, Any] = {
@@ -127,19 +120,19 @@ def index(
     }
     try:
         if dry_run:
-            _print_plan(opened.plan(paths or (), model=model, **choice), as_json)
+            show.print_plan(opened.plan(paths or (), model=model, **choice), as_json)
             return
-        with _progress() as show:
+        with show.progress() as tell:
             if reembed:
-                report = opened.reembed(model or "mini", on_progress=show)
+                report = opened.reembed(model or "mini", on_progress=tell)
             else:
-                report = opened.index(paths or (), model=model, on_progress=show, **choice)
+                report = opened.index(paths or (), model=model, on_progress=tell, **choice)
     except ValueError as error:
-        _usage(str(error))
+        show.usage(str(error))
     except KeyboardInterrupt:
-        _say("stopped; what was done is kept, run it again to go on")
+        show.say("stopped; what was done is kept, run it again to go on")
         raise typer.Exit(130) from None
-    _print_report(report, as_json)
+    show.print_report(report, as_json)
     if report.failed:
         raise typer.Exit(3)
 
@@ -197,7 +190,7 @@ def search(
     try:
         times = [None if text is None else parse_time(text) for text in (start, end)]
     except ValueError as error:
-        _usage(str(error))
+        show.usage(str(error))
     page = opened.search(
         query,
         image=image,
@@ -219,16 +212,18 @@ def search(
     if as_json:
         print(json.dumps(document(page, said), ensure_ascii=False, indent=2))
     elif sys.stdout.isatty():
-        _print_page(page)
+        show.print_page(page)
     else:
         for line in tsv(page):
             print(line)
     if not page.total:
-        _say("no moment found")
+        show.say("no moment found")
     if sheet:
-        _write_sheet(opened, page, query or image or " ".join(plus or ()), sheet)
+        show.write_sheet(opened, page, query or image or " ".join(plus or ()), sheet)
     if play and page.moments:
-        _play(page.moments[0].path, page.moments[0].start)
+        from framefind.cli.player import play as start_player
+
+        show.say(start_player(page.moments[0].path, page.moments[0].start))
 
 
 @app.command()
@@ -247,14 +242,14 @@ def videos(
     if as_json:
         listed = [asdict(row) for row in rows]
         return print(
-            json.dumps({"schema": "framefind/v1", "videos": listed}, default=str, indent=2)
+            json.dumps({"schema": "framefind/videos/v1", "videos": listed}, default=str, indent=2)
         )
-    table = _table("video", "length", "size", "frames", "status", "reason")
+    add = show.table("video", "length", "size", "frames", "status", "reason")
     for row in rows:
         size = f"{row.width}×{row.height}" if row.width else ""
         length = clock(row.duration) if row.duration is not None else ""
-        table(row.path, length, size, str(row.frames), row.status, row.error or "")
-    table()
+        add(row.path, length, size, str(row.frames), row.status, row.error or "")
+    add()
     return None
 
 
@@ -265,7 +260,7 @@ def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
 
     facts = open(library).status()
     if as_json:
-        return print(json.dumps({"schema": "framefind/v1", **asdict(facts)}, indent=2))
+        return print(json.dumps({"schema": "framefind/status/v1", **asdict(facts)}, indent=2))
     counts = ", ".join(f"{count} {status}" for status, count in facts.videos.items()) or "none"
     print(f"library  {facts.library}")
     print(f"model    {facts.model}")
@@ -290,8 +285,8 @@ def remove(
     from framefind.library import open
 
     if not wanted and not purge:
-        _usage("name the videos to remove")
-    _print_paths(open(library).remove(wanted or [], purge=purge), "removed")
+        show.usage("name the videos to remove")
+    show.print_paths(open(library).remove(wanted or [], purge=purge), "removed")
 
 
 @app.command()
@@ -299,7 +294,7 @@ def prune(library: LibraryOption = None) -> None:
     """Forget videos whose files are gone."""
     from framefind.library import open
 
-    _print_paths(open(library).prune(), "pruned")
+    show.print_paths(open(library).prune(), "pruned")
 
 
 @app.command()
@@ -308,10 +303,37 @@ def maintain(library: LibraryOption = None) -> None:
     from framefind.library import open
 
     done = open(library).maintain()
-    _say(
+    show.say(
         f"{done.rewritten} data files made {done.written}, {done.dropped} rows dropped, "
         f"{done.deleted} files deleted"
     )
+
+
+@app.command()
+def evaluate(
+    captions: Annotated[
+        Path, typer.Argument(metavar="CAPTIONS", help='JSON lines: {"video": …, "texts": […]}.')
+    ],
+    library: LibraryOption = None,
+    device: DeviceOption = "auto",
+    rank: Annotated[str, typer.Option(help="softmax, max or sum.")] = "softmax",
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the result, to a .png or .jpg.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how well captions find the videos, and moments, that they describe."""
+    from framefind.library import open
+
+    opened = open(library, device=device)
+    quality = opened.evaluate(captions, rank=rank)
+    if as_json:
+        print(json.dumps(quality.document(), ensure_ascii=False, indent=2))
+    else:
+        for line in quality.lines():
+            print(line)
+    if picture:
+        show.write_chart(opened, quality, picture)
 
 
 @app.command()
@@ -332,159 +354,11 @@ def _sampler(
 ) -> str:
     chosen = [every is not None, count is not None, keyframes, shots]
     if sum(chosen) > 1:
-        _usage("choose one of --every, --count, --keyframes, --shots")
+        show.usage("choose one of --every, --count, --keyframes, --shots")
     if random is not None and count is None:
-        _usage("--random goes with --count")
+        show.usage("--random goes with --count")
     if count is not None:
         return f"count={count}" + ("" if random is None else f",random={random}")
     if keyframes or shots:
         return "keyframes" if keyframes else "shots"
     return f"every={1.0 if every is None else every}"
-
-
-# --- what people see -----------------------------------------------------------------------------
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
-def _fail(text: str) -> NoReturn:
-    _say(f"framefind: {text}")
-    sys.exit(1)
-
-
-def _usage(text: str) -> NoReturn:
-    raise typer.BadParameter(text)
-
-
-def _print_paths(paths: list[str], verb: str) -> None:
-    for path in paths:
-        print(path)
-    _say(f"{len(paths)} videos {verb}")
-
-
-def _table(*names: str) -> Callable[..., None]:
-    """Collect rows; called without one, print them: a table on a terminal, else tab-separated."""
-    if not sys.stdout.isatty():
-        from framefind.export import escaped
-
-        return lambda *row: print("\t".join(map(escaped, row))) if row else None
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*names, box=None, header_style="bold", pad_edge=False)
-
-    def add(*row: str) -> None:
-        if row:
-            table.add_row(*map(Text, row))
-        else:
-            Console().print(table)
-
-    return add
-
-
-def _print_page(page: "Page") -> None:
-    from framefind.export import clock
-
-    if page.videos is not None:
-        table = _table("score", "moments", "best at", "video")
-        for found in page.videos:
-            best = clock(found.moments[0].t) if found.moments else ""
-            table(f"{found.score:.1f}", str(len(found.moments)), best, found.path)
-    else:
-        table = _table("score", "sure", "from", "to", "video")
-        for moment in page.moments:
-            sure = f"{moment.confidence:.0%}"
-            table(f"{moment.score:.1f}", sure, clock(moment.start), clock(moment.end), moment.path)
-    table()
-    shown = len(page.videos if page.videos is not None else page.moments)
-    if shown < page.total:
-        _say(f"{page.offset + 1} to {page.offset + shown} of {page.total}; --offset shows more")
-
-
-def _write_sheet(library: "Library", page: "Page", title: str, path: Path) -> None:
-    from framefind.export import sheet
-
-    try:
-        sheet(page.moments, library.thumbnails(page.moments), title, path)
-    except ValueError as error:
-        _usage(str(error))
-    except OSError as error:
-        raise QueryError(f"{path}: the sheet cannot be written: {error.strerror}") from None
-    _say(f"sheet written to {path}")
-
-
-def _play(path: str, start: float) -> None:
-    from framefind.cli.player import play
-
-    _say(play(path, start))
-
-
-def _print_plan(plan: "Plan", as_json: bool) -> None:
-    if as_json:
-        return print(json.dumps({"schema": "framefind/v1", **asdict(plan)}, indent=2))
-    print(f"{plan.videos} videos to index, {plan.unchanged} unchanged, {plan.hours:.2f} hours")
-    disk, minutes = plan.size / 1e6, plan.seconds / 60
-    print(f"about {plan.frames} frames, {disk:.0f} MB on disk, {minutes:.1f} minutes")
-    return None
-
-
-def _print_report(report: "Report", as_json: bool) -> None:
-    for path, reason in report.failed.items():
-        _say(f"failed: {path}: {reason}")
-    for path, reason in report.partial.items():
-        _say(f"partial: {path}: {reason}")
-    for path in report.missing:
-        _say(f"missing: {path} (`framefind prune` forgets it)")
-    counts = {
-        "indexed": len(report.indexed),
-        "unchanged": report.unchanged,
-        "moved": len(report.moved),
-        "copied": len(report.copied),
-        "partial": len(report.partial),
-        "failed": len(report.failed),
-        "failed before (--retry tries again)": report.failed_before,
-        "missing": len(report.missing),
-        "not videos": report.passed_over,
-    }
-    if as_json:
-        return print(json.dumps({"schema": "framefind/v1", **asdict(report)}, indent=2))
-    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    if not any(counts[what] for what in counts if what != "not videos"):
-        said = "no videos found" + (f"; {said}" if said else "")
-    _say(said)
-    if report.frames:
-        speed = report.video_seconds / max(report.seconds, 1e-9)
-        rate = report.frames / max(report.seconds, 1e-9)
-        took = f"{report.frames} frames in {report.seconds:.1f} s"
-        _say(f"{took}: {rate:.0f} a second, {speed:.0f} × real time")
-    return None
-
-
-@contextmanager
-def _progress() -> "Iterator[Callable[[Progress], None]]":
-    """A line of progress on a terminal; elsewhere only what went wrong, as it happens."""
-    if not sys.stderr.isatty():
-        yield lambda progress: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    from framefind.export import clock
-
-    columns = (BarColumn(), TextColumn("{task.completed}/{task.total} videos  {task.description}"))
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def show(now: "Progress") -> None:
-            seconds = max(now.seconds, 1e-9)
-            left = "" if now.left is None else f"  {clock(round(now.left))} left"
-            said = f"{now.frames / seconds:.0f} frames/s  {now.video_seconds / seconds:.0f}×{left}"
-            bar.update(task, completed=now.done, total=now.total, description=said)
-            if now.trouble:
-                bar.console.print(f"{now.path}: {now.trouble}", markup=False, highlight=False)
-
-        yield show

@@ -55,6 +55,7 @@ class Catalog:
         self._memory_file = memory
         self._memory: dict[str, list[int | str]] = _read(memory)
         self._changed: set[str] = set()
+        self._begun: set[str] = set()  # videos that this run decodes
 
     def look(self, file: File) -> Verdict:
         """Whether a file has to be opened at all, told from its path, size and modified time."""
@@ -88,9 +89,10 @@ class Catalog:
         elif self._is_still_there(row):
             self._remember(file, video_id)
             self._own(path, video_id)
-            copies = sorted({*row.copies, path})
-            self.put(replace(row, copies=copies))
-            return Claim("copied", self._rows[video_id])
+            row = replace(row, copies=sorted({*row.copies, path}))
+            self.put(row)
+            done = self._finished(row) or video_id in self._begun or row.status == "failed"
+            return Claim("copied", row) if done else self._decode(row, file)
         else:
             what = "moved"
         copies = [copy for copy in row.copies if copy != path and os.path.lexists(opened(copy))]
@@ -107,18 +109,23 @@ class Catalog:
         self._changed.add(row.video_id)
 
     def fail(self, file: File, video_id: str, reason: str) -> None:
-        """Note that a file cannot be indexed, unless that would hide what was stored of it."""
+        """Note that a file cannot be indexed, unless that would hide what was stored of it.
+
+        What was stored of a file that now has another content goes, as with any changed file; of
+        one that cannot be read at the moment it stays.
+        """
         path = stored(file.path)
-        known = {video_id, self._owner.get(path, "")} & self._rows.keys()
-        if any(self._rows[key].segments for key in known):
+        hidden = video_id if os.access(file.path, os.R_OK) else self._owner.get(path, "")
+        if hidden in self._rows and self._rows[hidden].segments:
             return
         self._own(path, video_id)
         row = Video(video_id=video_id, path=path, size=file.size, modified=_time(file.modified))
         self.put(replace(row, status="failed", error=reason, indexed_at=datetime.now(UTC)))
 
     def pass_over(self, file: File) -> None:
-        """Remember that a file is not a video, so that it is not opened again."""
+        """Remember that a file is not a video, or none any more, so that it is not opened again."""
         self._remember(file, "")
+        self._owner.pop(stored(file.path), None)
 
     def take_changes(self) -> list[Video]:
         """The rows noted since the last call."""
@@ -178,6 +185,7 @@ class Catalog:
         )
         self._own(row.path, row.video_id)
         self._rows[row.video_id] = row
+        self._begun.add(row.video_id)
         start = math.nextafter(row.indexed_until, math.inf) if goes_on else -math.inf
         return Claim("decode", row, start)
 

@@ -1,5 +1,6 @@
 """Planning: what `index` would do and cost, without doing it."""
 
+import contextlib
 import math
 import time
 from collections.abc import Sequence
@@ -48,7 +49,8 @@ def plan(files: Sequence[File], catalog: Catalog, model: Model, sampler: str, vi
             seconds = _probe(worker, file, catalog, result)
             if seconds is None:
                 continue
-            trial = trial or _try(worker, model, sampler, views)
+            with contextlib.suppress(VideoError):  # the next one may do for the trial
+                trial = trial or _try(worker, model, sampler, views)
             duration += seconds
             result.videos += 1
             result.frames += _expected(sampler, seconds)

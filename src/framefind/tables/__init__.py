@@ -148,8 +148,11 @@ class Tables:
         tables = cls(uri)
         if cls.exists(uri):
             raise LibraryError(f"{uri} is a framefind library already")
-        if is_local(tables.uri) and _holds_others(Path(uri)):
-            raise LibraryError(f"{uri} is not a framefind library and not empty; choose a new one")
+        if is_local(tables.uri) and holds_others(Path(uri)):
+            raise LibraryError(
+                f"{uri} is not empty, and no framefind library or one that has lost its frames: "
+                "restore it or choose a new one"
+            )
         version = {_PREFIX + "schema": str(SCHEMA), "delta.checkpointInterval": "20"}
         model = {_PREFIX + name: value for name, value in fingerprint.items()}
         with tables.writing():
@@ -428,11 +431,17 @@ def _latest(log: Path) -> int | None:
     return max((int(commit) for commit in commits if commit.isdigit()), default=None)
 
 
-def _holds_others(folder: Path) -> bool:
+def holds_others(folder: Path) -> bool:
+    """Whether a folder holds anything but what an interrupted `create` may have left there."""
     if not folder.exists():
         return False
-    ours = {LOCK, "videos", "frames"}
-    return not folder.is_dir() or any(entry.name not in ours for entry in folder.iterdir())
+    return not folder.is_dir() or not all(map(_is_begun, folder.iterdir()))
+
+
+def _is_begun(entry: Path) -> bool:
+    if entry.name in ("videos", "frames") and entry.is_dir():
+        return all(inner.name == "_delta_log" for inner in entry.iterdir())
+    return entry.name == LOCK
 
 
 def _missing(uri: str) -> LibraryError:

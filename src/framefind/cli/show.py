@@ -1,0 +1,183 @@
+"""What people see: tables, reports, progress; results on stdout, all else on stderr."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from framefind.errors import QueryError
+
+if TYPE_CHECKING:
+    from framefind.evaluate import Quality
+    from framefind.indexing import Progress, Report
+    from framefind.indexing.plan import Plan
+    from framefind.library import Library
+    from framefind.moments import Page
+
+
+def say(text: str) -> None:
+    """Print to stderr."""
+    print(text, file=sys.stderr)
+
+
+def fail(text: str) -> NoReturn:
+    """Say what went wrong and exit with 1."""
+    say(f"framefind: {text}")
+    sys.exit(1)
+
+
+def usage(text: str) -> NoReturn:
+    """Say how the command is used wrongly and exit with 2."""
+    raise typer.BadParameter(text)
+
+
+def print_paths(paths: list[str], verb: str) -> None:
+    """One path a line, and their number."""
+    for path in paths:
+        print(path)
+    say(f"{len(paths)} videos {verb}")
+
+
+def table(*names: str) -> Callable[..., None]:
+    """Collect rows; called without one, print them: a table on a terminal, else tab-separated."""
+    if not sys.stdout.isatty():
+        from framefind.export import escaped
+
+        return lambda *row: print("\t".join(map(escaped, row))) if row else None
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*names, box=None, header_style="bold", pad_edge=False)
+
+    def add(*row: str) -> None:
+        if row:
+            table.add_row(*map(Text, row))
+        else:
+            Console().print(table)
+
+    return add
+
+
+def print_page(page: "Page") -> None:
+    """A page of results as a table for people."""
+    from framefind.export import clock
+
+    if page.videos is not None:
+        add = table("score", "moments", "best at", "video")
+        for found in page.videos:
+            best = clock(found.moments[0].t) if found.moments else ""
+            add(f"{found.score:.1f}", str(len(found.moments)), best, found.path)
+    else:
+        add = table("score", "sure", "from", "to", "video")
+        for moment in page.moments:
+            sure = f"{moment.confidence:.0%}"
+            add(f"{moment.score:.1f}", sure, clock(moment.start), clock(moment.end), moment.path)
+    add()
+    shown = len(page.videos if page.videos is not None else page.moments)
+    if shown < page.total:
+        say(f"{page.offset + 1} to {page.offset + shown} of {page.total}; --offset shows more")
+
+
+def write_sheet(library: "Library", page: "Page", title: str, path: Path) -> None:
+    """Draw the contact sheet of a page."""
+    from framefind.export import sheet
+
+    try:
+        sheet(page.moments, library.thumbnails(page.moments), title, path)
+    except ValueError as error:
+        usage(str(error))
+    except OSError as error:
+        raise QueryError(f"{path}: the sheet cannot be written: {error.strerror}") from None
+    say(f"sheet written to {path}")
+
+
+def write_chart(library: "Library", quality: "Quality", path: Path) -> None:
+    """Draw the result of `evaluate`."""
+    from framefind.chart import chart
+
+    worst = quality.worst(12)
+    wanted = library.thumbnails([answer.wanted for answer in worst])
+    found = library.thumbnails([answer.found for answer in worst])
+    try:
+        chart(quality, list(zip(worst, wanted, found, strict=True)), path)
+    except ValueError as error:
+        usage(str(error))
+    except OSError as error:
+        raise QueryError(f"{path}: the picture cannot be written: {error.strerror}") from None
+    say(f"picture written to {path}")
+
+
+def print_plan(plan: "Plan", as_json: bool) -> None:
+    """What `index` would do and cost."""
+    if as_json:
+        return print(json.dumps({"schema": "framefind/plan/v1", **asdict(plan)}, indent=2))
+    print(f"{plan.videos} videos to index, {plan.unchanged} unchanged, {plan.hours:.2f} hours")
+    disk, minutes = plan.size / 1e6, plan.seconds / 60
+    print(f"about {plan.frames} frames, {disk:.0f} MB on disk, {minutes:.1f} minutes")
+    return None
+
+
+def print_report(report: "Report", as_json: bool) -> None:
+    """What `index` did: troubles, counts, speed."""
+    for path, reason in report.failed.items():
+        say(f"failed: {path}: {reason}")
+    for path, reason in report.partial.items():
+        say(f"partial: {path}: {reason}")
+    for path in report.missing:
+        say(f"missing: {path} (`framefind prune` forgets it)")
+    counts = {
+        "indexed": len(report.indexed),
+        "unchanged": report.unchanged,
+        "moved": len(report.moved),
+        "copied": len(report.copied),
+        "partial": len(report.partial),
+        "failed": len(report.failed),
+        "failed before (--retry tries again)": report.failed_before,
+        "missing": len(report.missing),
+        "not videos": report.passed_over,
+    }
+    if as_json:
+        return print(json.dumps({"schema": "framefind/report/v1", **asdict(report)}, indent=2))
+    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    if not any(counts[what] for what in counts if what != "not videos"):
+        said = "no videos found" + (f"; {said}" if said else "")
+    say(said)
+    if report.frames:
+        speed = report.video_seconds / max(report.seconds, 1e-9)
+        rate = report.frames / max(report.seconds, 1e-9)
+        took = f"{report.frames} frames in {report.seconds:.1f} s"
+        say(f"{took}: {rate:.0f} a second, {speed:.0f} × real time")
+    return None
+
+
+@contextmanager
+def progress() -> "Iterator[Callable[[Progress], None]]":
+    """A line of progress on a terminal; elsewhere only what went wrong, as it happens."""
+    if not sys.stderr.isatty():
+        yield lambda progress: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    from framefind.export import clock
+
+    columns = (BarColumn(), TextColumn("{task.completed}/{task.total} videos  {task.description}"))
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(now: "Progress") -> None:
+            seconds = max(now.seconds, 1e-9)
+            left = "" if now.left is None else f"  {clock(round(now.left))} left"
+            said = f"{now.frames / seconds:.0f} frames/s  {now.video_seconds / seconds:.0f}×{left}"
+            bar.update(task, completed=now.done, total=now.total, description=said)
+            if now.trouble:
+                bar.console.print(f"{now.path}: {now.trouble}", markup=False, highlight=False)
+
+        yield show
