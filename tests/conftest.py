@@ -9,10 +9,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 import framefind
 from framefind.tables import Tables
+
+settings.register_profile("framefind", deadline=None)  # a busy machine is no failure
+settings.load_profile("framefind")
 
 Picture = NDArray[np.uint8]
 FPS = 5

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from framefind import models
-from framefind.confidence import Neutral, confidence, summary
+from framefind.confidence import Neutral, confidence
 
 NONSENSE = ["asdfgh", "qwxz blorp", "zzzz", "grelb", "dfgkjh sdlfkj", "snorf wibble tang"]
 
@@ -15,11 +17,7 @@ def unit(count: int, seed: int, dimensions: int = 64) -> NDArray[np.float32]:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
-ROWS = summary(unit(300, 9))
-
-
-def neutral(of_pictures: bool) -> Neutral:
-    return Neutral(of_pictures, ROWS[0], ROWS[1:])
+NEUTRAL = {kind: Neutral.of(unit(300, 9), of_pictures=kind) for kind in (True, False)}
 
 
 def sure(query: NDArray[np.float32], views: NDArray[np.float32], against: Neutral) -> list[float]:
@@ -27,27 +25,52 @@ def sure(query: NDArray[np.float32], views: NDArray[np.float32], against: Neutra
     return confidence(scores, query, views, against).tolist()
 
 
-class TestSummary:
+class TestNeutral:
     def test_gives_every_querys_mean_and_deviation(self):
         pictures, queries = unit(300, 1, 32), unit(5, 2, 32)
-        rows = summary(pictures)
+        neutral = Neutral.of(pictures, of_pictures=True)
         cosines = queries @ pictures.T
-        np.testing.assert_allclose(queries @ rows[0], cosines.mean(axis=1), atol=1e-6)
-        deviations = np.linalg.norm(queries @ rows[1:].T, axis=1)
-        np.testing.assert_allclose(deviations, cosines.std(axis=1), atol=1e-6)
+        np.testing.assert_allclose(queries @ neutral.mean, cosines.mean(axis=1), atol=1e-3)
+        deviations = np.linalg.norm(queries @ neutral.axes.T, axis=1)
+        np.testing.assert_allclose(deviations, cosines.std(axis=1), atol=1e-3)
 
     @given(st.integers(2, 100), st.integers(1, 100))
     def test_has_no_more_axes_than_wanted_or_there_are(self, count, axes):
-        rows = summary(unit(count, 3, 16), axes)
-        assert rows.shape == (1 + min(axes, count, 16), 16)
-        assert rows.dtype == np.float32
+        neutral = Neutral.of(unit(count, 3, 16), of_pictures=True, axes=axes)
+        assert neutral.axes.shape == (min(axes, count, 16), 16)
+
+    def test_at_the_middle_half_is_right(self):
+        neutral = replace(NEUTRAL[True], middle=4.0, slope=2.0)
+        sure = neutral.sure(np.array([-1e9, 3.0, 4.0, 5.0, 1e9]))
+        odds = 1 / (1 + np.exp(2.0))
+        np.testing.assert_allclose(sure, [0, odds, 0.5, 1 - odds, 1])
+
+    @pytest.mark.parametrize("of_pictures", [True, False])
+    def test_is_kept_exactly(self, tmp_path, of_pictures):
+        neutral = replace(NEUTRAL[of_pictures], middle=3.3, slope=1.7)
+        neutral.save(tmp_path / "n.npz")
+        loaded = Neutral.load(tmp_path / "n.npz", 64)
+        assert (loaded.of_pictures, loaded.middle, loaded.slope) == (of_pictures, 3.3, 1.7)
+        np.testing.assert_array_equal(loaded.mean, neutral.mean)
+        np.testing.assert_array_equal(loaded.axes, neutral.axes)
+
+    def test_refuses_other_dimensions_and_other_files(self, tmp_path):
+        NEUTRAL[True].save(tmp_path / "n.npz")
+        with pytest.raises(ValueError, match=r"mean \(64,\)"):
+            Neutral.load(tmp_path / "n.npz", 32)
+        np.savez(tmp_path / "other.npz", mean=np.zeros(64))
+        np.save(tmp_path / "rows.npy", np.zeros((3, 64)))
+        (tmp_path / "empty.npz").touch()
+        for name in ("other.npz", "rows.npy", "empty.npz"):
+            with pytest.raises(ValueError, match="neutral"):
+                Neutral.load(tmp_path / name, 64)
 
 
 @pytest.mark.parametrize("of_pictures", [True, False])
 class TestConfidence:
     @given(seed=st.integers(0, 1000), count=st.integers(0, 40))
     def test_lies_between_0_and_1(self, of_pictures, seed, count):
-        found = sure(unit(1, seed)[0], unit(count, seed + 1), neutral(of_pictures))
+        found = sure(unit(1, seed)[0], unit(count, seed + 1), NEUTRAL[of_pictures])
         assert len(found) == count
         assert all(0 <= one <= 1 for one in found)
 
@@ -55,11 +78,11 @@ class TestConfidence:
     def test_of_a_view_does_not_depend_on_the_others(self, of_pictures, seed, count, data):
         query, views = unit(1, seed)[0], unit(count, seed + 1)
         some = data.draw(st.lists(st.integers(0, count - 1), min_size=1))
-        together = sure(query, views, neutral(of_pictures))
-        assert sure(query, views[some], neutral(of_pictures)) == [together[at] for at in some]
+        together = sure(query, views, NEUTRAL[of_pictures])
+        assert sure(query, views[some], NEUTRAL[of_pictures]) == [together[at] for at in some]
 
     def test_is_high_where_it_stands_out_and_low_where_it_does_not(self, of_pictures):
-        query, against = unit(1, 5)[0], neutral(of_pictures)
+        query, against = unit(1, 5)[0], NEUTRAL[of_pictures]
         assert sure(query, query[np.newaxis], against)[0] > 0.95
         assert max(sure(query, unit(50, 6), against)) < 0.3
 
@@ -72,7 +95,7 @@ class TestConfidence:
 def test_against_pictures_it_orders_views_as_their_scores_do(seed):
     query, views = unit(1, seed)[0], unit(30, seed + 1)
     order = np.argsort(np.einsum("ij,j->i", views, query))
-    assert (np.diff(np.array(sure(query, views, neutral(True)))[order]) >= 0).all()
+    assert (np.diff(np.array(sure(query, views, NEUTRAL[True]))[order]) >= 0).all()
 
 
 def test_nonsense_finds_nothing_surely():

@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from typer.testing import CliRunner
 
 import framefind
 from conftest import scene
 from framefind import evaluate, models
 from framefind.chart import chart
+from framefind.cli import app
 from framefind.errors import LibraryError, QueryError
 from framefind.evaluate import Answer, Quality, Span
 from framefind.moments import Moment
@@ -269,3 +271,32 @@ class TestChart:
     def test_refuses_another_suffix(self, tmp_path):
         with pytest.raises(ValueError, match=r"q\.pdf"):
             chart(quality([1]), [], tmp_path / "q.pdf")
+
+
+class TestCommand:
+    @pytest.fixture
+    def arguments(self, shared_library, write) -> list[str]:
+        captions = write(
+            {"video": "b.mp4", "texts": ["scene 4"]}, {"video": "gone.mp4", "texts": ["scene 1"]}
+        )
+        return ["evaluate", str(captions), "--library", shared_library.uri]
+
+    def test_prints_the_report_and_draws(self, arguments, tmp_path):
+        picture = tmp_path / "quality.png"
+        done = CliRunner().invoke(app, [*arguments, "--picture", str(picture)])
+        assert done.exit_code == 0, done.output
+        assert "R@1    100.0%   (chance 25.0%)" in done.stdout
+        assert "gone.mp4" in done.stdout
+        with Image.open(picture) as drawn:
+            assert drawn.format == "PNG"
+
+    def test_prints_one_document(self, arguments, shared_library):
+        done = CliRunner().invoke(app, [*arguments, "--rank", "sum", "--json"])
+        made = json.loads(done.stdout)
+        assert (made["schema"], made["rank"], made["queries"]) == ("framefind/v1", "sum", 1)
+        assert made["library"] == shared_library.uri
+        assert len(made["missing"]) == 1
+
+    def test_refuses_another_picture(self, arguments, tmp_path):
+        done = CliRunner().invoke(app, [*arguments, "--picture", str(tmp_path / "q.pdf")])
+        assert done.exit_code == 2

@@ -5,21 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framefind.export import (
-    _ACCENT,
-    _BRIGHT,
-    _CAPTION,
-    _CELL,
-    _FORMATS,
-    _GAP,
-    _GROUND,
-    _MARGIN,
-    _PANEL,
-    _QUIET,
-    _card,
-    _rounded,
-    _write,
-)
+from framefind import drawing
+from framefind.drawing import ACCENT, BRIGHT, CAPTION, CELL, GAP, GROUND, MARGIN, PANEL, QUIET
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -27,8 +14,8 @@ if TYPE_CHECKING:
 
     from framefind.evaluate import Answer, Quality
 
-_WIDTH = 2 * _MARGIN + 4 * _CELL[0] + 3 * _GAP
-_PLOT = (_WIDTH - 2 * _MARGIN - _GAP) // 2, 300
+_WIDTH = 2 * MARGIN + 4 * CELL[0] + 3 * GAP
+_PLOT = (_WIDTH - 2 * MARGIN - GAP) // 2, 300
 _TOP = 120  # the header, above the plots
 _BINS = (1, 2, 3, 5, 10, 20, 50, 100)  # ranks up to here stand in one bar
 
@@ -48,35 +35,35 @@ def chart(
     from PIL import Image, ImageDraw
 
     path = Path(path)
-    if path.suffix.lower() not in _FORMATS:
+    if path.suffix.lower() not in drawing.FORMATS:
         raise ValueError(f"picture {str(path)!r}: use a name that ends in .png or .jpg")
-    pitch = _CELL[1] + _CAPTION + _GAP
-    plots = _TOP + _PLOT[1] + 40 + _GAP
-    height = _MARGIN + plots + math.ceil(len(worst) / 2) * pitch + _MARGIN
-    canvas = Image.new("RGB", (_WIDTH, height), _GROUND)
+    pitch = CELL[1] + CAPTION + GAP
+    plots = _TOP + _PLOT[1] + 40 + GAP
+    height = MARGIN + plots + math.ceil(len(worst) / 2) * pitch + MARGIN
+    canvas = Image.new("RGB", (_WIDTH, height), GROUND)
     draw = ImageDraw.Draw(canvas)
     _header(draw, quality)
-    _recall(draw, quality, (_MARGIN, _MARGIN + _TOP))
-    _ranks(draw, quality, (_MARGIN + _PLOT[0] + _GAP, _MARGIN + _TOP))
+    _recall(draw, quality, (MARGIN, MARGIN + _TOP))
+    _ranks(draw, quality, (MARGIN + _PLOT[0] + GAP, MARGIN + _TOP))
     for at, (answer, wanted, found) in enumerate(worst):
-        x = _MARGIN + at % 2 * 2 * (_CELL[0] + _GAP)
-        _pair(canvas, draw, answer, (wanted, found), (x, _MARGIN + plots + at // 2 * pitch))
-    canvas.save(path, _FORMATS[path.suffix.lower()], quality=92)
+        x = MARGIN + at % 2 * 2 * (CELL[0] + GAP)
+        _pair(canvas, draw, answer, (wanted, found), (x, MARGIN + plots + at // 2 * pitch))
+    canvas.save(path, drawing.FORMATS[path.suffix.lower()], quality=92)
 
 
 def _header(draw: "Drawing", quality: "Quality") -> None:
     figures = [(f"R@{first}", f"{quality.recall(first):.1%}") for first in (1, 5, 10)]
     figures.append(("median rank", f"{quality.median_rank:g}"))
-    x = float(_MARGIN)
+    x = float(MARGIN)
     for name, figure in figures:
-        x += _write(draw, (x, _MARGIN + 34), figure, 36, _BRIGHT, 400) + 8
-        x += _write(draw, (x, _MARGIN + 34), name, 18, _QUIET, 400) + 36
+        x += drawing.write(draw, (x, MARGIN + 34), figure, 36, BRIGHT, 400) + 8
+        x += drawing.write(draw, (x, MARGIN + 34), name, 18, QUIET, 400) + 36
     said = f"{len(quality.answers)} queries of {quality.videos} videos  ·  {quality.model}"
-    where = _WIDTH - _MARGIN, _MARGIN + 34
-    _write(draw, where, f"{said}  ·  {quality.rank}", 18, _QUIET, _WIDTH - x, anchor="rs")
+    where = _WIDTH - MARGIN, MARGIN + 34
+    drawing.write(draw, where, f"{said}  ·  {quality.rank}", 18, QUIET, _WIDTH - x, anchor="rs")
     names = "recall: right video among the first k", "where the right video came"
     for at, name in enumerate(names):
-        _write(draw, (_MARGIN + at * (_PLOT[0] + _GAP), _MARGIN + 96), name, 18, _BRIGHT, 600)
+        drawing.write(draw, (MARGIN + at * (_PLOT[0] + GAP), MARGIN + 96), name, 18, BRIGHT, 600)
 
 
 def _recall(draw: "Drawing", quality: "Quality", corner: tuple[int, int]) -> None:
@@ -89,14 +76,14 @@ def _recall(draw: "Drawing", quality: "Quality", corner: tuple[int, int]) -> Non
 
     _panel(draw, corner)
     for share in (0.25, 0.5, 0.75):
-        draw.line([at(1, share), at(last, share)], _GROUND, 2)
-        _write(draw, (corner[0] + 8, at(1, share)[1] - 6), f"{share:.0%}", 14, _QUIET, 60)
+        draw.line([at(1, share), at(last, share)], GROUND, 2)
+        drawing.write(draw, (corner[0] + 8, at(1, share)[1] - 6), f"{share:.0%}", 14, QUIET, 60)
     for k in (k for k in (1, 2, 5, 10, 20, 50, 100, 1000, 10000) if k <= last):
         x = max(at(k, 0)[0], corner[0] + 6)
-        _write(draw, (x, corner[1] + _PLOT[1] + 24), str(k), 16, _QUIET, 80, anchor="ms")
+        drawing.write(draw, (x, corner[1] + _PLOT[1] + 24), str(k), 16, QUIET, 80, anchor="ms")
     ks = [math.exp(step / 100 * math.log(last)) for step in range(101)]
-    draw.line([at(k, k / last) for k in ks], _QUIET, 2)
-    draw.line([at(k, quality.recall(math.floor(k + 1e-9))) for k in ks], _ACCENT, 4)
+    draw.line([at(k, k / last) for k in ks], QUIET, 2)
+    draw.line([at(k, quality.recall(math.floor(k + 1e-9))) for k in ks], ACCENT, 4)
 
 
 def _ranks(draw: "Drawing", quality: "Quality", corner: tuple[int, int]) -> None:
@@ -112,15 +99,15 @@ def _ranks(draw: "Drawing", quality: "Quality", corner: tuple[int, int]) -> None
     for at, (low, top, count) in enumerate(zip(lows, tops, counts, strict=True)):
         left, bottom = corner[0] + at * step, corner[1] + _PLOT[1]
         tall = (_PLOT[1] - 40) * count / max(1, *counts)
-        draw.rectangle((left + 8, bottom - tall, left + step - 8, bottom), _ACCENT)
+        draw.rectangle((left + 8, bottom - tall, left + step - 8, bottom), ACCENT)
         middle = left + step / 2
-        _write(draw, (middle, bottom - tall - 8), str(count), 16, _BRIGHT, step, anchor="ms")
+        drawing.write(draw, (middle, bottom - tall - 8), str(count), 16, BRIGHT, step, anchor="ms")
         name = f"{low}" if low == top else f"{low}-{top}"
-        _write(draw, (middle, bottom + 24), name, 16, _QUIET, step, anchor="ms")
+        drawing.write(draw, (middle, bottom + 24), name, 16, QUIET, step, anchor="ms")
 
 
 def _panel(draw: "Drawing", corner: tuple[int, int]) -> None:
-    draw.rectangle((*corner, corner[0] + _PLOT[0], corner[1] + _PLOT[1]), _PANEL)
+    draw.rectangle((*corner, corner[0] + _PLOT[0], corner[1] + _PLOT[1]), PANEL)
 
 
 def _pair(
@@ -135,7 +122,7 @@ def _pair(
     said = f"wanted, rank {answer.rank}", f"found, confidence {answer.found.confidence:.2f}"
     moments = answer.wanted, answer.found
     for at, (picture, moment, role) in enumerate(zip(pictures, moments, said, strict=True)):
-        left = x + at * (_CELL[0] + _GAP)
-        canvas.paste(_card(picture, moment.box), (left, y), _rounded())
-        _write(draw, (left, y + _CELL[1] + 50), role, 16, _QUIET, _CELL[0])
-    _write(draw, (x, y + _CELL[1] + 26), answer.text, 20, _BRIGHT, 2 * _CELL[0] + _GAP)
+        left = x + at * (CELL[0] + GAP)
+        canvas.paste(drawing.card(picture, moment.box), (left, y), drawing.rounded())
+        drawing.write(draw, (left, y + CELL[1] + 50), role, 16, QUIET, CELL[0])
+    drawing.write(draw, (x, y + CELL[1] + 26), answer.text, 20, BRIGHT, 2 * CELL[0] + GAP)

@@ -2,32 +2,66 @@
 
 Raw scores differ by model and by query: "a dog" and "asdfgh" both score something on everything.
 What is comparable is by how many standard deviations a score exceeds what the same query gets from
-pictures of nothing in particular. Those never come from a library: a model brings them as numbers.
+pictures of nothing in particular, and how often such results were right on labelled pictures.
+Those never come from a library: a model brings them as numbers.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Fitted on labelled pictures that `mini-1` never saw: the first ten of some 500 queries, among them
-# nonsense and things that were not there (docs/benchmarks.md). So many standard deviations above
-# neutral, half of the pictures shown were right.
-_MIDDLE = 3.55
-_SLOPE = 2.25
-
 
 @dataclass(frozen=True)
 class Neutral:
-    """What neutral pictures, or texts, look like to a model: their vectors' mean and spread.
+    """What neutral pictures, or texts, look like to a model, and what to make of standing out.
 
-    `axes` (k, dimensions) are the principal axes of the spread, each as long as one standard
-    deviation along it, so that the mean and the deviation of any vector's cosines with them follow.
+    `mean` (dimensions,) is that of their vectors, `axes` (k, dimensions) are the principal axes of
+    their spread, each as long as one standard deviation along it; so the mean and the deviation of
+    any vector's cosines with them follow. `middle` standard deviations above neutral, half of the
+    results are right; `slope` is that of the log odds there. Both are fitted per model on labelled
+    pictures (docs/benchmarks.md); a model that was not has those of `mini-1`.
     """
 
     of_pictures: bool
     mean: NDArray[np.float32]
     axes: NDArray[np.float32]
+    middle: float = 3.55
+    slope: float = 2.25
+
+    @classmethod
+    def of(cls, vectors: NDArray[np.float32], *, of_pictures: bool, axes: int = 64) -> "Neutral":
+        """Sum up the vectors (n, dimensions) of neutral pictures or texts, in half precision."""
+        mean = vectors.mean(axis=0)
+        _, lengths, directions = np.linalg.svd(vectors - mean, full_matrices=False)
+        spread = directions[:axes] * (lengths[:axes, np.newaxis] / np.sqrt(len(vectors)))
+        return cls(of_pictures, _rounded(mean), _rounded(spread))
+
+    @classmethod
+    def load(cls, file: Path, dimensions: int) -> "Neutral":
+        """Read what `save` wrote. Raises OSError, or ValueError when it is something else."""
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                mean, axes = (np.asarray(stored[name], np.float32) for name in ("mean", "axes"))
+                middle, slope = stored["curve"].tolist()
+                of_pictures = bool(stored["of_pictures"])
+        except (EOFError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not neutral pictures: {error}") from None
+        if mean.shape != (dimensions,) or axes.ndim != 2 or axes.shape[1] != dimensions:
+            shapes = f"mean {mean.shape} and axes {axes.shape}"
+            raise ValueError(f"{shapes}, expected ({dimensions},) and (k, {dimensions})")
+        return cls(of_pictures, mean, axes, middle, slope)
+
+    def save(self, file: Path) -> None:
+        """Write it as an .npz of a few dozen kilobytes."""
+        np.savez(
+            file,
+            of_pictures=self.of_pictures,
+            mean=self.mean.astype(np.float16),
+            axes=self.axes.astype(np.float16),
+            curve=np.array([self.middle, self.slope]),
+        )
 
     def standing(
         self, cosines: NDArray[np.float64], against: NDArray[np.float32]
@@ -38,13 +72,10 @@ class Neutral:
         spread = np.linalg.norm((each @ self.axes.T)[:, 0].astype(np.float64), axis=1)
         return np.asarray((cosines - usual) / np.maximum(spread, 1e-6))
 
-
-def summary(vectors: NDArray[np.float32], axes: int = 64) -> NDArray[np.float32]:
-    """Vectors (n, dimensions) as float32 (1 + axes, dimensions): their mean, then its axes."""
-    mean = vectors.mean(axis=0)
-    _, lengths, directions = np.linalg.svd(vectors - mean, full_matrices=False)
-    spread = directions[:axes] * (lengths[:axes, np.newaxis] / np.sqrt(len(vectors)))
-    return np.concatenate([mean[np.newaxis], spread]).astype(np.float32)
+    def sure(self, standing: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The confidence of that standing."""
+        # The logistic function, in a form that cannot overflow.
+        return np.asarray(0.5 + 0.5 * np.tanh(self.slope / 2 * (standing - self.middle)))
 
 
 def confidence(
@@ -61,6 +92,8 @@ def confidence(
     on the model, the query and the view alone.
     """
     against = query[np.newaxis] if neutral.of_pictures else views
-    standing = neutral.standing(scores.astype(np.float64) / 100, against)
-    # The logistic function, in a form that cannot overflow.
-    return np.asarray(0.5 + 0.5 * np.tanh(_SLOPE / 2 * (standing - _MIDDLE)))
+    return neutral.sure(neutral.standing(scores.astype(np.float64) / 100, against))
+
+
+def _rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return values.astype(np.float16).astype(np.float32)

@@ -1,24 +1,20 @@
 """Results for people and programs: JSON documents, tab-separated lines, times, contact sheets."""
 
-import io
 import json
 import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from framefind import drawing
+from framefind.drawing import ACCENT, BRIGHT, CAPTION, CELL, GAP, GROUND, MARGIN, QUIET
+
 if TYPE_CHECKING:  # Pillow is loaded by who draws a sheet, and only then
-    from PIL.Image import Image as Picture
     from PIL.ImageDraw import ImageDraw as Drawing
-    from PIL.ImageFont import FreeTypeFont, ImageFont
 
     from framefind.moments import Moment, Page
-    from framefind.views import Box
-
-    Font = FreeTypeFont | ImageFont
 
 SCHEMA = "framefind/v1"
 
@@ -101,24 +97,8 @@ def parse_time(text: str) -> float:
     return int(match["h"] or 0) * 3600 + int(match["m"]) * 60 + float(match["s"])
 
 
-# The contact sheet. All lengths are pixels.
-_CELL = 400, 225
-_MARGIN, _GAP, _HEADER, _CAPTION = 40, 28, 64, 58
-_RADIUS = 10
+_HEADER = 64  # pixels, as in `drawing`
 _SHOWN = 200  # moments at most: beyond, a sheet is too tall to look at
-_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
-_GROUND, _PANEL = (16, 18, 22), (28, 31, 38)
-_BRIGHT, _QUIET, _ACCENT = (240, 242, 245), (142, 149, 161), (255, 196, 61)
-# Pillow's own font has little beyond ASCII; these are asked for the rest, where they are there.
-_FONTS = (
-    "DejaVuSans.ttf",
-    "NotoSans-Regular.ttf",
-    "Arial Unicode.ttf",
-    "arial.ttf",
-    "NotoSansCJK-Regular.ttc",
-    "msyh.ttc",
-    "PingFang.ttc",
-)
 
 
 def sheet(
@@ -136,130 +116,43 @@ def sheet(
     from PIL import Image, ImageDraw
 
     path = Path(path)
-    if path.suffix.lower() not in _FORMATS:
+    if path.suffix.lower() not in drawing.FORMATS:
         raise ValueError(f"sheet {str(path)!r}: use a name that ends in .jpg or .png")
     shown = list(zip(moments, pictures, strict=True))[:_SHOWN]
     columns = 2 if len(shown) in (0, 1, 2, 4) else 3 if len(shown) < 10 else 4
     rows = max(1, math.ceil(len(shown) / columns))
-    width = 2 * _MARGIN + columns * (_CELL[0] + _GAP) - _GAP
-    pitch = _CELL[1] + _CAPTION + _GAP
-    canvas = Image.new("RGB", (width, 2 * _MARGIN + _HEADER + rows * pitch - _GAP), _GROUND)
+    width = 2 * MARGIN + columns * (CELL[0] + GAP) - GAP
+    pitch = CELL[1] + CAPTION + GAP
+    canvas = Image.new("RGB", (width, 2 * MARGIN + _HEADER + rows * pitch - GAP), GROUND)
     draw = ImageDraw.Draw(canvas)
     _header(draw, title, len(moments), width)
     if not shown:
-        where = width / 2, _MARGIN + _HEADER + _CELL[1] / 2
-        _write(draw, where, "Nothing found", 20, _QUIET, _CELL[0], anchor="mm")
+        where = width / 2, MARGIN + _HEADER + CELL[1] / 2
+        drawing.write(draw, where, "Nothing found", 20, QUIET, CELL[0], anchor="mm")
     for index, (moment, picture) in enumerate(shown):
-        x = _MARGIN + index % columns * (_CELL[0] + _GAP)
-        y = _MARGIN + _HEADER + index // columns * pitch
-        canvas.paste(_card(picture, moment.box), (x, y), _rounded())
-        _caption(draw, moment, x, y + _CELL[1] + 20)
-    canvas.save(path, _FORMATS[path.suffix.lower()], quality=92, subsampling=0)
+        x = MARGIN + index % columns * (CELL[0] + GAP)
+        y = MARGIN + _HEADER + index // columns * pitch
+        canvas.paste(drawing.card(picture, moment.box), (x, y), drawing.rounded())
+        _caption(draw, moment, x, y + CELL[1] + 20)
+    canvas.save(path, drawing.FORMATS[path.suffix.lower()], quality=92, subsampling=0)
 
 
 def _header(draw: "Drawing", title: str, count: int, width: int) -> None:
     found = f"{count} moment{'' if count == 1 else 's'}"
     if count > _SHOWN:
         found = f"first {_SHOWN} of {found}"
-    taken = _write(draw, (width - _MARGIN, _MARGIN + 22), found, 17, _QUIET, 300, anchor="rs")
-    room = width - 2 * _MARGIN - taken - _GAP
-    _write(draw, (_MARGIN, _MARGIN + 22), title, 32, _BRIGHT, room)
+    taken = drawing.write(draw, (width - MARGIN, MARGIN + 22), found, 17, QUIET, 300, anchor="rs")
+    room = width - 2 * MARGIN - taken - GAP
+    drawing.write(draw, (MARGIN, MARGIN + 22), title, 32, BRIGHT, room)
 
 
 def _caption(draw: "Drawing", moment: "Moment", x: int, y: int) -> None:
     """Two lines whose first baseline is at y: the file's name; its span, score and confidence."""
     name = re.split(r"[/\\]", moment.path.rstrip("/\\"))[-1]
-    _write(draw, (x, y + 5), name, 18, _BRIGHT, _CELL[0])
+    drawing.write(draw, (x, y + 5), name, 18, BRIGHT, CELL[0])
     span = f"{clock(moment.start)} - {clock(moment.end)}"
     if moment.then:
         span = f"{clock(moment.start)}, then {clock(moment.then.start)}"
     figures = f"score {moment.score:.1f}  ·  confidence {moment.confidence:.2f}"
-    taken = _write(draw, (x + _CELL[0], y + 31), figures, 16, _QUIET, _CELL[0], anchor="rs")
-    _write(draw, (x, y + 31), span, 17, _ACCENT, _CELL[0] - taken - 12)
-
-
-def _card(picture: bytes | None, box: "Box") -> "Picture":
-    """A picture fitted into a cell on a blurred copy of itself, lit where its box is."""
-    from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
-
-    card = Image.new("RGB", _CELL, _PANEL)
-    try:
-        frame = Image.open(io.BytesIO(picture or b"")).convert("RGB")
-    except (OSError, ValueError):  # no picture, or bytes that are none
-        middle = _CELL[0] / 2, _CELL[1] / 2
-        _write(ImageDraw.Draw(card), middle, "no picture", 16, _QUIET, _CELL[0], anchor="mm")
-        return card
-    fitted = ImageOps.contain(frame, _CELL, Image.Resampling.LANCZOS)
-    left, top = (_CELL[0] - fitted.width) // 2, (_CELL[1] - fitted.height) // 2
-    filled = ImageOps.fit(frame, _CELL).filter(ImageFilter.GaussianBlur(16))
-    card.paste(ImageEnhance.Brightness(filled).enhance(0.4))
-    card.paste(ImageEnhance.Brightness(fitted).enhance(0.6), (left, top))
-    x, y, w, h = box
-    near = round(x * fitted.width), round(y * fitted.height)
-    far = max(near[0] + 1, round((x + w) * fitted.width)), round((y + h) * fitted.height)
-    far = far[0], max(near[1] + 1, far[1])
-    card.paste(fitted.crop((*near, *far)), (left + near[0], top + near[1]))
-    edges = left + near[0], top + near[1], left + far[0] - 1, top + far[1] - 1
-    ImageDraw.Draw(card).rectangle(edges, outline=_ACCENT, width=2)
-    return card
-
-
-@cache
-def _rounded() -> "Picture":
-    """The shape of a cell, smooth because it is drawn four times as large."""
-    from PIL import Image, ImageDraw
-
-    large = Image.new("L", (_CELL[0] * 4, _CELL[1] * 4))
-    box = 0, 0, large.width - 1, large.height - 1
-    ImageDraw.Draw(large).rounded_rectangle(box, _RADIUS * 4, fill=255)
-    return large.resize(_CELL, Image.Resampling.LANCZOS)
-
-
-def _write(
-    draw: "Drawing",
-    where: tuple[float, float],
-    text: str,
-    size: int,
-    colour: tuple[int, int, int],
-    room: float,
-    anchor: str = "ls",
-) -> float:
-    """Write one line, shortened in the middle to `room`; returns the width it took."""
-    text = "".join(c if c.isprintable() else " " for c in text)
-    font = _font(text, size)
-    kept = len(text)
-    line = text
-    while kept and font.getlength(line) > room:
-        kept -= 1
-        line = text[: (kept + 1) // 2] + "…" + text[len(text) - kept // 2 :]
-    draw.text(where, line, fill=colour, font=font, anchor=anchor)
-    return font.getlength(line)
-
-
-def _font(text: str, size: int) -> "Font":
-    """Pillow's own font, or the system's that lacks the fewest of the text's characters."""
-    from PIL import ImageFont
-
-    own = ImageFont.load_default(size)
-    if text.isascii():
-        return own
-    return min((own, *_system_fonts(size)), key=lambda font: _lacking(font, text))
-
-
-@cache
-def _system_fonts(size: int) -> "list[Font]":
-    from PIL import ImageFont
-
-    fonts: list[Font] = []
-    for name in _FONTS:
-        try:
-            fonts.append(ImageFont.truetype(name, size))
-        except OSError:  # not on this computer
-            continue
-    return fonts
-
-
-def _lacking(font: "Font", text: str) -> int:
-    """How many of the text's characters the font would draw as its sign for a missing one."""
-    missing = bytes(font.getmask("\U0010ffff"))
-    return sum(bytes(font.getmask(character)) == missing for character in set(text))
+    taken = drawing.write(draw, (x + CELL[0], y + 31), figures, 16, QUIET, CELL[0], anchor="rs")
+    drawing.write(draw, (x, y + 31), span, 17, ACCENT, CELL[0] - taken - 12)

@@ -268,7 +268,8 @@ class Library:
         query = self._query(index, model, text, image, plus, minus)
         globs = [video] if isinstance(video, str) else list(video)
         filters = Filters(globs, start, end, after, before, min_score, min_confidence)
-        return Search(index, model, query, filters).page(limit, offset, by, rank)
+        count = limit + offset
+        return Search(index, model, query, filters, count).page(limit, offset, by, rank)
 
     def _query(
         self,

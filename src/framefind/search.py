@@ -1,8 +1,8 @@
-"""Search: score everything, keep what passes the filters, make a page of moments or videos."""
+"""Search: keep what passes the filters, score it, make a page of moments or videos."""
 
 import fnmatch
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -17,7 +17,7 @@ from framefind.errors import QueryError
 from framefind.moments import Moment, Page, Spans, VideoMoments
 from framefind.paths import stored
 from framefind.tables import Video
-from framefind.vectors import IndexedVideo, VectorIndex
+from framefind.vectors import IndexedVideo, Scores, Timeline, VectorIndex
 from framefind.views import Box
 
 Row = TypeVar("Row", Video, IndexedVideo)
@@ -38,24 +38,24 @@ class Filters:
     min_score: float | None = None
     min_confidence: float | None = None
 
-    def mask(self, index: VectorIndex) -> NDArray[np.bool_] | None:
-        """Which frames of the timeline may be found; None if all may."""
-        line, masks = index.timeline, []
+    def select(self, index: VectorIndex) -> Timeline:
+        """The frames that may be found."""
+        kept = None
         if self.videos or self.after or self.before:
-            kept = np.array([self._keeps(video) for video in index.videos], bool)
-            masks.append(kept[line.video])
-        if self.start is not None:
-            masks.append(line.until > self.start)
-        if self.end is not None:
-            masks.append(line.t <= self.end)
-        return np.logical_and.reduce(masks) if masks else None
+            named = matcher(self.videos)
+            kept = np.array(
+                [
+                    self._dated(video) and (not self.videos or named(video))
+                    for video in index.videos
+                ],
+                bool,
+            )
+        return index.timeline.select(kept, self.start, self.end)
 
-    def _keeps(self, video: IndexedVideo) -> bool:
+    def _dated(self, video: IndexedVideo) -> bool:
         modified = video.modified or 0.0
-        return (
-            (not self.videos or matches(video, self.videos))
-            and (self.after is None or modified >= self.after.timestamp())
-            and (self.before is None or modified < self.before.timestamp())
+        return (self.after is None or modified >= self.after.timestamp()) and (
+            self.before is None or modified < self.before.timestamp()
         )
 
 
@@ -68,15 +68,27 @@ class Search:
         model: models.Model,
         query: NDArray[np.float32],
         filters: Filters,
+        count: int = 10,
     ) -> None:
-        """Score all frames with `query`, a unit vector, and merge the hits into moments."""
+        """Score the frames with `query`, a unit vector, and merge the hits into moments.
+
+        `count` is how many moments will be asked for. A large index is searched in the videos that
+        should hold them, and whole if there are not as many.
+        """
         self._index, self._model, self._query = index, model, query
-        self._views, self._scores = index.score(query)
-        keep = filters.mask(index)
-        self._hits = moments.hits(
-            index.timeline, self._scores, keep, model.scale, filters.min_score
-        )
-        self._spans = moments.merge(index.timeline, self._scores, self._hits)
+        line = filters.select(index)
+        self._score(index.narrow(line, query, count), filters)
+        if len(self._spans) < count and len(self._line) < len(line):
+            self._score(line, filters)
+
+    def _score(self, line: Timeline, filters: Filters) -> None:
+        scale = self._model.scale
+        self._line, self._scores = line, Scores(self._index, self._query, line)
+        self._scores.settle_hits(moments.margin(scale), filters.min_score)
+        self._hits = moments.hits(line, self._scores.values, None, scale, filters.min_score)
+        if filters.min_confidence is not None:
+            self._scores.settle(self._hits)
+        self._spans = self._merge(self._hits)
         if filters.min_confidence is not None:
             sure = self._confidence(self._spans)
             self._spans = self._spans.take(sure >= filters.min_confidence)
@@ -89,14 +101,31 @@ class Search:
             return self._videos(limit, offset, rank)
         if by != "moment":
             raise QueryError(f"by {by!r}: use moment or video")
-        order = moments.ranked(self._spans)
-        page = self._spans.take(order[offset : offset + limit])
-        return Page(self._moments(page), len(order), offset)
+        spans = self._best(offset + limit)
+        page = spans.take(moments.ranked(spans)[offset : offset + limit])
+        return Page(self._moments(page), len(self._spans), offset)
+
+    def _merge(self, hits: NDArray[np.int64]) -> Spans:
+        return moments.merge(self._line, self._scores.values, hits)
+
+    def _best(self, count: int) -> Spans:
+        """Moments among which are the best `count` of all, those with their exact scores."""
+        scores, spans = self._scores, self._spans
+        slack = float(scores.slack[self._hits].max(initial=0))
+        if not slack:
+            return spans
+        # The last of the best `count` by approximate scores is out by `slack` at most, as is one
+        # that might take its place, and as is the best hit of either.
+        last = np.partition(spans.score, -count)[-count] if count < len(spans) else -np.inf
+        scores.settle(self._hits[scores.values[self._hits] >= last - 4 * slack])
+        videos = np.unique(spans.video[spans.score >= last - 2 * slack])
+        return self._merge(self._hits[np.isin(self._line.video[self._hits], videos)])
 
     def _videos(self, limit: int, offset: int, rank: str) -> Page:
+        spans = self._best(len(self._spans))  # settles all hits: each has a part in the ranks
         try:
             ranked, scores = moments.rank_videos(
-                self._index.timeline, self._scores, self._hits, rank, self._model.scale
+                self._line, self._scores.values, self._hits, rank, self._model.scale
             )
         except ValueError as error:
             raise QueryError(str(error)) from None
@@ -104,22 +133,15 @@ class Search:
         ranked, scores = ranked[shown], scores[shown]
         videos = []
         for at, score in list(zip(ranked, scores, strict=True))[offset : offset + limit]:
-            own = self._spans.take(self._spans.video == at)
+            own = spans.take(spans.video == at)
             known = self._index.videos[at]
             listed = self._moments(own.take(moments.ranked(own)))
             videos.append(VideoMoments(known.path, known.video_id, float(score), listed))
         flat = [moment for video in videos for moment in video.moments]
         return Page(flat, len(ranked), offset, videos)
 
-    def _best_views(self, spans: Spans) -> NDArray[np.int64]:
-        """The row of the best view of each span's best frame."""
-        frames = self._index.timeline.frame[spans.best]
-        slices = [self._index.rows(int(frame)) for frame in frames]
-        best = [rows.start + int(self._views[rows].argmax()) for rows in slices]
-        return np.array(best, np.int64)
-
     def _confidence(self, spans: Spans) -> NDArray[np.float64]:
-        views = np.asarray(self._index.vectors[self._best_views(spans)])
+        views = np.asarray(self._index.vectors[self._scores.best_views(spans.best)])
         return confidence(spans.score, self._query, views, self._neutral)
 
     @cached_property
@@ -128,8 +150,8 @@ class Search:
 
     def _moments(self, spans: Spans) -> list[Moment]:
         sure = self._confidence(spans)
-        boxes = self._index.boxes[self._best_views(spans)]
-        times = self._index.timeline.t[spans.best]
+        boxes = self._index.boxes[self._scores.best_views(spans.best)]
+        times = self._line.t[spans.best]
         return [
             Moment(
                 path=self._index.videos[spans.video[at]].path,
@@ -152,32 +174,43 @@ def _box(row: NDArray[np.float32]) -> Box:
 
 def matches(video: Video | IndexedVideo, wanted: Iterable[str]) -> bool:
     """Whether an id, a path, a folder above it, or a glob names the video."""
-    return any(
-        _names(video, pattern)
-        or any(
-            path.startswith(os.path.join(_whole(pattern), "")) or fnmatch.fnmatch(name, pattern)
-            for path in (video.path, *video.copies)
-            for name in (path, os.path.basename(path))
+    return matcher(wanted)(video)
+
+
+def matcher(wanted: Iterable[str]) -> Callable[[Video | IndexedVideo], bool]:
+    """What `matches` does, for many videos: patterns are resolved on the disk once."""
+    patterns = [(pattern, _whole(pattern)) for pattern in wanted]
+
+    def found(video: Video | IndexedVideo) -> bool:
+        return any(
+            _names(video, pattern, whole)
+            or any(
+                path.startswith(os.path.join(whole, "")) or fnmatch.fnmatch(name, pattern)
+                for path in (video.path, *video.copies)
+                for name in (path, os.path.basename(path))
+            )
+            for pattern, whole in patterns
         )
-        for pattern in wanted
-    )
+
+    return found
 
 
-def one(videos: Sequence[Row], name: str) -> Row:
+def one(videos: Iterable[Row], name: str) -> Row:
     """The one video of that path, name or id. Raises QueryError if there is none, or several."""
-    found = [video for video in videos if _names(video, name)]
-    found = found or [video for video in videos if matches(video, [name])]
+    whole, named = _whole(name), matcher([name])
+    found = [video for video in videos if _names(video, name, whole)]
+    found = found or [video for video in videos if named(video)]
     if len(found) != 1:
         many = f"{len(found)} videos" if found else "no video"
         raise QueryError(f"{name}: {many} of that path, name or id in the library")
     return found[0]
 
 
-def _names(video: Video | IndexedVideo, name: str) -> bool:
+def _names(video: Video | IndexedVideo, name: str, whole: str) -> bool:
     """Whether it is the video's id, its path or its file name, taken literally."""
     paths = (video.path, *video.copies)
     return name == video.video_id or any(
-        path == _whole(name) or os.path.basename(path) == name for path in paths
+        path == whole or os.path.basename(path) == name for path in paths
     )
 
 

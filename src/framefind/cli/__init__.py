@@ -186,6 +186,8 @@ def search(
     from framefind.export import document, parse_time, tsv
     from framefind.library import open
 
+    if query is None and image is None and not plus:
+        show.usage("nothing to search for: give a text, --image or --plus")
     opened = open(library, model=model, device=device)
     try:
         times = [None if text is None else parse_time(text) for text in (start, end)]

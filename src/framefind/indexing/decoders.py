@@ -107,7 +107,7 @@ class Decoders:
             facts, key = worker.open(file.path)
         except NotAVideoError as error:
             if file.named:
-                return Ended(file, "failed", trouble=reason(file, error))
+                return Ended(file, "failed", trouble=f"not a video ({reason(file, error)})")
             with self.lock:
                 self._catalog.pass_over(file)
             return Ended(file, "passed over")

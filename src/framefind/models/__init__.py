@@ -1,12 +1,11 @@
 """Models: pairs of encoders, image and text, into one space; found by name.
 
-`mini` is our own and ships with the package; `local-dir:/path` is a folder of ONNX towers with a
-manifest (docs/models.md describes it).
+`mini` is our own and ships with the package; known names and repositories of the Hugging Face hub
+are downloaded; `local-dir:/path` is a folder of ONNX towers. docs/models.md describes them.
 """
 
 import json
 import os
-import re
 from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
@@ -16,8 +15,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.confidence import Neutral, summary
+from framefind.confidence import Neutral
 from framefind.errors import ModelError
+from framefind.models.known import full_name, shipped
+
+__all__ = ["Model", "check", "full_name", "load", "neutral", "precisions", "reopen", "shipped"]
 
 _SHIPPED = Path(__file__).parent
 
@@ -31,8 +33,8 @@ class Model(Protocol):
     """Side in pixels of the square picture that the image encoder takes."""
     scale: float
     """Logits per unit of cosine, as learned in training (1 / temperature)."""
-    neutral: NDArray[np.float32] | None
-    """Neutral pictures as `confidence.summary` gives them, if the model brings them."""
+    neutral: Neutral | None
+    """Neutral pictures, if the model brings them."""
 
     @property
     def fingerprint(self) -> dict[str, str]:
@@ -48,37 +50,55 @@ class Model(Protocol):
         ...
 
 
-def full_name(name: str) -> str:
-    """The name that a library stores: `mini` becomes its newest version, a folder absolute."""
-    if name == "mini":
-        return f"mini-{max(_shipped_versions())}"
-    if name.startswith("local-dir:"):
-        return f"local-dir:{Path(name.removeprefix('local-dir:')).expanduser().resolve()}"
-    return name
-
-
-def load(name: str, device: str = "auto") -> Model:
+def load(
+    name: str, device: str = "auto", precision: str = "auto", revision: str | None = None
+) -> Model:
     """Load a model by name; its towers are opened when they are first used.
 
-    `device` is `auto`, `cpu` or `cuda`. Raises ModelError when there is no such model or device.
+    A model of the hub that is not on this machine is downloaded. `device` is `auto`, `cpu` or
+    `cuda`; `precision` is `fp32`, `fp16`, `int8` or `auto`: fp16 on a GPU and fp32 elsewhere, or
+    what there is; `revision` is a commit of the hub. Raises ModelError when there is no such
+    model, precision or device, or it cannot be downloaded.
     """
-    return _load(full_name(name), device)
+    return _load(full_name(name), device, precision, revision)
+
+
+def reopen(fingerprint: dict[str, str], device: str = "auto") -> Model:
+    """Load the model that made a library's vectors: at their precision and revision."""
+    precision, revision = fingerprint.get("precision", "auto"), fingerprint.get("revision")
+    return load(fingerprint["model"], device, precision, revision)
 
 
 @cache
-def _load(name: str, device: str) -> Model:
+def _load(name: str, device: str, precision: str, revision: str | None) -> Model:
+    from framefind.models import hub, towers
     from framefind.models.onnx import OnnxModel
 
-    if name.startswith("local-dir:"):
-        return OnnxModel(name, Path(name.removeprefix("local-dir:")), device)
-    if re.fullmatch(r"mini-\d+", name) and (_SHIPPED / name).is_dir():
-        return OnnxModel(name, _SHIPPED / name, device)
-    known = ", ".join(["mini", *(f"mini-{version}" for version in _shipped_versions())])
-    raise ModelError(f"unknown model {name!r}: use {known} or local-dir:/path/to/folder")
+    commit = ""
+    if name in shipped():
+        pair = towers.read(_SHIPPED / name)
+    elif name.startswith("local-dir:"):
+        pair = towers.read(Path(name.removeprefix("local-dir:")), precisions(precision, device))
+    else:
+        wanted = precisions(precision, device)
+        folder = hub.cached(name, wanted, revision) or hub.download(name, wanted, revision)
+        pair, commit = towers.read(folder, wanted), folder.name
+    if precision not in ("auto", pair.precision):
+        raise ModelError(f"model {name} comes at one precision only: leave it to auto")
+    return OnnxModel(name, pair, device, commit)
 
 
-def _shipped_versions() -> list[int]:
-    return sorted(int(folder.name.removeprefix("mini-")) for folder in _SHIPPED.glob("mini-*"))
+def precisions(precision: str, device: str) -> list[str]:
+    """The precisions that will do, best first. Raises ModelError for an unknown one."""
+    from framefind.models.onnx import providers
+    from framefind.models.towers import PRECISIONS
+
+    if precision in PRECISIONS:
+        return [precision]
+    if precision != "auto":
+        raise ModelError(f"precision {precision!r}: use auto, {', '.join(PRECISIONS)}")
+    on_gpu = len(providers(device)) > 1
+    return ["fp16", "fp32", "int8"] if on_gpu else ["fp32", "fp16", "int8"]
 
 
 def neutral(model: Model) -> Neutral:
@@ -86,26 +106,22 @@ def neutral(model: Model) -> Neutral:
 
     The texts are embedded once per fingerprint and kept in the user's cache folder.
     """
-    of_pictures = model.neutral is not None
-    rows = _neutral_texts(model) if model.neutral is None else model.neutral
-    return Neutral(of_pictures, rows[0], rows[1:])
-
-
-def _neutral_texts(model: Model) -> NDArray[np.float32]:
+    if model.neutral is not None:
+        return model.neutral
     from platformdirs import user_cache_path
 
     content = (_SHIPPED / "backgrounds.json").read_bytes()
     key = blake2b(content + repr(sorted(model.fingerprint.items())).encode(), digest_size=16)
-    file = user_cache_path("framefind") / "neutral" / f"{key.hexdigest()}.npy"
+    file = user_cache_path("framefind") / "neutral" / f"{key.hexdigest()}.npz"
     with suppress(OSError, ValueError):
-        return np.asarray(np.load(file), np.float32)
-    rows = summary(model.embed_texts(json.loads(content)["texts"]))
+        return Neutral.load(file, model.dimensions)
+    texts = Neutral.of(model.embed_texts(json.loads(content)["texts"]), of_pictures=False)
     with suppress(OSError):  # a cache that cannot be written costs time only
         file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_suffix(f".{os.getpid()}.npy")
-        np.save(fresh, rows)
+        fresh = file.with_suffix(f".{os.getpid()}.npz")
+        texts.save(fresh)
         fresh.replace(file)
-    return rows
+    return texts
 
 
 def check(model: Model) -> None:

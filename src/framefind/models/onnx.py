@@ -1,149 +1,240 @@
-"""ONNX models: a folder with two towers, a tokenizer and a manifest; no torch.
+"""ONNX models: two towers that ONNX Runtime runs, and a tokenizer; no torch."""
 
-The folder holds `manifest.json`, an image tower (input uint8 (n, size, size, 3) RGB, normalised
-inside the graph), a text tower (inputs `input_ids` and `attention_mask`, int64 (n, length)) and a
-`tokenizer.json`; both towers give float32 (n, dimensions).
-"""
-
-import json
+import string
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.confidence import Neutral
 from framefind.errors import ModelError
+from framefind.models.hashes import weights_hash
+from framefind.models.towers import Texts, Towers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import onnxruntime
     from tokenizers import Tokenizer
 
-_BATCH = 64  # pictures per run: larger ones gain nothing on a CPU and cost memory
+_BATCH = 64  # inputs per run: more gain nothing on a CPU and cost memory
+_OUTPUTS = ("image_embeds", "text_embeds", "embedding", "pooler_output")
+_TYPES = {"tensor(int32)": np.int32, "tensor(int64)": np.int64, "tensor(float16)": np.float16}
+_PUNCTUATION = str.maketrans("_", " ", string.punctuation.replace("_", ""))
 
 
 class OnnxModel:
     """A model whose towers ONNX Runtime runs; each is opened when it is first used."""
 
-    def __init__(self, name: str, folder: Path, device: str = "auto") -> None:
-        """Read the manifest in `folder`. Raises ModelError if it is missing or malformed."""
+    def __init__(self, name: str, towers: Towers, device: str = "auto", revision: str = "") -> None:
+        """`revision` is the commit that the towers came from, if any.
+
+        Raises ModelError if the neutral pictures that the towers name cannot be read.
+        """
         self.name = name
-        self._folder = folder
+        self.dimensions, self.scale = towers.dimensions, towers.scale
+        self.size = towers.pictures.size
+        self.neutral = _read_neutral(towers.neutral, self.dimensions)
+        self._towers = towers
         self._device = device
-        manifest = _read_manifest(folder)
-        try:
-            self.dimensions = int(manifest["dimensions"])
-            self.size = int(manifest["image"]["size"])
-            self.scale = float(manifest.get("scale", 100.0))
-            self._resize = str(manifest["image"]["resize"])
-            self._image_file = folder / manifest["image"]["file"]
-            self._text_file = folder / manifest["text"]["file"]
-            self._tokenizer_file = folder / manifest["text"]["tokenizer"]
-            self._max_tokens = int(manifest["text"]["max_tokens"])
-            self._special_tokens = bool(manifest["text"]["special_tokens"])
-            self.neutral = _read_neutral(folder, manifest.get("neutral"), self.dimensions)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(
-                f"{folder / 'manifest.json'}: missing or wrong entry: {error}"
-            ) from None
+        self._revision = revision
 
     @cached_property
     def fingerprint(self) -> dict[str, str]:
-        """Name, weights hash, dimensions and preprocessing, as the library stores them."""
-        files = (self._image_file, self._text_file, self._tokenizer_file)
-        return {
+        """Name, weights hash, dimensions and preprocessing, as the library stores them.
+
+        Of a model that comes at several precisions or revisions, these too: vectors of two
+        precisions are never mixed.
+        """
+        towers = self._towers
+        files = (towers.pictures.file, towers.texts.file, towers.texts.tokenizer)
+        outside = [
+            beside
+            for file in files[:2]
+            for beside in sorted(file.parent.glob(f"{file.name}?*"))  # weights too large for one
+        ]
+        try:
+            weights = weights_hash([*files, *outside])
+        except OSError as error:
+            raise ModelError(
+                f"{error.filename}: {error.strerror}; model {self.name} needs it"
+            ) from None
+        facts = {
             "model": self.name,
-            "weights": _weights_hash(files),
+            "weights": weights,
             "dimensions": str(self.dimensions),
-            "preprocessing": f"{self.size} px, {self._resize}",
+            "preprocessing": towers.preprocessing,
+            "precision": towers.precision,
+            "revision": self._revision,
         }
+        return {key: value for key, value in facts.items() if value}
 
     def embed_images(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed uint8 RGB (n, size, size, 3) into float32 unit rows (n, dimensions)."""
         tower = self._image_tower
-        inputs = tower.get_inputs()[0].name
-        batches = [
-            tower.run(None, {inputs: pictures[start : start + _BATCH]})[0]
-            for start in range(0, len(pictures), _BATCH)
-        ]
-        return _unit(np.concatenate(batches)) if batches else np.empty((0, self.dimensions), "f4")
+        given = tower.get_inputs()[0]
+        mean, std = (
+            np.array(part, np.float32).reshape(-1, 1, 1) * np.float32(255)
+            for part in (self._towers.pictures.mean, self._towers.pictures.std)
+        )
+
+        def feed(rows: slice) -> dict[str, NDArray[Any]]:
+            batch = pictures[rows]
+            if not mean.size:
+                return {given.name: batch}
+            values = (batch.transpose(0, 3, 1, 2) - mean) / std
+            return {given.name: values.astype(_TYPES.get(given.type, np.float32), copy=False)}
+
+        return self._run(tower, feed, len(pictures))
 
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
         """Embed n texts into float32 unit rows (n, dimensions)."""
         if not texts:
             return np.empty((0, self.dimensions), np.float32)
-        encodings = self._tokenizer.encode_batch(texts, add_special_tokens=self._special_tokens)
-        unknown = self._tokenizer.token_to_id("[UNK]") or 0  # a text of no token at all
-        rows = [encoding.ids or [unknown] for encoding in encodings]
-        ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
-        mask = np.zeros_like(ids)
-        for row, tokens in enumerate(rows):
-            ids[row, : len(tokens)] = tokens
-            mask[row, : len(tokens)] = 1
-        return _unit(self._text_tower.run(None, {"input_ids": ids, "attention_mask": mask})[0])
+        tower = self._text_tower
+        ids, mask = _tokens(self._tokenizer, self._towers.texts, texts)
+        known = {"input_ids": ids, "text": ids, "attention_mask": mask}
+        inputs = tower.get_inputs()
+        if unknown := [given.name for given in inputs if given.name not in known]:
+            raise ModelError(
+                f"{self._towers.texts.file}: asks for {', '.join(unknown)}, which framefind does "
+                f"not know; it gives {', '.join(known)}"
+            )
+
+        def feed(rows: slice) -> dict[str, NDArray[Any]]:
+            return {
+                given.name: known[given.name][rows].astype(_TYPES[given.type]) for given in inputs
+            }
+
+        return self._run(tower, feed, len(texts))
+
+    def _run(
+        self,
+        tower: "onnxruntime.InferenceSession",
+        feed: Callable[[slice], dict[str, NDArray[Any]]],
+        count: int,
+    ) -> NDArray[np.float32]:
+        """Run a tower batch by batch: some are exported for batches of one size only."""
+        names = [output.name for output in tower.get_outputs()]
+        name = next((name for name in _OUTPUTS if name in names), names[0])
+        first = tower.get_inputs()[0].shape[0]
+        fixed = first if isinstance(first, int) else 0
+        vectors = np.empty((count, self.dimensions), np.float32)
+        for start in range(0, count, fixed or _BATCH):
+            batch = feed(slice(start, start + (fixed or _BATCH)))
+            rows = len(next(iter(batch.values())))
+            if rows < fixed:
+                batch = {
+                    key: np.concatenate([part, np.repeat(part[-1:], fixed - rows, axis=0)])
+                    for key, part in batch.items()
+                }
+            given = tower.run([name], batch)[0][:rows]
+            if given.shape != (rows, self.dimensions):
+                raise ModelError(
+                    f"model {self.name}: a tower gives vectors of shape {given.shape[1:]}, its "
+                    f"settings promise {self.dimensions} dimensions"
+                )
+            vectors[start : start + rows] = given
+        return _unit(vectors)
 
     @cached_property
     def _image_tower(self) -> "onnxruntime.InferenceSession":
-        return _session(self._image_file, self._device)
+        return _session(self._towers.pictures.file, self._device)
 
     @cached_property
     def _text_tower(self) -> "onnxruntime.InferenceSession":
-        return _session(self._text_file, self._device)
+        return _session(self._towers.texts.file, self._device)
 
     @cached_property
     def _tokenizer(self) -> "Tokenizer":
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_file(str(self._tokenizer_file))
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(self._max_tokens)
-        return tokenizer
+        return _tokenizer(self._towers.texts)
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    file = folder / "manifest.json"
+def _tokenizer(texts: Texts) -> "Tokenizer":
+    from tokenizers import Tokenizer
+
     try:
-        manifest = json.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise ModelError(f"{folder}: no readable manifest.json ({error.strerror})") from None
-    except ValueError as error:
-        raise ModelError(f"{file}: not JSON: {error}") from None
-    if not isinstance(manifest, dict):
-        raise ModelError(f"{file}: expected an object")
-    return manifest
+        tokenizer = Tokenizer.from_file(str(texts.tokenizer))
+    except Exception as error:  # it raises nothing more precise
+        raise ModelError(f"{texts.tokenizer}: cannot be read: {error}") from None
+    tokenizer.enable_truncation(texts.max_tokens)
+    tokenizer.no_padding()
+    if texts.pad is not None:
+        if (pad := tokenizer.token_to_id(texts.pad)) is None:
+            raise ModelError(f"{texts.tokenizer}: has no token {texts.pad!r} to pad with")
+        side = "left" if texts.pad_left else "right"
+        tokenizer.enable_padding(
+            direction=side, pad_id=pad, pad_token=texts.pad, length=texts.max_tokens
+        )
+    return tokenizer
 
 
-def _read_neutral(folder: Path, name: str | None, dimensions: int) -> NDArray[np.float32] | None:
-    """The neutral pictures that the manifest names: mean and axes, (1 + axes, dimensions)."""
-    if name is None:
-        return None
+def _tokens(
+    tokenizer: "Tokenizer", how: Texts, texts: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Token ids and attention mask, int64 (n, length)."""
+    cleaned = [_clean(text, how.clean) for text in texts]
+    encodings = tokenizer.encode_batch(cleaned, add_special_tokens=how.special_tokens)
+    if how.pad is not None:
+        ids = np.array([encoding.ids for encoding in encodings], np.int64)
+        if not how.masked:
+            return ids, np.ones_like(ids)
+        return ids, np.array([encoding.attention_mask for encoding in encodings], np.int64)
+    unknown = tokenizer.token_to_id("[UNK]") or 0  # a text of no token at all
+    rows = [encoding.ids or [unknown] for encoding in encodings]
+    ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
+    mask = np.zeros_like(ids)
+    for row, tokens in enumerate(rows):
+        ids[row, : len(tokens)] = tokens
+        mask[row, : len(tokens)] = 1
+    return ids, mask
+
+
+def _clean(text: str, how: str) -> str:
+    if not how:
+        return text
+    if how == "canonical":  # as SigLIP was trained: big_vision's prompt_engineering.py
+        text = " ".join(text.translate(_PUNCTUATION).split())
+    return text.lower()
+
+
+def _read_neutral(file: "Path | None", dimensions: int) -> Neutral | None:
+    """The neutral pictures that the manifest names, if any."""
     try:
-        rows = np.load(folder / name, allow_pickle=False)
+        return None if file is None else Neutral.load(file, dimensions)
     except (OSError, ValueError) as error:
-        raise ModelError(f"{folder / name}: cannot be read: {error}") from None
-    if rows.ndim != 2 or len(rows) < 2 or rows.shape[1] != dimensions:
-        raise ModelError(f"{folder / name}: shape {rows.shape}, expected (1 + axes, {dimensions})")
-    return np.asarray(rows, np.float32)
+        raise ModelError(f"{file}: cannot be read: {error}") from None
 
 
-def _session(file: Path, device: str) -> "onnxruntime.InferenceSession":
+def providers(device: str) -> list[str]:
+    """The execution providers of ONNX Runtime for `auto`, `cpu` or `cuda`, best first.
+
+    Raises ModelError when there is no such device here.
+    """
     import onnxruntime
 
-    providers = onnxruntime.get_available_providers()
-    if device == "cuda" and "CUDAExecutionProvider" not in providers:
-        raise ModelError("device cuda: this ONNX Runtime has no CUDA; install onnxruntime-gpu")
     if device not in ("auto", "cpu", "cuda"):
         raise ModelError(f"device {device!r}: use auto, cpu or cuda")
-    wanted = ["CPUExecutionProvider"]
-    if device != "cpu" and "CUDAExecutionProvider" in providers:
-        wanted.insert(0, "CUDAExecutionProvider")
+    has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if device == "cuda" and not has_cuda:
+        raise ModelError("device cuda: this ONNX Runtime has no CUDA; install onnxruntime-gpu")
+    cuda = ["CUDAExecutionProvider"] if has_cuda and device != "cpu" else []
+    return [*cuda, "CPUExecutionProvider"]
+
+
+def _session(file: "Path", device: str) -> "onnxruntime.InferenceSession":
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     # Decoders share the cores: a spinning thread would take theirs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(str(file), options, providers=wanted)
+        return onnxruntime.InferenceSession(str(file), options, providers=providers(device))
+    except ModelError:
+        raise
     except Exception as error:  # its exceptions share no base class of their own
         raise ModelError(f"{file}: ONNX Runtime cannot load it: {error}") from None
 
@@ -151,30 +242,3 @@ def _session(file: Path, device: str) -> "onnxruntime.InferenceSession":
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(norms > 0, norms, 1), np.float32)
-
-
-def _weights_hash(files: tuple[Path, ...]) -> str:
-    """BLAKE2b-128 over the files; remembered by path, size and modified time."""
-    from platformdirs import user_cache_path
-
-    try:
-        facts = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    except OSError as error:
-        raise ModelError(f"{error.filename}: {error.strerror}; the manifest names it") from None
-    key = blake2b(repr(facts).encode(), digest_size=16).hexdigest()
-    remembered = user_cache_path("framefind") / "weights" / key
-    try:
-        return remembered.read_text("ascii")
-    except OSError:
-        pass
-    digest = blake2b(digest_size=16)
-    for file in files:
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    try:
-        remembered.parent.mkdir(parents=True, exist_ok=True)
-        remembered.write_text(digest.hexdigest(), "ascii")
-    except OSError:
-        pass  # a cache that cannot be written costs time only
-    return digest.hexdigest()

@@ -106,12 +106,12 @@ class TestFolder:
         model.embed_texts = None  # they are kept, and not embedded again
         np.testing.assert_array_equal(models.neutral(model).axes, first.axes)
 
-    @pytest.mark.parametrize("rows", [np.zeros((3, 8)), np.zeros((1, 256)), np.zeros(256), None])
-    def test_refuses_neutral_pictures_of_another_shape(self, folder, rows):
-        (folder / "neutral.npy").unlink()
-        if rows is not None:
-            np.save(folder / "neutral.npy", rows)
-        with pytest.raises(ModelError, match=r"neutral\.npy"):
+    @pytest.mark.parametrize("content", [b"", b"numbers", None])
+    def test_refuses_neutral_pictures_that_cannot_be_read(self, folder, content):
+        (folder / "neutral.npz").unlink()
+        if content is not None:
+            (folder / "neutral.npz").write_bytes(content)
+        with pytest.raises(ModelError, match=r"neutral\.npz"):
             models.load(f"local-dir:{folder}")
 
     def test_refuses_a_damaged_tower(self, folder):
@@ -127,7 +127,7 @@ class TestFolder:
 
 @pytest.mark.parametrize("name", ["nothing", "mini-999", "", "mini-1/../mini-1"])
 def test_an_unknown_model_is_refused_with_those_there_are(name):
-    with pytest.raises(ModelError, match="use mini"):
+    with pytest.raises(ModelError, match="mini"):
         models.load(name)
 
 

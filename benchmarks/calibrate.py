@@ -1,0 +1,78 @@
+"""Calibrate a model: neutral pictures, and how often what stands out from them is right.
+
+    python benchmarks/calibrate.py --model FOLDER --shards SHARDS
+
+Embeds 4,000 pictures of the Parquet sample's training split, drawn at random, and fits the curve of
+confidence on the labelled queries of `labelled.py`; writes `neutral.npz` into the model's FOLDER
+and names it in its manifest. No picture can be made from it.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import labelled
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from samples import Vectors, pictures, pixels
+
+from framefind import models
+from framefind.confidence import Neutral
+
+PICTURES = 4000
+
+
+def neutral_pictures(shards: Path, model: models.Model) -> Vectors:
+    rows: list[bytes] = []
+    for file in sorted(shards.glob("*.parquet")):
+        table = pq.read_table(file, columns=["split", "image"])
+        rows += [row["image"] for row in table.to_pylist() if row["split"] == "train"]
+    chosen = np.random.default_rng(0).permutation(len(rows))[:PICTURES]
+    shown = [pixels(one, model.size) for one in pictures(rows[at] for at in chosen)]
+    return model.embed_images(np.stack(shown))
+
+
+def fit(standing: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float, float]:
+    """The middle and slope of the likeliest logistic curve, by Newton's method."""
+    inputs = np.stack([standing, np.ones_like(standing)], axis=1)
+    weights = np.zeros(2)
+    for _ in range(50):
+        share = 1 / (1 + np.exp(-inputs @ weights))
+        curvature = (inputs * (share * (1 - share))[:, None]).T @ inputs
+        weights -= np.linalg.solve(curvature, inputs.T @ (share - right))
+    slope, offset = weights.tolist()
+    return -offset / slope, slope
+
+
+def curve(found: dict[str, labelled.Results], half: int | None = None) -> tuple[float, float]:
+    """Fitted on all queries, or on every other one, from `half` (0 or 1) on."""
+    part = slice(None) if half is None else slice(half, None, 2)
+    return fit(
+        np.concatenate([one.standing[part].ravel() for one in found.values()]),
+        np.concatenate([one.right[part].ravel() for one in found.values()]),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--shards", type=Path, required=True)
+    options = parser.parse_args()
+    model = models.load(f"local-dir:{options.model}")
+    neutral = Neutral.of(neutral_pictures(options.shards, model), of_pictures=True)
+    found = labelled.results(options.shards, model, neutral)
+    for name, half in (("all", None), ("even", 0), ("odd", 1)):
+        print("fitted on {} queries: middle {:.2f}, slope {:.2f}".format(name, *curve(found, half)))
+    middle, slope = (round(value, 2) for value in curve(found))
+    neutral = replace(neutral, middle=middle, slope=slope)
+    labelled.table(found, neutral)
+    neutral.save(options.model / "neutral.npz")
+    file = options.model / "manifest.json"
+    manifest = json.loads(file.read_text("utf-8")) | {"neutral": "neutral.npz"}
+    file.write_text(json.dumps(manifest, indent=1), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

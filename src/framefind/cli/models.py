@@ -1,0 +1,128 @@
+"""`framefind models`: the models there are, on this machine or not, and how fast they are here."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from framefind.cli import show
+
+if TYPE_CHECKING:
+    from framefind.models import Model
+
+app = typer.Typer(help="The models: list, download and measure them.", no_args_is_help=False)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Model, as for --model.")]
+PrecisionOption = Annotated[
+    str, typer.Option(metavar="NAME", help="fp32, fp16, int8, or auto: fp16 on a GPU, else fp32.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def list_models(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """List the known models; * marks those that no other one beats in both cost and recall."""
+    if context.invoked_subcommand:
+        return
+    rows = _rows()
+    if as_json:
+        print(json.dumps({"schema": "framefind/v1", "models": rows}, indent=2))
+        return
+    table = show.table(
+        "", "model", "alias", "px", "dims", "M params", "GMACs", "recall", "licence", "here"
+    )
+    for row in rows:
+        numbers = (row[key] for key in ("size", "dimensions", "parameters", "gmacs", "recall"))
+        said = ("" if number is None else str(number) for number in numbers)
+        mark, here = "*" if row["best"] else "", "yes" if row["here"] else ""
+        table(mark, row["name"], row["alias"], *said, row["licence"], here)
+    table()
+    if sys.stdout.isatty():
+        print("recall: Crossmodal-3600, English, mean of R@1, R@5 and R@10 (source: Immich's docs)")
+
+
+def _rows() -> list[dict[str, Any]]:
+    from framefind import models
+    from framefind.models import hub, known
+
+    newest = models.full_name("mini")
+    rows: list[dict[str, Any]] = []
+    for name in known.shipped():
+        mini = models.load(name)
+        facts = {"size": mini.size, "dimensions": mini.dimensions, "licence": "see docs/mini.md"}
+        empty = dict.fromkeys(("parameters", "gmacs", "recall", "repository"))
+        alias = "mini" if name == newest else ""
+        rows.append({"name": name, "alias": alias, **facts, **empty, "best": False, "here": True})
+    best = known.best_per_cost(known.table())
+    for row in known.table():
+        here = any(hub.cached(row.name, [precision]) for precision in ("fp32", "fp16", "int8"))
+        keys = ("name", "alias", "size", "dimensions", "licence", "parameters", "gmacs", "recall")
+        facts = {key: getattr(row, key) for key in (*keys, "repository")}
+        rows.append({**facts, "best": row.name in best, "here": here})
+    return rows
+
+
+@app.command()
+def download(name: NameArgument, precision: PrecisionOption = "auto") -> None:
+    """Download a model, or complete and repair one that was downloaded before."""
+    from framefind import models
+    from framefind.errors import ModelError
+    from framefind.models import hub, known
+
+    full = models.full_name(name)
+    _say_full_name(name, full)
+    if full in known.shipped() or full.startswith("local-dir:"):
+        raise ModelError(f"{full} is on this machine already; only models of the hub download")
+    print(hub.download(full, models.precisions(precision, "auto")))
+
+
+@app.command()
+def benchmark(
+    name: NameArgument = "mini",
+    precision: PrecisionOption = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    seconds: Annotated[float, typer.Option(help="How long to measure each.")] = 5.0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Measure how many pictures and texts a model embeds in a second, on this machine."""
+    from framefind import models
+
+    _say_full_name(name, models.full_name(name))
+    model = models.load(name, device, precision)
+    pictures, texts = _speeds(model, seconds)
+    if as_json:
+        speeds = {"images_per_second": pictures, "texts_per_second": texts}
+        print(json.dumps({"schema": "framefind/v1", "model": model.name, **speeds}, indent=2))
+    else:
+        print(f"{model.name}: {pictures:.1f} images/s, {texts:.1f} texts/s")
+
+
+def _speeds(model: "Model", seconds: float) -> tuple[float, float]:
+    """Pictures and texts per second, in batches as `index` and a search make them."""
+    shape = (32, model.size, model.size, 3)
+    pictures = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    texts = ["a dog runs along a beach at sunset"]
+    return (
+        _rate(lambda: model.embed_images(pictures), len(pictures), seconds),
+        _rate(lambda: model.embed_texts(texts), len(texts), seconds),
+    )
+
+
+def _rate(run: Callable[[], object], count: int, seconds: float) -> float:
+    run()  # opens the tower
+    rounds, began = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - began) < seconds or not rounds:
+        run()
+        rounds += 1
+    return count * rounds / elapsed
+
+
+def _say_full_name(name: str, full: str) -> None:
+    if name != full:
+        show.say(f"model {name}: {full}")

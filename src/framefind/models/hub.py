@@ -1,0 +1,132 @@
+"""Models on the Hugging Face hub: found in its cache on this machine, else downloaded.
+
+Everything goes through huggingface_hub, so that HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE
+work as they do elsewhere. Only ONNX graphs and JSON are downloaded, never pickles.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from framefind.errors import ModelError
+from framefind.models import known
+from framefind.models.hashes import sha256
+from framefind.models.towers import Files, choose
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LOCATION = re.compile(rb"\n\x08location\x12(.)", re.DOTALL)  # StringStringEntryProto in onnx.proto
+_GRAPH = 1 << 25  # bytes; a graph whose weights lie outside of it is smaller
+
+
+def cached(name: str, precisions: Sequence[str], revision: str | None = None) -> Path | None:
+    """The folder of a model by its full name, if all of it is here; no network is asked.
+
+    `revision` is a commit that goes before the one in the name.
+    """
+    from huggingface_hub import constants
+
+    repository, named = known.repository(name)
+    place = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
+    wanted = revision or named or "main"
+    try:
+        commit = (place / "refs" / wanted).read_text("ascii").strip()
+    except OSError:
+        commit = wanted
+    folder = place / "snapshots" / commit
+    return folder if _is_whole(folder, precisions) else None
+
+
+def download(name: str, precisions: Sequence[str], revision: str | None = None) -> Path:
+    """Download what is missing of a model, by its full name, and check all of it.
+
+    Files that are complete are kept; one whose content is not what the hub says is downloaded
+    again. Raises ModelError when there is no such model, or no network.
+    """
+    import huggingface_hub
+    from huggingface_hub import HfApi
+
+    repository, named = known.repository(name)
+    try:
+        facts = HfApi().model_info(repository, revision=revision or named)
+        names = [sibling.rfilename for sibling in facts.siblings or ()]
+        files = choose(names, precisions)
+        for _ in range(2):
+            folder = Path(
+                huggingface_hub.snapshot_download(
+                    repository, revision=revision or named, allow_patterns=list(files.names)
+                )
+            )
+            if not (damaged := _damaged(folder, files)):
+                return folder
+            for file in damaged:
+                file.resolve().unlink(missing_ok=True)
+                file.unlink(missing_ok=True)
+    except LookupError as error:
+        raise ModelError(f"model {name}: the repository {repository} {error}") from None
+    except Exception as error:  # of huggingface_hub, or of the HTTP client that its version uses
+        raise _explained(name, repository, error) from None
+    raise ModelError(f"model {name}: {damaged[0].name} arrives damaged from {repository}")
+
+
+def _is_whole(folder: Path, precisions: Sequence[str]) -> bool:
+    """Whether the towers and their settings are in a snapshot, undamaged."""
+    present = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
+    try:
+        files = choose(present, precisions)
+    except LookupError:
+        return False
+    tokenizers = {"tokenizer.json", "textual/tokenizer.json"}
+    if tokenizers.isdisjoint(files.names) or _damaged(folder, files):
+        return False
+    towers = [folder / files.pictures, folder / files.texts]
+    return all(tower.with_name(name).exists() for tower in towers for name in _outside(tower))
+
+
+def _outside(tower: Path) -> set[str]:
+    """Names of the files that hold a graph's weights, where the graph does not."""
+    if tower.stat().st_size > _GRAPH:
+        return set()
+    graph = tower.read_bytes()
+    found = ((match.end(), match[1][0]) for match in _LOCATION.finditer(graph))
+    return {graph[start : start + length].decode("utf-8", "replace") for start, length in found}
+
+
+def _damaged(folder: Path, files: Files) -> list[Path]:
+    """Files that are not what the hub said: it names a large file by its SHA-256."""
+    found = []
+    for name in files.names:
+        file = folder / name
+        promised = file.resolve().name
+        if _SHA256.fullmatch(promised) and sha256(file.resolve()) != promised:
+            found.append(file)
+    return found
+
+
+def _explained(name: str, repository: str, error: Exception) -> ModelError:
+    from huggingface_hub import constants, errors
+
+    if isinstance(error, errors.GatedRepoError):
+        return ModelError(f"model {name}: {repository} asks for a token with access: set HF_TOKEN")
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return ModelError(
+            f"unknown model {name!r}: the hub has no {repository}, or it is private and needs "
+            f"HF_TOKEN; {known.suggestions(name)}"
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return ModelError(f"model {name}: {repository} has no such revision")
+    if isinstance(error, errors.HfHubHTTPError) and error.response is not None:
+        status = error.response.status_code
+        if status in (401, 403):
+            return ModelError(
+                f"model {name}: the hub refuses {repository} ({status}): set HF_TOKEN"
+            )
+    why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else _first_line(error)
+    return ModelError(
+        f"model {name} is not wholly on this machine, and the hub does not give it ({why}): run "
+        f"`framefind models download {name}` where there is a network; what is complete is kept"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

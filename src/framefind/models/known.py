@@ -1,0 +1,107 @@
+"""The models that people name: their names, where their towers lie, and what they are worth."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from framefind.errors import ModelError
+
+_SHIPPED = Path(__file__).parent
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A model of the table `known.toml`, whose comments say what each number is."""
+
+    name: str
+    repository: str
+    size: int
+    dimensions: int
+    parameters: int
+    gmacs: float
+    recall: float
+    licence: str
+    also: tuple[str, ...] = ()
+    alias: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All its names, the full one first."""
+        return (self.name, *self.also, *([self.alias] if self.alias else []))
+
+
+@cache
+def table() -> tuple[Known, ...]:
+    """The known models on the hub; `mini` is not among them."""
+    rows = tomllib.loads((_SHIPPED / "known.toml").read_text("utf-8"))["model"]
+    return tuple(Known(**{**row, "also": tuple(row.get("also", ()))}) for row in rows)
+
+
+def best_per_cost(rows: Sequence[Known]) -> set[str]:
+    """Names of the models that no other one beats: none as cheap finds more."""
+    return {
+        row.name
+        for row in rows
+        if not any(
+            other.gmacs <= row.gmacs
+            and other.recall >= row.recall
+            and (other.gmacs, other.recall) != (row.gmacs, row.recall)
+            for other in rows
+        )
+    }
+
+
+def shipped() -> list[str]:
+    """Our own models that this package brings, oldest first."""
+    found = [folder.name for folder in _SHIPPED.glob("mini-*") if folder.is_dir()]
+    return sorted(found, key=lambda name: int(name.removeprefix("mini-")))
+
+
+def full_name(name: str) -> str:
+    """The name that a library stores.
+
+    `mini` becomes its newest version, an alias (`fast`, `balanced`, `best`, `multilingual`) or
+    another name of known weights the name in the table, and a `local-dir:` absolute. Any other
+    `owner/repository` of the hub stays as it is. `@revision` may follow a name of the hub.
+
+    Raises ModelError for what cannot be a model's name, and suggests the nearest ones.
+    """
+    if name == "mini":
+        return shipped()[-1]
+    if name in shipped():
+        return name
+    if name.startswith("local-dir:"):
+        return f"local-dir:{Path(name.removeprefix('local-dir:')).expanduser().resolve()}"
+    bare, at, revision = name.removeprefix("hf-hub:").partition("@")
+    for row in table():
+        if bare in row.names and (revision or not at):
+            return f"{row.name}{at}{revision}"
+    if _REPOSITORY.fullmatch(bare) and (revision or not at):
+        return f"{bare}{at}{revision}"
+    raise ModelError(f"unknown model {name!r}: {suggestions(name)}")
+
+
+def repository(full: str) -> tuple[str, str | None]:
+    """The hub's repository and revision (None: the newest) of a model's full name."""
+    bare, _, revision = full.partition("@")
+    for row in table():
+        if row.name == bare:
+            return row.repository, revision or None
+    return bare, revision or None
+
+
+def suggestions(name: str) -> str:
+    """What to say to someone who named an unknown model."""
+    names = ["mini", *shipped(), *(one for row in table() for one in row.names)]
+    wanted = name.removeprefix("hf-hub:").partition("@")[0].casefold()
+    folded = {one.casefold(): one for one in names}
+    near = difflib.get_close_matches(wanted, folded, n=3, cutoff=0.6)
+    if near:
+        nearest = " or ".join(folded[one] for one in near)
+        return f"did you mean {nearest}? `framefind models` lists the known ones"
+    return "use mini, one of those that `framefind models` lists, or local-dir:/path/to/folder"

@@ -1,0 +1,204 @@
+"""One opened index."""
+
+import json
+import mmap
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framefind.errors import QueryError
+from framefind.vectors import lists
+from framefind.vectors.scan import exact
+from framefind.vectors.timeline import Timeline
+
+FORMAT = 4
+EXACT = 1 << 20
+"""Vectors up to which all are scanned."""
+
+_FRAMES = 15_000  # in which the best moments of a larger index are looked for
+_NEAREST = 200  # views per moment that the lists name
+_MANY = 300  # moments that make reading all frames worth it
+FRAME = np.dtype(
+    [
+        ("t", "<f8"),
+        ("first", "<i8"),  # the row of its first view
+        ("views", "<i4"),
+        ("segment", "<i4"),  # ordinal
+        ("error", "<f4"),  # the largest of its views (`scan.encode`)
+        ("length", "<f4"),  # the largest of its views
+    ]
+)
+
+
+@dataclass(frozen=True)
+class IndexedVideo:
+    """What a search needs to know of a video."""
+
+    video_id: str
+    path: str
+    copies: list[str]
+    duration: float | None
+    modified: float | None  # seconds since 1970
+    segments: list[str]
+
+
+class Videos:
+    """The videos of an index, by path: a sequence that reads what is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the listing in `folder`. Raises OSError or ValueError when it is not whole."""
+        self._lines = np.load(folder / "lines.npy", mmap_mode="r")
+        self._ids = np.load(folder / "ids.npy", mmap_mode="r")
+        self._by_id = np.load(folder / "by_id.npy", mmap_mode="r")
+        with (folder / "videos.jsonl").open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            self._text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+
+    @staticmethod
+    def save(folder: Path, videos: list[IndexedVideo]) -> None:
+        """Write the listing of `videos` into `folder`."""
+        lines = [json.dumps(asdict(video)).encode() + b"\n" for video in videos]
+        (folder / "videos.jsonl").write_bytes(b"".join(lines))
+        np.save(folder / "lines.npy", np.cumsum([0, *map(len, lines)]))
+        ids = np.array([video.video_id.encode() for video in videos], np.bytes_)
+        order = np.argsort(ids)
+        np.save(folder / "ids.npy", ids[order])
+        np.save(folder / "by_id.npy", order)
+
+    def __len__(self) -> int:
+        return len(self._lines) - 1
+
+    def __getitem__(self, at: int) -> IndexedVideo:
+        if not 0 <= at < len(self):
+            raise IndexError(at)
+        return IndexedVideo(**json.loads(self._text[self._lines[at] : self._lines[at + 1]]))
+
+    def __iter__(self) -> Iterator[IndexedVideo]:
+        return iter(self._all)
+
+    @cached_property
+    def _all(self) -> list[IndexedVideo]:
+        return [IndexedVideo(**json.loads(line)) for line in bytes(self._text).splitlines()]
+
+    def find(self, video_id: str) -> int | None:
+        """The ordinal of the video with that id, if there is one."""
+        wanted = video_id.encode()
+        at = int(np.searchsorted(self._ids, np.bytes_(wanted)))
+        found = at < len(self._ids) and self._ids[at] == wanted
+        return int(self._by_id[at]) if found else None
+
+
+class VectorIndex:
+    """One opened index; reads only what a query touches. It never changes: open it again."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the index in `folder`. Raises FileNotFoundError when there is none to use."""
+        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+        if manifest["format"] != FORMAT:
+            raise FileNotFoundError(folder)
+        self.versions: tuple[int, int] = tuple(manifest["versions"])
+        self.fingerprint: dict[str, str] = manifest["fingerprint"]
+        self.dimensions = int(self.fingerprint["dimensions"])
+        self.files: list[str] = manifest["files"]
+        self.generation = folder / manifest["generation"]
+        listing = folder / manifest["listing"]
+        vectors, frames, names = manifest["vectors"], manifest["frames"], manifest["names"]
+        self.vectors = self._map("vectors", np.float32, (vectors, self.dimensions))
+        self.codes = self._map("codes", np.int8, (vectors, self.dimensions))
+        self.scales = self._map("scales", np.float32, (vectors,))
+        self.boxes = self._map("boxes", np.float32, (vectors, 4))
+        self.frames = self._map("frames", FRAME, (frames,))
+        self._names = self._map("segments", np.uint8, (names,))
+        self._lists: lists.Lists | None = None
+        self._asked = False  # for lists
+        self._owners = np.load(listing / "owners.npy")  # of segments, the videos' ordinals
+        self.videos = Videos(listing)
+        self.timeline = Timeline.load(listing)
+
+    def _map(self, name: str, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+        if shape[0] == 0:
+            return np.empty(shape, dtype)  # an empty file cannot be mapped
+        return np.memmap(self.generation / name, dtype, "r", shape=shape).view(np.ndarray)
+
+    @cached_property
+    def segments(self) -> list[str]:
+        """The names of all segments, dead ones too."""
+        return self._names.tobytes().decode("ascii").split()
+
+    def score(self, query: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Score every view and every frame of the timeline: cosine × 100 with a unit `query`.
+
+        Returns float32 (views,) in the order of the index, and float32 (frames,) in the order of
+        the timeline, a frame's score being its best view's. Reads all vectors; `Scores` does not.
+        """
+        views = exact(self.vectors, query)
+        if not len(self.frames):
+            return views, np.empty(0, np.float32)
+        return views, np.maximum.reduceat(views, self.frames["first"])[self.timeline.frame]
+
+    def narrow(self, line: Timeline, query: NDArray[np.float32], count: int) -> Timeline:
+        """The videos of `line` that should hold the best `count` moments.
+
+        All of them up to about a million vectors, for many moments, and while the lists are not
+        ready.
+        """
+        few = len(line) * len(self.vectors) <= EXACT * len(self.frames)
+        if few or count > _MANY:
+            return line
+        known = self._ready()
+        if known is None:
+            return line
+        near = self._owner(known.nearest(query, _NEAREST * max(10, count)))
+        videos, at = np.unique(near[near >= 0], return_index=True)
+        videos = videos[np.argsort(at)]  # the nearest first
+        frames = np.diff(np.searchsorted(line.video, [videos, videos + 1]), axis=0)[0]
+        before = np.cumsum(frames) - frames
+        likely = videos[(before < _FRAMES) | (np.cumsum(frames > 0) <= count)]
+        later = self._owner(np.arange(known.state.frames, len(self.frames)))
+        chosen = np.zeros(len(self.videos), bool)
+        chosen[likely] = chosen[later[later >= 0]] = True
+        return line.select(chosen)
+
+    def _ready(self) -> "lists.Lists | None":
+        """The inverted lists; has them built when there are none."""
+        if self._lists is None:
+            self._lists = lists.opened(self)
+            if self._lists is None and not self._asked:
+                self._asked = True
+                lists.start(self)
+        return self._lists
+
+    def _owner(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The ordinals of the videos that have the frames with those ordinals; -1 of dead ones."""
+        return np.asarray(self._owners[self.frames["segment"][frames]], np.int64)
+
+    def views(self, frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The first row and the number of the views of the frames with those ordinals."""
+        return self.frames["first"][frames], self.frames["views"][frames].astype(np.int64)
+
+    def rows(self, frame: int) -> slice:
+        """The rows of `vectors` and `boxes` that hold the views of the frame with that ordinal."""
+        first, views = self.frames["first"][frame], self.frames["views"][frame]
+        return slice(int(first), int(first + views))
+
+    def frame_at(self, video_id: str, t: float) -> int:
+        """The ordinal of the sampled frame that stands for time `t` of a video.
+
+        Raises QueryError when the index has no such video.
+        """
+        line, owner = self.timeline, self.videos.find(video_id)
+        first, last = (0, 0) if owner is None else np.searchsorted(line.video, [owner, owner + 1])
+        if first == last:
+            raise QueryError(f"video {video_id} is not in the library")
+        at = first + int(np.searchsorted(line.t[first:last], t, "right")) - 1
+        return int(line.frame[max(first, at)])
+
+    def segment(self, frame: int) -> str:
+        """The segment of the frame with that ordinal."""
+        return self.segments[int(self.frames["segment"][frame])]

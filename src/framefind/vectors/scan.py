@@ -1,0 +1,214 @@
+"""The scan: score many vectors by 8-bit codes, and exactly only those where it decides something.
+
+A vector v is kept as codes c, whole numbers from -127 to 127, and a scale s, so that v = s·c + e;
+a query likewise. The product of codes is a whole number, which every machine computes exactly, and
+by Cauchy and Schwarz |e·q| ≤ |e|·|q| bounds how far it is from the float32 product. A frame whose
+bounds lie on one side of a cut needs no better score. The few others get finer ones: first with
+what the query's codes lost, coded in turn, then from the float32 vectors. So the answers are those
+of the float32 product, at little more than a quarter of its memory traffic.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framefind.vectors.timeline import Timeline, ranges
+
+if TYPE_CHECKING:
+    from framefind.vectors.index import VectorIndex
+
+_GAP = 64  # frames that are scanned in vain sooner than that the scan is interrupted
+_BLOCK = 1 << 12  # vectors that are scored at a time
+
+Kernel = Callable[..., Any]
+
+
+def encode(
+    vectors: NDArray[np.float32],
+) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Codes (n, d), scales, lengths and errors (n,) of float32 vectors (n, d).
+
+    A length is that of scale × codes. An error bounds how far their product with any unit query
+    in both its codes is from the float32 product.
+    """
+    d = vectors.shape[1]
+    scales = np.maximum(np.abs(vectors).max(axis=1), np.float32(1e-30)) / np.float32(127)
+    codes = np.rint(vectors / scales[:, None])
+    lost = np.linalg.norm(vectors - codes * scales[:, None], axis=1)
+    lengths = np.linalg.norm(vectors, axis=1) + lost
+    query = np.sqrt(d) / (127 * 254 * 2)  # of a unit query, what its two codes lose
+    rounding = (2 * d + 64) * 2.0**-24  # of either product in float32 (Higham 2002, 3.1)
+    errors = lost + lengths * (query + rounding)
+    return codes.astype(np.int8), scales, lengths.astype("f4"), errors.astype("f4")
+
+
+@cache
+def kernel() -> Kernel | None:
+    """SimSIMD's products of 8-bit integers; None where they are not fast or not installed."""
+    try:
+        import simsimd
+    except ImportError:
+        return None
+    fast = {"neon", "neon_i8", "sve_i8", "haswell", "ice", "sierra"}
+    able = {name for name, able in simsimd.get_capabilities().items() if able}
+    return simsimd.cdist if able & fast else None
+
+
+class Scores:
+    """The scores (cosine × 100) of the frames of a timeline for one query.
+
+    `values` is float32 (frames,), a frame's score being its best view's; each is within `slack`
+    of the float32 product, and equal to it where `slack` is 0.
+    """
+
+    def __init__(self, index: "VectorIndex", query: NDArray[np.float32], line: Timeline) -> None:
+        """Scan the frames of `line`, all or some of the index's, with `query`, float32 (d,)."""
+        self.line = line
+        self._index, self._query = index, query
+        self._codes, self._weights, lost = _encode_query(query)
+        self._views = np.empty(len(index.vectors), np.float32)  # touched where it is scanned
+        self.values = self._scan()
+        if kernel() is None:
+            self._fine: NDArray[np.float32] = np.zeros(len(line), np.float32)
+            self.slack: NDArray[np.float32] = np.zeros(len(line), np.float32)
+        else:
+            error, length = (index.frames[name][line.frame] for name in ("error", "length"))
+            self._fine = np.asarray(error * (100 * float(np.linalg.norm(query))), np.float32)
+            self.slack = np.asarray(self._fine + length * (100 * lost), np.float32)
+
+    def settle(self, at: NDArray[np.int64]) -> None:
+        """Score the frames at these positions of the timeline exactly."""
+        at = at[self.slack[at] > 0]
+        rows, owner = self._likely(at)
+        scores = exact(self._index.vectors, self._query, rows)
+        self.values[at], self.slack[at] = _best(scores, owner), 0
+
+    def _refine(self, at: NDArray[np.int64]) -> None:
+        """Score the frames at these positions with both codes of the query."""
+        at = at[self.slack[at] > self._fine[at]]
+        rows, owner = self._likely(at)
+        for part in _parts(rows):
+            self._views[part] += self._product(1, self._index.codes[part], part)
+        self.values[at], self.slack[at] = _best(self._views[rows], owner), self._fine[at]
+
+    def _likely(self, at: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The rows of the views that may be the best of the frames at these positions.
+
+        And for each row, of which frame it is: an ordinal in `at`.
+        """
+        first, counts = self._index.views(self.line.frame[at])
+        rows, owner = ranges(first, counts), np.repeat(np.arange(len(at)), counts)
+        likely = self._views[rows] >= (self.values[at] - 2 * self.slack[at])[owner]
+        return rows[likely], owner[likely]
+
+    def settle_hits(self, margin: float, least: float | None) -> None:
+        """Settle what decides which frames are hits, so that `values` tell it as exact ones do.
+
+        A hit is within `margin` of the best frame of its video, and reaches `least`.
+        """
+        if not len(self.line):
+            return
+        first = np.flatnonzero(np.diff(self.line.video, prepend=-1))
+        counts = np.diff(first, append=len(self.line))
+        for better in (self._refine, self.settle):
+            floor = np.maximum.reduceat(self.values - self.slack, first)
+            better(np.flatnonzero(self.values + self.slack >= np.repeat(floor, counts)))
+        cut = np.maximum.reduceat(self.values, first).astype(np.float64) - margin
+        if least is not None:
+            cut = np.maximum(cut, least)
+        cut = np.repeat(cut, counts)
+        for better in (self._refine, self.settle):
+            better(np.flatnonzero(np.abs(self.values - cut) <= self.slack))
+
+    def best_views(self, at: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The row of the best view of the frames at these positions, by exact scores."""
+        first, counts = self._index.views(self.line.frame[at])
+        rows, owner = ranges(first, counts), np.repeat(np.arange(len(at)), counts)
+        scores = exact(self._index.vectors, self._query, rows)
+        winners = np.flatnonzero(scores == _best(scores, owner)[owner])
+        return np.asarray(rows[winners[np.unique(owner[winners], return_index=True)[1]]])
+
+    def _scan(self) -> NDArray[np.float32]:
+        """Score all views of the frames, and return the frames' best."""
+        index = self._index
+        first, best = index.frames["first"], np.empty(len(index.frames), np.float32)
+        for start, end in _stretches(self.line.frame):
+            begin, stop = int(first[start]), index.rows(end - 1).stop
+            for at in range(begin, stop, _BLOCK):
+                part = slice(at, min(at + _BLOCK, stop))
+                if kernel() is None:
+                    self._views[part] = exact(index.vectors[part], self._query)
+                else:
+                    self._views[part] = self._product(0, index.codes[part], part)
+            best[start:end] = np.maximum.reduceat(self._views[begin:stop], first[start:end] - begin)
+        return best[self.line.frame]
+
+    def _product(
+        self, code: int, codes: NDArray[np.int8], rows: slice | NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """The products of one of the query's codes with the codes of some rows, times 100."""
+        product = kernel()
+        assert product is not None
+        query = self._codes[code : code + 1]
+        products = np.asarray(product(query, codes, "dot", out_dtype="float32"))[0]
+        products *= self._weights[code]
+        return np.asarray(products * self._index.scales[rows])
+
+
+def exact(
+    vectors: NDArray[np.float32],
+    query: NDArray[np.float32],
+    rows: NDArray[np.int64] | None = None,
+) -> NDArray[np.float32]:
+    """The float32 products of `vectors`, or of those `rows` of them, with `query`, times 100.
+
+    Not by `@`: there, the last bits of a row's product depend on how many rows there are.
+    """
+    if rows is None:
+        return np.asarray(np.einsum("ij,j->i", vectors, query) * np.float32(100))
+    parts = [exact(vectors[part], query) for part in _parts(rows)]
+    return np.concatenate([np.empty(0, np.float32), *parts])
+
+
+def _parts(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    return (rows[at : at + _BLOCK] for at in range(0, len(rows), _BLOCK))
+
+
+def _best(scores: NDArray[np.float32], owner: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The best score of each owner, who come in order."""
+    if not len(owner):
+        return scores
+    return np.maximum.reduceat(scores, np.flatnonzero(np.diff(owner, prepend=-1)))
+
+
+def _encode_query(
+    query: NDArray[np.float32],
+) -> tuple[NDArray[np.int8], NDArray[np.float32], float]:
+    """The query's two codes (2, d), coarse and what that leaves, and 100 times their scales.
+
+    And the length of what the first leaves.
+    """
+    codes, scales, rest = [], [], [query.astype(np.float64)]
+    for _ in range(2):
+        scales.append(max(float(np.abs(rest[-1]).max()), 1e-30) / 127)
+        codes.append(np.rint(rest[-1] / scales[-1]))
+        rest.append(rest[-1] - codes[-1] * scales[-1])
+    lost = float(np.linalg.norm(rest[1]))
+    return np.stack(codes).astype(np.int8), 100 * np.array(scales, np.float32), lost
+
+
+def _stretches(frames: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Ranges of ordinals that cover `frames`: few and long, without long gaps."""
+    if not len(frames):
+        return
+    breaks = np.flatnonzero(np.diff(frames) != 1)
+    starts = frames[np.concatenate([[0], breaks + 1])]
+    ends = frames[np.concatenate([breaks, [len(frames) - 1]])] + 1
+    order = np.argsort(starts)
+    starts, ends = starts[order], ends[order]
+    gaps = np.flatnonzero(starts[1:] - ends[:-1] > _GAP)
+    first, last = np.concatenate([[0], gaps + 1]), np.concatenate([gaps, [len(starts) - 1]])
+    yield from zip(starts[first].tolist(), ends[last].tolist(), strict=True)

@@ -1,0 +1,66 @@
+"""Made-up indexes, written without tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from framefind.vectors import IndexedVideo, VectorIndex
+from framefind.vectors.store import Appender
+
+Vectors = NDArray[np.float32]
+
+
+def unit(rows: NDArray[np.floating]) -> Vectors:
+    """Rows of unit length, rounded to half precision as the tables store them."""
+    rows = rows / np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.asarray(rows.astype(np.float16), np.float32)
+
+
+def film(rng: np.random.Generator, frames: int, views: int, d: int, spread: float) -> Vectors:
+    """A video whose frames are alike: float32 (frames, views, d)."""
+    return unit(rng.standard_normal(d) + spread * rng.standard_normal((frames, views, d)))
+
+
+def write(
+    folder: Path, films: Sequence[Vectors], dead: Sequence[int] = (), old: VectorIndex | None = None
+) -> VectorIndex:
+    """An index of these videos, a frame a second; the `dead` are in its files, but do not count.
+
+    With `old`, what that has is not written again.
+    """
+    d = films[0].shape[2] if films else 3
+    known = old.segments if old else []
+    with Appender(folder, old, d) as appender:
+        for at, vectors in enumerate(films):
+            if f"s{at}" not in known:
+                appender.append(_batch(f"s{at}", vectors))
+        videos = [
+            IndexedVideo(f"id{at}", f"/{at:04}.mp4", [], float(len(vectors)), 1e9 + at, [f"s{at}"])
+            for at, vectors in enumerate(films)
+            if at not in dead
+        ]
+        appender.commit({"dimensions": str(d)}, (1, len(films)), [], videos)
+    return VectorIndex(folder)
+
+
+def _batch(segment: str, vectors: Vectors) -> pa.RecordBatch:
+    frames, views, d = vectors.shape
+    outer = np.arange(0, frames * views + 1, views, dtype=np.int32)
+    columns = [
+        pa.ListArray.from_arrays(
+            outer, pa.ListArray.from_arrays(np.arange(len(rows) + 1, dtype=np.int32) * width, flat)
+        )
+        for width, rows in (
+            (4, np.zeros((frames * views, 4), np.float32)),
+            (d, vectors.reshape(-1, d)),
+        )
+        for flat in [rows.ravel()]
+    ]
+    times = np.arange(frames, dtype=np.float64)
+    return pa.RecordBatch.from_arrays(
+        [pa.array([segment] * frames), pa.array(times), *columns],
+        ["segment", "t", "boxes", "embeddings"],
+    )

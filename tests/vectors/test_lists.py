@@ -1,0 +1,167 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from indexes import Vectors, film, unit, write
+
+from framefind.vectors import VectorIndex, lists
+from framefind.vectors import index as index_module
+
+pytest.importorskip("faiss")
+D = 24
+
+
+@pytest.fixture(autouse=True)
+def large(monkeypatch: pytest.MonkeyPatch) -> list[VectorIndex]:
+    """An index counts as large from 100 vectors on; what would be built is recorded."""
+    asked: list[VectorIndex] = []
+    monkeypatch.setattr(index_module, "EXACT", 100)
+    monkeypatch.setattr(index_module, "_FRAMES", 40)
+    monkeypatch.setattr(lists, "TAIL", 30)
+    monkeypatch.setattr(lists, "start", asked.append)
+    return asked
+
+
+def films(count: int, seed: int = 0) -> list[Vectors]:
+    rng = np.random.default_rng(seed)
+    return [film(rng, 20, 2, D, 0.3) for _ in range(count)]
+
+
+def narrowed(index: VectorIndex, query: Vectors, count: int = 1) -> set[int]:
+    return set(index.narrow(index.timeline, query, count).video.tolist())
+
+
+def test_all_is_searched_until_they_are_ready(tmp_path, large):
+    index = write(tmp_path, films(30))
+    query = films(30)[7][3, 1]
+    assert narrowed(index, query) == set(range(30))
+    assert narrowed(index, query) == set(range(30))
+    assert large == [index]  # asked for once
+    lists.build(index)
+    chosen = narrowed(index, query)
+    assert 7 in chosen
+    assert len(chosen) < 10
+
+
+def test_they_find_every_video(tmp_path):
+    made = films(40)
+    index = write(tmp_path, made)
+    lists.build(index)
+    assert all(at in narrowed(index, unit(one.mean(axis=(0, 1)))) for at, one in enumerate(made))
+
+
+def test_a_small_selection_is_searched_whole(tmp_path):
+    index = write(tmp_path, films(30))
+    lists.build(index)
+    line = index.timeline.select(np.arange(30) < 2)
+    assert index.narrow(line, films(30)[20][0, 0], 1) is line
+
+
+def test_a_filter_comes_first(tmp_path):
+    made = films(40)
+    index = write(tmp_path, made)
+    lists.build(index)
+    line = index.timeline.select(np.arange(40) != 7)
+    chosen = set(index.narrow(line, made[7][0, 0], 3).video.tolist())
+    assert 7 not in chosen
+    assert len(chosen) >= 3
+
+
+def test_later_videos_are_searched_beside_them_and_then_added(tmp_path):
+    made = films(41)
+    index = write(tmp_path, made[:40])
+    lists.build(index)
+    index = write(tmp_path, made, old=index)
+    far = -made[40][0, 0]
+    assert 40 in narrowed(index, far)
+    lists.build(index)
+    index = VectorIndex(tmp_path)
+    known = lists.opened(index)
+    assert known is not None
+    assert (known.state.frames, known.state.learnt) == (41 * 20, 40 * 20)
+    assert 40 in narrowed(index, made[40][0, 0])
+    assert 40 not in narrowed(index, far)
+
+
+def test_they_are_learnt_anew_when_the_index_has_outgrown_them(tmp_path):
+    made = films(60)
+    index = write(tmp_path, made[:10])
+    lists.build(index)
+    index = write(tmp_path, made, old=index)
+    lists.build(index)
+    known = lists.opened(index)
+    assert known is not None
+    assert known.state.learnt == 60 * 20
+
+
+def test_dead_videos_are_never_chosen(tmp_path):
+    made = films(40)
+    index = write(tmp_path, made, dead=[7])
+    lists.build(index)
+    line = index.narrow(index.timeline, made[7][0, 0], 3)
+    assert {index.videos[at].video_id for at in line.video}.isdisjoint({"id7"})
+
+
+@pytest.mark.parametrize("damage", ["missing", "pointer", "file", "state"])
+def test_broken_ones_are_none(tmp_path, damage, large):
+    index = write(tmp_path, films(30))
+    lists.build(index)
+    known = lists.opened(index)
+    assert known is not None
+    if damage == "missing":
+        shutil.rmtree(known.folder)
+    elif damage == "pointer":
+        (index.generation / "lists").write_text("elsewhere")
+    elif damage == "file":
+        (known.folder / "lists.faiss").write_bytes(b"torn")
+    else:
+        (known.folder / "state.json").write_text("{}")
+    index = VectorIndex(tmp_path)
+    assert narrowed(index, films(30)[7][0, 0]) == set(range(30))
+    assert large == [index]
+    lists.build(index)
+    assert lists.opened(index) is not None
+
+
+def crash(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_crash_leaves_the_old_ones(tmp_path, monkeypatch):
+    made = films(41)
+    index = write(tmp_path, made[:40])
+    lists.build(index)
+    before = lists.opened(index)
+    index = write(tmp_path, made, old=index)
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "save", crash)
+        with pytest.raises(KeyboardInterrupt):
+            lists.build(index)
+    after = lists.opened(index)
+    assert before is not None
+    assert after is not None
+    assert before.folder == after.folder
+    lists.build(index)
+    assert [path.name for path in index.generation.iterdir() if path.is_dir()] == [
+        lists.opened(index).folder.name  # type: ignore[union-attr]
+    ]
+
+
+def test_a_process_builds_what_is_missing_and_ends(tmp_path):
+    index = write(tmp_path, films(30))
+    lists.main(tmp_path)
+    first = lists.opened(index)
+    assert first is not None
+    lists.main(tmp_path)
+    again = lists.opened(index)
+    assert again is not None
+    assert again.folder == first.folder
+
+
+def test_one_process_at_a_time(tmp_path):
+    index = write(tmp_path, films(30))
+    with lists._alone(tmp_path) as alone:
+        assert alone
+        lists.main(Path(tmp_path))
+    assert lists.opened(index) is None

@@ -1,0 +1,113 @@
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from indexes import film, unit, write
+from numpy.typing import NDArray
+
+from framefind import moments
+from framefind.vectors import Scores, Timeline, VectorIndex
+from framefind.vectors.scan import encode, kernel
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[list[NDArray[np.float32]], list[int], NDArray[np.float32]]:
+    """Videos, which of them are dead, and a query: alike and unlike, equal, with outliers."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    d = draw(st.sampled_from([3, 17, 64]))
+    films = []
+    for _ in range(draw(st.integers(1, 8))):
+        frames, views = draw(st.integers(1, 100)), draw(st.integers(1, 4))
+        vectors = film(rng, frames, views, d, draw(st.sampled_from([0.0, 0.01, 0.5, 3.0])))
+        if draw(st.booleans()):
+            vectors = vectors * np.where(np.arange(d) == 0, np.float32(30), np.float32(1))
+        films.append(unit(vectors))
+    dead = draw(st.lists(st.integers(0, len(films) - 1), max_size=2))
+    near = films[0][0, 0] if draw(st.booleans()) else np.zeros(d)
+    return films, dead, unit(near + 0.2 * rng.standard_normal(d))
+
+
+def exact(index: VectorIndex, query: NDArray[np.float32], line: Timeline) -> NDArray[np.float32]:
+    views, _ = index.score(query)
+    return np.array([views[index.rows(int(frame))].max() for frame in line.frame], np.float32)
+
+
+@given(cases(), st.sampled_from([3.0, 23.0, 100.0, 1000.0]), st.none() | st.floats(-100, 100))
+@settings(max_examples=60, deadline=None)
+def test_decisions_are_those_of_the_exact_product(case, scale, least):
+    films, dead, query = case
+    with tempfile.TemporaryDirectory() as folder:
+        index = write(Path(folder), films, dead)
+        line = index.timeline
+        truth = exact(index, query, line)
+        scores = Scores(index, query, line)
+        assert (np.abs(scores.values.astype(np.float64) - truth) <= scores.slack).all()
+        scores.settle_hits(moments.margin(scale), least)
+        assert (np.abs(scores.values.astype(np.float64) - truth) <= scores.slack).all()
+        hits = moments.hits(line, truth, None, scale, least)
+        found = moments.hits(line, scores.values, None, scale, least)
+        np.testing.assert_array_equal(found, hits)
+        scores.settle(hits)
+        np.testing.assert_array_equal(scores.values[hits], truth[hits])
+        views, _ = index.score(query)
+        best = [rows.start + views[rows].argmax() for rows in map(index.rows, line.frame[hits])]
+        assert scores.best_views(hits).tolist() == best
+
+
+@given(cases(), st.data())
+@settings(max_examples=40, deadline=None)
+def test_of_some_frames_they_are_those_of_all(case, data):
+    films, dead, query = case
+    with tempfile.TemporaryDirectory() as folder:
+        index = write(Path(folder), films, dead)
+        line = index.timeline
+        kept = data.draw(
+            st.lists(st.booleans(), min_size=len(index.videos), max_size=len(index.videos))
+        )
+        start, end = data.draw(st.none() | st.floats(0, 9)), data.draw(st.none() | st.floats(5, 99))
+        some = line.select(np.array(kept, bool), start, end)
+        keep = np.isin(line.video, np.flatnonzero(kept))
+        keep &= line.until > (-1 if start is None else start)
+        keep &= line.t <= (np.inf if end is None else end)
+        for name, column in vars(some).items():
+            np.testing.assert_array_equal(column, getattr(line, name)[keep])
+        scores, whole = Scores(index, query, some), Scores(index, query, line)
+        np.testing.assert_array_equal(scores.values, whole.values[keep])
+        np.testing.assert_array_equal(scores.slack, whole.slack[keep])
+
+
+@pytest.mark.skipif(kernel() is None, reason="no fast kernel")
+def test_little_is_settled_and_the_bound_is_tight(tmp_path):
+    rng = np.random.default_rng(1)
+    index = write(tmp_path, [film(rng, 500, 4, 256, 1.0) for _ in range(8)])
+    scores = Scores(index, unit(rng.standard_normal(256)), index.timeline)
+    assert scores.slack.max() < 2
+    scores.settle_hits(moments.margin(23), None)
+    assert 0 < (scores.slack == 0).mean() < 0.2
+
+
+def test_without_a_kernel_all_scores_are_exact(tmp_path, monkeypatch):
+    monkeypatch.setattr("framefind.vectors.scan.kernel", lambda: None)
+    rng = np.random.default_rng(1)
+    index = write(tmp_path, [film(rng, 50, 3, 16, 1.0) for _ in range(3)])
+    query = unit(rng.standard_normal(16))
+    scores = Scores(index, query, index.timeline)
+    assert (scores.slack == 0).all()
+    np.testing.assert_array_equal(scores.values, exact(index, query, index.timeline))
+    scores.settle_hits(9.0, None)
+
+
+@pytest.mark.parametrize("d", [1, 8, 512, 1536])
+def test_codes_restore_vectors_within_their_errors(d):
+    rng = np.random.default_rng(d)
+    vectors = unit(rng.standard_normal((50, d)) * rng.exponential(size=d))
+    codes, scales, lengths, errors = encode(vectors)
+    assert codes.dtype == np.int8
+    assert np.abs(codes.astype(int)).max() == 127
+    restored = codes * scales[:, None]
+    assert (np.linalg.norm(restored, axis=1) <= lengths).all()
+    assert (np.linalg.norm(vectors - restored, axis=1) <= errors).all()
+    assert (errors < 0.05).all()
