@@ -138,6 +138,25 @@ class TestSearch:
         assert document["query"]["text"] == "ein Hund"
         assert document[f"{by}s"]
 
+    def test_a_batch_is_a_document_a_line(self, shared_library, tmp_path):
+        texts = ["a dog", "ein Hund"]
+        (tmp_path / "queries.txt").write_text("\n\n".join(texts))
+        ended = run("search", "--batch", tmp_path / "queries.txt", "-l", shared_library.uri)
+        documents = [json.loads(line) for line in ended.stdout.splitlines()]
+        assert [document["query"]["text"] for document in documents] == texts
+        for text, document in zip(texts, documents, strict=True):
+            Draft202012Validator(export.schema()).validate(document)
+            page = shared_library.search(text)
+            assert [m["score"] for m in document["moments"]] == [m.score for m in page]
+
+    def test_what_follows_is_in_the_document_and_the_lines(self, shared_library):
+        asked = ["search", "a landscape", "--then", "blurred colours", "-l", shared_library.uri]
+        document = json.loads(run(*asked, "--json").stdout)
+        Draft202012Validator(export.schema()).validate(document)
+        then = document["moments"][0]["then"]
+        line = run(*asked).stdout.splitlines()[0].split("\t")
+        assert [float(time) for time in line[6:]] == [then["start"], then["end"], then["t"]]
+
     def test_all_options(self, shared_library):
         options = ["--plus", "2:snow", "--minus", "a car", "--image", "a.mp4@0:01", "--offset", 1]
         options += ["--min-score", -100, "--min-confidence", 0, "--video", "[ad].mp4"]

@@ -51,7 +51,8 @@ def _members(value: Any) -> Any:
 def tsv(page: "Page") -> Iterator[str]:
     r"""A page of results as lines, tab-separated, without header or line ends.
 
-    A moment: path, start, end, t, score, confidence. A video, if the page was asked for by video:
+    A moment: path, start, end, t, score, confidence, and for a `then` query the start, end and t
+    of what follows. A video, if the page was asked for by video:
     path, score, number of moments, t of its best one. Times are in seconds and exact, so that they
     name the same frame when they are given back. Tab, newline, carriage return and backslash
     in a path are written \t, \n, \r and \\.
@@ -61,8 +62,11 @@ def tsv(page: "Page") -> Iterator[str]:
         t = "" if best is None else f"{float(best.t)!r}"
         yield f"{escaped(video.path)}\t{video.score:.2f}\t{len(video.moments)}\t{t}"
     for moment in page.moments if page.videos is None else ():
+        after = moment.then
         times = "\t".join(f"{float(x)!r}" for x in (moment.start, moment.end, moment.t))
-        yield f"{escaped(moment.path)}\t{times}\t{moment.score:.2f}\t{moment.confidence:.3f}"
+        then = "".join(f"\t{x!r}" for x in (after.start, after.end, after.t)) if after else ""
+        sure = f"{moment.score:.2f}\t{moment.confidence:.3f}"
+        yield f"{escaped(moment.path)}\t{times}\t{sure}{then}"
 
 
 def escaped(text: str) -> str:

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind import models, queries
-from framefind.errors import LibraryError
+from framefind.errors import LibraryError, QueryError
 from framefind.moments import Moment, Page
 from framefind.paths import File, is_library, opened, stored, walk
-from framefind.search import Filters, Search, matches, one
+from framefind.search import EVERY, Filters, Search, matches, one
 from framefind.tables import Tables, Upkeep, Video, holds_others, latest_versions
 from framefind.tables.store import lock
 from framefind.vectors import VectorIndex, refresh
@@ -240,6 +240,8 @@ class Library:
         image: str | Path | bytes | Moment | None = None,
         plus: Sequence[str] = (),
         minus: Sequence[str] = (),
+        then: str | None = None,
+        within: float = 10.0,
         limit: int = 10,
         offset: int = 0,
         by: str = "moment",
@@ -255,7 +257,8 @@ class Library:
         """Find moments by text, by picture, or by a weighted sum of several.
 
         `image` is a path, a URL, the bytes of a picture, a frame of the library (`video@t`) or a
-        Moment. `plus` and `minus` add and subtract texts; `2:snow` counts double. `video` keeps
+        Moment. `plus` and `minus` add and subtract texts; `2:snow` counts double. With `then`, only
+        what is followed by what that text says, `within` seconds after its end. `video` keeps
         videos by glob, folder or id; `start` and `end` frames by their time in the video, in
         seconds; `after` and `before` videos by their modified time. `min_score` and
         `min_confidence` cut by exactly the numbers that moments carry. `limit` and `offset` count
@@ -268,8 +271,15 @@ class Library:
         query = self._query(index, model, text, image, plus, minus)
         globs = [video] if isinstance(video, str) else list(video)
         filters = Filters(globs, start, end, after, before, min_score, min_confidence)
-        count = limit + offset
-        return Search(index, model, query, filters, count).page(limit, offset, by, rank)
+        if then is None:
+            count = limit + offset
+            return Search(index, model, query, filters, count).page(limit, offset, by, rank)
+        if by != "moment":
+            raise QueryError("`then` finds moments: leave `by` out")
+        alone = replace(filters, min_score=None, min_confidence=None)
+        second = queries.embed([queries.Term(then)], model)
+        one, other = (Search(index, model, vector, alone, EVERY) for vector in (query, second))
+        return one.sequences(other, within, limit, offset, filters)
 
     def _query(
         self,

@@ -173,15 +173,19 @@ def _bounded(
 
 
 def followed(
-    first: Spans, second: Spans, t: NDArray[np.float64], within: float
+    first: Spans,
+    second: Spans,
+    t_first: NDArray[np.float64],
+    t_second: NDArray[np.float64],
+    within: float,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which moments of `first` are followed by one of `second` in the same video, and by which.
 
     One follows another if its best time is later and it starts at most `within` seconds after the
-    other's end; of several the best is taken, of equals the earliest. `t` are the timeline's times.
+    other's end; of several the best is taken, of equals the earliest. `t_first` and `t_second` are
+    the moments' best times.
     """
     ones, others = [], []
-    t_first, t_second = t[first.best], t[second.best]
     begins = np.searchsorted(second.video, first.video)
     ends = np.searchsorted(second.video, first.video, "right")
     for at in np.flatnonzero(begins < ends):

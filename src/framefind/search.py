@@ -2,8 +2,9 @@
 
 import fnmatch
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
@@ -14,11 +15,14 @@ from numpy.typing import NDArray
 from framefind import models, moments
 from framefind.confidence import Neutral, confidence
 from framefind.errors import QueryError
-from framefind.moments import Moment, Page, Spans, VideoMoments
+from framefind.moments import Moment, Page, Spans, Then, VideoMoments
 from framefind.paths import stored
 from framefind.tables import Video
 from framefind.vectors import IndexedVideo, Scores, Timeline, VectorIndex
 from framefind.views import Box
+
+EVERY = sys.maxsize
+"""A count of moments that leaves none out."""
 
 Row = TypeVar("Row", Video, IndexedVideo)
 
@@ -51,6 +55,13 @@ class Filters:
                 bool,
             )
         return index.timeline.select(kept, self.start, self.end)
+
+    def allow(self, scores: NDArray[np.float32], sure: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which of several scores and confidences are enough."""
+        least, surest = self.min_score, self.min_confidence
+        return (scores >= (-np.inf if least is None else least)) & (
+            sure >= (0.0 if surest is None else surest)
+        )
 
     def _dated(self, video: IndexedVideo) -> bool:
         modified = video.modified or 0.0
@@ -95,8 +106,7 @@ class Search:
 
     def page(self, limit: int, offset: int, by: str, rank: str) -> Page:
         """A page of moments, or of videos. Raises QueryError for what makes no sense."""
-        if limit < 1 or offset < 0:
-            raise QueryError("limit must be at least 1 and offset at least 0")
+        _check(limit, offset)
         if by == "video":
             return self._videos(limit, offset, rank)
         if by != "moment":
@@ -104,6 +114,35 @@ class Search:
         spans = self._best(offset + limit)
         page = spans.take(moments.ranked(spans)[offset : offset + limit])
         return Page(self._moments(page), len(self._spans), offset)
+
+    def sequences(
+        self, then: "Search", within: float, limit: int, offset: int, enough: Filters
+    ) -> Page:
+        """A page of moments that are followed by one of `then` within so many seconds.
+
+        A moment's score is the mean of both, its confidence the lower one; `enough` has the
+        `min_score` and `min_confidence` for them. Raises QueryError like `page`.
+        """
+        _check(limit, offset)
+        first, second = self._best(len(self._spans)), then._best(len(then._spans))
+        times = self._line.t[first.best], then._line.t[second.best]
+        ones, others = moments.followed(first, second, *times, within)
+        first, second = first.take(ones), second.take(others)
+        pairs = replace(first, score=(first.score + second.score) / np.float32(2))
+        sure = np.minimum(self._confidence(first), then._confidence(second))
+        order = moments.ranked(pairs)
+        kept = order[enough.allow(pairs.score[order], sure[order])]
+        page = kept[offset : offset + limit]
+        found = zip(self._moments(pairs.take(page)), then._moments(second.take(page)), strict=True)
+        shown = [
+            replace(
+                one,
+                confidence=float(sure[at]),
+                then=Then(other.start, other.end, other.t, other.score),
+            )
+            for at, (one, other) in zip(page, found, strict=True)
+        ]
+        return Page(shown, len(kept), offset)
 
     def _merge(self, hits: NDArray[np.int64]) -> Spans:
         return moments.merge(self._line, self._scores.values, hits)
@@ -165,6 +204,11 @@ class Search:
             )
             for at in range(len(spans))
         ]
+
+
+def _check(limit: int, offset: int) -> None:
+    if limit < 1 or offset < 0:
+        raise QueryError("limit must be at least 1 and offset at least 0")
 
 
 def _box(row: NDArray[np.float32]) -> Box:

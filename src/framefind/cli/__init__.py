@@ -153,6 +153,16 @@ def search(
         list[str] | None, typer.Option(help="Also this text; 2:text counts double.")
     ] = None,
     minus: Annotated[list[str] | None, typer.Option(help="Away from this text.")] = None,
+    then: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only if this follows in the same video.")
+    ] = None,
+    within: Annotated[
+        float, typer.Option(metavar="S", help="With --then: at most S seconds after the end.")
+    ] = 10.0,
+    batch: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A query per line; a JSON document per line comes out."),
+    ] = None,
     limit: Annotated[int, typer.Option(help="Moments, or videos with --by video.")] = 10,
     offset: Annotated[int, typer.Option(help="How many to pass over.")] = 0,
     by: Annotated[str, typer.Option(help="moment or video.")] = "moment",
@@ -186,33 +196,43 @@ def search(
     from framefind.export import document, parse_time, tsv
     from framefind.library import open
 
-    if query is None and image is None and not plus:
-        show.usage("nothing to search for: give a text, --image or --plus")
+    if batch and (query or sheet or play):
+        show.usage("--batch takes its queries from the file, and only prints")
+    if query is None and image is None and not plus and not batch:
+        show.usage("nothing to search for: give a text, --image, --plus or --batch")
     opened = open(library, model=model, device=device)
     try:
         times = [None if text is None else parse_time(text) for text in (start, end)]
     except ValueError as error:
         show.usage(str(error))
-    page = opened.search(
-        query,
-        image=image,
-        plus=plus or (),
-        minus=minus or (),
-        limit=limit,
-        offset=offset,
-        by=by,
-        rank=rank,
-        min_score=min_score,
-        min_confidence=min_confidence,
-        video=video or (),
-        start=times[0],
-        end=times[1],
-        after=after.astimezone() if after else None,
-        before=before.astimezone() if before else None,
-    )
-    said = {"text": query, "image": image, "plus": plus or [], "minus": minus or []}
+    choice: dict[str, Any] = {
+        "image": image,
+        "plus": plus or (),
+        "minus": minus or (),
+        "then": then,
+        "within": within,
+        "limit": limit,
+        "offset": offset,
+        "by": by,
+        "rank": rank,
+        "min_score": min_score,
+        "min_confidence": min_confidence,
+        "video": video or (),
+        "start": times[0],
+        "end": times[1],
+        "after": after.astimezone() if after else None,
+        "before": before.astimezone() if before else None,
+    }
+    said = {"image": image, "plus": plus or [], "minus": minus or [], "then": then}
+    if batch:
+        for text in show.lines_of(batch):
+            found = document(opened.search(text, **choice), {"text": text, **said})
+            print(json.dumps(found, ensure_ascii=False), flush=True)
+        return
+    page = opened.search(query, **choice)
     if as_json:
-        print(json.dumps(document(page, said), ensure_ascii=False, indent=2))
+        found = document(page, {"text": query, **said})
+        print(json.dumps(found, ensure_ascii=False, indent=2))
     elif sys.stdout.isatty():
         show.print_page(page)
     else:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from framefind.cli import show
@@ -75,8 +74,7 @@ def download(name: NameArgument, precision: PrecisionOption = "auto") -> None:
     from framefind.errors import ModelError
     from framefind.models import hub, known
 
-    full = models.full_name(name)
-    _say_full_name(name, full)
+    full = say_full_name(name)
     if full in known.shipped() or full.startswith("local-dir:"):
         raise ModelError(f"{full} is on this machine already; only models of the hub download")
     print(hub.download(full, models.precisions(precision, "auto")))
@@ -93,7 +91,7 @@ def benchmark(
     """Measure how many pictures and texts a model embeds in a second, on this machine."""
     from framefind import models
 
-    _say_full_name(name, models.full_name(name))
+    say_full_name(name)
     model = models.load(name, device, precision)
     pictures, texts = _speeds(model, seconds)
     if as_json:
@@ -105,6 +103,8 @@ def benchmark(
 
 def _speeds(model: "Model", seconds: float) -> tuple[float, float]:
     """Pictures and texts per second, in batches as `index` and a search make them."""
+    import numpy as np
+
     shape = (32, model.size, model.size, 3)
     pictures = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     texts = ["a dog runs along a beach at sunset"]
@@ -123,6 +123,11 @@ def _rate(run: Callable[[], object], count: int, seconds: float) -> float:
     return count * rounds / elapsed
 
 
-def _say_full_name(name: str, full: str) -> None:
-    if name != full:
+def say_full_name(name: str) -> str:
+    """The full name of a model, which is said where it is another one."""
+    from framefind.models import full_name
+
+    full = full_name(name)
+    if full != name:
         show.say(f"model {name}: {full}")
+    return full

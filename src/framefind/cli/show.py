@@ -36,6 +36,15 @@ def usage(text: str) -> NoReturn:
     raise typer.BadParameter(text)
 
 
+def lines_of(path: Path) -> list[str]:
+    """The lines of a text file that are not empty. Raises QueryError if it cannot be read."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise QueryError(f"{path}: cannot be read as text: {error}") from None
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
 def print_paths(paths: list[str], verb: str) -> None:
     """One path a line, and their number."""
     for path in paths:
@@ -74,10 +83,12 @@ def print_page(page: "Page") -> None:
             best = clock(found.moments[0].t) if found.moments else ""
             add(f"{found.score:.1f}", str(len(found.moments)), best, found.path)
     else:
-        add = table("score", "sure", "from", "to", "video")
+        pairs = any(moment.then for moment in page.moments)
+        add = table("score", "sure", "from", "to", *(["then at"] if pairs else []), "video")
         for moment in page.moments:
-            sure = f"{moment.confidence:.0%}"
-            add(f"{moment.score:.1f}", sure, clock(moment.start), clock(moment.end), moment.path)
+            after = [clock(moment.then.t)] if moment.then else []
+            times = clock(moment.start), clock(moment.end)
+            add(f"{moment.score:.1f}", f"{moment.confidence:.0%}", *times, *after, moment.path)
     add()
     shown = len(page.videos if page.videos is not None else page.moments)
     if shown < page.total:
