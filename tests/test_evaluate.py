@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 import framefind
 from conftest import scene
 from framefind import evaluate, models
-from framefind.chart import chart
 from framefind.cli import app
 from framefind.errors import LibraryError, QueryError
 from framefind.evaluate import Answer, Quality, Span
+from framefind.export.chart import chart
 from framefind.moments import Moment
 
 Write = Callable[..., Path]

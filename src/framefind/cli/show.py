@@ -110,7 +110,7 @@ def write_sheet(library: "Library", page: "Page", title: str, path: Path) -> Non
 
 def write_chart(library: "Library", quality: "Quality", path: Path) -> None:
     """Draw the result of `evaluate`."""
-    from framefind.chart import chart
+    from framefind.export.chart import chart
 
     worst = quality.worst(12)
     wanted = library.thumbnails([answer.wanted for answer in worst])

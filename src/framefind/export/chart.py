@@ -5,8 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framefind import drawing
-from framefind.drawing import ACCENT, BRIGHT, CAPTION, CELL, GAP, GROUND, MARGIN, PANEL, QUIET
+from framefind.export import drawing
+from framefind.export.drawing import (
+    ACCENT,
+    BRIGHT,
+    CAPTION,
+    CELL,
+    GAP,
+    GROUND,
+    MARGIN,
+    PANEL,
+    QUIET,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

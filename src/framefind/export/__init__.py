@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from framefind import drawing
-from framefind.drawing import ACCENT, BRIGHT, CAPTION, CELL, GAP, GROUND, MARGIN, QUIET
+from framefind.export import drawing
+from framefind.export.drawing import ACCENT, BRIGHT, CAPTION, CELL, GAP, GROUND, MARGIN, QUIET
 
 if TYPE_CHECKING:  # Pillow is loaded by who draws a sheet, and only then
     from PIL.ImageDraw import ImageDraw as Drawing

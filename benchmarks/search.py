@@ -1,0 +1,238 @@
+"""How fast is a search, and is it right? Ours beside what others do, in one run.
+
+    python benchmarks/search.py LIBRARY [--vectors 100000 1000000] [--hnsw 100000] [--out FILE]
+
+LIBRARY is a real one that the made-up indexes are fitted on (`synthetic.py`). Beside each other:
+
+- framefind: filters, scan, moments, confidence: a page of ten, all but the text's embedding;
+- framefind, 0.1 %: the same among one in a thousand videos;
+- product: the first article's, `matrix @ query * 100` in float32, and the top ten;
+- Faiss flat: its exact index of the same;
+- HNSW32: what clip-retrieval's autofaiss chooses for vectors that fit into 4 GB.
+
+The contenders take turns, query by query, since other work on the machine comes and goes. Recall is
+against the exact answers: for framefind of moments, for HNSW of views. Memory is anonymous; mapped
+files do not count.
+"""
+
+import argparse
+import gc
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from synthetic import Fit, rotation, write
+
+from framefind import models
+from framefind.confidence import Neutral
+from framefind.moments import Page
+from framefind.search import Filters, Search
+from framefind.tables import Tables
+from framefind.vectors import VectorIndex, lists, refresh
+from framefind.vectors import index as index_module
+
+DIMENSIONS = 512
+WARM = 3  # queries before the clock counts
+QUERIES = [
+    f"{what} {where}"
+    for what in (
+        "a dog",
+        "a red car",
+        "people dancing",
+        "a child with a ball",
+        "an old man",
+        "food",
+    )
+    for where in ("on a beach", "in the snow", "in a kitchen", "at night", "in a city", "up close")
+]
+
+Answers = dict[str, Callable[[NDArray[np.float32]], Any]]
+
+
+def main() -> None:
+    """Measure, print a table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("library")
+    parser.add_argument("--vectors", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--hnsw", type=int, default=100_000, help="build it up to so many vectors")
+    parser.add_argument("--flat", type=int, default=2_000_000, help="keep float32 in memory up to")
+    parser.add_argument("--queries", type=int, default=len(QUERIES))
+    parser.add_argument("--folder", type=Path, help="where to build (default: temporary)")
+    parser.add_argument("--out", type=Path)
+    chosen = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(dir=chosen.folder))
+    try:
+        rng = np.random.default_rng(0)
+        model, fit, queries = _fitted(chosen.library, folder, rng)
+        rows = []
+        for vectors in chosen.vectors:
+            rows += _measure(folder / str(vectors), vectors, fit, queries, model, chosen, rng)
+            shutil.rmtree(folder / str(vectors))
+    finally:
+        shutil.rmtree(folder)
+    if chosen.out:
+        chosen.out.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+
+
+def _fitted(
+    library: str, folder: Path, rng: np.random.Generator
+) -> tuple[Any, Fit, NDArray[np.float32]]:
+    """A stand-in for the library's model in more dimensions, the fit, and queries."""
+    tables = Tables.open(library)
+    model = models.load(tables.fingerprint["model"])
+    turn = rotation(rng, model.dimensions, DIMENSIONS)
+    fit = Fit.of(refresh(folder / "real", tables)).rotated(turn)
+    known = models.neutral(model)
+    neutral = Neutral(known.of_pictures, known.mean @ turn, known.axes @ turn)
+    queries = model.embed_texts(QUERIES) @ turn
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    print(f"neighbours correlate by {fit.memory:.2f}, views share {fit.common:.2f} of the spread")
+    return SimpleNamespace(scale=model.scale, neutral=neutral), fit, queries
+
+
+def _measure(
+    folder: Path,
+    vectors: int,
+    fit: Fit,
+    queries: NDArray[np.float32],
+    model: Any,
+    chosen: argparse.Namespace,
+    rng: np.random.Generator,
+) -> list[dict[str, Any]]:
+    folder.mkdir()
+    began = time.perf_counter()
+    index = write(folder, fit, vectors, rng)
+    built = time.perf_counter() - began
+    queries = queries[: chosen.queries]
+    notes = {"framefind": f"{len(index.videos)} videos; made in {built:.0f} s"}
+    whole = [_page(index, model, query) for query in queries]  # exact: there are no lists yet
+    if len(index.vectors) > index_module.EXACT:
+        began = time.perf_counter()
+        lists.main(folder)
+        notes["framefind"] += f", lists in {time.perf_counter() - began:.0f} s"
+    began = time.perf_counter()
+    index = VectorIndex(folder)
+    notes["framefind"] += f"; opens in {1000 * (time.perf_counter() - began):.1f} ms"
+    answers, memory = _contenders(index, model, chosen, notes)
+    times, found = _take_turns(answers, queries)
+    if "HNSW32" in found:
+        best = found["product"]
+        notes["HNSW32"] += f"; recall {_overlap(found['HNSW32'], best):.3f}"
+    pages = [[(m.video_id, m.start) for m in page] for page in found["framefind"]]
+    truth = [[(m.video_id, m.start) for m in page] for page in whole]
+    notes["framefind"] += f"; recall {_overlap(pages, truth):.3f}"
+    rows = []
+    for name, taken in times.items():
+        low, middle, high = np.percentile(taken, [10, 50, 90]).round(2).tolist()
+        row = {
+            "vectors": len(index.vectors),
+            "what": name,
+            "p50_ms": middle,
+            "p10_ms": low,
+            "p90_ms": high,
+            "anonymous_mb": round(memory[name] / 1e6),
+            "notes": notes.get(name, ""),
+        }
+        rows.append(row)
+        print(
+            f"{row['vectors']:>10,} | {name:<17} | {middle:>8.1f} ms ({low:.1f} to {high:.1f}) | "
+            f"{row['anonymous_mb']:>6,} MB | {row['notes']}",
+            flush=True,
+        )
+    return rows
+
+
+def _contenders(
+    index: VectorIndex, model: Any, chosen: argparse.Namespace, notes: dict[str, str]
+) -> tuple[Answers, dict[str, int]]:
+    """What answers queries, and the anonymous memory that it keeps or needs."""
+    few = tuple(video.path for video in list(index.videos)[::1000][:])
+    answers: Answers = {
+        "framefind": lambda query: _page(index, model, query),
+        "framefind, 0.1 %": lambda query: _page(index, model, query, Filters(few)),
+    }
+    memory = {name: _extra(lambda: _page(index, model, _any(index))) for name in answers}
+    if len(index.vectors) > chosen.flat:
+        return answers, memory
+    import faiss
+
+    before = _anonymous()
+    matrix = np.array(index.vectors)
+    memory["product"] = _anonymous() - before
+    answers["product"] = lambda query: _product(matrix, query)
+    flat = faiss.IndexFlatIP(DIMENSIONS)
+    flat.add(matrix)
+    memory["Faiss flat"] = memory["product"]
+    answers["Faiss flat"] = lambda query: flat.search(query[None], 10)[1][0].tolist()
+    if len(index.vectors) <= chosen.hnsw:
+        before, began = _anonymous(), time.perf_counter()
+        graph = faiss.index_factory(DIMENSIONS, "HNSW32", faiss.METRIC_INNER_PRODUCT)
+        graph.add(matrix)
+        graph.hnsw.efSearch = 64
+        memory["HNSW32"] = _anonymous() - before
+        notes["HNSW32"] = f"built in {time.perf_counter() - began:.0f} s"
+        answers["HNSW32"] = lambda query: graph.search(query[None], 10)[1][0].tolist()
+    return answers, memory
+
+
+def _page(
+    index: VectorIndex, model: Any, query: NDArray[np.float32], filters: Filters | None = None
+) -> Page:
+    return Search(index, model, query, filters or Filters(), 10).page(10, 0, "moment", "softmax")
+
+
+def _product(matrix: NDArray[np.float32], query: NDArray[np.float32]) -> list[int]:
+    scores = matrix @ query * 100
+    best = np.argpartition(scores, -10)[-10:]
+    return [int(row) for row in best[np.argsort(-scores[best])]]
+
+
+def _any(index: VectorIndex) -> NDArray[np.float32]:
+    return np.array(index.vectors[0])
+
+
+def _take_turns(
+    answers: Answers, queries: NDArray[np.float32]
+) -> tuple[dict[str, list[float]], dict[str, list[Any]]]:
+    """Milliseconds and answers of each contender to each query."""
+    times: dict[str, list[float]] = {name: [] for name in answers}
+    found: dict[str, list[Any]] = {name: [] for name in answers}
+    for at, query in enumerate([*queries[:WARM], *queries]):
+        for name, answer in answers.items():
+            began = time.perf_counter()
+            result = answer(query)
+            if at >= WARM:
+                times[name].append(1000 * (time.perf_counter() - began))
+                found[name].append(result)
+    return times, found
+
+
+def _overlap(found: list[list[Any]], truth: list[list[Any]]) -> float:
+    shares = [len({*a} & {*b}) / len({*b}) for a, b in zip(found, truth, strict=True) if b]
+    return float(np.mean(shares))
+
+
+def _extra(run: Callable[[], object]) -> int:
+    """Bytes of anonymous memory that a search leaves behind; measured on the first one."""
+    before = _anonymous()
+    run()
+    gc.collect()
+    return max(0, _anonymous() - before)
+
+
+def _anonymous() -> int:
+    for line in Path("/proc/self/status").read_text("ascii").splitlines():
+        if line.startswith("RssAnon:"):
+            return 1024 * int(line.split()[1])
+    raise OSError("only Linux tells a process's anonymous memory")
+
+
+if __name__ == "__main__":
+    main()
