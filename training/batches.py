@@ -1,0 +1,120 @@
+"""Random batches from the pack, prepared ahead while earlier ones are learned."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import augment
+import numpy as np
+import sources
+import torch
+import towers
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+TEMPLATES = (
+    "a photo of a {}",
+    "a photo of {}",
+    "a picture of a {}",
+    "there is a {}",
+    "a close-up of a {}",
+    "a video frame of a {}",
+    "the {}",
+    "a {}",
+)
+
+
+class Batch(NamedTuple):
+    """Pictures with one text each."""
+
+    pixels: Tensor  # (n, size, size, 3) uint8
+    ids: Tensor  # (n, length) tokens of the texts
+    rows: Tensor  # (n,) which of the distinct texts, before its template
+
+
+class Texts:
+    """Token ids and teacher embeddings of the distinct training texts."""
+
+    def __init__(self, pack: Path, tokenizer: Path) -> None:
+        self.texts: list[str] = json.loads((pack / "texts.json").read_text())
+        self.row = {text: i for i, text in enumerate(self.texts)}
+        self.teacher: NDArray[np.float16] = np.load(pack / "teacher.npy")
+        self.tokenizer = Tokenizer.from_file(str(tokenizer))
+        self.tokenizer.no_padding()
+        self.tokenizer.enable_truncation(48)
+
+    def ids(self, texts: list[str]) -> Tensor:
+        encoded = self.tokenizer.encode_batch(texts, add_special_tokens=False)
+        rows = [e.ids or [towers.NO_TEXT] for e in encoded]
+        padded = np.zeros((len(rows), max(map(len, rows))), np.int64)
+        for target, row in zip(padded, rows, strict=True):
+            target[: len(row)] = row
+        return torch.from_numpy(padded)
+
+
+class Pictures:
+    """Every source's array, memory-mapped, with its texts."""
+
+    def __init__(self, pack: Path) -> None:
+        self.kinds = {name: kind for name, (_, _, kind, _) in sources.TRAIN.items()}
+        self.shares = {name: share for name, (_, _, _, share) in sources.TRAIN.items()}
+        self.pixels = {n: np.load(pack / f"{n}.npy", mmap_mode="r") for n in self.kinds}
+        self.texts = {n: json.loads((pack / f"{n}.json").read_text())["texts"] for n in self.kinds}
+
+    def draw(self, count: int, rng: np.random.Generator) -> list[tuple[str, int]]:
+        """Sources by their share, distinct pictures within each."""
+        shares = np.array(list(self.shares.values()))
+        counts = rng.multinomial(count, shares / shares.sum())
+        return [
+            (name, int(i))
+            for name, n in zip(self.shares, counts, strict=True)
+            for i in rng.choice(len(self.texts[name]), n, replace=False)
+        ]
+
+
+def name_of(texts: list[str], kind: str, rng: np.random.Generator) -> str:
+    """One of a picture's texts: any caption, or the class's own name half of the time."""
+    if kind == "label" and rng.random() < 0.5:
+        return texts[0]
+    return texts[int(rng.integers(len(texts)))]
+
+
+class Batches(Dataset[Batch]):
+    """The batch of each step: always the same one for the same number."""
+
+    def __init__(self, pack: Path, texts: Texts, count: int, size: int, degrade: bool) -> None:
+        self.pictures, self.texts = Pictures(pack), texts
+        self.count, self.size, self.degrade = count, size, degrade
+
+    def _one(
+        self, source: str, i: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.uint8], str, str]:
+        """A view of one picture, one of its names, and that name in a phrase."""
+        kind = self.pictures.kinds[source]
+        smallest = 0.5 if source == "flickr8k" else 0.35
+        pixels = self.pictures.pixels[source][i]
+        view = augment.frame(pixels, self.size, smallest, self.degrade, rng)
+        name = name_of(self.pictures.texts[source][i], kind, rng)
+        if kind != "label" or rng.random() < 0.5:
+            return view, name, name
+        return view, name, TEMPLATES[int(rng.integers(len(TEMPLATES)))].format(name)
+
+    def __getitem__(self, step: int) -> Batch:
+        rng = np.random.default_rng(step)
+        drawn = self.pictures.draw(self.count, rng)
+        views, names, phrases = zip(*(self._one(*d, rng) for d in drawn), strict=True)
+        rows = [self.texts.row[name] for name in names]
+        pixels = torch.from_numpy(np.stack(views))
+        return Batch(pixels, self.texts.ids(list(phrases)), torch.tensor(rows))
+
+
+def stream(batches: Batches, first: int, processes: int) -> Iterator[Batch]:
+    """Endless batches from step `first`, prepared ahead by other processes."""
+    steps = range(first, first + 10_000_000)
+    loader = DataLoader(
+        batches, batch_size=None, sampler=steps, num_workers=processes, prefetch_factor=4
+    )
+    return iter(loader)

@@ -1,0 +1,259 @@
+"""Where the pictures come from and which texts belong to them.
+
+A source is a generator of (texts, picture bytes). Most read a public git repository that was
+cloned (bare is enough) under one folder, straight from its objects: nothing is checked out.
+"""
+
+import csv
+import gzip
+import io
+import json
+import re
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import words
+
+Item = tuple[list[str], bytes]
+
+
+@dataclass(frozen=True)
+class Roots:
+    """Folders: `mirror` holds `owner+name/repo` clones, `shards` the Parquet sample."""
+
+    mirror: Path
+    shards: Path
+
+
+class Repository:
+    """Files of one commit of a local clone."""
+
+    def __init__(self, roots: Roots, name: str, commit: str = "HEAD") -> None:
+        folder = roots.mirror / name.replace("/", "+") / "repo"
+        self.git = folder / ".git" if (folder / ".git").is_dir() else folder
+        self.commit = commit
+        rows = self._run("ls-tree", "-rz", commit).decode(errors="surrogateescape").split("\0")
+        parts = (row.split(maxsplit=3) for row in rows if row)
+        self.blobs = {path: blob for _, _, blob, path in parts}  # by path
+
+    def _run(self, *arguments: str) -> bytes:
+        command = ["git", "-C", str(self.git), *arguments]
+        return subprocess.run(command, check=True, capture_output=True).stdout
+
+    def pictures(self, under: str = "") -> list[str]:
+        suffixes = (".jpg", ".jpeg", ".png", ".webp")
+        return [p for p in self.blobs if p.startswith(under) and p.lower().endswith(suffixes)]
+
+    def read(self, path: str) -> bytes:
+        return self._run("show", f"{self.commit}:{path}")
+
+    def stream(self, paths: Iterable[tuple[list[str], str]]) -> Iterator[Item]:
+        """Pairs of texts and bytes, through one `git cat-file` process."""
+        command = ["git", "-C", str(self.git), "cat-file", "--batch"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            for texts, path in paths:
+                if path not in self.blobs:
+                    continue
+                process.stdin.write(f"{self.blobs[path]}\n".encode())
+                process.stdin.flush()
+                header = process.stdout.readline().split()
+                if header[-1] == b"missing":
+                    continue
+                data = process.stdout.read(int(header[-1]))
+                process.stdout.read(1)
+                yield texts, data
+            process.stdin.close()
+
+
+def shards(roots: Roots, sources: set[str], splits: set[str]) -> Iterator[Item]:
+    """Rows of the Parquet sample."""
+    for file in sorted(roots.shards.glob("*.parquet")):
+        for batch in pq.ParquetFile(file).iter_batches(512):
+            for row in batch.to_pylist():
+                if row["source"] in sources and row["split"] in splits:
+                    yield row["texts"], row["image"]
+
+
+def by_folder(repository: Repository, texts: dict[str, list[str]]) -> Iterator[Item]:
+    """A repository whose folders are classes."""
+    chosen = [(texts.get(Path(p).parent.name), p) for p in repository.pictures()]
+    return repository.stream((names, path) for names, path in chosen if names)
+
+
+def flickr8k(roots: Roots) -> Iterator[Item]:
+    return shards(roots, {"flickr8k"}, {"train", "validation"})
+
+
+def small(roots: Roots) -> Iterator[Item]:
+    """What the sample holds in full."""
+    names = {"imagenet_samples", "sun8", "scene7", "weather", "flowers", "sports6"}
+    return shards(roots, names, {"train"})
+
+
+def wordnet(roots: Roots) -> dict[str, list[str]]:
+    table = Repository(roots, "seshuad/IMagenet").read("tiny-imagenet-200/words.txt").decode()
+    rows = (line.rstrip("\r").split("\t") for line in table.split("\n") if line)
+    return {wnid: words.names(wnid, synonyms.split(", ")) for wnid, synonyms in rows}
+
+
+def tiny_imagenet(roots: Roots) -> Iterator[Item]:
+    repository = Repository(roots, "seshuad/IMagenet")
+    names = wordnet(roots)
+    train = [p for p in repository.pictures() if "/train/" in p]
+    chosen = [(names[Path(p).name.split("_")[0]], p) for p in train]
+    notes = repository.read("tiny-imagenet-200/val/val_annotations.txt").decode()
+    for line in filter(None, notes.split("\n")):
+        file, wnid = line.split("\t")[:2]
+        chosen.append((names[wnid], f"tiny-imagenet-200/val/images/{file}"))
+    return repository.stream(chosen)
+
+
+def mini_imagenet(roots: Roots) -> Iterator[Item]:
+    return by_folder(Repository(roots, "Deo0330/split_minidataset"), wordnet(roots))
+
+
+def imagenette(roots: Roots) -> Iterator[Item]:
+    repository = Repository(roots, "thunderInfy/imagenette")
+    names = wordnet(roots)
+    return repository.stream((names[Path(p).parent.name], p) for p in repository.pictures())
+
+
+def sports100(roots: Roots) -> Iterator[Item]:
+    """Train and validation folders; the repository's own augmented copies are left out."""
+    repository = Repository(roots, "FundyLord/Sports-Image-Classification", "206ed6c3")
+    paths = [p for p in repository.pictures() if "/test/" not in p and "aug_" not in p]
+    paths = [p for p in paths if p.startswith("sports-classification/")]
+    return repository.stream((words.sport(Path(p).parent.name), p) for p in paths)
+
+
+def sports_test(roots: Roots) -> Iterator[Item]:
+    return shards(roots, {"sports100"}, {"test"})
+
+
+def caltech101(roots: Roots) -> Iterator[Item]:
+    repository = Repository(roots, "MachineLearning2020/Homework2-Caltech101")
+    paths = [p for p in repository.pictures("101_ObjectCategories/") if "BACKGROUND" not in p]
+    return repository.stream((words.caltech(Path(p).parent.name), p) for p in paths)
+
+
+def food101(roots: Roots) -> Iterator[Item]:
+    repository = Repository(roots, "Gandolier/genai_food101_repo")
+    paths = [p for p in repository.pictures("data/") if "/validation/" not in p]
+    return repository.stream(([Path(p).parent.name.replace("_", " ")], p) for p in paths)
+
+
+def scenes(roots: Roots) -> Iterator[Item]:
+    repository = Repository(roots, "ndb796/Scene-Classification-Dataset")
+    root = "train-scene classification"
+    table = csv.DictReader(io.StringIO(repository.read(f"{root}/train.csv").decode()))
+    rows = [(words.SCENES[int(r["label"])], f"{root}/train/{r['image_name']}") for r in table]
+    return repository.stream(rows)
+
+
+def animals105(roots: Roots) -> Iterator[Item]:
+    repository = Repository(roots, "savannahfung/animal-image-classification")
+    common = json.loads(repository.read("dataset/translation.json"))
+    texts = {folder: words.animal(name) for folder, name in common.items()}
+    return by_folder(repository, texts)
+
+
+def popular_animals(roots: Roots) -> Iterator[Item]:
+    repository = Repository(roots, "InputBlackBoxOutput/popular-animals-dataset")
+    paths = [p for p in repository.pictures() if "_sample" not in p and "/" in p]
+    return repository.stream(([Path(p).parent.name], p) for p in paths)
+
+
+def clothing(roots: Roots) -> Iterator[Item]:
+    repository = Repository(roots, "alexeygrigorev/clothing-dataset")
+    table = csv.DictReader(io.StringIO(repository.read("images.csv").decode()))
+    useless = {"Not sure", "Other", "Skip"}
+    rows = [
+        (words.CLOTHES.get(r["label"], [r["label"].lower()]), f"images/{r['image']}.jpg")
+        for r in table
+        if r["label"] not in useless
+    ]
+    return repository.stream(rows)
+
+
+def pacs(roots: Roots) -> Iterator[Item]:
+    repository = Repository(roots, "MachineLearning2020/Homework3-PACS")
+    styles = {"art_painting": "painting", "cartoon": "cartoon", "photo": "photo"}
+    styles["sketch"] = "sketch"
+    chosen = []
+    for path in repository.pictures("PACS/"):
+        style, thing = styles[path.split("/")[1]], path.split("/")[2]
+        chosen.append(([f"a {style} of a {thing}", thing, f"{thing}, {style}"], path))
+    return repository.stream(chosen)
+
+
+def products(roots: Roots) -> Iterator[Item]:
+    """Shop photos of clothes: kind, colour and wearer, from the description and title."""
+    repository = Repository(roots, "tanmay0401/multimodal-recommendation-engine")
+    table = pq.read_table(io.BytesIO(repository.read("data/products.parquet"))).to_pylist()
+    chosen = []
+    for row in table:
+        parts = [p.strip().lower() for p in row["description"].split(" - ")]
+        if len(parts) < 4:
+            continue
+        kind, colour = parts[2], parts[3]
+        texts = [f"{colour} {kind}", kind]
+        title = row["title"].lower().split()
+        texts += [f"{who} wearing {kind}" for who in ("women", "men") if who in title]
+        chosen.append((texts, f"data/images/{row['product_id']}.jpg"))
+    return repository.stream(chosen)
+
+
+# name: (generator, stored size in pixels, kind, share of a training batch)
+TRAIN = {
+    "flickr8k": (flickr8k, 128, "caption", 0.30),
+    "small": (small, 112, "label", 0.02),
+    "sports100": (sports100, 128, "label", 0.10),
+    "caltech101": (caltech101, 128, "label", 0.06),
+    "imagenette": (imagenette, 128, "label", 0.04),
+    "scenes": (scenes, 112, "label", 0.035),
+    "animals105": (animals105, 128, "label", 0.04),
+    "popular_animals": (popular_animals, 128, "label", 0.02),
+    "clothing": (clothing, 128, "label", 0.015),
+    "pacs": (pacs, 128, "caption", 0.02),
+    "mini_imagenet": (mini_imagenet, 84, "label", 0.155),
+    "tiny_imagenet": (tiny_imagenet, 64, "label", 0.11),
+    "food101": (food101, 64, "label", 0.06),
+    "products": (products, 64, "caption", 0.025),
+}
+
+# Pictures never trained on. COCO's few are held out whole, as captions of another kind.
+TEST = {
+    "flickr8k-test": (lambda r: shards(r, {"flickr8k"}, {"test"}), 128, "caption"),
+    "sports100-test": (sports_test, 112, "label"),
+    "caltech101-test": (lambda r: shards(r, {"caltech101"}, {"test"}), 128, "label"),
+    "coco-held-out": (lambda r: shards(r, {"coco"}, {"train"}), 128, "caption"),
+}
+
+
+def plain(text: str) -> str:
+    """Letters and digits only, to compare captions."""
+    return re.sub("[^a-z0-9]", "", text.lower())
+
+
+def sentences(roots: Roots) -> list[str]:
+    """Captions without pictures, for the text tower: Multi30k (train only) and MSVD (train).
+
+    Multi30k's pictures are a superset of Flickr8k's, so the test pictures' captions are left out.
+    """
+    multi30k = Repository(roots, "multi30k/dataset")
+    lines: list[str] = []
+    for number in range(1, 6):
+        raw = gzip.decompress(multi30k.read(f"data/task2/raw/train.{number}.en.gz"))
+        lines += raw.decode().split("\n")
+    msvd = Repository(roots, "vijayvee/video-captioning")
+    raw = msvd.read("text_files/sents_train_lc_nopunc.txt").decode(errors="replace")
+    lines += [line.split("\t")[-1] for line in raw.split("\n")]
+    cleaned = {re.sub(r"\s+", " ", line).strip(" .").replace(" ,", ",") for line in lines}
+    tested = shards(roots, {"flickr8k"}, {"test"})
+    taboo = {plain(text) for texts, _ in tested for text in texts}
+    return sorted(line for line in cleaned if 3 < len(line) < 160 and plain(line) not in taboo)

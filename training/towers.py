@@ -1,0 +1,105 @@
+"""The two encoders of `mini`: a residual convolutional network and a sum of token vectors."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+MEAN = (122.77, 116.75, 104.09)
+STD = (68.5, 66.63, 70.32)
+NO_TEXT = 100  # the token that stands for an empty text
+
+
+def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+    )
+
+
+class Attention(nn.Module):
+    """Squeeze and excitation (Hu et al. 2018): channels weighed by the mean of the picture."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.down = nn.Linear(channels, channels // 8)
+        self.up = nn.Linear(channels // 8, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights = self.up(F.relu(self.down(x.mean((2, 3)))))
+        return x * torch.sigmoid(weights)[:, :, None, None]
+
+
+class Block(nn.Module):
+    """Two 3 x 3 convolutions and a shortcut."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.first = conv(inputs, outputs, 3, stride)
+        self.second = conv(outputs, outputs)
+        self.attention = Attention(outputs)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride > 1:
+            self.shortcut = nn.Sequential(
+                nn.AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False),
+                conv(inputs, outputs, 1),
+            )
+        elif inputs != outputs:
+            self.shortcut = conv(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.attention(self.second(F.relu(self.first(x))))
+        return F.relu(y + self.shortcut(x))
+
+
+class ImageTower(nn.Module):
+    """(n, 3, s, s) normalised pixels to (n, dimensions) unit vectors."""
+
+    def __init__(
+        self,
+        widths: tuple[int, ...] = (48, 96, 192, 384),
+        blocks: tuple[int, ...] = (1, 3, 3, 1),
+        dimensions: int = 256,
+    ) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            conv(3, 32, 3, 2), nn.ReLU(), conv(32, widths[0], 3, 2), nn.ReLU()
+        )
+        layers, inputs = [], widths[0]
+        for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+            for i in range(count):
+                layers.append(Block(inputs, width, 2 if i == 0 and stage > 0 else 1))
+                inputs = width
+        self.body = nn.Sequential(*layers)
+        self.norm = nn.BatchNorm1d(inputs)
+        self.head = nn.Linear(inputs, dimensions)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.body(self.stem(x)).mean((2, 3))
+        return F.normalize(self.head(self.norm(x)).float(), dim=-1)
+
+
+class TextTower(nn.Module):
+    """Token ids, 0 where there is none, to (n, dimensions) unit vectors.
+
+    Weighted token vectors are summed, then a small residual perceptron. `table` is where the
+    vectors start, e.g. a sentence model's output for each token alone.
+    """
+
+    def __init__(self, table: Tensor, hidden: int = 512) -> None:
+        super().__init__()
+        tokens, dimensions = table.shape
+        self.table = nn.Parameter(table.clone())
+        # The vocabulary is roughly sorted by frequency: frequent tokens say less.
+        self.weight = nn.Parameter(torch.arange(tokens).add(1).log() / 10)
+        self.skip = nn.Linear(dimensions, dimensions)
+        self.up = nn.Linear(dimensions, hidden)
+        self.down = nn.Linear(hidden, dimensions)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        weights = self.weight[ids] * (ids > 0)
+        x = F.embedding_bag(ids, self.table, mode="sum", per_sample_weights=weights)
+        return self.head(x)
+
+    def head(self, x: Tensor) -> Tensor:
+        x = 8 * F.normalize(x, dim=-1)
+        return F.normalize(self.skip(x) + self.down(F.gelu(self.up(x))), dim=-1)
