@@ -97,7 +97,8 @@ def test_python_blocks_run(document: Path, home: Path) -> None:
 
 
 def known_options(command: Any) -> set[str]:
-    return {option for parameter in command.params for option in parameter.opts}
+    own = {option for parameter in command.params for option in parameter.opts}
+    return own.union(*map(known_options, getattr(command, "commands", {}).values()))
 
 
 @pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)

@@ -54,25 +54,41 @@ def default_library() -> str:
 
 
 def open(
-    library: PathLike | None = None, *, model: str | None = None, device: str = "auto"
+    library: PathLike | None = None,
+    *,
+    model: str | None = None,
+    device: str = "auto",
+    precision: str = "auto",
 ) -> "Library":
     """Open a library, the default one if none is named; `index` creates it if it is missing.
 
     Raises LibraryError when the folder holds something else, or the library was made with another
     model than the one named here.
     """
-    return Library(default_library() if library is None else library, model=model, device=device)
+    uri = default_library() if library is None else library
+    return Library(uri, model=model, device=device, precision=precision)
 
 
 class Library:
     """A folder or an object-store URI with what framefind knows of a set of videos."""
 
-    def __init__(self, uri: PathLike, *, model: str | None = None, device: str = "auto") -> None:
-        """Use `open`. `device` is where the model runs: `auto`, `cpu` or `cuda`."""
+    def __init__(
+        self,
+        uri: PathLike,
+        *,
+        model: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+    ) -> None:
+        """Use `open`.
+
+        `device` is where the model runs: `auto`, `cpu` or `cuda`; `precision` that of a new
+        library's model: `auto`, `fp32`, `fp16` or `int8`.
+        """
         text = os.fspath(uri)
         self.uri = text if "://" in text else os.path.abspath(os.path.expanduser(text))
         self._wanted_model = models.full_name(model) if model else None
-        self._device = device
+        self._device, self._precision = device, precision
         self._opened: VectorIndex | None = None
         if "://" in self.uri or is_library(self.uri):
             return
@@ -151,9 +167,10 @@ class Library:
         _, files, sampler, views = _choice(paths, glob, exclude, sampler, views)
         tables = Tables.open(self.uri) if self.exists else None
         wanted = models.full_name(model or "mini")
-        encoder = (
-            self._model(tables.fingerprint, model) if tables else models.load(wanted, self._device)
-        )
+        if tables:
+            encoder = self._model(tables.fingerprint, model)
+        else:
+            encoder = models.load(wanted, self._device, self._precision)
         rows = tables.videos() if tables else []
         catalog = Catalog(rows, self._index_folder() / "files.json", sampler, views, retry)
         return plan(files, catalog, encoder, sampler, views)
@@ -175,7 +192,9 @@ class Library:
                 f"{len(missing)} videos are missing, {missing[0]} the first: bring them back or "
                 "`framefind prune` them, then reembed"
             )
-        beside = Library(f"{self.uri}.reembed", model=model, device=self._device)
+        beside = Library(
+            f"{self.uri}.reembed", model=model, device=self._device, precision=self._precision
+        )
         kinds = sorted({(row.sampler, row.views) for row in rows})
         report = None
         for sampler, views in kinds:
@@ -209,7 +228,7 @@ class Library:
         """The tables and the model, which passes its self-test before it fills a new library."""
         wanted = models.full_name(model) if model else self._wanted_model
         if not self.exists:
-            encoder = models.load(wanted or "mini", self._device)
+            encoder = models.load(wanted or "mini", self._device, self._precision)
             models.check(encoder)
             return Tables.create(self.uri, encoder.fingerprint), encoder
         tables = Tables.open(self.uri)
@@ -223,7 +242,13 @@ class Library:
                 f"{self.uri} was made with {made_with}, not {wanted}: leave --model out, or move "
                 f"it over with `framefind index --reembed --model {wanted}`"
             )
-        encoder = models.load(made_with, self._device)
+        made_at = fingerprint.get("precision", "auto")
+        if self._precision not in ("auto", made_at):
+            raise LibraryError(
+                f"{self.uri} was made with {made_with} at {made_at}, not {self._precision}: leave "
+                "--precision out, or move it over with `framefind index --reembed`"
+            )
+        encoder = models.reopen(fingerprint, self._device)
         if encoder.fingerprint != fingerprint:
             raise LibraryError(
                 f"{self.uri} was made with other weights or preprocessing of {made_with} than "

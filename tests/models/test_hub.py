@@ -29,7 +29,6 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[hubs.Hub]:
     """A hub with one repository per layout, `tiny/clip` and so on; this machine has none of it."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # between two tries
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -158,6 +157,8 @@ class TestTrouble:
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
         with pytest.raises(ModelError, match=r"OFFLINE.*`framefind models download tiny/clip`"):
             models.load("tiny/clip")
+        with pytest.raises(ModelError, match="download tiny/clip --precision int8`"):
+            models.load("tiny/clip", precision="int8")
         assert not hub.log
 
     def test_no_network_says_so_too(self, hub, monkeypatch):
@@ -235,7 +236,7 @@ class TestCommand:
 
     def test_downloads_and_repairs(self, known_here):
         done = self.run("download", "tiny")
-        assert (done.exit_code, done.stderr) == (0, "model tiny: ViT-T-1/tiny\n")
+        assert (done.exit_code, done.stderr) == (0, "model tiny: ViT-T-1/tiny\n")  # and no bars
         tower = Path(done.stdout.strip()) / "onnx/text_model.onnx"
         content = tower.read_bytes()
         tower.resolve().write_bytes(content[:-1])

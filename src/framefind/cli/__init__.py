@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from framefind import __version__
+from framefind.cli import models as models_command
 from framefind.cli import show
 from framefind.errors import FramefindError
 
@@ -22,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(models_command.app, name="models")
 
 LibraryOption = Annotated[
     str | None,
@@ -35,6 +38,9 @@ ModelOption = Annotated[
 ]
 DeviceOption = Annotated[
     str, typer.Option("--device", help="Where the model runs: auto, cpu or cuda.")
+]
+PrecisionOption = Annotated[
+    str, typer.Option("--precision", help="With a new library: fp32, fp16, int8 or auto.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
@@ -72,6 +78,7 @@ def index(
     ] = None,
     library: LibraryOption = None,
     model: ModelOption = None,
+    precision: PrecisionOption = "auto",
     device: DeviceOption = "auto",
     every: Annotated[
         float | None, typer.Option(metavar="S", help="A frame every S seconds (default: 1).")
@@ -109,7 +116,9 @@ def index(
 
     if not paths and not reembed:
         show.usage("name the videos, or folders of them")
-    opened = open(library, device=device)
+    opened = open(library, device=device, precision=precision)
+    if model:
+        models_command.say_full_name(model)
     sampler = _sampler(every, count, random, keyframes, shots)
     choice: dict[str, Any] = {
         "sampler": sampler,

@@ -71,7 +71,7 @@ def reopen(fingerprint: dict[str, str], device: str = "auto") -> Model:
 
 @cache
 def _load(name: str, device: str, precision: str, revision: str | None) -> Model:
-    from framefind.models import hub, towers
+    from framefind.models import towers
     from framefind.models.onnx import OnnxModel
 
     commit = ""
@@ -80,6 +80,8 @@ def _load(name: str, device: str, precision: str, revision: str | None) -> Model
     elif name.startswith("local-dir:"):
         pair = towers.read(Path(name.removeprefix("local-dir:")), precisions(precision, device))
     else:
+        from framefind.models import hub
+
         wanted = precisions(precision, device)
         folder = hub.cached(name, wanted, revision) or hub.download(name, wanted, revision)
         pair, commit = towers.read(folder, wanted), folder.name

@@ -5,7 +5,9 @@ work as they do elsewhere. Only ONNX graphs and JSON are downloaded, never pickl
 """
 
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from framefind.errors import ModelError
@@ -42,8 +44,7 @@ def download(name: str, precisions: Sequence[str], revision: str | None = None) 
     Files that are complete are kept; one whose content is not what the hub says is downloaded
     again. Raises ModelError when there is no such model, or no network.
     """
-    import huggingface_hub
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, snapshot_download
 
     repository, named = known.repository(name)
     try:
@@ -51,11 +52,11 @@ def download(name: str, precisions: Sequence[str], revision: str | None = None) 
         names = [sibling.rfilename for sibling in facts.siblings or ()]
         files = choose(names, precisions)
         for _ in range(2):
-            folder = Path(
-                huggingface_hub.snapshot_download(
+            with _bars_for_people():
+                got = snapshot_download(
                     repository, revision=revision or named, allow_patterns=list(files.names)
                 )
-            )
+            folder = Path(got)
             if not (damaged := _damaged(folder, files)):
                 return folder
             for file in damaged:
@@ -64,7 +65,8 @@ def download(name: str, precisions: Sequence[str], revision: str | None = None) 
     except LookupError as error:
         raise ModelError(f"model {name}: the repository {repository} {error}") from None
     except Exception as error:  # of huggingface_hub, or of the HTTP client that its version uses
-        raise _explained(name, repository, error) from None
+        at = f" --precision {precisions[0]}" if len(precisions) == 1 else ""
+        raise _explained(name, repository, f"framefind models download {name}{at}", error) from None
     raise ModelError(f"model {name}: {damaged[0].name} arrives damaged from {repository}")
 
 
@@ -102,7 +104,26 @@ def _damaged(folder: Path, files: Files) -> list[Path]:
     return found
 
 
-def _explained(name: str, repository: str, error: Exception) -> ModelError:
+@contextmanager
+def _bars_for_people() -> Iterator[None]:
+    """Progress on stderr, but not where that is a file or a pipe."""
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
+
+    if sys.stderr.isatty() or are_progress_bars_disabled():
+        yield
+        return
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        enable_progress_bars()
+
+
+def _explained(name: str, repository: str, command: str, error: Exception) -> ModelError:
     from huggingface_hub import constants, errors
 
     if isinstance(error, errors.GatedRepoError):
@@ -123,7 +144,7 @@ def _explained(name: str, repository: str, error: Exception) -> ModelError:
     why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else _first_line(error)
     return ModelError(
         f"model {name} is not wholly on this machine, and the hub does not give it ({why}): run "
-        f"`framefind models download {name}` where there is a network; what is complete is kept"
+        f"`{command}` where there is a network; what is complete is kept"
     )
 
 

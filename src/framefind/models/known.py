@@ -1,8 +1,6 @@
 """The models that people name: their names, where their towers lie, and what they are worth."""
 
-import difflib
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -38,6 +36,8 @@ class Known:
 @cache
 def table() -> tuple[Known, ...]:
     """The known models on the hub; `mini` is not among them."""
+    import tomllib
+
     rows = tomllib.loads((_SHIPPED / "known.toml").read_text("utf-8"))["model"]
     return tuple(Known(**{**row, "also": tuple(row.get("also", ()))}) for row in rows)
 
@@ -97,6 +97,8 @@ def repository(full: str) -> tuple[str, str | None]:
 
 def suggestions(name: str) -> str:
     """What to say to someone who named an unknown model."""
+    import difflib
+
     names = ["mini", *shipped(), *(one for row in table() for one in row.names)]
     wanted = name.removeprefix("hf-hub:").partition("@")[0].casefold()
     folded = {one.casefold(): one for one in names}
