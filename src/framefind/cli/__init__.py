@@ -45,6 +45,12 @@ PrecisionOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 
 
+_MINI = (
+    "this library uses mini, our own small model: good for everyday scenes, sports, animals, "
+    "vehicles and food in plain words; for fine distinctions choose one of `framefind models`"
+)
+
+
 def main() -> None:
     """Run the command line and exit: 0 done, 1 error, 2 usage, 3 some videos failed."""
     try:
@@ -119,6 +125,7 @@ def index(
     opened = open(library, device=device, precision=precision)
     if model:
         models_command.say_full_name(model)
+    new = not opened.exists
     sampler = _sampler(every, count, random, keyframes, shots)
     choice: dict[str, Any] = {
         "sampler": sampler,
@@ -142,6 +149,8 @@ def index(
         show.say("stopped; what was done is kept, run it again to go on")
         raise typer.Exit(130) from None
     show.print_report(report, as_json)
+    if new and report.frames and (model or "mini").startswith("mini"):
+        show.say(_MINI)
     if report.failed:
         raise typer.Exit(3)
 
