@@ -2,6 +2,7 @@
 
 import fnmatch
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -222,19 +223,23 @@ def matches(video: Video | IndexedVideo, wanted: Iterable[str]) -> bool:
 
 
 def matcher(wanted: Iterable[str]) -> Callable[[Video | IndexedVideo], bool]:
-    """What `matches` does, for many videos: patterns are resolved on the disk once."""
-    patterns = [(pattern, _whole(pattern)) for pattern in wanted]
+    """What `matches` does, for many videos: patterns are resolved and compiled once."""
+    names = {*wanted}
+    wholes = {_whole(name) for name in names}
+    folders = tuple(os.path.join(whole, "") for whole in wholes)
+    globs = [fnmatch.translate(os.path.normcase(name)) for name in names]
+    like = re.compile("|".join(globs) or r"(?!)").match
 
     def found(video: Video | IndexedVideo) -> bool:
-        return any(
-            _names(video, pattern, whole)
-            or any(
-                path.startswith(os.path.join(whole, "")) or fnmatch.fnmatch(name, pattern)
-                for path in (video.path, *video.copies)
-                for name in (path, os.path.basename(path))
-            )
-            for pattern, whole in patterns
-        )
+        if video.video_id in names:
+            return True
+        for path in (video.path, *video.copies):
+            name = os.path.basename(path)
+            if path in wholes or name in names or path.startswith(folders):
+                return True
+            if like(os.path.normcase(path)) or like(os.path.normcase(name)):
+                return True
+        return False
 
     return found
 

@@ -1,5 +1,6 @@
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from indexes import film, unit, write
 from numpy.typing import NDArray
 
 from framefind import moments
+from framefind.confidence import Neutral
+from framefind.search import Filters, Search
 from framefind.vectors import Scores, Timeline, VectorIndex
 from framefind.vectors.scan import encode, kernel
 
@@ -36,7 +39,7 @@ def exact(index: VectorIndex, query: NDArray[np.float32], line: Timeline) -> NDA
 
 
 @given(cases(), st.sampled_from([3.0, 23.0, 100.0, 1000.0]), st.none() | st.floats(-100, 100))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_decisions_are_those_of_the_exact_product(case, scale, least):
     films, dead, query = case
     with tempfile.TemporaryDirectory() as folder:
@@ -58,7 +61,7 @@ def test_decisions_are_those_of_the_exact_product(case, scale, least):
 
 
 @given(cases(), st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_of_some_frames_they_are_those_of_all(case, data):
     films, dead, query = case
     with tempfile.TemporaryDirectory() as folder:
@@ -111,3 +114,23 @@ def test_codes_restore_vectors_within_their_errors(d):
     assert (np.linalg.norm(restored, axis=1) <= lengths).all()
     assert (np.linalg.norm(vectors - restored, axis=1) <= errors).all()
     assert (errors < 0.05).all()
+
+
+@pytest.mark.parametrize("by", ["moment", "video"])
+@pytest.mark.parametrize(
+    "filters", [Filters(), Filters(min_score=1.0), Filters(min_confidence=0.1)], ids=str
+)
+@given(cases(), st.sampled_from([3.0, 23.0, 300.0]), st.integers(1, 9), st.integers(0, 9))
+@settings(max_examples=8, deadline=None)
+def test_pages_are_those_of_the_exact_product(by, filters, case, scale, limit, offset):
+    films, dead, query = case
+    d = len(query)
+    neutral = Neutral(True, np.zeros(d, np.float32), np.eye(d, dtype=np.float32)[:2])
+    model = SimpleNamespace(scale=scale, neutral=neutral)
+    with tempfile.TemporaryDirectory() as folder:
+        index = write(Path(folder), films, dead)
+        scanned = Search(index, model, query, filters).page(limit, offset, by, "softmax")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("framefind.vectors.scan.kernel", lambda: None)
+            whole = Search(index, model, query, filters).page(limit, offset, by, "softmax")
+    assert scanned == whole
