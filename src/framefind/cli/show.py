@@ -62,7 +62,9 @@ def table(*names: str) -> Callable[..., None]:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*names, box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold")  # a path is not cut: its end is what tells most
 
     def add(*row: str) -> None:
         if row:
@@ -179,14 +181,15 @@ def progress() -> "Iterator[Callable[[Progress], None]]":
 
     from framefind.export import clock
 
-    columns = (BarColumn(), TextColumn("{task.completed}/{task.total} videos  {task.description}"))
+    columns = (BarColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
+        task = bar.add_task("looking for videos", total=None)
 
         def show(now: "Progress") -> None:
             seconds = max(now.seconds, 1e-9)
             left = "" if now.left is None else f"  {clock(round(now.left))} left"
-            said = f"{now.frames / seconds:.0f} frames/s  {now.video_seconds / seconds:.0f}×{left}"
+            speed = f"{now.frames / seconds:.0f} frames/s  {now.video_seconds / seconds:.0f}×"
+            said = f"{now.done}/{now.total} videos  {speed}{left}"
             bar.update(task, completed=now.done, total=now.total, description=said)
             if now.trouble:
                 bar.console.print(f"{now.path}: {now.trouble}", markup=False, highlight=False)
