@@ -19,7 +19,7 @@ from framefind.moments import Moment, Page
 from framefind.paths import File, is_library, opened, stored, walk
 from framefind.search import EVERY, Filters, Search, matches, one
 from framefind.tables import Tables, Upkeep, Video, holds_others, latest_versions
-from framefind.tables.store import lock
+from framefind.tables.store import is_local, lock
 from framefind.vectors import VectorIndex, refresh
 from framefind.views import Box
 
@@ -86,11 +86,11 @@ class Library:
         library's model: `auto`, `fp32`, `fp16` or `int8`.
         """
         text = os.fspath(uri)
-        self.uri = text if "://" in text else os.path.abspath(os.path.expanduser(text))
+        self.uri = text if not is_local(text) else os.path.abspath(os.path.expanduser(text))
         self._wanted_model = models.full_name(model) if model else None
         self._device, self._precision = device, precision
         self._opened: VectorIndex | None = None
-        if "://" in self.uri or is_library(self.uri):
+        if not is_local(self.uri) or is_library(self.uri):
             return
         if is_library(f"{self.uri}.old") and not Path(self.uri).exists():
             Path(f"{self.uri}.old").rename(self.uri)  # `reembed` was stopped in between
@@ -129,12 +129,8 @@ class Library:
         """
         from framefind.indexing import Indexer, Report
         from framefind.indexing.catalog import Catalog
-        from framefind.video.samplers import Sampler
-        from framefind.views import Views
 
-        sampler, views = Sampler.parse(sampler).name, Views.parse(views).name
-        named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-        files = list(walk(named, glob, exclude))
+        named, files, sampler, views = _choice(paths, glob, exclude, sampler, views)
         if not files and not self.exists:
             return Report()
         with lock(self.uri):
@@ -182,7 +178,7 @@ class Library:
         place; until then this one keeps answering. Raises LibraryError when videos are missing or
         fail, since their moments would be lost.
         """
-        if "://" in self.uri:
+        if not is_local(self.uri):
             raise LibraryError(
                 f"{self.uri}: only a library on a disk can be moved to another model"
             )
@@ -398,7 +394,7 @@ class Library:
             dict(sorted(Counter(row.status for row in rows).items())),
             sum(row.frames for row in rows),
             sum(row.duration or 0 for row in rows if row.segments) / 3600,
-            0 if "://" in self.uri else _size(Path(self.uri)),
+            _size(Path(self.uri)) if is_local(self.uri) else 0,
             index is not None and index.versions == tables.versions(),
         )
 
@@ -447,7 +443,7 @@ class Library:
     def _index_folder(self) -> Path:
         """In the library, or in the user's cache where that cannot be written."""
         folder = Path(self.uri, "index")
-        if "://" not in self.uri and os.access(folder if folder.exists() else self.uri, os.W_OK):
+        if is_local(self.uri) and os.access(folder if folder.exists() else self.uri, os.W_OK):
             return folder
         from platformdirs import user_cache_path
 
@@ -463,7 +459,7 @@ class Library:
     def _index(self) -> VectorIndex:
         """The vector index, as new as the tables."""
         index = self._opened_index()
-        versions = latest_versions(self.uri) if "://" not in self.uri else None
+        versions = latest_versions(self.uri) if is_local(self.uri) else None
         if index is None or index.versions != versions:
             self._opened = index = refresh(self._index_folder(), Tables.open(self.uri))
         return index
@@ -480,9 +476,9 @@ def _choice(
     from framefind.video.samplers import Sampler
     from framefind.views import Views
 
+    sampler, views = Sampler.parse(sampler).name, Views.parse(views).name  # before a long walk
     named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    files = list(walk(named, glob, exclude))
-    return named, files, Sampler.parse(sampler).name, Views.parse(views).name
+    return named, list(walk(named, glob, exclude)), sampler, views
 
 
 def _size(folder: Path) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from framefind import models
 from framefind.errors import FramefindError
 from framefind.library import open
+from framefind.tables.store import is_local
 
 _NEEDED = ("av", "onnxruntime", "tokenizers", "numpy", "pyarrow", "deltalake", "pillow")
 
@@ -76,7 +77,7 @@ def _library(library: str | None) -> str:
 
 def _disk(library: str | None) -> str:
     uri = open(library).uri
-    if "://" in uri:
+    if not is_local(uri):
         return "the library is in an object store"
     folder = next(parent for parent in (Path(uri), *Path(uri).parents) if parent.exists())
     free = shutil.disk_usage(folder).free
