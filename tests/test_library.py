@@ -399,6 +399,20 @@ class TestReembed:
             library.reembed("mini")
         assert len(library.videos()) == 4
 
+    @pytest.mark.parametrize("content", ["broken", "another"])
+    def test_loses_no_video_however_often_it_is_run(self, copied_clips, tmp_path, content):
+        library = framefind.open(tmp_path / "l")
+        library.index(copied_clips, **CHOICE)
+        clip = copied_clips / "a.mp4"
+        if content == "broken":
+            clip.write_bytes(clip.read_bytes()[:300])
+        else:
+            write_clip(clip, [61])
+        for _ in range(2):
+            with pytest.raises(LibraryError, match=r"nothing was changed: .*a\.mp4"):
+                library.reembed("mini")
+        assert len([row for row in library.videos() if row.segments]) == 4
+
 
 def test_real_photographs_are_found_by_what_they_show(tmp_path):
     data = pytest.importorskip("skimage.data")

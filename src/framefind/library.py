@@ -202,7 +202,12 @@ class Library:
                 if os.path.lexists(opened(path))
             ]
             run = beside.index(
-                paths, model=model, sampler=sampler, views=views, on_progress=on_progress
+                paths,
+                model=model,
+                sampler=sampler,
+                views=views,
+                retry=True,
+                on_progress=on_progress,
             )
             report = run if report is None else report.joined(run)
         if report is None:
@@ -211,6 +216,12 @@ class Library:
             path, reason = next(iter(report.failed.items()))
             raise LibraryError(f"nothing was changed: {path} could not be embedded again: {reason}")
         with lock(self.uri):
+            again = {row.video_id for row in beside.videos() if row.segments}
+            lost = [row.path for row in self.videos() if row.segments and row.video_id not in again]
+            if lost:  # it failed in an earlier run, or was indexed meanwhile
+                raise LibraryError(
+                    f"nothing was changed: {lost[0]} is not embedded again: index it, then reembed"
+                )
             old = Path(f"{self.uri}.old")
             Path(self.uri).rename(old)
             Path(beside.uri).rename(self.uri)
