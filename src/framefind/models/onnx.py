@@ -1,7 +1,6 @@
 """ONNX models: two towers that ONNX Runtime runs, and a tokenizer; no torch."""
 
-import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,8 @@ from numpy.typing import NDArray
 from framefind.confidence import Neutral
 from framefind.errors import ModelError
 from framefind.models.hashes import weights_hash
-from framefind.models.towers import Texts, Towers
+from framefind.models.tokens import open_tokenizer, tokens
+from framefind.models.towers import Towers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _BATCH = 64  # inputs per run: more gain nothing on a CPU and cost memory
 _OUTPUTS = ("image_embeds", "text_embeds", "embedding", "pooler_output")
 _TYPES = {"tensor(int32)": np.int32, "tensor(int64)": np.int64, "tensor(float16)": np.float16}
-_PUNCTUATION = str.maketrans("_", " ", string.punctuation.replace("_", ""))
 
 
 class OnnxModel:
@@ -94,7 +93,7 @@ class OnnxModel:
         if not texts:
             return np.empty((0, self.dimensions), np.float32)
         tower = self._text_tower
-        ids, mask = _tokens(self._tokenizer, self._towers.texts, texts)
+        ids, mask = tokens(self._tokenizer, self._towers.texts, texts)
         known = {"input_ids": ids, "text": ids, "attention_mask": mask}
         inputs = tower.get_inputs()
         if unknown := [given.name for given in inputs if given.name not in known]:
@@ -149,55 +148,7 @@ class OnnxModel:
 
     @cached_property
     def _tokenizer(self) -> "Tokenizer":
-        return _tokenizer(self._towers.texts)
-
-
-def _tokenizer(texts: Texts) -> "Tokenizer":
-    from tokenizers import Tokenizer
-
-    try:
-        tokenizer = Tokenizer.from_file(str(texts.tokenizer))
-    except Exception as error:  # it raises nothing more precise
-        raise ModelError(f"{texts.tokenizer}: cannot be read: {error}") from None
-    tokenizer.enable_truncation(texts.max_tokens)
-    tokenizer.no_padding()
-    if texts.pad is not None:
-        if (pad := tokenizer.token_to_id(texts.pad)) is None:
-            raise ModelError(f"{texts.tokenizer}: has no token {texts.pad!r} to pad with")
-        side = "left" if texts.pad_left else "right"
-        tokenizer.enable_padding(
-            direction=side, pad_id=pad, pad_token=texts.pad, length=texts.max_tokens
-        )
-    return tokenizer
-
-
-def _tokens(
-    tokenizer: "Tokenizer", how: Texts, texts: Sequence[str]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids and attention mask, int64 (n, length)."""
-    cleaned = [_clean(text, how.clean) for text in texts]
-    encodings = tokenizer.encode_batch(cleaned, add_special_tokens=how.special_tokens)
-    if how.pad is not None:
-        ids = np.array([encoding.ids for encoding in encodings], np.int64)
-        if not how.masked:
-            return ids, np.ones_like(ids)
-        return ids, np.array([encoding.attention_mask for encoding in encodings], np.int64)
-    unknown = tokenizer.token_to_id("[UNK]") or 0  # a text of no token at all
-    rows = [encoding.ids or [unknown] for encoding in encodings]
-    ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
-    mask = np.zeros_like(ids)
-    for row, tokens in enumerate(rows):
-        ids[row, : len(tokens)] = tokens
-        mask[row, : len(tokens)] = 1
-    return ids, mask
-
-
-def _clean(text: str, how: str) -> str:
-    if not how:
-        return text
-    if how == "canonical":  # as SigLIP was trained: big_vision's prompt_engineering.py
-        text = " ".join(text.translate(_PUNCTUATION).split())
-    return text.lower()
+        return open_tokenizer(self._towers.texts)
 
 
 def _read_neutral(file: "Path | None", dimensions: int) -> Neutral | None:
