@@ -242,21 +242,28 @@ class Library:
         return tables, self._model(tables.fingerprint, wanted)
 
     def _model(self, fingerprint: dict[str, str], wanted: str | None = None) -> models.Model:
-        """The model that made the library's vectors. Raises LibraryError if it is another now."""
+        """The model that made the library's vectors, or another one of the same checkpoint.
+
+        Raises LibraryError if its vectors cannot be compared with those of the library.
+        """
         made_with, wanted = fingerprint["model"], wanted or self._wanted_model
-        if wanted and wanted != made_with:
-            raise LibraryError(
-                f"{self.uri} was made with {made_with}, not {wanted}: leave --model out, or move "
-                f"it over with `framefind index --reembed --model {wanted}`"
-            )
         made_at = fingerprint.get("precision", "auto")
-        if self._precision not in ("auto", made_at):
+        if wanted and wanted != made_with:
+            local = wanted.startswith("local-dir:") and "source" in fingerprint
+            encoder = models.load(wanted, self._device, self._precision) if local else None
+            if encoder is None or not models.interchangeable(fingerprint, encoder.fingerprint):
+                raise LibraryError(
+                    f"{self.uri} was made with {made_with}, not {wanted}: leave --model out, or "
+                    f"move it over with `framefind index --reembed --model {wanted}`"
+                )
+            return encoder
+        if self._precision not in ("auto", made_at) and "runtime" not in fingerprint:
             raise LibraryError(
                 f"{self.uri} was made with {made_with} at {made_at}, not {self._precision}: leave "
                 "--precision out, or move it over with `framefind index --reembed`"
             )
-        encoder = models.reopen(fingerprint, self._device)
-        if encoder.fingerprint != fingerprint:
+        encoder = models.reopen(fingerprint, self._device, self._precision)
+        if not models.interchangeable(fingerprint, encoder.fingerprint):
             raise LibraryError(
                 f"{self.uri} was made with other weights or preprocessing of {made_with} than "
                 f"those here: bring them back, or `framefind index --reembed --model {made_with}`"

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from framefind import models
 from framefind.cli.models import app
 from framefind.errors import ModelError
-from framefind.models import known
+from framefind.models import known, towers
 from framefind.models.hub import cached
 
 known_table = known.table()
@@ -107,11 +107,11 @@ class TestDownload:
         )  # fmt: skip
         model = models.load("tiny/clip")
         vectors = model.embed_images(PICTURES)
-        kept = cached("tiny/clip", ["fp32"])
+        kept = cached("tiny/clip", None, towers.choose)
         data = kept / "onnx/vision_model.onnx_data"
         before = model.fingerprint["weights"]
         data.unlink()
-        assert cached("tiny/clip", ["fp32"]) is None
+        assert cached("tiny/clip", None, towers.choose) is None
         found = again("tiny/clip")
         np.testing.assert_array_equal(found.embed_images(PICTURES), vectors)
         assert found.fingerprint["weights"] == before
@@ -144,7 +144,7 @@ class TestTrouble:
     def test_a_damaged_cache_heals(self, hub, harm):
         model = models.load("tiny/siglip")
         vectors = model.embed_images(PICTURES)
-        tower = cached("tiny/siglip", ["fp32"]) / "onnx/vision_model.onnx"
+        tower = cached("tiny/siglip", None, towers.choose) / "onnx/vision_model.onnx"
         content = bytearray(tower.read_bytes())
         content[-1] ^= 1
         tower.resolve().unlink()
@@ -180,7 +180,7 @@ class TestTrouble:
     def test_a_repository_without_towers(self, hub):
         hubs.write(hub.folder / "tiny/torch/config.json", {})
         (hub.folder / "tiny/torch/model.safetensors").write_bytes(b"weights")
-        with pytest.raises(ModelError, match="tiny/torch has no ONNX towers"):
+        with pytest.raises(ModelError, match="tiny/torch has no ONNX towers .* and has no checkpoint"):
             models.load("tiny/torch")
 
 

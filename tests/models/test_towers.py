@@ -195,7 +195,7 @@ class TestRefuses:
     def test_a_precision_that_is_not_there(self, tmp_path):
         with pytest.raises(ModelError, match="has no int8 towers, only fp32"):
             load(hubs.open_clip(tmp_path), precision="int8")
-        with pytest.raises(ModelError, match="'int4': use auto, fp32, fp16, int8"):
+        with pytest.raises(ModelError, match="'int4': use auto, fp32, fp16, bf16 or int8"):
             load(tmp_path, precision="int4")
         with pytest.raises(ModelError, match="one precision only"):
             models.load("mini", precision="int8")

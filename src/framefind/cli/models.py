@@ -48,7 +48,7 @@ def list_models(
 
 def _rows() -> list[dict[str, Any]]:
     from framefind import models
-    from framefind.models import hub, known
+    from framefind.models import known
 
     newest = models.full_name("mini")
     rows: list[dict[str, Any]] = []
@@ -60,10 +60,9 @@ def _rows() -> list[dict[str, Any]]:
         rows.append({"name": name, "alias": alias, **facts, **empty, "best": False, "here": True})
     best = known.best_per_cost(known.table())
     for row in known.table():
-        here = any(hub.cached(row.name, [precision]) for precision in ("fp32", "fp16", "int8"))
         keys = ("name", "alias", "size", "dimensions", "licence", "parameters", "gmacs", "recall")
         facts = {key: getattr(row, key) for key in (*keys, "repository")}
-        rows.append({**facts, "best": row.name in best, "here": here})
+        rows.append({**facts, "best": row.name in best, "here": models.is_here(row.name)})
     return rows
 
 
@@ -71,13 +70,8 @@ def _rows() -> list[dict[str, Any]]:
 def download(name: NameArgument, precision: PrecisionOption = "auto") -> None:
     """Download a model, or complete and repair one that was downloaded before."""
     from framefind import models
-    from framefind.errors import ModelError
-    from framefind.models import hub, known
 
-    full = say_full_name(name)
-    if full in known.shipped() or full.startswith("local-dir:"):
-        raise ModelError(f"{full} is on this machine already; only models of the hub download")
-    print(hub.download(full, models.precisions(precision, "auto")))
+    print(models.download(say_full_name(name), precision))
 
 
 @app.command()

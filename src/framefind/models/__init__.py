@@ -1,14 +1,17 @@
 """Models: pairs of encoders, image and text, into one space; found by name.
 
 `mini` is our own and ships with the package; known names and repositories of the Hugging Face hub
-are downloaded; `local-dir:/path` is a folder of ONNX towers. docs/models.md describes them.
+are downloaded; `local-dir:/path` is a folder. ONNX Runtime runs what comes as ONNX, and PyTorch,
+where the extra [torch] is installed, every other checkpoint. docs/models.md describes them.
 """
 
 import json
 import os
+from collections.abc import Collection
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from hashlib import blake2b
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -17,9 +20,21 @@ from numpy.typing import NDArray
 
 from framefind.confidence import Neutral
 from framefind.errors import ModelError
+from framefind.models import checkpoints, known, towers
 from framefind.models.known import full_name, shipped
 
-__all__ = ["Model", "check", "full_name", "load", "neutral", "precisions", "reopen", "shipped"]
+__all__ = [
+    "Model",
+    "check",
+    "download",
+    "full_name",
+    "interchangeable",
+    "is_here",
+    "load",
+    "neutral",
+    "reopen",
+    "shipped",
+]
 
 _SHIPPED = Path(__file__).parent
 
@@ -55,51 +70,183 @@ def load(
 ) -> Model:
     """Load a model by name; its towers are opened when they are first used.
 
-    A model of the hub that is not on this machine is downloaded. `device` is `auto`, `cpu` or
-    `cuda`; `precision` is `fp32`, `fp16`, `int8` or `auto`: fp16 on a GPU and fp32 elsewhere, or
-    what there is; `revision` is a commit of the hub. Raises ModelError when there is no such
-    model, precision or device, or it cannot be downloaded.
+    A model of the hub that is not on this machine is downloaded. `device` is `auto`, `cpu`, `cuda`,
+    `cuda:1` and so on, or `mps`; `precision` is `fp32`, `fp16`, `bf16`, `int8` or `auto`, which the
+    hardware decides; `revision` is a commit of the hub. ONNX Runtime runs what has ONNX towers;
+    PyTorch the rest, and what the former cannot: `bf16`, `mps`, and `cuda` where it has none.
+
+    Raises ModelError when there is no such model, precision or device, it cannot be downloaded, or
+    it needs the extra [torch].
     """
-    return _load(full_name(name), device, precision, revision)
+    return _load(full_name(name), device, precision, revision, "")
 
 
-def reopen(fingerprint: dict[str, str], device: str = "auto") -> Model:
-    """Load the model that made a library's vectors: at their precision and revision."""
-    precision, revision = fingerprint.get("precision", "auto"), fingerprint.get("revision")
-    return load(fingerprint["model"], device, precision, revision)
+def reopen(fingerprint: dict[str, str], device: str = "auto", precision: str = "auto") -> Model:
+    """Load the model that made a library's vectors, at their revision.
+
+    ONNX towers also at their precision; PyTorch chooses one for the device unless it is given.
+    """
+    runtime = fingerprint.get("runtime", "onnx")
+    if runtime == "onnx":
+        precision = fingerprint.get("precision", "auto")
+    elif not _has_torch():
+        raise ModelError(
+            f"model {fingerprint['model']}: PyTorch made these vectors: {checkpoints.INSTALL}, or "
+            f"run `framefind models export {fingerprint['model']} DIR` where that is installed and "
+            "search with --model local-dir:DIR"
+        )
+    return _load(fingerprint["model"], device, precision, fingerprint.get("revision"), runtime)
+
+
+def interchangeable(made: dict[str, str], here: dict[str, str]) -> bool:
+    """Whether vectors of two fingerprints may be compared: they are of the same model.
+
+    That is the same towers; or towers of the same checkpoint, `source`, run by PyTorch or exported
+    by us, neither at int8. Vectors of those have a cosine of at least 0.99, less their mean
+    (docs/models.md).
+    """
+    if made == here:
+        return True
+    source = made.get("source")
+    exact = "int8" not in (made.get("precision"), here.get("precision"))
+    return source is not None and source == here.get("source") and exact
 
 
 @cache
-def _load(name: str, device: str, precision: str, revision: str | None) -> Model:
-    from framefind.models import towers
+def _load(name: str, device: str, precision: str, revision: str | None, runtime: str) -> Model:
     from framefind.models.onnx import OnnxModel
 
-    commit = ""
     if name in shipped():
         pair = towers.read(_SHIPPED / name)
-    elif name.startswith("local-dir:"):
-        pair = towers.read(Path(name.removeprefix("local-dir:")), precisions(precision, device))
+        _check_precision(name, precision, pair.precision)
+        return OnnxModel(name, pair, device)
+    choosers = _choosers(device, precision, runtime)
+    commit = ""
+    if name.startswith("local-dir:"):
+        folder = Path(name.removeprefix("local-dir:"))
     else:
-        from framefind.models import hub
+        folder = _cached(name, choosers, revision) or _download(name, choosers, revision, precision)
+        commit = folder.name
+    found = _runtime(folder, choosers)
+    if found == "torch":
+        from framefind.models.pytorch import TorchModel
 
-        wanted = precisions(precision, device)
-        folder = hub.cached(name, wanted, revision) or hub.download(name, wanted, revision)
-        pair, commit = towers.read(folder, wanted), folder.name
-    if precision not in ("auto", pair.precision):
-        raise ModelError(f"model {name} comes at one precision only: leave it to auto")
+        return TorchModel(name, checkpoints.read(folder), device, precision, commit)
+    pair = towers.read(folder, choosers.get("onnx", towers.choose))
+    _check_precision(name, precision, pair.precision)
     return OnnxModel(name, pair, device, commit)
 
 
-def precisions(precision: str, device: str) -> list[str]:
-    """The precisions that will do, best first. Raises ModelError for an unknown one."""
-    from framefind.models.onnx import providers
-    from framefind.models.towers import PRECISIONS
+def _check_precision(name: str, wanted: str, found: str) -> None:
+    if wanted not in ("auto", found):
+        only = found or "one precision"
+        raise ModelError(f"model {name} comes at {only} only: leave --precision to auto")
 
-    if precision in PRECISIONS:
+
+_Choosers = dict[str, towers.Choose]
+"""For each runtime that may be taken, best first, what chooses its files."""
+
+
+def _choosers(device: str, precision: str, runtime: str = "") -> _Choosers:
+    """Raises ModelError for a precision or device that is unknown, or that only torch has."""
+    wanted = precisions(precision, device)
+    torch_only = runtime == "torch" or precision == "bf16" or device.startswith(("cuda:", "mps"))
+    if device == "cuda" and not runtime:
+        torch_only = _has_torch() and not _onnx_has_cuda()
+    if torch_only:
+        if not _has_torch():
+            what = f"precision {precision}" if precision == "bf16" else f"device {device}"
+            raise ModelError(f"{what} needs torch: {checkpoints.INSTALL}")
+        return {"torch": checkpoints.choose}
+    onnx = partial(towers.choose, precisions=wanted)
+    if runtime == "onnx" or precision == "int8":
+        return {"onnx": onnx}
+    return {"onnx": onnx, "torch": checkpoints.choose if _has_torch() else checkpoints.refuse}
+
+
+def _has_torch() -> bool:
+    return all(find_spec(name) for name in ("torch", "transformers"))
+
+
+def _onnx_has_cuda() -> bool:
+    import onnxruntime
+
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
+def _any_of(choosers: _Choosers, names: Collection[str]) -> tuple[str, towers.Files]:
+    """The first runtime that has its files among the names, and those. Raises LookupError."""
+    reasons = []
+    for runtime, chooser in choosers.items():
+        try:
+            return runtime, chooser(names)
+        except LookupError as error:
+            reasons.append(str(error))
+    raise LookupError(", and ".join(reasons))
+
+
+def _runtime(folder: Path, choosers: _Choosers) -> str:
+    """The runtime for a model's folder. Raises ModelError."""
+    names = towers.files_in(folder)
+    if "manifest.json" in names:
+        return "onnx"
+    try:
+        return _any_of(choosers, names)[0]
+    except LookupError as error:
+        if {"config.json", "open_clip_config.json"}.isdisjoint(names):
+            towers.read(folder)  # says what is expected
+        raise ModelError(f"{folder} {error}") from None
+
+
+def _cached(name: str, choosers: _Choosers, revision: str | None = None) -> Path | None:
+    """The folder of a model of the hub, if it is on this machine for one of the runtimes."""
+    from framefind.models import hub
+
+    for runtime, chooser in choosers.items():
+        repository, named = known.repository(name, runtime)
+        if folder := hub.cached(repository, revision or named, chooser):
+            return folder
+    return None
+
+
+def _download(
+    name: str, choosers: _Choosers, revision: str | None = None, precision: str = "auto"
+) -> Path:
+    from framefind.models import hub
+
+    if known.is_known(name):  # each runtime has a repository of its own: take the best
+        choosers = dict([*choosers.items()][:1])
+    repository, named = known.repository(name, [*choosers][-1])
+    wanted = revision or named
+    return hub.download(
+        name, repository, wanted, lambda names: _any_of(choosers, names)[1], precision
+    )
+
+
+def download(name: str, precision: str = "auto") -> Path:
+    """Download a model by name, or complete and repair one that was; gives its folder.
+
+    Raises ModelError as `load` does, and for models that are not of the hub.
+    """
+    full = full_name(name)
+    if full in shipped() or full.startswith("local-dir:"):
+        raise ModelError(f"{full} is on this machine already; only models of the hub download")
+    return _download(full, _choosers("auto", precision), None, precision)
+
+
+def is_here(name: str) -> bool:
+    """Whether a known model is on this machine, at any precision."""
+    runtimes: _Choosers = {"onnx": towers.choose, "torch": checkpoints.choose}
+    return _cached(name, runtimes) is not None
+
+
+def precisions(precision: str, device: str) -> list[str]:
+    """The precisions of ONNX towers that will do, best first. Raises ModelError."""
+    if precision in (*towers.PRECISIONS, "bf16"):
         return [precision]
     if precision != "auto":
-        raise ModelError(f"precision {precision!r}: use auto, {', '.join(PRECISIONS)}")
-    on_gpu = len(providers(device)) > 1
+        raise ModelError(f"precision {precision!r}: use auto, fp32, fp16, bf16 or int8")
+    on_gpu = device in ("auto", "cuda") and _onnx_has_cuda()
     return ["fp16", "fp32", "int8"] if on_gpu else ["fp32", "fp16", "int8"]
 
 

@@ -1,60 +1,61 @@
 """Models on the Hugging Face hub: found in its cache on this machine, else downloaded.
 
 Everything goes through huggingface_hub, so that HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE
-work as they do elsewhere. Only ONNX graphs and JSON are downloaded, never pickles.
+work as they do elsewhere. Only what a runtime chooses is downloaded.
 """
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from framefind.errors import ModelError
 from framefind.models import known
+from framefind.models.checkpoints import INSTALL, missing
 from framefind.models.hashes import sha256
-from framefind.models.towers import Files, choose
+from framefind.models.towers import Choose, Files
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LOCATION = re.compile(rb"\n\x08location\x12(.)", re.DOTALL)  # StringStringEntryProto in onnx.proto
 _GRAPH = 1 << 25  # bytes; a graph whose weights lie outside of it is smaller
 
 
-def cached(name: str, precisions: Sequence[str], revision: str | None = None) -> Path | None:
-    """The folder of a model by its full name, if all of it is here; no network is asked.
+def cached(repository: str, revision: str | None, chooser: Choose) -> Path | None:
+    """The folder of a repository, if all that is chosen of it is here; no network is asked.
 
-    `revision` is a commit that goes before the one in the name.
+    `revision` is a commit, branch or tag; None is the newest that was downloaded.
     """
     from huggingface_hub import constants
 
-    repository, named = known.repository(name)
     place = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
-    wanted = revision or named or "main"
+    wanted = revision or "main"
     try:
         commit = (place / "refs" / wanted).read_text("ascii").strip()
     except OSError:
         commit = wanted
     folder = place / "snapshots" / commit
-    return folder if _is_whole(folder, precisions) else None
+    return folder if _is_whole(folder, chooser) else None
 
 
-def download(name: str, precisions: Sequence[str], revision: str | None = None) -> Path:
-    """Download what is missing of a model, by its full name, and check all of it.
+def download(
+    name: str, repository: str, revision: str | None, chooser: Choose, precision: str = "auto"
+) -> Path:
+    """Download what is missing of what is chosen of a model's repository, and check all of it.
 
     Files that are complete are kept; one whose content is not what the hub says is downloaded
     again. Raises ModelError when there is no such model, or no network.
     """
     from huggingface_hub import HfApi, snapshot_download
 
-    repository, named = known.repository(name)
     try:
-        facts = HfApi().model_info(repository, revision=revision or named)
-        names = [sibling.rfilename for sibling in facts.siblings or ()]
-        files = choose(names, precisions)
+        facts = HfApi().model_info(repository, revision=revision)
+        files = chooser([sibling.rfilename for sibling in facts.siblings or ()])
         for _ in range(2):
             with _bars_for_people():
                 got = snapshot_download(
-                    repository, revision=revision or named, allow_patterns=list(files.names)
+                    repository, revision=revision, allow_patterns=list(files.names)
                 )
             folder = Path(got)
             if not (damaged := _damaged(folder, files)):
@@ -65,23 +66,24 @@ def download(name: str, precisions: Sequence[str], revision: str | None = None) 
     except LookupError as error:
         raise ModelError(f"model {name}: the repository {repository} {error}") from None
     except Exception as error:  # of huggingface_hub, or of the HTTP client that its version uses
-        at = f" --precision {precisions[0]}" if len(precisions) == 1 else ""
+        at = "" if precision == "auto" else f" --precision {precision}"
         raise _explained(name, repository, f"framefind models download {name}{at}", error) from None
     raise ModelError(f"model {name}: {damaged[0].name} arrives damaged from {repository}")
 
 
-def _is_whole(folder: Path, precisions: Sequence[str]) -> bool:
-    """Whether the towers and their settings are in a snapshot, undamaged."""
+def _is_whole(folder: Path, chooser: Choose) -> bool:
+    """Whether the weights and their settings are in a snapshot, undamaged."""
     present = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
     try:
-        files = choose(present, precisions)
+        files = chooser(present)
     except LookupError:
         return False
-    tokenizers = {"tokenizer.json", "textual/tokenizer.json"}
-    if tokenizers.isdisjoint(files.names) or _damaged(folder, files):
+    if _damaged(folder, files) or missing(folder, files.names):
         return False
-    towers = [folder / files.pictures, folder / files.texts]
-    return all(tower.with_name(name).exists() for tower in towers for name in _outside(tower))
+    graphs = [folder / name for name in (files.pictures, files.texts) if name.endswith(".onnx")]
+    if graphs and {"tokenizer.json", "textual/tokenizer.json"}.isdisjoint(files.names):
+        return False
+    return all(graph.with_name(name).exists() for graph in graphs for name in _outside(graph))
 
 
 def _outside(tower: Path) -> set[str]:
@@ -129,9 +131,10 @@ def _explained(name: str, repository: str, command: str, error: Exception) -> Mo
     if isinstance(error, errors.GatedRepoError):
         return ModelError(f"model {name}: {repository} asks for a token with access: set HF_TOKEN")
     if isinstance(error, errors.RepositoryNotFoundError):
+        more = "" if find_spec("open_clip") else f"; other names of open_clip need {INSTALL}"
         return ModelError(
             f"unknown model {name!r}: the hub has no {repository}, or it is private and needs "
-            f"HF_TOKEN; {known.suggestions(name)}"
+            f"HF_TOKEN; {known.suggestions(name)}{more}"
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return ModelError(f"model {name}: {repository} has no such revision")

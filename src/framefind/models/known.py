@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from framefind.errors import ModelError
@@ -18,6 +19,7 @@ class Known:
 
     name: str
     repository: str
+    torch: str
     size: int
     dimensions: int
     parameters: int
@@ -86,13 +88,35 @@ def full_name(name: str) -> str:
     raise ModelError(f"unknown model {name!r}: {suggestions(name)}")
 
 
-def repository(full: str) -> tuple[str, str | None]:
-    """The hub's repository and revision (None: the newest) of a model's full name."""
+def is_known(full: str) -> bool:
+    """Whether a full name, with or without revision, is of the table."""
+    return full.partition("@")[0] in {row.name for row in table()}
+
+
+def repository(full: str, runtime: str = "onnx") -> tuple[str, str | None]:
+    """The hub's repository and revision (None: the newest) of a model's full name.
+
+    A model of the table has one repository of ONNX towers and one of a checkpoint for `torch`.
+    Other names are of repositories, or open_clip's, which has to be installed to know them.
+    """
     bare, _, revision = full.partition("@")
     for row in table():
         if row.name == bare:
-            return row.repository, revision or None
-    return bare, revision or None
+            return row.torch if runtime == "torch" else row.repository, revision or None
+    return _of_open_clip(bare) if runtime == "torch" else bare, revision or None
+
+
+def _of_open_clip(name: str) -> str:
+    """The repository of a name such as ViT-B-16/datacomp_xl_s13b_b90k; of others the name."""
+    if find_spec("open_clip") is None:
+        return name
+    try:
+        from open_clip import get_pretrained_cfg
+    except Exception:  # a torchvision that does not fit its torch raises anything
+        return name
+    architecture, _, tag = name.partition("/")
+    place = (get_pretrained_cfg(architecture, tag) or {}).get("hf_hub") or name
+    return "/".join(place.split("/")[:2])
 
 
 def suggestions(name: str) -> str:

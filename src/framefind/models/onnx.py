@@ -67,6 +67,7 @@ class OnnxModel:
             "preprocessing": towers.preprocessing,
             "precision": towers.precision,
             "revision": self._revision,
+            "source": towers.source,
         }
         return {key: value for key, value in facts.items() if value}
 

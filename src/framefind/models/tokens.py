@@ -1,7 +1,10 @@
 """Texts as token ids: cleaned, cut and padded as the model that reads them was trained."""
 
+import gzip
+import json
 import string
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,16 +18,18 @@ if TYPE_CHECKING:
 
 _PUNCTUATION = str.maketrans("_", " ", string.punctuation.replace("_", ""))
 
+_CLIP_TOKENS = 49408
+_CLIP_ENDS = ("<|startoftext|>", "<|endoftext|>")
+_CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
 
 def open_tokenizer(texts: Texts) -> "Tokenizer":
     """The tokenizer of a text tower, which cuts and pads as that does.
 
     Raises ModelError when it cannot be read or lacks the token to pad with.
     """
-    from tokenizers import Tokenizer
-
     try:
-        tokenizer = Tokenizer.from_file(str(texts.tokenizer))
+        tokenizer = _read(texts.tokenizer)
     except Exception as error:  # it raises nothing more precise
         raise ModelError(f"{texts.tokenizer}: cannot be read: {error}") from None
     tokenizer.enable_truncation(texts.max_tokens)
@@ -36,6 +41,65 @@ def open_tokenizer(texts: Texts) -> "Tokenizer":
         tokenizer.enable_padding(
             direction=side, pad_id=pad, pad_token=texts.pad, length=texts.max_tokens
         )
+    return tokenizer
+
+
+def _read(file: Path) -> "Tokenizer":
+    from tokenizers import Tokenizer
+
+    if file.suffix == ".gz":
+        return _clip_tokenizer(*_bundled(file))
+    if file.name == "vocab.json":
+        merges = _merges(file.with_name("merges.txt").read_text("utf-8").splitlines())
+        return _clip_tokenizer(json.loads(file.read_text("utf-8")), merges)
+    return Tokenizer.from_file(str(file))
+
+
+def _bundled(file: Path) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Vocabulary and merges of CLIP as it was published: merges only, a token for each.
+
+    Before these come all bytes, then all bytes that end a word, in the order of their code points
+    but for those that print nothing, which come last.
+    """
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    merges = _merges(gzip.decompress(file.read_bytes()).decode("utf-8").splitlines())
+    merges = merges[: _CLIP_TOKENS - 2 * 256 - len(_CLIP_ENDS)]
+    letters = sorted(ByteLevel.alphabet())
+    tokens = [*letters, *(f"{letter}</w>" for letter in letters), *map("".join, merges)]
+    return {token: place for place, token in enumerate([*tokens, *_CLIP_ENDS])}, merges
+
+
+def _merges(lines: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs of a list of merges, whose first line is a comment."""
+    pairs = (line.split() for line in lines[1:])
+    return [(pair[0], pair[1]) for pair in pairs if len(pair) == 2]
+
+
+def _clip_tokenizer(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> "Tokenizer":
+    """CLIP's tokenizer (Radford et al., 2021): lower case, byte pairs within words."""
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    start, end = _CLIP_ENDS
+    model = models.BPE(vocabulary, merges, unk_token=end, end_of_word_suffix="</w>")
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.Sequence(
+        [
+            normalizers.NFC(),
+            normalizers.Replace(Regex(r"\s+"), " "),
+            normalizers.Lowercase(),
+        ]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_CLIP_WORDS), "removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    ends = [(token, vocabulary[token]) for token in _CLIP_ENDS]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{start} $A {end}", special_tokens=ends
+    )
     return tokenizer
 
 

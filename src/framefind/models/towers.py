@@ -1,19 +1,22 @@
-"""What has to be known of a pair of ONNX towers to run them, read from the folder they lie in.
+"""What has to be known of a pair of towers to run them, read from the folder they lie in.
 
-Three layouts, told by their content: our own (`manifest.json`), transformers.js (`config.json`,
-`onnx/vision_model.onnx`) and open_clip's as Immich exports it (`config.json` or
-`open_clip_config.json`, `visual/model.onnx`). Nothing is opened here but JSON.
+Three layouts of ONNX towers, told by their content: our own (`manifest.json`), transformers.js
+(`config.json`, `onnx/vision_model.onnx`) and open_clip's as Immich exports it (`config.json` or
+`open_clip_config.json`, `visual/model.onnx`). Checkpoints for PyTorch have the same settings.
+Nothing is opened here but JSON.
 """
 
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from framefind.errors import ModelError
 
 PRECISIONS = ("fp32", "fp16", "int8")
+CLIP_PAD = "!"  # token 0 of CLIP's vocabulary, with which open_clip pads
 
 _SUFFIXES = {"fp32": ("",), "fp16": ("_fp16",), "int8": ("_quantized", "_int8", "_uint8")}
 _RESAMPLING = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
@@ -77,6 +80,8 @@ class Towers:
     scale: float = 100.0
     precision: str = ""
     neutral: Path | None = None
+    source: str = ""
+    """The checkpoint that the towers were exported from, if that is known."""
 
     @property
     def preprocessing(self) -> str:
@@ -100,8 +105,12 @@ class Files:
     """All that is needed: both towers, what lies outside of their graphs, and the settings."""
 
 
-def choose(names: Collection[str], precisions: Sequence[str]) -> Files:
-    """Choose among a repository's files, at the first of `precisions` that it has.
+Choose = Callable[[Collection[str]], Files]
+"""Chooses among the names of a repository's files. Raises LookupError, as `choose` does."""
+
+
+def choose(names: Collection[str], precisions: Sequence[str] = PRECISIONS) -> Files:
+    """Choose the ONNX towers among a repository's files, at the first of `precisions` it has.
 
     Raises LookupError, whose message begins with "has", when it has no towers, or not so.
     """
@@ -111,9 +120,13 @@ def choose(names: Collection[str], precisions: Sequence[str]) -> Files:
     for precision in precisions:
         if pair := found.get(precision):
             outside = [name for name in names if name.startswith(pair)]
-            settings = [name for name in _SETTINGS if name in names]
-            return Files(*pair, precision, tuple(sorted({*outside, *settings})))
+            return Files(*pair, precision, tuple(sorted({*outside, *settings_among(names)})))
     raise LookupError(f"has no {precisions[0]} towers, only {', '.join(found)}")
+
+
+def settings_among(names: Collection[str]) -> list[str]:
+    """The settings among the names of a repository's files."""
+    return [name for name in _SETTINGS if name in names]
 
 
 def _pairs(names: Collection[str]) -> dict[str, tuple[str, str]]:
@@ -129,14 +142,21 @@ def _pairs(names: Collection[str]) -> dict[str, tuple[str, str]]:
     return pairs
 
 
-def read(folder: Path, precisions: Sequence[str] = PRECISIONS) -> Towers:
-    """Read the towers in a folder, at the first of `precisions` that it has.
+def files_in(folder: Path) -> list[str]:
+    """The names of the files in a model's folder and one level down."""
+    found = [*folder.glob("*"), *folder.glob("*/*")]
+    return [file.relative_to(folder).as_posix() for file in found if file.is_file()]
 
-    Raises ModelError when it holds none, or its settings are missing or malformed.
+
+def read(folder: Path, chooser: Choose = choose, by: str = "") -> Towers:
+    """Read the towers in a folder, which `chooser` chooses.
+
+    `by` names the file of settings to go by; else the content of the folder decides. Raises
+    ModelError when it holds no towers, or its settings are missing or malformed.
     """
-    reader, settings = _reader(folder)
+    reader, settings = _reader(folder, by)
     try:
-        return reader(folder, _json(settings), precisions)
+        return reader(folder, _json(settings), chooser)
     except LookupError as error:
         if isinstance(error, KeyError | IndexError):
             raise ModelError(f"{settings}: missing or wrong entry: {error}") from None
@@ -145,17 +165,17 @@ def read(folder: Path, precisions: Sequence[str] = PRECISIONS) -> Towers:
         raise ModelError(f"{settings}: missing or wrong entry: {error}") from None
 
 
-_Reader = Callable[[Path, dict[str, Any], Sequence[str]], Towers]
+_Reader = Callable[[Path, dict[str, Any], Choose], Towers]
 
 
-def _reader(folder: Path) -> tuple[_Reader, Path]:
+def _reader(folder: Path, by: str) -> tuple[_Reader, Path]:
     readers: dict[str, _Reader] = {
         "manifest.json": _of_manifest,
         "open_clip_config.json": _of_open_clip,
         "config.json": _of_config,
     }
     for name, reader in readers.items():
-        if (folder / name).exists():
+        if name == by or (not by and (folder / name).exists()):
             return reader, folder / name
     raise ModelError(
         f"{folder} holds no model: expected manifest.json (framefind's own), "
@@ -175,8 +195,9 @@ def _json(file: Path) -> dict[str, Any]:
     return content
 
 
-def _of_manifest(folder: Path, manifest: dict[str, Any], precisions: Sequence[str]) -> Towers:
+def _of_manifest(folder: Path, manifest: dict[str, Any], chooser: Choose) -> Towers:
     image, text, neutral = manifest["image"], manifest["text"], manifest.get("neutral")
+    pad = text.get("pad")
     return Towers(
         Pictures(folder / image["file"], int(image["size"]), str(image["resize"])),
         Texts(
@@ -184,28 +205,30 @@ def _of_manifest(folder: Path, manifest: dict[str, Any], precisions: Sequence[st
             folder / text["tokenizer"],
             int(text["max_tokens"]),
             bool(text["special_tokens"]),
+            pad=None if pad is None else str(pad),
+            pad_left=bool(text.get("pad_left", False)),
+            clean={"": "", "lower": "lower", "canonical": "canonical"}[text.get("clean", "")],
+            masked=bool(text.get("masked", True)),
         ),
         int(manifest["dimensions"]),
         float(manifest.get("scale", 100.0)),
-        neutral=None if neutral is None else folder / neutral,
+        str(manifest.get("precision", "")),
+        None if neutral is None else folder / neutral,
+        str(manifest.get("source", "")),
     )
 
 
-def _files(folder: Path, precisions: Sequence[str]) -> Files:
-    names = {file.relative_to(folder).as_posix() for file in folder.glob("*/*.onnx*")}
-    return choose(names, precisions)
-
-
-def _of_config(folder: Path, config: dict[str, Any], precisions: Sequence[str]) -> Towers:
+def _of_config(folder: Path, config: dict[str, Any], chooser: Choose) -> Towers:
     if "vision_cfg" in config:
-        return _of_open_clip(folder, config, precisions)
+        return _of_open_clip(folder, config, chooser)
     kind = config.get("model_type")
     if kind not in ("clip", "siglip"):
         raise LookupError(f"has model type {kind!r}, which framefind cannot run: clip or siglip")
-    files = _files(folder, precisions)
+    files = chooser(files_in(folder))
     text, vision = config.get("text_config") or {}, config.get("vision_config") or {}
     settings = _json(folder / "tokenizer_config.json")
     siglip = kind == "siglip"
+    first = settings.get("tokenizer_class") == "SiglipTokenizer"
     # A setting that is left out has the default of transformers' CLIPConfig or SiglipConfig.
     longest = int(text.get("max_position_embeddings") or (64 if siglip else 77))
     if siglip:
@@ -220,7 +243,8 @@ def _of_config(folder: Path, config: dict[str, Any], precisions: Sequence[str]) 
             int(min(longest, settings.get("model_max_length") or longest)),
             pad=_pad_token(folder, settings),
             pad_left=settings.get("padding_side") == "left",
-            clean="lower" if siglip else "",  # SigLIP 2's tokenizer leaves that to its caller
+            # What the fast tokenizers leave to their caller.
+            clean="canonical" if first else "lower" if siglip else "",
             masked=not siglip,
         ),
         int(dimensions),
@@ -245,14 +269,11 @@ def _transformers_pictures(folder: Path, file: Path) -> Pictures:
     )
 
 
-def _of_open_clip(folder: Path, config: dict[str, Any], precisions: Sequence[str]) -> Towers:
-    files = _files(folder, precisions)
+def _of_open_clip(folder: Path, config: dict[str, Any], chooser: Choose) -> Towers:
+    files = chooser(files_in(folder))
     model = config.get("model_cfg", config)
     beside = folder / "visual" / "preprocess_cfg.json"
     image = config.get("preprocess_cfg") or (_json(beside) if beside.exists() else {})
-    text = model["text_cfg"]
-    holder = folder / "textual" if (folder / "textual" / "tokenizer.json").exists() else folder
-    settings = _json(holder / "tokenizer_config.json")
     mode = {"shortest": "centre", "squash": "squash"}[image.get("resize_mode", "shortest")]
     return Towers(
         Pictures(
@@ -262,17 +283,35 @@ def _of_open_clip(folder: Path, config: dict[str, Any], precisions: Sequence[str
             _channels(image["mean"]),
             _channels(image["std"]),
         ),
-        Texts(
-            folder / files.texts,
-            holder / "tokenizer.json",
-            int(text.get("context_length", 77)),
-            pad=_pad_token(holder, settings),
-            clean=_CLEANING[(text.get("tokenizer_kwargs") or {}).get("clean", "")],
-            masked=False,
-        ),
+        _open_clip_texts(folder, folder / files.texts, model["text_cfg"]),
         int(model["embed_dim"]),
         precision=files.precision,
     )
+
+
+def _open_clip_texts(folder: Path, file: Path, text: dict[str, Any]) -> Texts:
+    holder = folder / "textual" if (folder / "textual" / "tokenizer.json").exists() else folder
+    tokenizer, own = holder / "tokenizer.json", not text.get("hf_tokenizer_name")
+    if own and not tokenizer.exists():
+        tokenizer, pad = _clip_vocabulary(folder), CLIP_PAD
+    else:
+        pad = _pad_token(holder, _json(holder / "tokenizer_config.json"))
+    return Texts(
+        file,
+        tokenizer,
+        int(text.get("context_length", 77)),
+        pad=pad,
+        clean=_CLEANING[(text.get("tokenizer_kwargs") or {}).get("clean", "")],
+        masked=False,
+    )
+
+
+def _clip_vocabulary(folder: Path) -> Path:
+    """CLIP's vocabulary, which open_clip brings along."""
+    found = find_spec("open_clip")
+    if found is None or found.origin is None:
+        raise ModelError(f"{folder / 'tokenizer.json'}: missing")
+    return Path(found.origin).with_name("bpe_simple_vocab_16e6.txt.gz")
 
 
 def _pad_token(folder: Path, settings: dict[str, Any]) -> str:
