@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 
 import framefind
 from framefind.tables import Tables
+from framefind.video import Video
+from framefind.video.samplers import Sampler
+from framefind.views import Views
 
 settings.register_profile("framefind", deadline=None)  # a busy machine is no failure
 settings.load_profile("framefind")
@@ -91,6 +95,42 @@ def shared_library(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> fra
 def library(shared_library: framefind.Library, tmp_path: Path) -> framefind.Library:
     """A copy of the indexed library of the test's own."""
     return framefind.open(shutil.copytree(shared_library.uri, tmp_path / "own.framefind"))
+
+
+REAL = Path(__file__).parents[2] / "shared" / "data" / "videos" / "scenes"
+
+
+@pytest.fixture(scope="session")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> list[SimpleNamespace]:
+    """At least 50 frames: the full picture, and 224 pixels of the whole and of the middle square.
+
+    The latter two as the decoder makes them for views: in one pass from the decoded picture.
+    """
+    folder = REAL if REAL.is_dir() else _patterned(tmp_path_factory.mktemp("frames"))
+    found = []
+    for path in sorted(folder.rglob("*.mp4")):
+        with Video(path) as video:
+            for frame in video.frames(Sampler.parse("count=1")):
+                full = frame.scale(frame.width, frame.height)
+                whole = Views.parse("whole").cut(frame.scale, *full.shape[1::-1], 224)[0]
+                factor = 224 / min(frame.width, frame.height)
+                width = max(224, int(frame.width * factor))
+                height = max(224, int(frame.height * factor))
+                left, top = (width - 224) // 2, (height - 224) // 2
+                middle = frame.scale(width, height)[top : top + 224, left : left + 224]
+                found.append(SimpleNamespace(full=full, whole=whole, middle=middle))
+    assert len(found) >= 50
+    return found
+
+
+def _patterned(folder: Path) -> Path:
+    """Short clips of blobs with a fine pattern over them, which a wrong resize changes."""
+    for seed in range(60):
+        width, height = (480, 270) if seed % 3 else (320, 400)
+        picture = scene(seed, width, height)
+        picture[:: 2 + seed % 5, :: 2 + seed % 3] //= 2
+        write_clip(folder / f"{seed}.mp4", [picture], seconds=0.2)
+    return folder
 
 
 Shown = dict[str, tuple[str, list[tuple[float, bytes | None, NDArray[np.float32]]]]]

@@ -180,7 +180,9 @@ class TestTrouble:
     def test_a_repository_without_towers(self, hub):
         hubs.write(hub.folder / "tiny/torch/config.json", {})
         (hub.folder / "tiny/torch/model.safetensors").write_bytes(b"weights")
-        with pytest.raises(ModelError, match="tiny/torch has no ONNX towers .* and has no checkpoint"):
+        with pytest.raises(
+            ModelError, match="tiny/torch has no ONNX towers .* and has no checkpoint"
+        ):
             models.load("tiny/torch")
 
 
