@@ -1,6 +1,7 @@
 """`framefind models`: the models there are, on this machine or not, and how fast they are here."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +18,7 @@ app = typer.Typer(help="The models: list, download and measure them.", no_args_i
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Model, as for --model.")]
 PrecisionOption = Annotated[
-    str, typer.Option(metavar="NAME", help="fp32, fp16, int8, or auto: fp16 on a GPU, else fp32.")
+    str, typer.Option(metavar="NAME", help="fp32, fp16, bf16, int8, or auto: what suits here.")
 ]
 
 
@@ -75,10 +76,24 @@ def download(name: NameArgument, precision: PrecisionOption = "auto") -> None:
 
 
 @app.command()
+def export(
+    name: NameArgument,
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="A new folder.")],
+    precision: Annotated[str, typer.Option(metavar="NAME", help="fp32, fp16 or int8.")] = "fp32",
+) -> None:
+    """Write a PyTorch model as ONNX towers, which need no torch; checks that both agree."""
+    from framefind import models
+
+    found = models.export(say_full_name(name), folder, precision)
+    show.say(f"lowest cosine: pictures {found.pictures:.5f}, texts {found.texts:.5f}")
+    print(f"local-dir:{os.path.abspath(os.path.expanduser(folder))}")
+
+
+@app.command()
 def benchmark(
     name: NameArgument = "mini",
     precision: PrecisionOption = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     seconds: Annotated[float, typer.Option(help="How long to measure each.")] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:

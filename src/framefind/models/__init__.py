@@ -13,7 +13,7 @@ from functools import cache, partial
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,14 @@ from framefind.errors import ModelError
 from framefind.models import checkpoints, known, towers
 from framefind.models.known import full_name, shipped
 
+if TYPE_CHECKING:
+    from framefind.models.exporting import Agreement
+
 __all__ = [
     "Model",
     "check",
     "download",
+    "export",
     "full_name",
     "interchangeable",
     "is_here",
@@ -155,7 +159,7 @@ def _choosers(device: str, precision: str, runtime: str = "") -> _Choosers:
         torch_only = _has_torch() and not _onnx_has_cuda()
     if torch_only:
         if not _has_torch():
-            what = f"precision {precision}" if precision == "bf16" else f"device {device}"
+            what = "this" if runtime else f"device {device} at precision {precision}"
             raise ModelError(f"{what} needs torch: {checkpoints.INSTALL}")
         return {"torch": checkpoints.choose}
     onnx = partial(towers.choose, precisions=wanted)
@@ -232,6 +236,21 @@ def download(name: str, precision: str = "auto") -> Path:
     if full in shipped() or full.startswith("local-dir:"):
         raise ModelError(f"{full} is on this machine already; only models of the hub download")
     return _download(full, _choosers("auto", precision), None, precision)
+
+
+def export(name: str, folder: str | os.PathLike[str], precision: str = "fp32") -> "Agreement":
+    """Write the towers of a PyTorch model as ONNX, for `local-dir:` where there is no torch.
+
+    `precision` is `fp32`, `fp16` or `int8`. Says how near the towers come to the model; raises
+    ModelError, and writes nothing, where that is not near enough.
+    """
+    full = full_name(name)
+    if full in shipped():
+        raise ModelError(f"{full} is ONNX already: it runs without torch")
+    model = _load(full, "cpu", "fp32", None, "torch")
+    from framefind.models.exporting import export as write
+
+    return write(model, Path(folder).expanduser().absolute(), precision)  # type: ignore[arg-type]
 
 
 def is_here(name: str) -> bool:
