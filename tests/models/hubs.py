@@ -177,13 +177,50 @@ def open_clip(folder: Path) -> Path:
     return folder
 
 
+def safetensors(file: Path, **arrays: NDArray) -> Path:
+    """Write a file of safetensors by hand: the header's size, the header, the numbers."""
+    names = {"float64": "F64", "float32": "F32", "float16": "F16", "uint16": "BF16"}
+    header, content = {}, b""
+    for name, array in arrays.items():
+        start, content = len(content), content + array.tobytes()
+        entry = {"dtype": names[str(array.dtype)], "shape": list(array.shape)}
+        header[name] = entry | {"data_offsets": [start, len(content)]}
+    said = json.dumps(header).encode()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(len(said).to_bytes(8, "little") + said + content)
+    return file
+
+
+def checkpoint(folder: Path, scale: float = 20.0) -> Path:
+    """A CLIP as transformers saves it, without what torch would need of it."""
+    clip(folder)
+    for tower in folder.rglob("*.onnx"):
+        tower.unlink()
+    learned = np.log(np.float32(scale))
+    safetensors(folder / "model.safetensors", first=weights(7, 5, 3), logit_scale=learned)
+    return folder
+
+
+def open_clip_checkpoint(folder: Path, **settings: object) -> Path:
+    """A model as open_clip saves it for the hub; `settings` of its text tower."""
+    text = {"context_length": LENGTH} | settings
+    model = {"embed_dim": DIMENSIONS, "vision_cfg": {"image_size": SIZE}, "text_cfg": text}
+    image = {"mean": MEAN, "std": STD, "interpolation": "bicubic", "resize_mode": "shortest"}
+    write(folder / "open_clip_config.json", {"model_cfg": model, "preprocess_cfg": image})
+    _tokenizer(folder, "<pad>", {})
+    learned = np.log(np.float32(30))
+    safetensors(folder / "open_clip_model.safetensors", logit_scale=learned)
+    return folder
+
+
+LARGE = (".onnx", ".safetensors", ".bin")
 LAYOUTS = {"clip": clip, "siglip": siglip, "open_clip": open_clip}
 
 
 class Hub:
     """A server on the loopback that speaks the hub's protocol for repositories in a folder.
 
-    A repository is `<folder>/<owner>/<name>`; a `.onnx` file is kept as the hub keeps large ones.
+    A repository is `<folder>/<owner>/<name>`; weights are kept as the hub keeps large files.
     `cuts` is how many of the next answers with weights break off halfway; `private` holds
     repositories that need the token "secret"; `log` what was asked.
     """
@@ -263,7 +300,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(404, "EntryNotFound")
         content = file.read_bytes()
         headers = {"X-Repo-Commit": self.served.commit}
-        if file.suffix != ".onnx":
+        if file.suffix not in LARGE:
             return self._answer(content, headers | {"ETag": f'"{_git(content)}"'})
         headers |= {
             "X-Linked-ETag": f'"{hashlib.sha256(content).hexdigest()}"',
@@ -310,7 +347,7 @@ class _Handler(BaseHTTPRequestHandler):
 def _entry(file: Path, name: str) -> dict:
     content = file.read_bytes()
     entry = {"type": "file", "path": name, "size": len(content), "oid": _git(content)}
-    if file.suffix == ".onnx":
+    if file.suffix in LARGE:
         large = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content)}
         entry["lfs"] = large | {"pointerSize": 134}
     return entry
