@@ -78,9 +78,27 @@ def embed_picture(picture: str | Path | bytes, model: Model) -> NDArray[np.float
         raise QueryError(f"{name}: not a picture that Pillow can read") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise QueryError(f"{name}: the picture cannot be decoded: {error}") from None
-    pixels = upright.resize((model.size, model.size), Image.Resampling.BILINEAR)
-    vectors = model.embed_images(np.asarray(pixels, np.uint8)[np.newaxis])
-    return np.asarray(vectors[0])
+    pixels = np.asarray(_fitted(upright, model.size, model.resize), np.uint8)
+    return np.asarray(model.embed_images(pixels[np.newaxis])[0])
+
+
+def _fitted(picture: "Image.Image", size: int, how: str) -> "Image.Image":
+    """The picture as a model was trained to see it: a square of `size` pixels.
+
+    `how` is the model's `resize`. What it crops it takes from the middle, as transformers does.
+    """
+    from PIL import Image
+
+    name, _, rest = how.partition(", ")
+    resampling = Image.Resampling[name.upper()]
+    if rest != "centre":
+        return picture.resize((size, size), resampling)
+    short = min(picture.size)
+    width, height = (max(size, size * side // short) for side in picture.size)
+    left, top = (width - size) // 2, (height - size) // 2
+    across, down = picture.width / width, picture.height / height
+    middle = (left * across, top * down, (left + size) * across, (top + size) * down)
+    return picture.resize((size, size), resampling, middle)
 
 
 def _opaque(picture: "Image.Image") -> "Image.Image":

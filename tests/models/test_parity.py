@@ -5,12 +5,15 @@ at each precision, out of a sentence-transformers folder, and as ONNX towers tha
 there is no torch, none of it can be tested.
 """
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 torch = pytest.importorskip("torch", reason="parity needs torch")
 pytest.importorskip("transformers", reason="parity needs transformers")
@@ -26,6 +29,7 @@ from references import (  # noqa: E402
 )
 
 from framefind import models  # noqa: E402
+from framefind.queries import embed_picture  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -82,14 +86,16 @@ def run(pair, tmp_path_factory) -> Callable[[str], models.Model]:
     folder = as_others_export(pair, tmp_path_factory.mktemp("onnx"))
 
     def load(way: str) -> models.Model:
-        if way == "onnx":
-            return models.load(f"local-dir:{folder}")
+        if way in ("onnx", "openvino"):
+            if way == "openvino":
+                pytest.importorskip("openvino", reason="needs the extra [openvino]")
+            return models.load(f"local-dir:{folder}", "cpu" if way == "onnx" else way)
         return models.load(f"local-dir:{pair.folder}", precision=way)
 
     return load
 
 
-WAYS = {"onnx": 0.9999, "fp32": 0.9999, "bf16": 0.99}
+WAYS = {"onnx": 0.9999, "openvino": 0.99, "fp32": 0.9999, "bf16": 0.99}
 every_way = pytest.mark.parametrize("way", WAYS)
 
 
@@ -105,13 +111,53 @@ class TestPictures:
         ours = run(way).embed_images(prepared(pair, frames, harm=harm))
         assert parity(ours, reference_pictures(pair, frames)) < WAYS[way]
 
-    def test_of_the_decoder_are_near_enough(self, pair, run, frames):
+    @pytest.mark.parametrize("way", ["onnx", "openvino"])
+    def test_of_the_decoder_are_near_enough(self, pair, run, frames, way):
         """One pass of swscale, straight from the decoded picture, against Pillow's bicubic."""
-        cut = np.stack([frame.middle if pair.is_clip else frame.whole for frame in frames])
-        wanted = prepared(pair, frames)
+        cut, wanted = decoded(pair, frames), prepared(pair, frames)
         assert np.abs(cut.astype(int) - wanted).mean(axis=(1, 2, 3)).max() <= 2.0
-        cosine = parity(run("onnx").embed_images(cut), reference_pictures(pair, frames))
-        assert cosine >= 0.99
+        assert parity(run(way).embed_images(cut), reference_pictures(pair, frames)) >= 0.99
+
+    @pytest.mark.parametrize("harm", ["bgr", "resize", "fit"])
+    def test_of_the_decoder_would_not_be_if_they_were_cut_wrongly(self, pair, run, frames, harm):
+        cut = decoded(pair, frames, harm)
+        assert np.abs(cut.astype(int) - prepared(pair, frames)).mean(axis=(1, 2, 3)).max() > 2.0
+        assert parity(run("onnx").embed_images(cut), reference_pictures(pair, frames)) < 0.99
+
+
+def decoded(pair: SimpleNamespace, frames: list, harm: str = "") -> NDArray[np.uint8]:
+    """The views that the decoder gives, or with a `harm` to them."""
+    middle = pair.is_clip != (harm == "fit")
+    cut = np.stack([frame.middle if middle else frame.whole for frame in frames])
+    if harm == "resize":  # every eighth pixel, eight times
+        cut = cut[:, ::8, ::8].repeat(8, axis=1).repeat(8, axis=2)
+    return np.ascontiguousarray(cut[..., ::-1]) if harm == "bgr" else cut
+
+
+class TestQueries:
+    """A picture as a query is prepared as the model's own processor would."""
+
+    def embedded(self, model: models.Model, frames: list) -> NDArray[np.float32]:
+        found = []
+        for frame in frames:
+            file = io.BytesIO()
+            Image.fromarray(frame.full).save(file, "BMP")
+            found.append(embed_picture(file.getvalue(), model))
+        return np.stack(found)
+
+    @pytest.mark.parametrize("way", ["onnx", "fp32"])
+    def test_give_the_same_vectors(self, pair, run, frames, way):
+        ours = self.embedded(run(way), frames)
+        assert parity(ours, reference_pictures(pair, frames)) >= 0.9999
+
+    @pytest.mark.parametrize("wrong", ["bilinear", "nearest", "fit"])
+    def test_would_not_if_they_were_resized_wrongly(self, pair, run, frames, wrong, monkeypatch):
+        model = run("onnx")
+        resampling, fit = model.resize.split(", ")
+        other = {"centre": "squash", "squash": "centre"}[fit]
+        said = f"{resampling}, {other}" if wrong == "fit" else f"{wrong}, {fit}"
+        monkeypatch.setattr(model, "resize", said)
+        assert parity(self.embedded(model, frames), reference_pictures(pair, frames)) < 0.9999
 
 
 class TestTexts:

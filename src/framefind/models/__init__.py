@@ -50,6 +50,8 @@ class Model(Protocol):
     dimensions: int
     size: int
     """Side in pixels of the square picture that the image encoder takes."""
+    resize: str
+    """How it was trained to see other pictures: the filter, and `centre` where it crops them."""
     scale: float
     """Logits per unit of cosine, as learned in training (1 / temperature)."""
     neutral: Neutral | None

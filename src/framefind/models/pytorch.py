@@ -46,11 +46,8 @@ class TorchModel:
         """
         towers = checkpoint.towers
         self.name = name
-        self.dimensions, self.scale, self.size = (
-            towers.dimensions,
-            towers.scale,
-            towers.pictures.size,
-        )
+        self.dimensions, self.scale = towers.dimensions, towers.scale
+        self.size, self.resize = towers.pictures.size, towers.pictures.resize
         self.checkpoint = checkpoint
         self.device = find_device(device)
         self.precision = _precision(self.device) if precision == "auto" else precision

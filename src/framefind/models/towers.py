@@ -50,6 +50,10 @@ class Pictures:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.resize.partition(",")[0] not in _RESAMPLING.values():
+            raise ValueError(f"resize {self.resize!r}: use {', '.join(_RESAMPLING.values())}")
+
 
 @dataclass(frozen=True)
 class Texts:
