@@ -138,6 +138,7 @@ def test_an_unknown_device_is_refused():
 
 class Fake:
     name, dimensions, size, scale = "fake", 4, 8, 100.0
+    resize, engine = "bilinear", "nothing"
     fingerprint: dict[str, str] = {}  # noqa: RUF012
 
     def __init__(self, pictures: object, texts: object) -> None:

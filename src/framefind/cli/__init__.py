@@ -37,7 +37,7 @@ ModelOption = Annotated[
     typer.Option("--model", metavar="NAME", help="Model; only a new library takes another."),
 ]
 DeviceOption = Annotated[
-    str, typer.Option("--device", help="Where the model runs: auto, cpu, cuda, cuda:1 or mps.")
+    str, typer.Option("--device", help="Where the model runs: auto, cpu, openvino, cuda or mps.")
 ]
 PrecisionOption = Annotated[
     str, typer.Option("--precision", help="With a new library: fp32, fp16, bf16, int8 or auto.")

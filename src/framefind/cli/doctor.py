@@ -12,7 +12,16 @@ from framefind.errors import FramefindError
 from framefind.library import open
 from framefind.tables.store import is_local
 
-_NEEDED = ("av", "onnxruntime", "tokenizers", "numpy", "pyarrow", "deltalake", "pillow")
+_NEEDED = (
+    "av",
+    "onnxruntime",
+    "tokenizers",
+    "huggingface_hub",
+    "numpy",
+    "pyarrow",
+    "deltalake",
+    "pillow",
+)
 
 
 def examine(library: str | None, device: str) -> Iterator[tuple[str, bool, str]]:
@@ -62,7 +71,10 @@ def _decoder() -> str:
 def _model(device: str) -> str:
     model = models.load("mini", device)
     models.check(model)
-    return f"{model.name} embeds pictures and texts into {model.dimensions} dimensions"
+    return (
+        f"{model.name} embeds pictures and texts into {model.dimensions} dimensions by "
+        f"{model.engine}"
+    )
 
 
 def _library(library: str | None) -> str:

@@ -93,7 +93,7 @@ def export(
 def benchmark(
     name: NameArgument = "mini",
     precision: PrecisionOption = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, openvino, cuda or mps.")] = "auto",
     seconds: Annotated[float, typer.Option(help="How long to measure each.")] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
@@ -102,25 +102,31 @@ def benchmark(
 
     say_full_name(name)
     model = models.load(name, device, precision)
-    pictures, texts = _speeds(model, seconds)
+    speeds = _speeds(model, seconds)
     if as_json:
-        speeds = {"images_per_second": pictures, "texts_per_second": texts}
-        print(json.dumps({"schema": "framefind/v1", "model": model.name, **speeds}, indent=2))
+        facts = {"model": model.name, "engine": model.engine}
+        print(json.dumps({"schema": "framefind/v1", **facts, **speeds}, indent=2))
     else:
-        print(f"{model.name}: {pictures:.1f} images/s, {texts:.1f} texts/s")
+        pictures, texts, queries = speeds.values()
+        print(
+            f"{model.name} by {model.engine}: {pictures:.1f} images/s, {texts:.1f} texts/s "
+            f"in batches, {queries:.1f} one by one"
+        )
 
 
-def _speeds(model: "Model", seconds: float) -> tuple[float, float]:
-    """Pictures and texts per second, in batches as `index` and a search make them."""
+def _speeds(model: "Model", seconds: float) -> dict[str, float]:
+    """Pictures and texts per second in batches, and texts one by one as searches ask for them."""
     import numpy as np
 
-    shape = (32, model.size, model.size, 3)
+    shape = (64, model.size, model.size, 3)  # a batch of `index`
     pictures = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    texts = ["a dog runs along a beach at sunset"]
-    return (
-        _rate(lambda: model.embed_images(pictures), len(pictures), seconds),
-        _rate(lambda: model.embed_texts(texts), len(texts), seconds),
-    )
+    texts = 64 * ["a dog runs along a beach at sunset"]
+    runs = {
+        "images_per_second": (lambda: model.embed_images(pictures), len(pictures)),
+        "texts_per_second": (lambda: model.embed_texts(texts), len(texts)),
+        "queries_per_second": (lambda: model.embed_texts(texts[:1]), 1),
+    }
+    return {name: _rate(run, count, seconds) for name, (run, count) in runs.items()}
 
 
 def _rate(run: Callable[[], object], count: int, seconds: float) -> float:

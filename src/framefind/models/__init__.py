@@ -58,6 +58,11 @@ class Model(Protocol):
     """Neutral pictures, if the model brings them."""
 
     @property
+    def engine(self) -> str:
+        """What computes it, on what, and in which numbers, for people."""
+        ...
+
+    @property
     def fingerprint(self) -> dict[str, str]:
         """Everything that decides the vectors: name, weights hash, dimensions, preprocessing."""
         ...
@@ -76,10 +81,11 @@ def load(
 ) -> Model:
     """Load a model by name; its towers are opened when they are first used.
 
-    A model of the hub that is not on this machine is downloaded. `device` is `auto`, `cpu`, `cuda`,
-    `cuda:1` and so on, or `mps`; `precision` is `fp32`, `fp16`, `bf16`, `int8` or `auto`, which the
-    hardware decides; `revision` is a commit of the hub. ONNX Runtime runs what has ONNX towers;
-    PyTorch the rest, and what the former cannot: `bf16`, `mps`, and `cuda` where it has none.
+    A model of the hub that is not on this machine is downloaded. `device` is `auto`, `cpu`,
+    `openvino`, `cuda`, `cuda:1` and so on, or `mps`; `precision` is `fp32`, `fp16`, `bf16`, `int8`
+    or `auto`, which the hardware decides; `revision` is a commit of the hub. ONNX Runtime or
+    OpenVINO run what has ONNX towers (`engines`); PyTorch the rest, and what the former cannot:
+    `bf16`, `mps`, and `cuda` where it has none.
 
     Raises ModelError when there is no such model, precision or device, it cannot be downloaded, or
     it needs the extra [torch].

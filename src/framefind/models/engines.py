@@ -164,8 +164,8 @@ def _session(file: Path, device: str) -> "onnxruntime.InferenceSession":
         session = opened(_CPU)
     if device == "cuda" and session.get_providers()[0] != _CUDA:
         raise ModelError(
-            "device cuda: ONNX Runtime cannot use a CUDA GPU here: `nvidia-smi` shows whether there "
-            "is one, ONNX Runtime's documentation which CUDA and cuDNN it needs"
+            "device cuda: ONNX Runtime cannot use a CUDA GPU here: `nvidia-smi` shows whether "
+            "there is one, ONNX Runtime's documentation which CUDA and cuDNN it needs"
         )
     return session
 

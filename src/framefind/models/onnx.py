@@ -38,6 +38,13 @@ class OnnxModel:
         self._device = device
         self._revision = revision
 
+    @property
+    def engine(self) -> str:
+        """What computes it, on what, and in which numbers, for people."""
+        pictures, texts = self.image_graph.said, self.text_graph.said
+        said = pictures if pictures == texts else f"{pictures} (pictures), {texts} (texts)"
+        return f"{self._towers.precision} towers, {said}" if self._towers.precision else said
+
     @cached_property
     def fingerprint(self) -> dict[str, str]:
         """Name, weights hash, dimensions and preprocessing, as the library stores them.

@@ -55,6 +55,11 @@ class TorchModel:
             raise ModelError(f"model {name}: torch runs {', '.join(TYPES)}, not {precision}")
         self._revision = revision
 
+    @property
+    def engine(self) -> str:
+        """What computes it, on what, and in which numbers, for people."""
+        return f"PyTorch on {self.device}, {self.precision}"
+
     @cached_property
     def fingerprint(self) -> dict[str, str]:
         """What decides the vectors, as the library stores it.

@@ -1,0 +1,147 @@
+"""What computes a graph: ONNX Runtime, and OpenVINO where the extra [openvino] is installed."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+
+import hubs
+import numpy as np
+import pytest
+from conftest import scene
+
+from framefind import models
+from framefind.errors import ModelError
+from framefind.models import engines
+from framefind.models.engines import open_graph
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (70, hubs.SIZE, hubs.SIZE, 3), np.uint8)
+
+needs_openvino = pytest.mark.skipif(not find_spec("openvino"), reason="needs [openvino]")
+
+
+@pytest.fixture(autouse=True)
+def forgotten():
+    models._load.cache_clear()
+
+
+def load(folder: Path, device: str, precision: str = "auto") -> models.Model:
+    return models.load(f"local-dir:{folder}", device, precision)
+
+
+def lowest(ours: np.ndarray, theirs: np.ndarray) -> float:
+    mean = theirs.mean(axis=0)
+    return float((hubs.unit(ours - mean) * hubs.unit(theirs - mean)).sum(axis=1).min())
+
+
+@needs_openvino
+class TestOpenVino:
+    @pytest.mark.parametrize("layout", hubs.LAYOUTS)
+    def test_gives_the_same_vectors(self, tmp_path, layout):
+        """Of every layout, batches of one size only included."""
+        folder = hubs.LAYOUTS[layout](tmp_path)
+        expected = load(folder, "cpu").embed_images(PICTURES)
+        model = load(folder, "openvino")
+        found = model.embed_images(PICTURES)
+        assert "OpenVINO" in model.engine
+        assert (found.shape, found.dtype) == (expected.shape, np.float32)
+        assert lowest(found, expected) > 0.99
+        assert lowest(model.embed_images(PICTURES[..., ::-1]), expected) < 0.99
+
+    def test_keeps_mini_as_it_is(self):
+        model = models.load("mini", "openvino")
+        size = model.size
+        pictures = np.stack([scene(seed, size, size) for seed in range(20)])
+        assert (
+            lowest(model.embed_images(pictures), models.load("mini").embed_images(pictures)) > 0.99
+        )
+
+    def test_is_for_pictures_only(self, tmp_path):
+        texts = ["a red car", "dog", ""]
+        folder = hubs.clip(tmp_path)
+        exact = load(folder, "cpu").embed_texts(texts)
+        np.testing.assert_array_equal(load(folder, "openvino").embed_texts(texts), exact)
+
+    def test_is_taken_for_full_precision_where_it_multiplies_bf16(self, tmp_path, monkeypatch):
+        folder = hubs.clip(tmp_path)
+        for has in (True, False):
+            models._load.cache_clear()
+            monkeypatch.setattr(engines, "openvino_has_bf16", lambda has=has: has)
+            assert ("OpenVINO" in load(folder, "auto").engine) is has
+            for precision in ("fp16", "int8"):
+                assert "OpenVINO" not in load(folder, "auto", precision).engine
+            assert "OpenVINO" not in load(folder, "cpu").engine
+
+    def test_serves_several_threads(self, tmp_path):
+        model = load(hubs.clip(tmp_path), "openvino")
+        expected = model.embed_images(PICTURES)
+        with ThreadPoolExecutor(4) as pool:
+            for found in pool.map(model.embed_images, [PICTURES] * 16):
+                np.testing.assert_array_equal(found, expected)
+
+    def test_shares_a_library_with_onnx_runtime(self, tmp_path):
+        folder = hubs.clip(tmp_path)
+        assert load(folder, "openvino").fingerprint == load(folder, "cpu").fingerprint
+
+
+@pytest.mark.skipif(bool(find_spec("openvino")), reason="[openvino] is installed")
+def test_openvino_where_it_is_not_installed(tmp_path):
+    with pytest.raises(ModelError, match=r"pip install 'framefind\[openvino\]'"):
+        load(hubs.clip(tmp_path), "openvino").embed_images(PICTURES)
+    assert "OpenVINO" not in load(tmp_path, "auto").engine
+
+
+def test_a_query_by_text_imports_no_openvino(tmp_path):
+    folder = hubs.clip(tmp_path)
+    said = (
+        "import sys; from framefind import models; "
+        f"models.load('local-dir:{folder}').embed_texts(['a']); print('openvino' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("openvino", marks=needs_openvino)])
+def test_a_file_that_is_no_graph(tmp_path, device, capfd):
+    file = tmp_path / "model.onnx"
+    file.write_bytes(b"nothing")
+    with pytest.raises(ModelError, match=r"model\.onnx: .* cannot load it"):
+        open_graph(file, device)
+    assert capfd.readouterr().out == ""
+
+
+class TestCuda:
+    def test_that_this_onnx_runtime_has_not(self, tmp_path):
+        hubs.clip(tmp_path)
+        if engines._has_cuda():
+            pytest.skip("this ONNX Runtime has CUDA")
+        with pytest.raises(ModelError, match="onnxruntime-gpu"):
+            open_graph(tmp_path / "onnx/vision_model.onnx", "cuda")
+
+    @pytest.mark.filterwarnings("ignore:Specified provider")
+    def test_that_has_no_gpu(self, tmp_path, monkeypatch, capfd):
+        """An ONNX Runtime with CUDA on a machine without: it gives the CPU, or an error."""
+        hubs.clip(tmp_path)
+        monkeypatch.setattr(engines, "_has_cuda", lambda: True)
+        graph = open_graph(tmp_path / "onnx/vision_model.onnx", "auto")
+        if graph.said.endswith("GPU"):
+            pytest.skip("there is a GPU")
+        with pytest.raises(ModelError, match="nvidia-smi"):
+            open_graph(tmp_path / "onnx/vision_model.onnx", "cuda")
+        assert capfd.readouterr().out == ""
+
+
+def test_an_input_of_a_kind_that_is_unknown(tmp_path):
+    import onnx
+    from onnx import TensorProto, helper
+
+    image = helper.make_tensor_value_info("image", TensorProto.DOUBLE, ["n", 3])
+    out = helper.make_tensor_value_info("out", TensorProto.DOUBLE, ["n", 3])
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["image"], ["out"])], "g", [image], [out]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match="asks for double"):
+        open_graph(tmp_path / "model.onnx", "cpu")
