@@ -9,8 +9,8 @@ from pathlib import Path
 import hubs
 import numpy as np
 import pytest
-from conftest import scene
 
+from conftest import scene
 from framefind import models
 from framefind.errors import ModelError
 from framefind.models import engines
