@@ -82,7 +82,7 @@ class Library:
     ) -> None:
         """Use `open`.
 
-        `device` is where the model runs: `auto`, `cpu` or `cuda`; `precision` that of a new
+        `device` is where the model runs, as for `models.load`; `precision` that of a new
         library's model: `auto`, `fp32`, `fp16` or `int8`.
         """
         text = os.fspath(uri)

@@ -85,11 +85,13 @@ class TestOpenVino:
         assert load(folder, "openvino").fingerprint == load(folder, "cpu").fingerprint
 
 
-@pytest.mark.skipif(bool(find_spec("openvino")), reason="[openvino] is installed")
-def test_openvino_where_it_is_not_installed(tmp_path):
+def test_openvino_where_it_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    engines.openvino_has_bf16.cache_clear()
     with pytest.raises(ModelError, match=r"pip install 'framefind\[openvino\]'"):
         load(hubs.clip(tmp_path), "openvino").embed_images(PICTURES)
     assert "OpenVINO" not in load(tmp_path, "auto").engine
+    engines.openvino_has_bf16.cache_clear()
 
 
 def test_a_query_by_text_imports_no_openvino(tmp_path):
