@@ -28,11 +28,12 @@ from framefind.models import exporting, known  # noqa: E402
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(1200)]
 
 ARCHITECTURES = {
-    "ViT-B-32": "ViT-B-32/openai",
     "RN50x4": "RN50x4/openai",
+    "ViT-B-32": "ViT-B-32/openai",
     "PE-Core-S-16-384": "PE-Core-S-16-384/meta",
     "ViT-B-32-SigLIP2-256": "ViT-B-32-SigLIP2-256/webli",
 }
+FRAMES, FEW = 50, 12  # the few are for what has to fail anyway
 WAYS = {"fp32": 0.9999, "bf16": 0.99}
 every_way = pytest.mark.parametrize("way", WAYS)
 
@@ -63,6 +64,12 @@ def pair(request, tmp_path_factory) -> SimpleNamespace:
     model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{folder}")
     tokenize = open_clip.get_tokenizer(f"local-dir:{folder}")
     return SimpleNamespace(folder=folder, model=model.eval(), resize=transform, tokenize=tokenize)
+
+
+@pytest.fixture(scope="module")
+def frames(frames) -> list:
+    """Fewer of them: these towers are large."""
+    return frames[:FRAMES]
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +116,8 @@ def test_pictures_give_the_same_vectors(pair, frames, pictures, way):
 
 @pytest.mark.parametrize("harm", ["bgr", "resize", "crop"])
 def test_pictures_would_not_if_prepared_wrongly(pair, frames, pictures, harm):
-    found = parity(load(pair, "fp32").embed_images(prepared(pair, frames, harm)), pictures)
+    ours = load(pair, "fp32").embed_images(prepared(pair, frames[:FEW], harm))
+    found = parity(ours, pictures[:FEW])
     print(f"{pair.folder.name} {harm} pictures {found:.6f}")
     assert found < 0.9999
 
@@ -159,7 +167,8 @@ def test_an_export_gives_the_same_vectors(pair, frames, pictures, texts, tmp_pat
     found = models.export(f"local-dir:{pair.folder}", tmp_path / "new")
     print(f"{pair.folder.name} export {found}")
     exported = models.load(f"local-dir:{tmp_path / 'new'}")
-    assert parity(exported.embed_images(prepared(pair, frames)), pictures) >= 0.9999
+    ours = exported.embed_images(prepared(pair, frames[:FEW]))
+    assert parity(ours, pictures[:FEW]) >= exporting.BOUNDS["fp32"]
     assert parity(exported.embed_texts(TEXTS), texts) >= exporting.BOUNDS["fp32"]
     assert exported.scale == pytest.approx(float(pair.model.logit_scale.exp()))
 
