@@ -181,11 +181,12 @@ def test_pickled_weights_are_only_weights(pair, tmp_path):
     torch.save(pair.model.state_dict(), tmp_path / "open_clip_pytorch_model.bin")
     ours = models.load(f"local-dir:{tmp_path}", "cpu", "fp32")
     theirs = load(pair, "fp32")
+    assert ours.scale == pytest.approx(theirs.scale)
     np.testing.assert_allclose(ours.embed_texts(["a"]), theirs.embed_texts(["a"]), atol=1e-5)
     torch.save({"a": json.JSONEncoder()}, tmp_path / "open_clip_pytorch_model.bin")
     models._load.cache_clear()
     with pytest.raises(ModelError, match="cannot be loaded"):
-        models.load(f"local-dir:{tmp_path}", "cpu", "fp32").embed_texts(["a"])
+        models.load(f"local-dir:{tmp_path}", "cpu", "fp32")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Models that PyTorch runs, their exports, and libraries that both share."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +119,30 @@ class TestRefuses:
         hubs.edit(tmp_path / "config.json", projection_dim=97)
         with pytest.raises(ModelError, match=r"model\.safetensors: cannot be loaded"):
             load(tmp_path).embed_texts(["a dog"])
+
+
+class TestHub:
+    def test_serves_what_torch_runs(self, pair, tmp_path, monkeypatch):
+        from huggingface_hub import constants
+
+        shutil.copytree(pair.folder, tmp_path / "hub/tiny/clip")
+        served = hubs.Hub(tmp_path / "hub")
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "ENDPOINT", served.url)
+        template = served.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        model = models.load("hf-hub:tiny/clip", "cpu", "fp32")
+        expected = load(pair.folder).embed_texts(TEXTS)
+        np.testing.assert_allclose(model.embed_texts(TEXTS), expected, atol=1e-5)
+        served.close()
+        made = model.fingerprint
+        assert (made["model"], made["revision"]) == ("tiny/clip", served.commit)
+        models._load.cache_clear()
+        assert models.reopen(made, "cpu", "fp32").fingerprint == made  # asks no hub
+        other = models.reopen(made, "cpu", "bf16").fingerprint
+        assert other["precision"] == "bf16"
+        assert models.interchangeable(made, other)
 
 
 class TestExport:

@@ -171,7 +171,7 @@ def _choosers(device: str, precision: str, runtime: str = "") -> _Choosers:
             raise ModelError(f"{what} needs torch: {checkpoints.INSTALL}")
         return {"torch": checkpoints.choose}
     onnx = partial(towers.choose, precisions=wanted)
-    if runtime == "onnx" or precision == "int8":
+    if runtime == "onnx" or precision == "int8" or device == "openvino":
         return {"onnx": onnx}
     return {"onnx": onnx, "torch": checkpoints.choose if _has_torch() else checkpoints.refuse}
 

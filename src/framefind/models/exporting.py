@@ -109,8 +109,15 @@ def _write(model: TorchModel, folder: Path, precision: str) -> None:
     ids, mask = tokens(tokenizer, texts, ["a dog", "a cat"])
     axes = ["batch"] if texts.pad is not None else ["batch", "length"]
     _trace(model, "text", folder, {"input_ids": ids, "attention_mask": mask}, axes)
-    for side in ("image", "text"):
-        _SMALLER[precision](folder / f"{side}.onnx")
+    try:
+        for side in ("image", "text"):
+            _SMALLER[precision](folder / f"{side}.onnx")
+    except (
+        Exception
+    ) as error:  # of onnx and ONNX Runtime, of towers too large for one file above all
+        raise ModelError(
+            f"model {model.name}: cannot be made {precision} ({_first_line(error)}): export fp32"
+        ) from None
     tokenizer.no_padding()
     tokenizer.no_truncation()
     tokenizer.save(str(folder / "tokenizer.json"))
@@ -164,11 +171,16 @@ def _trace(
     except ModelError:
         raise
     except Exception as error:  # of the exporter, which raises anything
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"model {model.name}: its {side} tower has no ONNX: {first}") from None
+        raise ModelError(
+            f"model {model.name}: its {side} tower has no ONNX: {_first_line(error)}"
+        ) from None
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
     _gather(raw, folder, f"{side}.onnx")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _gather(raw: Path, folder: Path, name: str) -> None:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +49,8 @@ class TorchModel:
         self.name = name
         self.dimensions, self.scale = towers.dimensions, towers.scale
         self.size, self.resize = towers.pictures.size, towers.pictures.resize
+        if checkpoint.weights[0].suffix != ".safetensors":
+            self.scale = _pickled_scale(checkpoint.weights[0], self.scale)
         self.checkpoint = checkpoint
         self.device = find_device(device)
         self.precision = _precision(self.device) if precision == "auto" else precision
@@ -233,6 +236,16 @@ def _open_clip(checkpoint: Checkpoint, side: str, dtype: torch.dtype) -> torch.n
 
 
 _ENCODERS = {"transformers": _transformers, "open_clip": _open_clip}
+
+
+def _pickled_scale(file: Path, otherwise: float) -> float:
+    """The learned scale in a pickle, of which only numbers are read."""
+    try:
+        weights = torch.load(file, "cpu", mmap=True, weights_only=True)
+        learned = weights.get("state_dict", weights).get("logit_scale")
+    except Exception as error:  # of torch, which refuses a pickle that is more than numbers
+        raise ModelError(f"{file}: cannot be loaded: {error}") from None
+    return otherwise if learned is None else float(learned.float().exp())
 
 
 @contextmanager
