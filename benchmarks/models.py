@@ -93,10 +93,12 @@ def _checkpoint(folder: Path) -> Path:
     letters = sorted(ByteLevel.alphabet())
     words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     torch.manual_seed(0)
-    config = transformers.CLIPConfig()  # whose defaults are that model's
+    vocabulary = {word: at for at, word in enumerate(words)}
+    ends = {"bos_token_id": len(words) - 2, "eos_token_id": len(words) - 1}
+    config = transformers.CLIPConfig(text_config=ends)  # whose defaults are that model's
     parts = (
         transformers.CLIPModel(config),
-        transformers.CLIPTokenizer({word: at for at, word in enumerate(words)}, []),
+        transformers.CLIPTokenizer(vocabulary, []),
         transformers.CLIPImageProcessorPil(),
     )
     for part in parts:

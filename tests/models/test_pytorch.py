@@ -148,7 +148,7 @@ class TestHub:
 class TestExport:
     @pytest.mark.parametrize("precision", exporting.BOUNDS)
     def test_gives_the_same_vectors_as_transformers(self, pair, exported, frames, precision):
-        model = models.load(f"local-dir:{exported[precision]}")
+        model = models.load(f"local-dir:{exported[precision]}", "cpu")
         bound = min(exporting.BOUNDS[precision], 0.9999)
         pictures = prepared(pair, frames)
         assert parity(model.embed_images(pictures), reference_pictures(pair, frames)) >= bound
