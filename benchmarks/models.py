@@ -5,7 +5,8 @@
 All embed the same frames of VIDEOS by the same architecture, ViT-B/32, of random weights, on the
 CPU, and preparing the pictures counts on every side:
 
-- sentence-transformers: `model.encode([PIL pictures])`, as the second article calls it;
+- sentence-transformers: `model.encode([PIL pictures])`, as the second article calls it; also with
+  pictures of 224 × 224 pixels, to show what the preparation costs;
 - open_clip: `preprocess` per picture, then `encode_image` of the batch, as the first would (other
   random weights, so without agreement; it needs torchvision);
 - framefind: the middle square of each decoded frame, scaled as `index` does, then `embed_images`,
@@ -103,6 +104,8 @@ def _checkpoint(folder: Path) -> Path:
     )
     for part in parts:
         part.save_pretrained(folder)
+    settings = folder / "preprocessor_config.json"  # as on the hub: whichever is best here
+    settings.write_text(settings.read_text("utf-8").replace("ProcessorPil", "Processor"), "utf-8")
     return folder
 
 
@@ -110,6 +113,8 @@ def _contenders(checkpoint: Path, frames: list[Frame]) -> Iterator[tuple[str, Ca
     """Each one's name, and what makes it ready."""
     pictures = [Image.fromarray(frame.scale(frame.width, frame.height)) for frame in frames]
     yield "sentence-transformers", lambda: _sentence_transformers(checkpoint, pictures)
+    small = [Image.fromarray(_middle(frame, 224)) for frame in frames]
+    yield "sentence-transformers, 224 px", lambda: _sentence_transformers(checkpoint, small)
     yield "open_clip", lambda: _open_clip(pictures)
     fp32, int8 = checkpoint.with_name("fp32"), checkpoint.with_name("int8")
 
@@ -201,8 +206,8 @@ def _take_turns(embedders: dict[str, Embed], count: int, rounds: int) -> list[di
 
 
 def _agreement(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> list[float]:
-    """The lowest and the mean cosine of vectors of unit length, less their common mean."""
-    theirs = theirs / np.linalg.norm(theirs, axis=1, keepdims=True)
+    """The lowest and the mean cosine of vectors at unit length, less their common mean."""
+    ours, theirs = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (ours, theirs))
     mean = theirs.mean(axis=0)
     ours, theirs = ours - mean, theirs - mean
     lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
