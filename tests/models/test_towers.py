@@ -1,3 +1,4 @@
+import io
 import json
 from pathlib import Path
 
@@ -6,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from conftest import scene
 from framefind import models
 from framefind.errors import ModelError
 from framefind.models import towers
+from framefind.queries import embed_picture
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (70, hubs.SIZE, hubs.SIZE, 3), np.uint8)
 PAD, BOS, EOS, UNK = range(4)
@@ -65,6 +68,39 @@ class TestPictures:
 
     def test_none_at_all(self, tmp_path):
         assert load(hubs.clip(tmp_path)).embed_images(PICTURES[:0]).shape == (0, hubs.DIMENSIONS)
+
+
+class TestQueries:
+    """A picture as a query: what a model crops away must not matter, and all else must."""
+
+    def embedded(self, folder: Path, picture: Image.Image) -> np.ndarray:
+        file = io.BytesIO()
+        picture.save(file, "PNG")
+        return embed_picture(file.getvalue(), load(folder))
+
+    @pytest.mark.parametrize("size", [(120, 40), (40, 120), (5000, 10)])
+    def test_are_cropped_or_squashed(self, tmp_path, size):
+        pictures = [scene(3, *size), scene(3, *size)]
+        for picture, level in zip(pictures, (0, 255), strict=True):  # all but the middle half
+            along = picture if size[1] > size[0] else picture.swapaxes(0, 1)
+            along[: len(along) // 4] = along[-len(along) // 4 :] = level
+        for layout, cropped in (("clip", True), ("siglip", False), ("open_clip", False)):
+            folder = hubs.LAYOUTS[layout](tmp_path / layout)
+            found = [self.embedded(folder, Image.fromarray(picture)) for picture in pictures]
+            assert np.array_equal(*found) is cropped
+
+    def test_are_resized_as_the_settings_say(self, tmp_path):
+        picture = Image.fromarray(scene(5, 90, 90))
+        folder = hubs.open_clip(tmp_path)
+        found = {}
+        for name in ("bicubic", "bilinear"):
+            models._load.cache_clear()
+            hubs.edit(folder / "visual/preprocess_cfg.json", interpolation=name)
+            found[name] = self.embedded(folder, picture)
+            resized = picture.resize((hubs.SIZE, hubs.SIZE), Image.Resampling[name.upper()])
+            expected = load(folder).embed_images(np.asarray(resized)[np.newaxis])
+            np.testing.assert_allclose(found[name], expected[0], atol=1e-6)
+        assert not np.allclose(found["bicubic"], found["bilinear"], atol=1e-4)
 
 
 class TestTexts:
@@ -178,6 +214,7 @@ class TestRefuses:
             ("clip", "tokenizer_config.json", {"pad_token": None}, "pad_token"),
             ("clip", "tokenizer_config.json", {"pad_token": "<none>"}, "<none>"),
             ("open_clip", "visual/preprocess_cfg.json", {"resize_mode": "longest"}, "longest"),
+            ("open_clip", "visual/preprocess_cfg.json", {"interpolation": "random"}, "random"),
             ("open_clip", "config.json", {"text_cfg": None}, "config.json"),
             ("siglip", "config.json", {"vision_config": {"hidden_size": 13}}, "promise 13"),
         ],
