@@ -117,6 +117,11 @@ class TestDamage:
             checkpoints.read(tmp_path)
 
 
+def test_openvino_runs_no_checkpoint(tmp_path):
+    with pytest.raises(ModelError, match="has no ONNX towers"):
+        models.load(f"local-dir:{hubs.checkpoint(tmp_path)}", "openvino")
+
+
 class TestSource:
     def test_changes_with_weights_tokenizer_and_preprocessing(self, tmp_path):
         found = {checkpoints.read(hubs.checkpoint(tmp_path)).source()}
