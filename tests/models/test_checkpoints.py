@@ -88,6 +88,21 @@ class TestSettings:
         assert other.towers.texts.pad == "<pad>"
 
     @pytest.mark.parametrize(
+        ("vision", "resnet"),
+        [
+            ({"layers": [4, 6, 10, 6]}, True),
+            ({"timm_model_name": "resnet50"}, True),
+            ({"layers": 12}, False),
+            ({"timm_model_name": "vit_pe_core_base_patch16_224"}, False),
+        ],
+    )
+    def test_of_a_resnet(self, tmp_path, vision, resnet):
+        file = hubs.open_clip_checkpoint(tmp_path) / "open_clip_config.json"
+        model = json.loads(file.read_text())["model_cfg"]
+        hubs.edit(file, model_cfg=model | {"vision_cfg": model["vision_cfg"] | vision})
+        assert checkpoints.read(tmp_path).resnet is resnet
+
+    @pytest.mark.parametrize(
         "settings", [{"tokenizer_kwargs": {"strip_sep_token": True}}, {"tokenizer_mode": "clips"}]
     )
     def test_of_open_clip_that_are_unknown(self, tmp_path, settings):

@@ -107,8 +107,18 @@ def load(pair: SimpleNamespace, way: str) -> models.Model:
     return models.load(f"local-dir:{pair.folder}", "cpu", precision=way)
 
 
+def test_a_resnet_is_not_run_in_bf16(pair):
+    """Where this was measured, the lowest cosine of pictures was 0.91."""
+    if "RN50" in pair.folder.name:
+        with pytest.raises(ModelError, match="bf16 loses too much"):
+            load(pair, "bf16")
+        assert models.load(f"local-dir:{pair.folder}", "cpu").precision == "fp32"
+
+
 @every_way
 def test_pictures_give_the_same_vectors(pair, frames, pictures, way):
+    if way == "bf16" and "RN50" in pair.folder.name:
+        return
     found = parity(load(pair, way).embed_images(prepared(pair, frames)), pictures)
     print(f"{pair.folder.name} {way} pictures {found:.6f}")
     assert found >= WAYS[way]
@@ -124,6 +134,8 @@ def test_pictures_would_not_if_prepared_wrongly(pair, frames, pictures, harm):
 
 @every_way
 def test_texts_give_the_same_vectors(pair, texts, way):
+    if way == "bf16" and "RN50" in pair.folder.name:
+        return
     found = parity(load(pair, way).embed_texts(TEXTS), texts)
     print(f"{pair.folder.name} {way} texts {found:.6f}")
     assert found >= WAYS[way]

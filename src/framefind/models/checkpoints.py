@@ -15,7 +15,7 @@ from typing import Any
 from framefind.errors import ModelError
 from framefind.models import towers
 from framefind.models.hashes import weights_hash
-from framefind.models.towers import CLIP_PAD, Files, Towers
+from framefind.models.towers import CLIP_PAD, Files, Texts, Towers
 
 INSTALL = "pip install 'framefind[torch]'"
 
@@ -40,6 +40,8 @@ class Checkpoint:
     folder: Path
     towers: Towers
     weights: tuple[Path, ...]
+    resnet: bool = False
+    """Whether the image tower is a ResNet, which adds up what bf16 loses from layer to layer."""
 
     def hash(self) -> str:
         """BLAKE2b-128 over weights and tokenizer, in hex. Raises ModelError."""
@@ -113,25 +115,33 @@ def read(folder: Path) -> Checkpoint:
     transformers = _is_transformers([one.name for one in holder.iterdir()])
     by = "config.json" if transformers else "open_clip_config.json"
     found = towers.read(holder, lambda names: Files(file.name, file.name, "", ()), by)
-    texts = found.texts
+    texts, resnet = found.texts, False
     if not transformers:
-        texts = _open_clip_texts(holder, found)
+        config = json.loads((holder / by).read_text("utf-8"))
+        model = config.get("model_cfg", config)
+        texts = _open_clip_texts(holder / by, model["text_cfg"], texts)
+        resnet = _is_resnet(model["vision_cfg"])
     elif not texts.tokenizer.exists():
         texts = replace(texts, tokenizer=holder / "vocab.json")
     weights = _shards(file)
     found = replace(found, texts=texts, scale=_scale(weights, found.scale))
-    return Checkpoint("transformers" if transformers else "open_clip", holder, found, weights)
+    kind = "transformers" if transformers else "open_clip"
+    return Checkpoint(kind, holder, found, weights, resnet)
 
 
-def _open_clip_texts(folder: Path, found: Towers) -> towers.Texts:
-    config = json.loads((folder / "open_clip_config.json").read_text("utf-8"))
-    text = config.get("model_cfg", config)["text_cfg"]
+def _is_resnet(vision: dict[str, Any]) -> bool:
+    named = "resnet" in str(vision.get("timm_model_name", ""))
+    return named or isinstance(vision.get("layers"), list)
+
+
+def _open_clip_texts(file: Path, text: dict[str, Any], found: Texts) -> Texts:
+    """How open_clip's own tokenizer pads. Raises ModelError for settings that are unknown."""
     unknown = {*(text.get("tokenizer_kwargs") or {})} - _KNOWN_TEXTS
     unknown |= {key for key in ("tokenizer_mode", "tokenizer_type", "variable_text") if key in text}
     if unknown:
         said = ", ".join(sorted(unknown))
-        raise ModelError(f"{folder / 'open_clip_config.json'}: framefind does not know {said}")
-    return found.texts if text.get("hf_tokenizer_name") else replace(found.texts, pad=CLIP_PAD)
+        raise ModelError(f"{file}: framefind does not know {said}")
+    return found if text.get("hf_tokenizer_name") else replace(found, pad=CLIP_PAD)
 
 
 def missing(folder: Path, names: Collection[str]) -> list[str]:

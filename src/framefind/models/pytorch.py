@@ -53,9 +53,12 @@ class TorchModel:
             self.scale = _pickled_scale(checkpoint.weights[0], self.scale)
         self.checkpoint = checkpoint
         self.device = find_device(device)
-        self.precision = _precision(self.device) if precision == "auto" else precision
+        auto = precision == "auto"
+        self.precision = _precision(self.device, checkpoint.resnet) if auto else precision
         if self.precision not in TYPES:
             raise ModelError(f"model {name}: torch runs {', '.join(TYPES)}, not {precision}")
+        if self.precision == "bf16" and checkpoint.resnet:
+            raise ModelError(f"model {name}: bf16 loses too much in a ResNet: use fp32 or fp16")
         self._revision = revision
 
     @property
@@ -285,13 +288,14 @@ def find_device(device: str) -> torch.device:
     return torch.device(device)
 
 
-def _precision(device: torch.device) -> str:
+def _precision(device: torch.device, resnet: bool) -> str:
     """The fastest precision that keeps what is found: 16 bits wherever the hardware computes so."""
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+        bf16 = torch.cuda.is_bf16_supported(including_emulation=False) and not resnet
+        return "bf16" if bf16 else "fp16"
     if device.type == "mps":
         return "fp16"
-    return "bf16" if _has_bf16() else "fp32"
+    return "bf16" if _has_bf16() and not resnet else "fp32"
 
 
 def _has_bf16() -> bool:
