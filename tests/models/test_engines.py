@@ -35,6 +35,26 @@ def lowest(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float((hubs.unit(ours - mean) * hubs.unit(theirs - mean)).sum(axis=1).min())
 
 
+def convolutions(file: Path, count: int) -> Path:
+    """So many layers of 3 × 3, one after the other, flattened at the end."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    held = [numpy_helper.from_array(hubs.weights(at, 8, 8, 3, 3), f"w{at}") for at in range(count)]
+    names = ["image", *(f"layer{at}" for at in range(count))]
+    nodes = [
+        helper.make_node("Conv", [names[at], f"w{at}"], [names[at + 1]], pads=[1, 1, 1, 1])
+        for at in range(count)
+    ]
+    nodes.append(helper.make_node("Flatten", [names[-1]], ["vectors"]))
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 8, 16, 16])
+    vectors = helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", 8 * 16 * 16])
+    graph = helper.make_graph(nodes, "layers", [image], [vectors], held)
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=9), file)
+    return file
+
+
 @needs_openvino
 class TestOpenVino:
     @pytest.mark.parametrize("layout", hubs.LAYOUTS)
@@ -56,6 +76,15 @@ class TestOpenVino:
         assert (
             lowest(model.embed_images(pictures), models.load("mini").embed_images(pictures)) > 0.99
         )
+
+    def test_keeps_a_resnet_at_full_precision(self, tmp_path):
+        file = convolutions(tmp_path / "model.onnx", 12)
+        graph, exact = open_graph(file, "openvino"), open_graph(file, "cpu")
+        given = {"image": np.random.default_rng(0).normal(size=(20, 8, 16, 16)).astype(np.float32)}
+        assert graph.said.endswith("f32")
+        assert lowest(graph.run(given), exact.run(given)) > 0.99999
+        shallow = open_graph(convolutions(tmp_path / "shallow.onnx", 1), "openvino")
+        assert shallow.said.endswith("bf16" if engines.openvino_has_bf16() else "f32")
 
     def test_is_for_pictures_only(self, tmp_path):
         texts = ["a red car", "dog", ""]

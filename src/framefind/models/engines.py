@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cpu", "openvino", "cuda")
 
 _OUTPUTS = ("image_embeds", "text_embeds", "embedding", "pooler_output")
+_CONVOLUTIONS = 4  # of more a ResNet is made, which adds up what bf16 loses; a ViT has one
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 _TYPES: dict[str, type[np.generic]] = {
     "float": np.float32,
@@ -97,7 +98,10 @@ class OnnxRuntimeGraph:
 
 
 class OpenVinoGraph:
-    """A graph that OpenVINO computes on the CPU, in bf16 where the processor multiplies that."""
+    """A graph that OpenVINO computes on the CPU, in bf16 where the processor multiplies that.
+
+    But for ResNets, which would lose too much.
+    """
 
     name = "OpenVINO"
 
@@ -105,13 +109,17 @@ class OpenVinoGraph:
         """Raises what OpenVINO raises."""
         import openvino
 
-        precision = "bf16" if openvino_has_bf16() else "f32"
+        core = openvino.Core()
+        graph = core.read_model(str(file))
+        kinds = [node.get_type_name() for node in graph.get_ops()]
+        rounds = openvino_has_bf16() and kinds.count("Convolution") <= _CONVOLUTIONS
+        precision = "bf16" if rounds else "f32"
         how = {
             "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, on all cores
             "ENABLE_CPU_PINNING": False,  # decoders share the cores
         }
-        self._compiled = openvino.Core().compile_model(str(file), "CPU", how)
+        self._compiled = core.compile_model(graph, "CPU", how)
         self.inputs = [
             Input(
                 given.any_name,
