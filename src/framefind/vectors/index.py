@@ -5,7 +5,7 @@ import mmap
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ FORMAT = 4
 EXACT = 1 << 20
 """Vectors up to which all are scanned."""
 
+_KNOWN = 1 << 10  # videos that are read only once
 _FRAMES = 15_000  # in which the best moments of a larger index are looked for
 _NEAREST = 200  # views per moment that the lists name
 _MANY = 300  # moments that make reading all frames worth it
@@ -59,6 +60,7 @@ class Videos:
         with (folder / "videos.jsonl").open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             self._text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+        self._one = lru_cache(_KNOWN)(self._read)
 
     @staticmethod
     def save(folder: Path, videos: list[IndexedVideo]) -> None:
@@ -77,6 +79,9 @@ class Videos:
     def __getitem__(self, at: int) -> IndexedVideo:
         if not 0 <= at < len(self):
             raise IndexError(at)
+        return self._one(int(at))
+
+    def _read(self, at: int) -> IndexedVideo:
         return IndexedVideo(**json.loads(self._text[self._lines[at] : self._lines[at + 1]]))
 
     def __iter__(self) -> Iterator[IndexedVideo]:

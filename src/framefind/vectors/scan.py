@@ -8,7 +8,7 @@ what the query's codes lost, coded in turn, then from the float32 vectors. So th
 of the float32 product, at little more than a quarter of its memory traffic.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _GAP = 64  # frames that are scanned in vain sooner than that the scan is interrupted
 _BLOCK = 1 << 12  # vectors that are scored at a time
-_FRAMES = 1 << 9  # whose views are multiplied at a time
+_FRAMES = 1 << 11  # whose views are multiplied at a time
 _PRODUCT = 1 << 24  # scores that a product for several queries has at most, 64 MB
 
 Kernel = Callable[..., Any]
@@ -83,9 +83,10 @@ class Scores:
             self._views, self.values = products
             rounding = (2 * len(query) + 64) * 2.0**-24  # of either product (Higham 2002, 3.1)
             rounding *= 100 * float(np.linalg.norm(query))
-            self._fine = np.asarray(index.frames["length"][line.frame] * rounding, np.float32)
-            self.slack = self._fine.copy()
+            self.slack = np.asarray(index.frames["length"][line.frame] * rounding, np.float32)
+            self._better: Sequence[Callable[[NDArray[np.int64]], None]] = (self.settle,)
             return
+        self._better = (self._refine, self.settle)
         self._codes, self._weights, lost = _encode_query(query)
         self._views = np.empty(len(index.vectors), np.float32)  # touched where it is scanned
         self.values = self._scan()
@@ -129,16 +130,15 @@ class Scores:
         """
         if not len(self.line):
             return
-        first = np.flatnonzero(np.diff(self.line.video, prepend=-1))
-        counts = np.diff(first, append=len(self.line))
-        for better in (self._refine, self.settle):
+        first, counts = self.line.of_videos
+        for better in self._better:
             floor = np.maximum.reduceat(self.values - self.slack, first)
             better(np.flatnonzero(self.values + self.slack >= np.repeat(floor, counts)))
         cut = np.maximum.reduceat(self.values, first).astype(np.float64) - margin
         if least is not None:
             cut = np.maximum(cut, least)
         cut = np.repeat(cut, counts)
-        for better in (self._refine, self.settle):
+        for better in self._better:
             better(np.flatnonzero(np.abs(self.values - cut) <= self.slack))
 
     def best_views(self, at: NDArray[np.int64]) -> NDArray[np.int64]:
