@@ -62,6 +62,7 @@ class TestBatch:
 
     def test_of_all_kinds_in_their_order(self, many):
         kinds = [{}, {"video": "1*.mp4"}, {"then": "snow"}, {"by": "video"}, {"min_score": 4.0}]
+        kinds += [{"then": "a landscape"}, {"then": "snow", "video": "1*.mp4"}]
         queries = [Query(text, **kind) for text, kind in product(TEXTS, kinds)]
         assert list(many.search_batch(queries)) == [alone(many, query) for query in queries]
 
