@@ -10,9 +10,10 @@ import framefind
 from conftest import scene, write_clip
 from framefind import Library, Query, QueryError, answers
 from framefind.search import Filters
-from framefind.vectors import scan
+from framefind.vectors import index, scan
 
 TEXTS = ["a dog", "red and green", "a man rides a bicycle", "blurred colours", "asdfgh", "snow"]
+TEXTS += ["5:30 train", "food on a plate"]
 
 
 @pytest.fixture(scope="module")
@@ -141,19 +142,32 @@ class TestDuration:
         assert found(max_duration=0.0) == set()
 
     def test_an_unknown_length_is_neither(self, many):
-        index = many._index()
-        unknown = [replace(video, duration=None) for video in index.videos]
-        index.videos.__dict__["_all"] = unknown
+        known = many._index()
+        unknown = [replace(video, duration=None) for video in known.videos]
+        known.videos.__dict__["_all"] = unknown
         try:
             for filters in (Filters(min_duration=0.0), Filters(max_duration=1e9)):
-                assert len(filters.select(index)) == 0
-            assert len(Filters().select(index)) == many.status().frames
+                assert len(filters.select(known)) == 0
+            assert len(Filters().select(known)) == many.status().frames
         finally:
-            del index.videos.__dict__["_all"]
+            del known.videos.__dict__["_all"]
 
 
 def test_a_few_queries_are_scanned_one_by_one(many, calls) -> None:
     products = calls(scan, "_products")
     few = TEXTS[: answers._FEW - 1]
     assert list(many.search_batch(few)) == [many.search(text) for text in few]
+    assert products == []
+
+
+def test_of_a_large_index_each_query_scores_its_own_videos(many, calls, monkeypatch) -> None:
+    expected = [many.search(text, limit=99) for text in TEXTS]
+    pairs = [many.search(text, then="a landscape", limit=99) for text in TEXTS]
+    monkeypatch.setattr(index, "EXACT", 0)
+    monkeypatch.setattr(index.lists, "start", lambda index: None)  # nobody builds lists
+    products = calls(scan, "_products")
+    asked = [Query(text, limit=99) for text in TEXTS]
+    assert list(many.search_batch(asked)) == expected
+    asked = [Query(text, then="a landscape", limit=99) for text in TEXTS]
+    assert list(many.search_batch(asked)) == pairs
     assert products == []

@@ -205,6 +205,6 @@ def _stored(index: VectorIndex, frame: _Frame) -> NDArray[np.float32]:
     """The vector of the sampled frame shown then: of the view with that box, or the first."""
     rows = index.rows(index.frame_at(frame.video.video_id, frame.t))
     if frame.box is None:
-        return np.array(index.vectors[rows.start])
+        return np.asarray(index.vectors[rows.start], np.float32)
     distance = np.abs(index.boxes[rows] - np.asarray(frame.box, np.float32)).sum(axis=1)
-    return np.array(index.vectors[rows.start + int(distance.argmin())])
+    return np.asarray(index.vectors[rows.start + int(distance.argmin())], np.float32)
