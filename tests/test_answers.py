@@ -16,6 +16,12 @@ TEXTS = ["a dog", "red and green", "a man rides a bicycle", "blurred colours", "
 TEXTS += ["5:30 train", "food on a plate"]
 
 
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queries are scored together from as many on as there are here."""
+    monkeypatch.setattr(answers, "_FEW", len(TEXTS))
+
+
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Library:
     """A library of a dozen clips of 1 to 12 seconds, some of them tall."""

@@ -15,7 +15,7 @@ from framefind.search import EVERY, Filters, Search
 from framefind.vectors import Scores, VectorIndex, together
 
 _AT_A_TIME = 256  # queries whose pages are made before the first is given
-_FEW = 8  # queries that are answered sooner one by one: 8-bit scans read less than a product
+_FEW = 16  # queries that are answered sooner one by one: 8-bit scans read less than a product
 
 Vector = NDArray[np.float32]
 

@@ -33,3 +33,9 @@ def test_products_are_as_near_as_they_say(tmp_path_factory, seed, count, room):
         every = np.arange(len(line))
         rows = Scores(index, query, line).best_views(every)
         np.testing.assert_array_equal(scores.best_views(every), rows)
+
+
+def test_all_half_precision_numbers_are_widened() -> None:
+    numbers = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    numbers = numbers[np.isfinite(numbers)]
+    np.testing.assert_array_equal(scan._wide(numbers), numbers.astype(np.float32))

@@ -204,9 +204,19 @@ def _products(
             frames = np.arange(at, min(at + _FRAMES, end))
             first, counts = index.views(frames)
             part = slice(int(first[0]), int(first[-1] + counts[-1]))
-            np.matmul(np.asarray(index.vectors[part], np.float32), scaled, out=views[part])
+            np.matmul(_wide(index.vectors[part]), scaled, out=views[part])
             best[frames] = _best_rows(views[part], first - part.start, counts)
     return views, np.ascontiguousarray(best[line.frame].T)
+
+
+def _wide(vectors: NDArray[Any]) -> NDArray[np.float32]:
+    """Finite numbers of half precision in float32; `astype` takes five times as long."""
+    if vectors.dtype != np.float16:
+        return np.asarray(vectors, np.float32)
+    bits = vectors.view(np.int16).astype(np.int32)
+    bits <<= 13  # exponent and fraction are now where float32 has them,
+    bits &= ~0x70000000  # of the bits above, the first is the sign and the rest are none,
+    return bits.view(np.float32) * np.float32(2.0**112)  # and the exponents count from elsewhere
 
 
 def _best_rows(
