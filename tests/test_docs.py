@@ -53,6 +53,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture)))
                 )
         container.mux(stream.encode(None))
+    (home / "queries.txt").write_text("a cat\nan astronaut\n")
     for library in ("default.framefind", "trip.framefind"):
         run(home, "framefind", "index", "~/Videos", "--library", library)
     return home

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from framefind.export import clock, document, parse_time, schema, sheet, tsv
+from framefind.export import clock, document, floored, parse_time, schema, sheet, tsv
 from framefind.moments import Moment, Page, Then, VideoMoments
 from framefind.views import WHOLE, Box
 
@@ -133,6 +133,13 @@ class TestTsv:
     def test_times_are_exact(self, t):
         (line,) = tsv(Page([replace(MOMENT, t=np.float64(t))], 1, 0))
         assert float(line.split("\t")[3]) == t
+
+    @given(st.floats(-100, 100), st.floats(0, 1))
+    def test_the_numbers_shown_are_reached(self, score, sure):
+        (line,) = tsv(Page([replace(MOMENT, score=score, confidence=sure)], 1, 0))
+        for shown, value, digits in zip(line.split("\t")[4:], (score, sure), (2, 3), strict=True):
+            assert shown == floored(value, digits)
+            assert float(shown) <= value < float(shown) + 1.01 * 10**-digits
 
 
 class TestTimes:

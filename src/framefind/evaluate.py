@@ -10,12 +10,13 @@ import json
 import statistics
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framefind.errors import QueryError
-from framefind.moments import Moment, VideoMoments
+from framefind.moments import Moment, Page, VideoMoments
+from framefind.queries import Query
 from framefind.search import one
 
 if TYPE_CHECKING:
@@ -152,29 +153,34 @@ def evaluate(library: "Library", captions: str | Path, rank: str = "softmax") ->
     queries, missing = read(Path(captions).expanduser(), rows)
     if not queries:
         raise QueryError(f"{captions}: none of its videos is in {library.uri}")
-    answers = [_ask(library, text, spans, rank) for text, spans in queries.items()]
+    asked = [Query(text, by="video", rank=rank, limit=_PAGE) for text in queries]
+    firsts = library.search_batch(asked)
+    answers = [
+        _ask(library, query, page, spans)
+        for query, page, spans in zip(asked, firsts, queries.values(), strict=True)
+    ]
     return Quality(library.uri, library.status().model, rank, len(rows), answers, missing)
 
 
-def _ask(library: "Library", text: str, spans: Sequence[Span], rank: str) -> Answer:
+def _ask(library: "Library", query: Query, page: Page, spans: Sequence[Span]) -> Answer:
     wanted = {span.video_id for span in spans}
     first: VideoMoments | None = None
-    for at, video in enumerate(_ranking(library, text, rank), 1):
+    for at, video in enumerate(_ranking(library, query, page), 1):
         first = first or video
         if video.video_id in wanted:
             best = video.moments[0]
             ious = [span.iou(best) for span in spans if span.video_id == video.video_id]
             iou = max((iou for iou in ious if iou is not None), default=None)
-            return Answer(text, at, best, first.moments[0], iou)
+            return Answer(query.text or "", at, best, first.moments[0], iou)
     raise QueryError(f"{spans[0].path} left the library meanwhile")
 
 
-def _ranking(library: "Library", text: str, rank: str) -> Iterator[VideoMoments]:
-    offset, total = 0, 1
-    while offset < total:
-        page = library.search(text, by="video", rank=rank, limit=_PAGE, offset=offset)
+def _ranking(library: "Library", query: Query, page: Page) -> Iterator[VideoMoments]:
+    """All videos, of which `page` has the first."""
+    yield from page.videos or ()
+    for offset in range(_PAGE, page.total, _PAGE):
+        (page,) = library.search_batch([replace(query, offset=offset)])
         yield from page.videos or ()
-        offset, total = offset + _PAGE, page.total
 
 
 def read(file: Path, rows: Sequence["Video"]) -> tuple[dict[str, list[Span]], list[str]]:

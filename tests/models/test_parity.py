@@ -28,8 +28,11 @@ from references import (  # noqa: E402
     reference_texts,
 )
 
-from framefind import models  # noqa: E402
-from framefind.queries import embed_picture  # noqa: E402
+from framefind import (
+    images,
+    models,
+)
+from framefind.views import WHOLE  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -142,8 +145,8 @@ class TestQueries:
         for frame in frames:
             file = io.BytesIO()
             Image.fromarray(frame.full).save(file, "BMP")
-            found.append(embed_picture(file.getvalue(), model))
-        return np.stack(found)
+            found.append(images.read(file.getvalue(), WHOLE, model.size, model.resize))
+        return model.embed_images(np.stack(found))
 
     @pytest.mark.parametrize("way", ["onnx", "fp32"])
     def test_give_the_same_vectors(self, pair, run, frames, way):

@@ -10,8 +10,9 @@ from PIL import Image
 from conftest import scene
 from framefind import models
 from framefind.errors import ModelError
+from framefind.images import read
 from framefind.models import towers
-from framefind.queries import embed_picture
+from framefind.views import WHOLE
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (70, hubs.SIZE, hubs.SIZE, 3), np.uint8)
 PAD, BOS, EOS, UNK = range(4)
@@ -76,7 +77,9 @@ class TestQueries:
     def embedded(self, folder: Path, picture: Image.Image) -> np.ndarray:
         file = io.BytesIO()
         picture.save(file, "PNG")
-        return embed_picture(file.getvalue(), load(folder))
+        model = load(folder)
+        pixels = read(file.getvalue(), WHOLE, model.size, model.resize)
+        return model.embed_images(pixels[np.newaxis])[0]
 
     @pytest.mark.parametrize("size", [(120, 40), (40, 120), (5000, 10)])
     def test_are_cropped_or_squashed(self, tmp_path, size):

@@ -36,6 +36,16 @@ def usage(text: str) -> NoReturn:
     raise typer.BadParameter(text)
 
 
+def seconds(text: str) -> float:
+    """Seconds of a time as people write it; else the command is used wrongly."""
+    from framefind.export import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        usage(str(error))
+
+
 def lines_of(path: Path) -> list[str]:
     """The lines of a text file that are not empty. Raises QueryError if it cannot be read."""
     try:
@@ -77,20 +87,21 @@ def table(*names: str) -> Callable[..., None]:
 
 def print_page(page: "Page") -> None:
     """A page of results as a table for people."""
-    from framefind.export import clock
+    from framefind.export import clock, floored
 
     if page.videos is not None:
         add = table("score", "moments", "best at", "video")
         for found in page.videos:
             best = clock(found.moments[0].t) if found.moments else ""
-            add(f"{found.score:.1f}", str(len(found.moments)), best, found.path)
+            add(floored(found.score, 1), str(len(found.moments)), best, found.path)
     else:
         pairs = any(moment.then for moment in page.moments)
         add = table("score", "sure", "from", "to", *(["then at"] if pairs else []), "video")
         for moment in page.moments:
             after = [clock(moment.then.t)] if moment.then else []
             times = clock(moment.start), clock(moment.end)
-            add(f"{moment.score:.1f}", f"{moment.confidence:.0%}", *times, *after, moment.path)
+            sure = f"{floored(100 * moment.confidence, 0)}%"
+            add(floored(moment.score, 1), sure, *times, *after, moment.path)
     add()
     shown = len(page.videos if page.videos is not None else page.moments)
     if shown < page.total:

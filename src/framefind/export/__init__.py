@@ -60,13 +60,19 @@ def tsv(page: "Page") -> Iterator[str]:
     for video in page.videos or ():
         best = max(video.moments, key=lambda moment: moment.score, default=None)
         t = "" if best is None else f"{float(best.t)!r}"
-        yield f"{escaped(video.path)}\t{video.score:.2f}\t{len(video.moments)}\t{t}"
+        yield f"{escaped(video.path)}\t{floored(video.score, 2)}\t{len(video.moments)}\t{t}"
     for moment in page.moments if page.videos is None else ():
         after = moment.then
         times = "\t".join(f"{float(x)!r}" for x in (moment.start, moment.end, moment.t))
         then = "".join(f"\t{x!r}" for x in (after.start, after.end, after.t)) if after else ""
-        sure = f"{moment.score:.2f}\t{moment.confidence:.3f}"
+        sure = f"{floored(moment.score, 2)}\t{floored(moment.confidence, 3)}"
         yield f"{escaped(moment.path)}\t{times}\t{sure}{then}"
+
+
+def floored(value: float, digits: int) -> str:
+    """A number rounded down, so that `--min-score` and the like with what is shown keep it."""
+    unit = 10**digits
+    return f"{math.floor(value * unit) / unit:.{digits}f}"
 
 
 def escaped(text: str) -> str:
@@ -157,6 +163,7 @@ def _caption(draw: "Drawing", moment: "Moment", x: int, y: int) -> None:
     span = f"{clock(moment.start)} - {clock(moment.end)}"
     if moment.then:
         span = f"{clock(moment.start)}, then {clock(moment.then.start)}"
-    figures = f"score {moment.score:.1f}  ·  confidence {moment.confidence:.2f}"
+    score, sure = floored(moment.score, 1), floored(moment.confidence, 2)
+    figures = f"score {score}  ·  confidence {sure}"
     taken = drawing.write(draw, (x + CELL[0], y + 31), figures, 16, QUIET, CELL[0], anchor="rs")
     drawing.write(draw, (x, y + 31), span, 17, ACCENT, CELL[0] - taken - 12)
