@@ -18,6 +18,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> list[VectorIndex]:
     asked: list[VectorIndex] = []
     monkeypatch.setattr(index_module, "EXACT", 100)
     monkeypatch.setattr(index_module, "_FRAMES", 40)
+    monkeypatch.setattr(index_module, "_NEAREST", 60)
     monkeypatch.setattr(lists, "TAIL", 30)
     monkeypatch.setattr(lists, "start", asked.append)
     return asked
@@ -28,8 +29,8 @@ def films(count: int, seed: int = 0) -> list[Vectors]:
     return [film(rng, 20, 2, D, 0.3) for _ in range(count)]
 
 
-def narrowed(index: VectorIndex, query: Vectors, count: int = 1) -> set[int]:
-    return set(index.narrow(index.timeline, query, count).video.tolist())
+def narrowed(index: VectorIndex, query: Vectors) -> set[int]:
+    return set(index.likely(index.timeline, [query]).video.tolist())
 
 
 def test_all_is_searched_until_they_are_ready(tmp_path, large):
@@ -55,7 +56,7 @@ def test_a_small_selection_is_searched_whole(tmp_path):
     index = write(tmp_path, films(30))
     lists.build(index)
     line = index.timeline.select(np.arange(30) < 2)
-    assert index.narrow(line, films(30)[20][0, 0], 1) is line
+    assert index.likely(line, [films(30)[20][0, 0]]) is line
 
 
 def test_a_filter_comes_first(tmp_path):
@@ -63,9 +64,9 @@ def test_a_filter_comes_first(tmp_path):
     index = write(tmp_path, made)
     lists.build(index)
     line = index.timeline.select(np.arange(40) != 7)
-    chosen = set(index.narrow(line, made[7][0, 0], 3).video.tolist())
+    chosen = set(index.likely(line, [made[7][0, 0]]).video.tolist())
     assert 7 not in chosen
-    assert len(chosen) >= 3
+    assert len(chosen) >= 2
 
 
 def test_later_videos_are_searched_beside_them_and_then_added(tmp_path):
@@ -99,7 +100,7 @@ def test_dead_videos_are_never_chosen(tmp_path):
     made = films(40)
     index = write(tmp_path, made, dead=[7])
     lists.build(index)
-    line = index.narrow(index.timeline, made[7][0, 0], 3)
+    line = index.likely(index.timeline, [made[7][0, 0]])
     assert {index.videos[at].video_id for at in line.video}.isdisjoint({"id7"})
 
 
