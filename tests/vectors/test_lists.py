@@ -1,4 +1,6 @@
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -166,3 +168,40 @@ def test_one_process_at_a_time(tmp_path):
         assert alone
         lists.main(Path(tmp_path))
     assert lists.opened(index) is None
+
+
+def test_an_opened_index_takes_newer_lists(tmp_path):
+    """A server would scan what has come since for as long as it runs."""
+    made = films(44)
+    lists.build(write(tmp_path, made[:40]))
+    index = write(tmp_path, made, old=VectorIndex(tmp_path))
+    assert index._ready().state.frames == 40 * 20  # type: ignore[union-attr]
+    lists.build(index)
+    assert index._ready().state.frames == 44 * 20  # type: ignore[union-attr]
+    shutil.rmtree(lists.opened(index).folder)  # type: ignore[union-attr]
+    assert narrowed(index, made[7][0, 0]) >= {7}
+
+
+def test_searches_answer_while_lists_are_built_replaced_and_lost(tmp_path):
+    made = films(60)
+    index = write(tmp_path, made[:40])
+    stopped, seen = threading.Event(), []
+
+    def search() -> None:
+        while not stopped.is_set():
+            seen.extend(at in narrowed(index, made[at][0, 0]) for at in (3, 17, 39))
+
+    with ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(search) for _ in range(3)]
+        try:
+            for count in (40, 45, 60):
+                grown = write(tmp_path, made[:count], old=VectorIndex(tmp_path))
+                lists.build(grown)
+            shutil.rmtree(lists.opened(grown).folder)  # type: ignore[union-attr]
+            lists.build(grown)
+        finally:
+            stopped.set()
+        for run in runs:
+            run.result()
+    assert seen
+    assert all(seen)

@@ -78,8 +78,10 @@ class Lists:
 
     def behind(self, index: "VectorIndex") -> bool:
         """Whether many frames are not in them, but newer lists are there."""
-        few = len(index.frames) - self.state.frames <= TAIL
-        return not few and self._pointer.read_text("ascii") != self.folder.name
+        if len(index.frames) - self.state.frames > TAIL:
+            with contextlib.suppress(OSError):  # the index is being deleted
+                return self._pointer.read_text("ascii") != self.folder.name
+        return False
 
 
 def opened(index: "VectorIndex") -> Lists | None:
