@@ -23,7 +23,7 @@ EXACT = 1 << 20
 
 _KNOWN = 1 << 10  # videos that are read only once
 _FRAMES = 15_000  # in which the best moments of a larger index are looked for
-_NEAREST = 16_000  # views that the lists name: thousands may be of one video
+_NEAREST = 8000  # views that the lists name: thousands may be of one video
 FRAME = np.dtype(
     [
         ("t", "<f8"),
