@@ -162,17 +162,19 @@ class VectorIndex:
         if known is None:
             return line
         keep = None if len(line) == len(self.frames) else self._mask(line)
+        # What is best for two together is rarely among the best for either.
+        most, nearest = (_FRAMES, _NEAREST) if len(queries) < 2 else (8 * _FRAMES, 4 * _NEAREST)
         total = np.zeros(len(self.videos))
         for query in queries:
-            frames, scores = known.nearest(query, _NEAREST, keep)
+            frames, scores = known.nearest(query, nearest, keep)
             best = np.full(len(total), scores.min(initial=0), np.float32)
             np.maximum.at(best, self._owner(frames), scores)
             total += best
-        videos = np.argsort(-total, kind="stable")[:_FRAMES]
+        videos = np.argsort(-total, kind="stable")[:most]
         frames = np.diff(np.searchsorted(line.video, [videos, videos + 1]), axis=0)[0]
         later = self._owner(np.arange(known.state.frames, len(self.frames)))
         chosen = np.zeros(len(self.videos), bool)
-        chosen[videos[np.cumsum(frames) - frames < _FRAMES]] = True
+        chosen[videos[np.cumsum(frames) - frames < most]] = True
         chosen[later[later >= 0]] = True
         return line.select(chosen)
 
