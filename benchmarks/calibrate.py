@@ -3,8 +3,9 @@
     python benchmarks/calibrate.py --model FOLDER --shards SHARDS
 
 Embeds 4,000 pictures of the Parquet sample's training split, drawn at random, and fits the curve of
-confidence on the labelled queries of `labelled.py`; writes `neutral.npz` into the model's FOLDER
-and names it in its manifest. No picture can be made from it.
+confidence on the labelled queries of `labelled.py`, one for texts and one for pictures; writes
+`neutral.npz` into the model's FOLDER and names it in its manifest. No picture can be made from it.
+With `--keep` the neutral pictures stay those of the folder.
 """
 
 import argparse
@@ -55,19 +56,34 @@ def curve(found: dict[str, labelled.Results], half: int | None = None) -> tuple[
     )
 
 
+def fitted(found: dict[str, labelled.Results]) -> tuple[float, float]:
+    """The curve of all queries, rounded, after it and those of halves of them are printed."""
+    for name, half in (("all", None), ("even", 0), ("odd", 1)):
+        print("fitted on {} queries: middle {:.2f}, slope {:.2f}".format(name, *curve(found, half)))
+    middle, slope = curve(found)
+    return round(middle, 2), round(slope, 2)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--shards", type=Path, required=True)
+    parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
     model = models.load(f"local-dir:{options.model}")
-    neutral = Neutral.of(neutral_pictures(options.shards, model), of_pictures=True)
+    if options.keep:
+        neutral = Neutral.load(options.model / "neutral.npz", model.dimensions)
+    else:
+        neutral = Neutral.of(neutral_pictures(options.shards, model), of_pictures=True)
     found = labelled.results(options.shards, model, neutral)
-    for name, half in (("all", None), ("even", 0), ("odd", 1)):
-        print("fitted on {} queries: middle {:.2f}, slope {:.2f}".format(name, *curve(found, half)))
-    middle, slope = (round(value, 2) for value in curve(found))
+    middle, slope = fitted(found)
+    shown = labelled.by_picture(options.shards, model, neutral)
+    of_pictures = fitted({"pictures": shown["pictures"]})
     neutral = replace(neutral, middle=middle, slope=slope)
+    neutral = replace(neutral, pictures_middle=of_pictures[0], pictures_slope=of_pictures[1])
     labelled.table(found, neutral)
+    labelled.table({"pictures": shown["pictures"]}, neutral.for_pictures())
+    labelled.table({"absent pictures": shown["absent pictures"]}, neutral.for_pictures())
     neutral.save(options.model / "neutral.npz")
     file = options.model / "manifest.json"
     manifest = json.loads(file.read_text("utf-8")) | {"neutral": "neutral.npz"}

@@ -1,8 +1,10 @@
 """Queries with pictures of which it is known whether they show it: how true is the confidence?
 
-Three kinds of queries: things ("a dog"), right where one of a picture's five captions has one of
+Three kinds of texts: things ("a dog"), right where one of a picture's five captions has one of
 the thing's words; classes of labelled pictures; and what is in no picture: classes whose words no
-caption has, and nonsense. Counted are the first ten results of each, as a person would see them.
+caption has, and nonsense. And pictures: each labelled one asks for the others of its class, with
+and without those among the others. Counted are the first ten results of each query, as a person
+would see them.
 """
 
 import re
@@ -90,6 +92,26 @@ def results(shards: Path, model: models.Model, neutral: Neutral) -> dict[str, Re
         )
         for kind, parts in found.items()
     }
+
+
+def by_picture(shards: Path, model: models.Model, neutral: Neutral) -> dict[str, Results]:
+    """Pictures as queries: of classes that others have, and of classes that none has."""
+    classes = samples(shards, CLASSES)
+    names = np.array([one.texts[0] for one in classes])
+    views = _embed(model, classes)
+    same = names == names[:, np.newaxis]
+    cosines = (views @ views.T).astype(np.float64)
+    found = {}
+    for kind, hidden in (("pictures", np.eye(len(views), dtype=bool)), ("absent pictures", same)):
+        left = np.where(hidden, -np.inf, cosines)
+        first = np.argsort(-left, axis=1, kind="stable")[:, :SHOWN]
+        shown = np.take_along_axis(left, first, axis=1)
+        standing = [
+            neutral.standing(row, view[None]) for row, view in zip(shown, views, strict=True)
+        ]
+        right = np.take_along_axis(same & ~hidden, first, axis=1)
+        found[kind] = Results(np.stack(standing), right)
+    return found
 
 
 def table(found: dict[str, Results], neutral: Neutral) -> None:

@@ -168,7 +168,7 @@ def _contenders(
     import faiss
 
     before = _anonymous()
-    matrix = np.array(index.vectors)
+    matrix = index.vectors.astype(np.float32)
     memory["product"] = _anonymous() - before
     answers["product"] = lambda query: _product(matrix, query)
     flat = faiss.IndexFlatIP(DIMENSIONS)
@@ -199,7 +199,7 @@ def _product(matrix: NDArray[np.float32], query: NDArray[np.float32]) -> list[in
 
 
 def _any(index: VectorIndex) -> NDArray[np.float32]:
-    return np.array(index.vectors[0])
+    return index.vectors[0].astype(np.float32)
 
 
 def _take_turns(

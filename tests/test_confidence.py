@@ -48,11 +48,21 @@ class TestNeutral:
     @pytest.mark.parametrize("of_pictures", [True, False])
     def test_is_kept_exactly(self, tmp_path, of_pictures):
         neutral = replace(NEUTRAL[of_pictures], middle=3.3, slope=1.7)
+        neutral = replace(neutral, pictures_middle=5.5, pictures_slope=0.7)
         neutral.save(tmp_path / "n.npz")
         loaded = Neutral.load(tmp_path / "n.npz", 64)
         assert (loaded.of_pictures, loaded.middle, loaded.slope) == (of_pictures, 3.3, 1.7)
+        assert (loaded.for_pictures().middle, loaded.for_pictures().slope) == (5.5, 0.7)
         np.testing.assert_array_equal(loaded.mean, neutral.mean)
         np.testing.assert_array_equal(loaded.axes, neutral.axes)
+
+    def test_of_an_earlier_release_has_the_usual_curve_for_pictures(self, tmp_path):
+        neutral = NEUTRAL[True]
+        replace(neutral, pictures_middle=9.0).save(tmp_path / "n.npz")
+        with np.load(tmp_path / "n.npz") as stored:
+            old = {name: stored[name] for name in stored if name != "pictures_curve"}
+        np.savez(tmp_path / "old.npz", **old)
+        assert Neutral.load(tmp_path / "old.npz", 64).pictures_middle == neutral.pictures_middle
 
     def test_refuses_other_dimensions_and_other_files(self, tmp_path):
         NEUTRAL[True].save(tmp_path / "n.npz")
@@ -108,8 +118,15 @@ def test_nonsense_finds_nothing_surely():
         assert max(sure(query, views, models.neutral(model))) < 0.5
 
 
-def test_a_picture_is_surely_found_by_itself():
+def test_nothing_is_surer_for_a_picture_than_itself():
     model = models.load("mini")
     noise = np.random.default_rng(0).integers(0, 256, (4, model.size, model.size, 3), np.uint8)
     views = model.embed_images(noise)
-    assert sure(views[0], views, models.neutral(model))[0] > 0.9
+    found = sure(views[0], views, models.neutral(model).for_pictures())
+    assert found[0] == max(found) > 0.5
+
+
+def test_pictures_must_stand_out_more_than_texts():
+    neutral = models.neutral(models.load("mini"))
+    standing = np.linspace(3, 9, 50)
+    assert (neutral.for_pictures().sure(standing) < neutral.sure(standing)).all()

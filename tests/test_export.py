@@ -48,6 +48,7 @@ class TestDocument:
             "query": {"text": "a dog"},
             "offset": 2,
             "total": 7,
+            "complete": True,
             "moments": [
                 {
                     "path": "/v/a.mp4",

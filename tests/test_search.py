@@ -20,6 +20,8 @@ def spans(rows: list[tuple[int, float, float, float]]) -> Spans:
         (start + length).astype("f8"),
         best,
         score.astype("f4"),
+        best,
+        np.ones_like(best),
     )
 
 

@@ -11,7 +11,7 @@ from framefind.confidence import confidence
 from framefind.errors import QueryError
 from framefind.moments import Page
 from framefind.queries import Query, vectors
-from framefind.search import EVERY, Filters, Search
+from framefind.search import Filters, Search
 from framefind.vectors import Scores, VectorIndex, together
 
 _AT_A_TIME = 256  # queries whose pages are made before the first is given
@@ -58,7 +58,9 @@ def frame_scores(
     every = np.arange(len(scores.line))
     scores.settle(every)
     views = np.asarray(index.vectors[scores.best_views(every)], np.float32)
-    sure = confidence(scores.values, vector, views, models.neutral(model))
+    neutral = models.neutral(model)
+    neutral = neutral.for_pictures() if query.pictured else neutral
+    sure = confidence(scores.values, vector, views, neutral)
     return FrameScores(np.array(scores.line.t), scores.values, sure)
 
 
@@ -102,14 +104,18 @@ class _Pages:
 
     def page(self, query: Query, vector: Vector, scores: Scores | None) -> Page:
         limit, offset, filters = query.limit, query.offset, query.filters
+        near = [vector] if query.then is None else [vector, self._thens[query.then]]
+        searched = filters if query.then is None else self._alone
+        search = Search(self._index, self._model, vector, searched, near, query.pictured, scores)
         if query.then is None:
-            search = Search(self._index, self._model, vector, filters, limit + offset, scores)
             return search.page(limit, offset, query.by, query.rank)
-        search = Search(self._index, self._model, vector, self._alone, EVERY, scores)
-        return search.sequences(self._second(query.then), query.within, limit, offset, filters)
+        second = self._second(query.then, near, search.complete)
+        return search.sequences(second, query.within, limit, offset, filters)
 
-    def _second(self, then: str) -> Search:
-        if self._last is None or self._last[0] != then:
+    def _second(self, then: str, near: Sequence[Vector], complete: bool) -> Search:
+        """The search for what follows, in the same videos as the one for what comes first."""
+        last = self._last
+        if last is None or last[0] != then or not (complete and last[1].complete):
             vector = self._thens[then]
-            self._last = then, Search(self._index, self._model, vector, self._alone, EVERY)
-        return self._last[1]
+            self._last = last = then, Search(self._index, self._model, vector, self._alone, near)
+        return last[1]

@@ -6,7 +6,7 @@ pictures of nothing in particular, and how often such results were right on labe
 Those never come from a library: a model brings them as numbers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,9 @@ class Neutral:
     their spread, each as long as one standard deviation along it; so the mean and the deviation of
     any vector's cosines with them follow. `middle` standard deviations above neutral, half of the
     results are right; `slope` is that of the log odds there. Both are fitted per model on labelled
-    pictures (docs/benchmarks.md); a model that was not has those of `mini-1`.
+    pictures (docs/benchmarks.md); a model that was not has those of `mini-1`. Pictures resemble
+    each other more than what words say of them, so queries with a picture have a curve of their
+    own, `pictures_middle` and `pictures_slope`.
     """
 
     of_pictures: bool
@@ -29,6 +31,8 @@ class Neutral:
     axes: NDArray[np.float32]
     middle: float = 3.55
     slope: float = 2.25
+    pictures_middle: float = 4.6
+    pictures_slope: float = 1.41
 
     @classmethod
     def of(cls, vectors: NDArray[np.float32], *, of_pictures: bool, axes: int = 64) -> "Neutral":
@@ -45,13 +49,15 @@ class Neutral:
             with np.load(file, allow_pickle=False) as stored:
                 mean, axes = (np.asarray(stored[name], np.float32) for name in ("mean", "axes"))
                 middle, slope = stored["curve"].tolist()
+                known = "pictures_curve" in stored  # files of earlier releases have none
+                curve = stored["pictures_curve"].tolist() if known else []
                 of_pictures = bool(stored["of_pictures"])
         except (EOFError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not neutral pictures: {error}") from None
         if mean.shape != (dimensions,) or axes.ndim != 2 or axes.shape[1] != dimensions:
             shapes = f"mean {mean.shape} and axes {axes.shape}"
             raise ValueError(f"{shapes}, expected ({dimensions},) and (k, {dimensions})")
-        return cls(of_pictures, mean, axes, middle, slope)
+        return cls(of_pictures, mean, axes, middle, slope, *curve)
 
     def save(self, file: Path) -> None:
         """Write it as an .npz of a few dozen kilobytes."""
@@ -61,7 +67,12 @@ class Neutral:
             mean=self.mean.astype(np.float16),
             axes=self.axes.astype(np.float16),
             curve=np.array([self.middle, self.slope]),
+            pictures_curve=np.array([self.pictures_middle, self.pictures_slope]),
         )
+
+    def for_pictures(self) -> "Neutral":
+        """The same with the curve of queries with a picture."""
+        return replace(self, middle=self.pictures_middle, slope=self.pictures_slope)
 
     def standing(
         self, cosines: NDArray[np.float64], against: NDArray[np.float32]

@@ -22,7 +22,7 @@ from framefind.paths import File, is_library, opened, stored, walk
 from framefind.queries import Query
 from framefind.search import matches, one
 from framefind.tables import Tables, Upkeep, Video, holds_others, latest_versions
-from framefind.tables.store import is_local, lock
+from framefind.tables.store import is_local, lock, restore, set_aside
 from framefind.vectors import VectorIndex, refresh
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ class Library:
         self._opened: VectorIndex | None = None
         if not is_local(self.uri) or is_library(self.uri):
             return
-        if is_library(f"{self.uri}.old") and not Path(self.uri).exists():
-            Path(f"{self.uri}.old").rename(self.uri)  # `reembed` was stopped in between
+        if is_library(str(set_aside(self.uri))):
+            restore(self.uri)
         elif holds_others(Path(self.uri)):
             kind = "is not a framefind library" if Path(self.uri).is_dir() else "is a file"
             raise LibraryError(f"{self.uri} {kind}; name another folder")
@@ -424,7 +424,9 @@ class Library:
         from platformdirs import user_cache_path
 
         key = blake2b(self.uri.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-        return user_cache_path("framefind") / "index" / key
+        folder = user_cache_path("framefind") / "index" / key
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def _opened_index(self) -> VectorIndex | None:
         if self._opened is None:
@@ -435,9 +437,14 @@ class Library:
     def _index(self) -> VectorIndex:
         """The vector index, as new as the tables."""
         index = self._opened_index()
-        versions = latest_versions(self.uri) if is_local(self.uri) else None
-        if index is None or index.versions != versions:
-            self._opened = index = refresh(self._index_folder(), Tables.open(self.uri))
+        try:
+            versions = latest_versions(self.uri) if is_local(self.uri) else None
+            if index is None or index.versions != versions or not index.generation.exists():
+                self._opened = index = refresh(self._index_folder(), Tables.open(self.uri))
+        except LibraryError:
+            if index is None or not set_aside(self.uri).exists():
+                raise
+            # `reembed` is just putting another library in this one's place, which still answers.
         return index
 
 

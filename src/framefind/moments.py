@@ -5,12 +5,13 @@ moments, scores or confidence.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framefind.vectors import Timeline
+from framefind.vectors.timeline import ranges
 from framefind.views import Box
 
 RANKS = ("softmax", "max", "sum")
@@ -61,13 +62,16 @@ class VideoMoments:
 class Page:
     """One page of results: iterates over its moments. `total` counts all there are.
 
-    With `by="video"`, `videos` groups the moments, and `total`, `offset` count videos.
+    With `by="video"`, `videos` groups the moments, and `total`, `offset` count videos. In a library
+    of more than a million vectors a page may come from the likely videos alone: then it is not
+    `complete`, and there are more results than `total`.
     """
 
     moments: list[Moment]
     total: int
     offset: int
     videos: list[VideoMoments] | None = None
+    complete: bool = True
 
     def __iter__(self) -> Iterator[Moment]:
         return iter(self.moments)
@@ -88,19 +92,19 @@ class Spans:
     end: NDArray[np.float64]
     best: NDArray[np.int64]  # position of the best hit in the timeline
     score: NDArray[np.float32]
+    first: NDArray[np.int64]  # which of the hits is the first
+    count: NDArray[np.int64]  # of the hits
 
     def __len__(self) -> int:
         return len(self.video)
 
     def take(self, wanted: NDArray[np.int64] | NDArray[np.bool_]) -> "Spans":
         """Those moments only, in the order of `wanted`."""
-        return Spans(
-            self.video[wanted],
-            self.start[wanted],
-            self.end[wanted],
-            self.best[wanted],
-            self.score[wanted],
-        )
+        return Spans(*(getattr(self, field.name)[wanted] for field in fields(self)))
+
+    def hits(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Which of the hits lie in these moments, and for each, in which of these."""
+        return ranges(self.first, self.count), np.repeat(np.arange(len(self)), self.count)
 
 
 def margin(scale: float) -> float:
@@ -141,18 +145,31 @@ def merge(timeline: Timeline, scores: NDArray[np.float32], hit: NDArray[np.int64
     """
     if not len(hit):
         none = np.empty(0, np.int64)
-        return Spans(none, none.astype("f8"), none.astype("f8"), none, none.astype("f4"))
+        times = none.astype("f8")
+        return Spans(none, times, times, none, none.astype("f4"), none, none)
     video, t, until = timeline.video[hit], timeline.t[hit], timeline.until[hit]
     reach = np.maximum(_JOIN, _JOIN * timeline.interval[hit])
     breaks = (np.diff(video) != 0) | (np.diff(t) > reach[1:])
     first = np.flatnonzero(np.concatenate([[True], breaks]))
     first = _bounded(first, t, until)
-    last = np.append(first[1:], len(hit)) - 1
-    top = np.maximum.reduceat(scores[hit], first)
-    owner = np.repeat(np.arange(len(first)), last - first + 1)
-    at_top = np.flatnonzero(scores[hit] == top[owner])
-    best = at_top[np.unique(owner[at_top], return_index=True)[1]]  # the earliest of equals
-    return Spans(video[first], t[first], until[last], hit[best], top)
+    count = np.diff(first, append=len(hit))
+    best, score = peaks(scores, hit, np.repeat(np.arange(len(first)), count))
+    end = until[first + count - 1]
+    return Spans(video[first], t[first], end, best, score, first, count)
+
+
+def peaks(
+    scores: NDArray[np.float32], hit: NDArray[np.int64], owner: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The best hit of each moment, the earliest of equals, and its score.
+
+    `owner` says for each hit in which moment it is; those come in order, each with a hit.
+    """
+    if not len(hit):
+        return hit, np.empty(0, np.float32)
+    best = np.maximum.reduceat(scores[hit], np.flatnonzero(np.diff(owner, prepend=-1)))
+    top = np.flatnonzero(scores[hit] == best[owner])
+    return hit[top[np.unique(owner[top], return_index=True)[1]]], best
 
 
 def _bounded(
@@ -197,9 +214,13 @@ def followed(
     return np.array(ones, np.int64), np.array(others, np.int64)
 
 
-def ranked(spans: Spans) -> NDArray[np.int64]:
-    """The order of moments: score, then path (videos are ordered by path), then start."""
-    return np.lexsort((spans.start, spans.video, -spans.score))
+def ranked(spans: Spans, early: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+    """The order of moments: score, then path (videos are ordered by path), then start.
+
+    Those of `early` videos (a mask over all) come before the others.
+    """
+    late = np.zeros(len(spans), bool) if early is None else ~early[spans.video]
+    return np.lexsort((spans.start, spans.video, -spans.score, late))
 
 
 def rank_videos(
@@ -228,3 +249,19 @@ def rank_videos(
         result = np.add.reduceat(score * weight, first) / np.add.reduceat(weight, first)
     order = np.lexsort((video[first], -result))
     return video[first][order], result[order]
+
+
+def rank_error(
+    rank: str, slack: NDArray[np.float32], counts: NDArray[np.int64], scale: float
+) -> NDArray[np.float64]:
+    """By how much the scores of `rank_videos` are out at most.
+
+    `slack` is by how much the scores of each video's hits are out at most, `counts` how many those
+    are. The softmax's derivatives add up to at most 1 + |s - mean| / temperature, in which hits
+    differ by no more than what makes one eight times less likely.
+    """
+    out = slack.astype(np.float64)
+    if rank == "sum":
+        return np.asarray(out * counts)
+    spread = np.log(_LIKELY) + 4 * out * scale / 100
+    return np.asarray(out * (1 + spread) if rank == "softmax" else out)

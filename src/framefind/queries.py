@@ -65,6 +65,11 @@ class Query:
             self.max_duration,
         )
 
+    @property
+    def pictured(self) -> bool:
+        """Whether a picture is part of it."""
+        return bool(images.listed(self.image))
+
     def document(self) -> dict[str, Any]:
         """What is looked for, as the JSON document of the answer repeats it."""
         return {

@@ -3,7 +3,6 @@
 import fnmatch
 import os
 import re
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,9 +20,6 @@ from framefind.paths import stored
 from framefind.tables import Video
 from framefind.vectors import IndexedVideo, Scores, Timeline, VectorIndex
 from framefind.views import Box
-
-EVERY = sys.maxsize
-"""A count of moments that leaves none out."""
 
 Row = TypeVar("Row", Video, IndexedVideo)
 
@@ -93,66 +89,62 @@ class Search:
         model: models.Model,
         query: NDArray[np.float32],
         filters: Filters,
-        count: int = 10,
+        near: Sequence[NDArray[np.float32]] = (),
+        picture: bool = False,
         scores: Scores | None = None,
     ) -> None:
         """Score the frames with `query`, a unit vector, and merge the hits into moments.
 
-        `count` is how many moments will be asked for. A large index is searched in the videos that
-        should hold them, and whole if there are not as many. `scores` are those of all that the
-        filters keep, where they are known.
+        Of a large index only the videos are scored that are likely to hold the best moments for
+        all of `near` together (default: for `query`). A page that reaches beyond them has all
+        scored; the moments of the others then come after theirs, so that pages fit together.
+        `picture`: the query has a picture in it, of which confidence is another one. `scores` are
+        those of all that the filters keep, where they are known.
         """
-        self._index, self._model, self._query = index, model, query
-        if scores is not None:
-            self._score(scores, filters)
-            return
-        line = filters.select(index)
-        self._score(Scores(index, query, index.narrow(line, query, count)), filters)
-        if len(self._spans) < count and len(self._line) < len(line):
-            self._score(Scores(index, query, line), filters)
+        self._index, self._model, self._query, self._filters = index, model, query, filters
+        self._picture = picture
+        self._early = np.ones(len(index.videos), bool)  # which videos come first
+        self._all = filters.select(index) if scores is None else scores.line
+        if scores is None:
+            scores = Scores(index, query, index.likely(self._all, near or [query]))
+        self._score(scores)
 
-    def _score(self, scores: Scores, filters: Filters) -> None:
-        line, scale = scores.line, self._model.scale
-        self._line, self._scores = line, scores
-        self._scores.settle_hits(moments.margin(scale), filters.min_score)
-        self._hits = moments.hits(line, self._scores.values, None, scale, filters.min_score)
-        if filters.min_confidence is not None:
-            self._scores.settle(self._hits)
-        self._spans = self._merge(self._hits)
-        if filters.min_confidence is not None:
-            sure = self._confidence(self._spans)
-            self._spans = self._spans.take(sure >= filters.min_confidence)
+    @property
+    def complete(self) -> bool:
+        """Whether all videos that pass the filters are scored, not only the likely ones."""
+        return len(self._line) == len(self._all)
 
     def page(self, limit: int, offset: int, by: str, rank: str) -> Page:
         """A page of moments, or of videos. Raises QueryError for what makes no sense."""
         _check(limit, offset)
+        if by not in ("moment", "video"):
+            raise QueryError(f"by {by!r}: use moment or video")
+        found = len(self._spans) if by == "moment" else len(np.unique(self._spans.video))
+        if found < offset + limit and not self.complete:
+            self._widen()
         if by == "video":
             return self._videos(limit, offset, rank)
-        if by != "moment":
-            raise QueryError(f"by {by!r}: use moment or video")
         spans = self._best(offset + limit)
-        page = spans.take(moments.ranked(spans)[offset : offset + limit])
-        return Page(self._moments(page), len(self._spans), offset)
+        page = spans.take(self._ranked(spans)[offset : offset + limit])
+        return Page(self._moments(page), len(self._spans), offset, complete=self.complete)
 
     def sequences(
         self, then: "Search", within: float, limit: int, offset: int, enough: Filters
     ) -> Page:
         """A page of moments that are followed by one of `then` within so many seconds.
 
-        A moment's score is the mean of both, its confidence the lower one; `enough` has the
-        `min_score` and `min_confidence` for them. Raises QueryError like `page`.
+        Both searches have the same filters and the same `near`. A moment's score is the mean of
+        both, its confidence the lower one; `enough` has the `min_score` and `min_confidence` for
+        them. Raises QueryError like `page`.
         """
         _check(limit, offset)
-        first, second = self._best(len(self._spans)), then._best(len(then._spans))
-        times = self._line.t[first.best], then._line.t[second.best]
-        ones, others = moments.followed(first, second, *times, within)
-        first, second = first.take(ones), second.take(others)
-        pairs = replace(first, score=(first.score + second.score) / np.float32(2))
-        sure = np.minimum(self._confidence(first), then._confidence(second))
-        order = moments.ranked(pairs)
-        kept = order[enough.allow(pairs.score[order], sure[order])]
-        page = kept[offset : offset + limit]
-        found = zip(self._moments(pairs.take(page)), then._moments(second.take(page)), strict=True)
+        pairs, others, sure = self._pairs(then, within, enough)
+        if len(pairs) < offset + limit and not self.complete:
+            self._widen()
+            then._widen()
+            pairs, others, sure = self._pairs(then, within, enough)
+        page = np.arange(len(pairs))[offset : offset + limit]
+        found = zip(self._moments(pairs.take(page)), then._moments(others.take(page)), strict=True)
         shown = [
             replace(
                 one,
@@ -161,57 +153,123 @@ class Search:
             )
             for at, (one, other) in zip(page, found, strict=True)
         ]
-        return Page(shown, len(kept), offset)
+        return Page(shown, len(pairs), offset, complete=self.complete)
 
-    def _merge(self, hits: NDArray[np.int64]) -> Spans:
-        return moments.merge(self._line, self._scores.values, hits)
+    def _score(self, scores: Scores) -> None:
+        """Make moments of the frames with these scores, settled as far as it takes."""
+        line, scale, filters = scores.line, self._model.scale, self._filters
+        self._line, self._scores = line, scores
+        self._scores.settle_hits(moments.margin(scale), filters.min_score)
+        self._hits = moments.hits(line, self._scores.values, None, scale, filters.min_score)
+        self._spans = moments.merge(line, self._scores.values, self._hits)
+        if filters.min_confidence is not None:
+            spans = self._settled(self._spans)
+            self._spans = spans.take(self._confidence(spans) >= filters.min_confidence)
+
+    def _widen(self) -> None:
+        """Score all videos that pass the filters."""
+        early = np.zeros(len(self._index.videos), bool)
+        early[self._line.video] = True
+        self._early = early
+        self._score(Scores(self._index, self._query, self._all))
+
+    def _ranked(self, spans: Spans) -> NDArray[np.int64]:
+        """The order of moments."""
+        return moments.ranked(spans, self._early)
 
     def _best(self, count: int) -> Spans:
-        """Moments among which are the best `count` of all, those with their exact scores."""
-        scores, spans = self._scores, self._spans
-        slack = float(scores.slack[self._hits].max(initial=0))
-        if not slack:
-            return spans
-        # The last of the best `count` by approximate scores is out by `slack` at most, as is one
-        # that might take its place, and as is the best hit of either.
-        last = np.partition(spans.score, -count)[-count] if count < len(spans) else -np.inf
-        scores.settle(self._hits[scores.values[self._hits] >= last - 4 * slack])
-        videos = np.unique(spans.video[spans.score >= last - 2 * slack])
-        best = self._merge(self._hits[np.isin(self._line.video[self._hits], videos)])
-        if count >= len(spans):
-            self._spans = best  # asked again, no hit has any slack
-        return best
+        """Moments among which are the first `count` of all, with their exact scores."""
+        spans = self._spans
+        if count < len(spans):
+            # A score is out by `slack` at most, and so are those it competes with.
+            slack = float(self._scores.slack[self._hits].max(initial=0))
+            place = spans.score + 1e3 * self._early[spans.video]
+            spans = spans.take(place >= np.partition(place, -count)[-count] - 2 * slack)
+        return self._settled(spans)
+
+    def _settled(self, spans: Spans) -> Spans:
+        """These moments with their exact scores and best times."""
+        at, owner = spans.hits()
+        hits, scores = self._hits[at], self._scores
+        least = np.full(len(spans), -np.inf, np.float32)
+        np.maximum.at(least, owner, scores.values[hits] - scores.slack[hits])
+        scores.settle(hits[scores.values[hits] + scores.slack[hits] >= least[owner]])
+        best, score = moments.peaks(scores.values, hits, owner)
+        return replace(spans, best=best, score=score)
+
+    def _pairs(
+        self, then: "Search", within: float, enough: Filters
+    ) -> tuple[Spans, Spans, NDArray[np.float64]]:
+        """Moments that are followed, with the mean scores; what follows them; how sure both are."""
+        first, second = self._settled(self._spans), then._settled(then._spans)
+        times = self._line.t[first.best], then._line.t[second.best]
+        ones, others = moments.followed(first, second, *times, within)
+        first, second = first.take(ones), second.take(others)
+        sure = np.minimum(self._confidence(first), then._confidence(second))
+        pairs = replace(first, score=(first.score + second.score) / np.float32(2))
+        order = self._ranked(pairs)
+        order = order[enough.allow(pairs.score[order], sure[order])]
+        return pairs.take(order), second.take(order), sure[order]
 
     def _videos(self, limit: int, offset: int, rank: str) -> Page:
-        spans = self._best(len(self._spans))  # settles all hits: each has a part in the ranks
+        shown = np.unique(self._spans.video)
+        wanted = self._hits[np.isin(self._line.video[self._hits], shown)]
+        wanted = self._leading(wanted, offset + limit, rank)
+        self._scores.settle(wanted)  # each has a part in the ranks
+        ranked, scores, _ = self._rank(wanted, rank)
+        order = np.argsort(~self._early[ranked], kind="stable")[offset : offset + limit]
+        spans = self._settled(self._spans.take(np.isin(self._spans.video, ranked[order])))
+        videos = []
+        for at in order:
+            own = spans.take(spans.video == ranked[at])
+            known = self._index.videos[ranked[at]]
+            listed = self._moments(own.take(moments.ranked(own)))
+            videos.append(VideoMoments(known.path, known.video_id, float(scores[at]), listed))
+        flat = [moment for video in videos for moment in video.moments]
+        return Page(flat, len(shown), offset, videos, complete=self.complete)
+
+    def _leading(self, hits: NDArray[np.int64], count: int, rank: str) -> NDArray[np.int64]:
+        """Those of the hits whose videos may be among the first `count`."""
+        ranked, scores, errors = self._rank(hits, rank)
+        if count >= len(ranked):
+            return hits
+        place = scores + 1e9 * self._early[ranked]
+        last = np.partition(place - errors, -count)[-count]
+        return hits[np.isin(self._line.video[hits], ranked[place + errors >= last])]
+
+    def _rank(
+        self, hits: NDArray[np.int64], rank: str
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """The videos of the hits, best first, their scores, and by how much those are out."""
+        values, slack, scale = self._scores.values, self._scores.slack, self._model.scale
         try:
-            ranked, scores = moments.rank_videos(
-                self._line, self._scores.values, self._hits, rank, self._model.scale
-            )
+            ranked, scores = moments.rank_videos(self._line, values, hits, rank, scale)
         except ValueError as error:
             raise QueryError(str(error)) from None
-        shown = np.isin(ranked, self._spans.video)
-        ranked, scores = ranked[shown], scores[shown]
-        videos = []
-        for at, score in list(zip(ranked, scores, strict=True))[offset : offset + limit]:
-            own = spans.take(spans.video == at)
-            known = self._index.videos[at]
-            listed = self._moments(own.take(moments.ranked(own)))
-            videos.append(VideoMoments(known.path, known.video_id, float(score), listed))
-        flat = [moment for video in videos for moment in video.moments]
-        return Page(flat, len(ranked), offset, videos)
+        videos, first, counts = np.unique(
+            self._line.video[hits], return_index=True, return_counts=True
+        )
+        most = np.maximum.reduceat(slack[hits], first) if len(hits) else slack[:0]
+        errors = moments.rank_error(rank, most, counts, scale)
+        return ranked, scores, errors[np.searchsorted(videos, ranked)]
 
     def _confidence(self, spans: Spans) -> NDArray[np.float64]:
-        views = np.asarray(self._index.vectors[self._scores.best_views(spans.best)])
+        rows = np.empty(0, np.int64) if self._neutral.of_pictures else self._rows(spans)
+        views = self._index.vectors[rows].astype(np.float32)
         return confidence(spans.score, self._query, views, self._neutral)
+
+    def _rows(self, spans: Spans) -> NDArray[np.int64]:
+        """The rows of the moments' best views."""
+        return self._scores.best_views(spans.best)
 
     @cached_property
     def _neutral(self) -> Neutral:
-        return models.neutral(self._model)
+        neutral = models.neutral(self._model)
+        return neutral.for_pictures() if self._picture else neutral
 
     def _moments(self, spans: Spans) -> list[Moment]:
         sure = self._confidence(spans)
-        boxes = self._index.boxes[self._scores.best_views(spans.best)]
+        boxes = self._index.boxes[self._rows(spans)]
         times = self._line.t[spans.best]
         videos = [self._index.videos[video] for video in spans.video]
         return [

@@ -120,17 +120,23 @@ def test_codes_restore_vectors_within_their_errors(d):
 @pytest.mark.parametrize(
     "filters", [Filters(), Filters(min_score=1.0), Filters(min_confidence=0.1)], ids=str
 )
-@given(cases(), st.sampled_from([3.0, 23.0, 300.0]), st.integers(1, 9), st.integers(0, 9))
+@given(
+    cases(),
+    st.sampled_from([3.0, 23.0, 300.0]),
+    st.integers(1, 9),
+    st.integers(0, 9),
+    st.sampled_from(moments.RANKS),
+)
 @settings(max_examples=8, deadline=None)
-def test_pages_are_those_of_the_exact_product(by, filters, case, scale, limit, offset):
+def test_pages_are_those_of_the_exact_product(by, filters, case, scale, limit, offset, rank):
     films, dead, query = case
     d = len(query)
     neutral = Neutral(True, np.zeros(d, np.float32), np.eye(d, dtype=np.float32)[:2])
     model = SimpleNamespace(scale=scale, neutral=neutral)
     with tempfile.TemporaryDirectory() as folder:
         index = write(Path(folder), films, dead)
-        scanned = Search(index, model, query, filters).page(limit, offset, by, "softmax")
+        scanned = Search(index, model, query, filters).page(limit, offset, by, rank)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("framefind.vectors.scan.kernel", lambda: None)
-            whole = Search(index, model, query, filters).page(limit, offset, by, "softmax")
+            whole = Search(index, model, query, filters).page(limit, offset, by, rank)
     assert scanned == whole

@@ -105,7 +105,8 @@ def print_page(page: "Page") -> None:
     add()
     shown = len(page.videos if page.videos is not None else page.moments)
     if shown < page.total:
-        say(f"{page.offset + 1} to {page.offset + shown} of {page.total}; --offset shows more")
+        total = f"{'' if page.complete else 'more than '}{page.total}"
+        say(f"{page.offset + 1} to {page.offset + shown} of {total}; --offset shows more")
 
 
 def write_sheet(library: "Library", page: "Page", title: str, path: Path) -> None:

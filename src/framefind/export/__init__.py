@@ -31,7 +31,7 @@ def document(page: "Page", query: dict[str, Any]) -> dict[str, Any]:
     It holds `videos` if the page was asked for by video, otherwise `moments`.
     """
     made: dict[str, Any] = {"schema": SCHEMA, "query": query}
-    made |= {"offset": page.offset, "total": page.total}
+    made |= {"offset": page.offset, "total": page.total, "complete": page.complete}
     if page.videos is not None:
         made["videos"] = [asdict(video) for video in page.videos]
     else:

@@ -1,13 +1,11 @@
 """Move a library over to another model."""
 
 import os
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framefind.errors import LibraryError
 from framefind.paths import opened
-from framefind.tables.store import is_local, lock
+from framefind.tables.store import is_local, lock, supplant
 
 if TYPE_CHECKING:
     from framefind.indexing import OnProgress, Report
@@ -58,8 +56,5 @@ def reembed(library: "Library", beside: "Library", on_progress: "OnProgress | No
             raise LibraryError(
                 f"nothing was changed: {lost[0]} is not embedded again: index it, then reembed"
             )
-        old = Path(f"{library.uri}.old")
-        Path(library.uri).rename(old)
-        Path(beside.uri).rename(library.uri)
-    shutil.rmtree(old)
+        supplant(library.uri, beside.uri)
     return report

@@ -2,9 +2,11 @@
 
 import os
 import secrets
+import shutil
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 LOCK = ".lock"
 """The file in a local library that `lock` locks; it stays there."""
+
+_TRIES = 100  # every hundredth of a second
 
 _ADVICE = {
     "No space left": "free some space and run again; nothing that was committed is lost",
@@ -79,6 +83,31 @@ def lock(uri: str, exclusive: bool = True) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def set_aside(uri: str) -> Path:
+    """Where a local library lies while another one takes its place."""
+    return Path(f"{uri}.old")
+
+
+def supplant(uri: str, other: str) -> None:
+    """Put the local library `other` in the place of the one at `uri`, whose lock is held."""
+    old = set_aside(uri)
+    shutil.rmtree(old, ignore_errors=True)  # of an earlier time
+    Path(uri).rename(old)
+    Path(other).rename(uri)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def restore(uri: str) -> None:
+    """Put a library back that was set aside when `supplant` was stopped in between."""
+    old = set_aside(uri)
+    for _ in range(_TRIES):
+        if Path(uri).exists() or not old.exists():
+            return
+        with suppress(LibraryError), lock(str(old)):  # whoever holds it is about to finish
+            old.rename(uri)
+        time.sleep(0.01)
 
 
 def _lock(descriptor: int, exclusive: bool) -> None:

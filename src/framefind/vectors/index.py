@@ -3,7 +3,7 @@
 import json
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -17,14 +17,13 @@ from framefind.vectors import lists
 from framefind.vectors.scan import exact
 from framefind.vectors.timeline import Timeline
 
-FORMAT = 4
+FORMAT = 5
 EXACT = 1 << 20
 """Vectors up to which all are scanned."""
 
 _KNOWN = 1 << 10  # videos that are read only once
 _FRAMES = 15_000  # in which the best moments of a larger index are looked for
-_NEAREST = 200  # views per moment that the lists name
-_MANY = 300  # moments that make reading all frames worth it
+_NEAREST = 8000  # views that the lists name: thousands may be of one video
 FRAME = np.dtype(
     [
         ("t", "<f8"),
@@ -114,7 +113,7 @@ class VectorIndex:
         self.generation = folder / manifest["generation"]
         listing = folder / manifest["listing"]
         vectors, frames, names = manifest["vectors"], manifest["frames"], manifest["names"]
-        self.vectors = self._map("vectors", np.float32, (vectors, self.dimensions))
+        self.vectors = self._map("vectors", np.float16, (vectors, self.dimensions))
         self.codes = self._map("codes", np.int8, (vectors, self.dimensions))
         self.scales = self._map("scales", np.float32, (vectors,))
         self.boxes = self._map("boxes", np.float32, (vectors, 4))
@@ -151,32 +150,52 @@ class VectorIndex:
         """Whether the frames of `line` are few enough to scan all: about a million vectors."""
         return len(line) * len(self.vectors) <= EXACT * len(self.frames)
 
-    def narrow(self, line: Timeline, query: NDArray[np.float32], count: int) -> Timeline:
-        """The videos of `line` that should hold the best `count` moments.
+    def likely(self, line: Timeline, queries: Sequence[NDArray[np.float32]]) -> Timeline:
+        """The videos of `line` that should hold the moments that are best for all queries together.
 
-        All of them up to about a million vectors, for many moments, and while the lists are not
-        ready.
+        All of them up to about a million vectors, and while the lists are not ready. What is
+        chosen depends on nothing else, so that all pages of a search are of the same videos.
         """
-        if self.scans(line) or count > _MANY:
+        if self.scans(line):
             return line
         known = self._ready()
         if known is None:
             return line
-        near = self._owner(known.nearest(query, _NEAREST * max(10, count)))
-        videos, at = np.unique(near[near >= 0], return_index=True)
-        videos = videos[np.argsort(at)]  # the nearest first
+        keep = None if len(line) == len(self.frames) else self._mask(line)
+        # What is best for two together is rarely among the best for either.
+        most, nearest = (_FRAMES, _NEAREST) if len(queries) < 2 else (8 * _FRAMES, 4 * _NEAREST)
+        total = np.zeros(len(self.videos))
+        for query in queries:
+            frames, scores = known.nearest(query, nearest, keep)
+            best = np.full(len(total), scores.min(initial=0), np.float32)
+            np.maximum.at(best, self._owner(frames), scores)
+            total += best
+        videos = np.argsort(-total, kind="stable")[:most]
         frames = np.diff(np.searchsorted(line.video, [videos, videos + 1]), axis=0)[0]
-        before = np.cumsum(frames) - frames
-        likely = videos[(before < _FRAMES) | (np.cumsum(frames > 0) <= count)]
         later = self._owner(np.arange(known.state.frames, len(self.frames)))
         chosen = np.zeros(len(self.videos), bool)
-        chosen[likely] = chosen[later[later >= 0]] = True
+        chosen[videos[np.cumsum(frames) - frames < most]] = True
+        chosen[later[later >= 0]] = True
         return line.select(chosen)
 
+    def _mask(self, line: Timeline) -> NDArray[np.bool_]:
+        """Which frames `line` has."""
+        if line is self.timeline:
+            return self._alive
+        keep = np.zeros(len(self.frames), bool)
+        keep[line.frame] = True
+        return keep
+
+    @cached_property
+    def _alive(self) -> NDArray[np.bool_]:
+        keep = np.zeros(len(self.frames), bool)
+        keep[self.timeline.frame] = True
+        return keep
+
     def _ready(self) -> "lists.Lists | None":
-        """The inverted lists; has them built when there are none."""
-        if self._lists is None:
-            self._lists = lists.opened(self)
+        """The newest inverted lists; has them built when there are none."""
+        if self._lists is None or self._lists.behind(self):
+            self._lists = lists.opened(self) or self._lists
             if self._lists is None and not self._asked:
                 self._asked = True
                 lists.start(self)

@@ -54,14 +54,34 @@ class Lists:
         self.folder = generation / name
         self.state = State(**json.loads((self.folder / "state.json").read_text("ascii")))
         self.projection: NDArray[np.float32] = np.load(self.folder / "projection.npy")
+        self._pointer = generation / "lists"
         self._faiss = _read(self.folder, mapped=True)
-        self._faiss.nprobe = _PROBES
 
-    def nearest(self, query: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-        """The frames of the `count` views nearest to the query, nearest first, as lists know."""
+    def nearest(
+        self, query: NDArray[np.float32], count: int, keep: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The frames of the `count` views nearest to the query, and about their products with it.
+
+        Among the frames that `keep` has, a mask over all of the index, if there is one.
+        """
+        import faiss
+
+        choice: dict[str, Any] = {"nprobe": _PROBES}
+        if keep is not None:
+            select: Any = faiss.IDSelectorBitmap  # its stub knows pointers only
+            choice["sel"] = select(np.packbits(keep, bitorder="little"))
         short = np.ascontiguousarray(query @ self.projection)[np.newaxis]
-        _, frames = self._faiss.search(short, count)
-        return np.asarray(frames[0][frames[0] >= 0], np.int64)
+        choice = {"params": faiss.SearchParametersIVF(**choice)}
+        products, frames = self._faiss.search(short, count, **choice)
+        found = frames[0] >= 0
+        return np.asarray(frames[0][found], np.int64), np.asarray(products[0][found])
+
+    def behind(self, index: "VectorIndex") -> bool:
+        """Whether many frames are not in them, but newer lists are there."""
+        if len(index.frames) - self.state.frames > TAIL:
+            with contextlib.suppress(OSError):  # the index is being deleted
+                return self._pointer.read_text("ascii") != self.folder.name
+        return False
 
 
 def opened(index: "VectorIndex") -> Lists | None:
@@ -137,7 +157,7 @@ def _extended(old: Lists, index: "VectorIndex") -> Any:
     return None if uneven else lists
 
 
-def _learn(vectors: NDArray[np.float32]) -> tuple[Any, NDArray[np.float32]]:
+def _learn(vectors: NDArray[np.float16]) -> tuple[Any, NDArray[np.float32]]:
     """Empty lists, about as many as the root of the vectors, and the projection onto their axes.
 
     The axes are those of the vectors about the origin, not about their mean, so that products
@@ -148,7 +168,7 @@ def _learn(vectors: NDArray[np.float32]) -> tuple[Any, NDArray[np.float32]]:
     count = 1 << round(np.log2(len(vectors)) / 2)
     size = min(len(vectors), _SAMPLE * count)
     rows = np.sort(np.random.default_rng(0).choice(len(vectors), size, replace=False))
-    sample = vectors[rows]
+    sample = vectors[rows].astype(np.float32)
     _, axes = np.linalg.eigh(sample.T @ sample)
     projection = np.ascontiguousarray(axes[:, ::-1][:, :_DIMENSIONS], np.float32)
     lists = faiss.index_factory(projection.shape[1], f"IVF{count},SQ8", faiss.METRIC_INNER_PRODUCT)
@@ -162,7 +182,7 @@ def _add(lists: Any, projection: NDArray[np.float32], index: "VectorIndex", firs
         frames = np.arange(start, min(start + _BLOCK, len(index.frames)))
         rows = slice(index.rows(start).start, index.rows(int(frames[-1])).stop)
         owners = np.repeat(frames, index.frames["views"][frames])
-        lists.add_with_ids(index.vectors[rows] @ projection, owners)
+        lists.add_with_ids(index.vectors[rows].astype(np.float32) @ projection, owners)
 
 
 def _sync(file: Path) -> None:

@@ -32,12 +32,17 @@ def refresh(folder: Path, tables: "Tables") -> VectorIndex:
     Only segments that are new since the last time are read. Raises LibraryError when the folder
     cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _lock(folder):
-            return _refresh(folder, tables)
-    except OSError as error:
-        raise LibraryError(f"{folder}: the index cannot be written: {error.strerror}") from error
+    for tries_left in (2, 1, 0):
+        try:
+            folder.mkdir(exist_ok=True)  # not its parents: `reembed` may be replacing the library
+            with _lock(folder):
+                return _refresh(folder, tables)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and tries_left:
+                continue  # somebody has deleted the index meanwhile
+            reason = f"the index cannot be written: {error.strerror}"
+            raise LibraryError(f"{folder}: {reason}") from error
+    raise AssertionError
 
 
 def _refresh(folder: Path, tables: "Tables") -> VectorIndex:
@@ -93,7 +98,7 @@ class Appender:
         self._frames = len(old.frames) if old else 0
         self._names = sum(len(name) + 1 for name in self._segments)
         self._streams = {
-            "vectors": self._stream("vectors", self._vectors * dimensions * 4),
+            "vectors": self._stream("vectors", self._vectors * dimensions * 2),
             "codes": self._stream("codes", self._vectors * dimensions),
             "scales": self._stream("scales", self._vectors * 4),
             "boxes": self._stream("boxes", self._vectors * 16),
@@ -128,8 +133,8 @@ class Appender:
         boxes, embeddings = batch.column("boxes"), batch.column("embeddings")
         views = np.diff(embeddings.offsets.to_numpy())
         vectors = embeddings.flatten().flatten().to_numpy().reshape(-1, self._dimensions)
-        vectors = vectors.astype("<f4", copy=False)
-        codes, scales, lengths, errors = encode(vectors)
+        vectors = vectors.astype("<f2")  # as the tables have rounded them
+        codes, scales, lengths, errors = encode(vectors.astype(np.float32))
         first = np.cumsum(views) - views
         frames = np.empty(len(batch), FRAME)
         frames["t"] = batch.column("t").to_numpy()

@@ -1,0 +1,230 @@
+"""Searches of a large index, by its lists, beside the plainest code that gives all the answers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from indexes import Vectors, film, unit, write
+
+from framefind.confidence import Neutral, confidence
+from framefind.moments import Moment, Page
+from framefind.search import Filters, Search
+from framefind.vectors import VectorIndex, lists
+from framefind.vectors import index as index_module
+
+pytest.importorskip("faiss")
+D = 24
+SCALE = 23.0
+NEUTRAL = Neutral(True, np.zeros(D, np.float32), np.eye(D, dtype=np.float32)[:9] / 5, 1.5, 2.0)
+MODEL = SimpleNamespace(scale=SCALE, neutral=NEUTRAL)
+ALL = 10_000
+Found = tuple[str, float, float, float, float]  # video, start, end, t, score
+
+
+@dataclass
+class Large:
+    """One index with lists, one more with an unrelated video, and what they were made of."""
+
+    films: list[Vectors]
+    index: VectorIndex
+    more: VectorIndex
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Large]:
+    """A search that is not of a small part of it looks into about four videos of forty first."""
+    rng = np.random.default_rng(0)
+    kinds = [(int(rng.integers(1, 45)), int(rng.integers(1, 4))) for _ in range(41)]
+    films = [film(rng, frames, views, D, 0.7) for frames, views in kinds]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index_module, "EXACT", 100)
+        patch.setattr(index_module, "_FRAMES", 60)
+        patch.setattr(index_module, "_NEAREST", 100)
+        patch.setattr(lists, "start", lambda index: None)
+        made = []
+        for name, some in (("index", films[:40]), ("more", films)):
+            index = write(tmp_path_factory.mktemp(name), some)
+            lists.build(index)
+            made.append(index)
+        yield Large(films[:40], *made)
+
+
+def spans(scores: list[float], times: list[int]) -> Iterator[list[int]]:
+    """The hits among frames a second apart, in moments: which of them."""
+    cut = max(scores, default=0.0) - 100 * np.log(8) / SCALE
+    run: list[int] = []
+    for at, (score, t) in enumerate(zip(scores, times, strict=True)):
+        if score >= cut:
+            if run and (t - times[run[-1]] > 2 or t + 1 - times[run[0]] > 30):
+                yield run
+                run = []
+            run.append(at)
+    if run:
+        yield run
+
+
+def brute_force(films: list[Vectors], query: Vectors, filters: Filters) -> list[Found]:
+    """All moments, in order."""
+    found = []
+    for at, vectors in enumerate(films):
+        name = f"/{at:04}.mp4"
+        if filters.videos and name not in filters.videos:
+            continue
+        low = -1 if filters.start is None else filters.start
+        high = np.inf if filters.end is None else filters.end
+        times = [t for t in range(len(vectors)) if t + 1 > low and t <= high]
+        every = np.einsum("ij,j->i", vectors.reshape(-1, D), query) * np.float32(100)
+        best = every.reshape(vectors.shape[:2]).max(axis=1)
+        if filters.min_score is not None:
+            times = [t for t in times if best[t] >= filters.min_score]
+        scores = [float(best[t]) for t in times]
+        for run in spans(scores, times):
+            top = max(run, key=lambda hit: scores[hit])
+            start, end = float(times[run[0]]), times[run[-1]] + 1.0
+            found.append((name, start, end, float(times[top]), scores[top]))
+    if filters.min_confidence is not None:
+        score = np.array([row[4] for row in found], np.float32)
+        sure = confidence(score, query, np.empty((0, D), np.float32), NEUTRAL)
+        keep = sure >= filters.min_confidence
+        found = [row for row, kept in zip(found, keep, strict=True) if kept]
+    return sorted(found, key=lambda row: (-row[4], row[0], row[1]))
+
+
+def rows(found: list[Moment]) -> list[Found]:
+    return [(one.path, one.start, one.end, one.t, one.score) for one in found]
+
+
+def search(index: VectorIndex, query: Vectors, filters: Filters) -> Search:
+    return Search(index, MODEL, query, filters)  # type: ignore[arg-type]
+
+
+@st.composite
+def queries(draw: st.DrawFn) -> Vectors:
+    """Like a frame, like a video as a whole, or like nothing."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    return np.asarray(unit(rng.standard_normal(D)), np.float32)
+
+
+@st.composite
+def filters(draw: st.DrawFn) -> Filters:
+    """None at all, or some of each kind; few videos or many, a short time or a long one."""
+    kept = draw(st.sampled_from([0.0, 0.02, 0.3, 0.9]))
+    chosen = np.random.default_rng(draw(st.integers(0, 99))).random(40) < kept
+    start = draw(st.none() | st.integers(0, 30).map(float))
+    length = draw(st.none() | st.integers(0, 40).map(float))
+    return Filters(
+        [f"/{at:04}.mp4" for at in np.flatnonzero(chosen)],
+        start,
+        None if length is None else (start or 0.0) + length,
+        min_score=draw(st.none() | st.floats(-30, 60)),
+        min_confidence=draw(st.none() | st.floats(0, 1)),
+    )
+
+
+def test_likely_videos_alone_answer(large):
+    """Otherwise the tests here are of nothing."""
+    page = search(large.index, unit(np.ones(D)), Filters()).page(3, 0, "moment", "softmax")
+    assert not page.complete
+    assert len(large.index.likely(large.index.timeline, [unit(np.ones(D))])) < 150
+
+
+@given(queries(), filters(), st.integers(1, 30))
+@settings(max_examples=60, deadline=None)
+def test_pages_are_filled_fit_together_and_hold_everything_once(large, query, filters, limit):
+    truth = brute_force(large.films, query, filters)
+    found: list[Found] = []
+    whole = None
+    for offset in range(0, len(truth) + limit, limit):
+        page = search(large.index, query, filters).page(limit, offset, "moment", "softmax")
+        assert len(page) == min(limit, max(0, len(truth) - offset))
+        assert page.total == len(truth) if page.complete else page.total <= len(truth)
+        found += rows(page.moments)
+        if page.complete and whole is None:
+            whole = len(found) - len(page)
+    assert sorted(found) == sorted(truth)
+    # The likely videos' moments come first, then the others'; either part is in order.
+    place = {row: at for at, row in enumerate(truth)}
+    order = [place[row] for row in found]
+    assert sum(a > b for a, b in pairwise(order)) <= 1
+
+
+@given(queries(), filters(), st.integers(1, 12), st.sampled_from(["max", "sum", "softmax"]))
+@settings(max_examples=40, deadline=None)
+def test_videos_are_filled_and_fit_together(large, query, filters, limit, rank):
+    truth = brute_force(large.films, query, filters)
+    names = {row[0] for row in truth}
+    found = []
+    for offset in range(0, len(names) + limit, limit):
+        page = search(large.index, query, filters).page(limit, offset, "video", rank)
+        assert page.videos is not None
+        assert len(page.videos) == min(limit, max(0, len(names) - offset))
+        for video in page.videos:
+            assert rows(video.moments) == [row for row in truth if row[0] == video.path]
+        found += [video.path for video in page.videos]
+    assert sorted(found) == sorted(names)
+
+
+@given(queries(), queries(), filters(), st.integers(1, 12), st.integers(0, 9))
+@settings(max_examples=40, deadline=None)
+def test_sequences_are_filled_and_fit_together(large, one, other, filters, limit, within):
+    alone = Filters(filters.videos, filters.start, filters.end)
+
+    def page(limit: int, offset: int) -> Page:
+        first, second = (
+            Search(large.index, MODEL, query, alone, [one, other])  # type: ignore[arg-type]
+            for query in (one, other)
+        )
+        return first.sequences(second, within, limit, offset, filters)
+
+    followers = brute_force(large.films, other, alone)
+    expected = {}
+    for row in brute_force(large.films, one, alone):
+        fits = [
+            (-b[4], b[1], b)
+            for b in followers
+            if b[0] == row[0] and b[3] > row[3] and b[1] <= row[2] + within
+        ]
+        if fits:
+            expected[row] = min(fits)[2]
+    whole = page(ALL, 0)
+    assert whole.complete
+    scores = [moment.score for moment in whole]
+    least = -np.inf if filters.min_score is None else filters.min_score
+    surest = 0.0 if filters.min_confidence is None else filters.min_confidence
+    wanted = {(row[:4], then[3]): (row[4] + then[4]) / 2 for row, then in expected.items()}
+    found = {(rows([one])[0][:4], one.then.t): one for one in whole}  # type: ignore[union-attr]
+    assert found.keys() <= wanted.keys()
+    for pair, moment in found.items():
+        assert moment.score == pytest.approx(wanted[pair], abs=1e-4)
+        assert moment.score >= least
+        assert moment.confidence >= surest
+    if filters.min_confidence is None:
+        missing = [wanted[pair] for pair in wanted.keys() - found.keys()]
+        assert all(score <= least + 1e-4 for score in missing)
+    paged = [one for at in range(0, len(scores) + limit, limit) for one in page(limit, at)]
+    assert paged == whole.moments
+
+
+@given(queries(), filters())
+@settings(max_examples=40, deadline=None)
+def test_an_unrelated_video_changes_no_others_moments(large, query, filters):
+    """Among the likely videos that both searches found, not only when everything is scored."""
+    before = search(large.index, query, filters)
+    after = search(large.more, query, filters)
+    shown: list[dict[str, list[Moment]]] = []
+    for one in (before, after):
+        by_video: dict[str, list[Moment]] = {}
+        for moment in one.page(max(1, len(one._spans)), 0, "moment", "softmax"):
+            by_video.setdefault(moment.path, []).append(moment)
+        shown.append(by_video)
+    both = shown[0].keys() & shown[1].keys()
+    assert all(shown[0][path] == shown[1][path] for path in both)
+    everything = [one.page(ALL, 0, "moment", "softmax").moments for one in (before, after)]
+    others = [[one for one in found if one.path != "/0040.mp4"] for found in everything]
+    by_place = [sorted(found, key=lambda one: (one.path, one.start)) for found in others]
+    assert by_place[0] == by_place[1]
