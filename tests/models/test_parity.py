@@ -28,7 +28,7 @@ from references import (  # noqa: E402
     reference_texts,
 )
 
-from framefind import (
+from framefind import (  # noqa: E402
     images,
     models,
 )
