@@ -100,7 +100,7 @@ class TestSettings:
         file = hubs.open_clip_checkpoint(tmp_path) / "open_clip_config.json"
         model = json.loads(file.read_text())["model_cfg"]
         hubs.edit(file, model_cfg=model | {"vision_cfg": model["vision_cfg"] | vision})
-        assert checkpoints.read(tmp_path).resnet is resnet
+        assert checkpoints.read(tmp_path).towers.resnet is resnet
 
     @pytest.mark.parametrize(
         "settings", [{"tokenizer_kwargs": {"strip_sep_token": True}}, {"tokenizer_mode": "clips"}]

@@ -11,6 +11,7 @@ from conftest import scene
 from framefind import models
 from framefind.errors import ModelError
 from framefind.images import read
+from framefind.models import onnx as onnx_models
 from framefind.models import towers
 from framefind.views import WHOLE
 
@@ -252,6 +253,21 @@ def test_a_folder_may_hold_open_clips_own_file(tmp_path):
     )
     models._load.cache_clear()
     np.testing.assert_array_equal(load(tmp_path).embed_images(PICTURES), before)
+
+
+@pytest.mark.parametrize("layers", [12, [4, 6, 10, 6]])
+def test_a_resnet_is_never_rounded(tmp_path, monkeypatch, layers):
+    file = hubs.open_clip(tmp_path) / "config.json"
+    hubs.edit(file, vision_cfg={"image_size": hubs.SIZE, "layers": layers})
+    asked, opened = [], onnx_models.open_graph
+
+    def open_graph(file, device, may_round=False):
+        asked.append(may_round)
+        return opened(file, "cpu")
+
+    monkeypatch.setattr(onnx_models, "open_graph", open_graph)
+    load(tmp_path).embed_images(PICTURES)
+    assert asked == [layers == 12]
 
 
 def test_half_precision_inputs(tmp_path):

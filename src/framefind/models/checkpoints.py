@@ -40,8 +40,6 @@ class Checkpoint:
     folder: Path
     towers: Towers
     weights: tuple[Path, ...]
-    resnet: bool = False
-    """Whether the image tower is a ResNet, which adds up what bf16 loses from layer to layer."""
 
     def hash(self) -> str:
         """BLAKE2b-128 over weights and tokenizer, in hex. Raises ModelError."""
@@ -115,23 +113,15 @@ def read(folder: Path) -> Checkpoint:
     transformers = _is_transformers([one.name for one in holder.iterdir()])
     by = "config.json" if transformers else "open_clip_config.json"
     found = towers.read(holder, lambda names: Files(file.name, file.name, "", ()), by)
-    texts, resnet = found.texts, False
+    texts = found.texts
     if not transformers:
         config = json.loads((holder / by).read_text("utf-8"))
-        model = config.get("model_cfg", config)
-        texts = _open_clip_texts(holder / by, model["text_cfg"], texts)
-        resnet = _is_resnet(model["vision_cfg"])
+        texts = _open_clip_texts(holder / by, config.get("model_cfg", config)["text_cfg"], texts)
     elif not texts.tokenizer.exists():
         texts = replace(texts, tokenizer=holder / "vocab.json")
     weights = _shards(file)
     found = replace(found, texts=texts, scale=_scale(weights, found.scale))
-    kind = "transformers" if transformers else "open_clip"
-    return Checkpoint(kind, holder, found, weights, resnet)
-
-
-def _is_resnet(vision: dict[str, Any]) -> bool:
-    named = "resnet" in str(vision.get("timm_model_name", ""))
-    return named or isinstance(vision.get("layers"), list)
+    return Checkpoint("transformers" if transformers else "open_clip", holder, found, weights)
 
 
 def _open_clip_texts(file: Path, text: dict[str, Any], found: Texts) -> Texts:

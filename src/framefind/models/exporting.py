@@ -129,7 +129,12 @@ def _write(model: TorchModel, folder: Path, precision: str) -> None:
         "scale": model.scale,
         "precision": precision,
         "source": model.checkpoint.source(),
-        "image": {"file": "image.onnx", "size": pictures.size, "resize": pictures.resize},
+        "image": {
+            "file": "image.onnx",
+            "size": pictures.size,
+            "resize": pictures.resize,
+            "resnet": found.resnet,
+        },
         "text": {
             "file": "text.onnx",
             "tokenizer": "tokenizer.json",

@@ -136,8 +136,9 @@ class OnnxModel:
     @cached_property
     def image_graph(self) -> Graph:
         """The image tower, opened. Raises ModelError."""
-        may_round = self._towers.precision == "fp32"  # int8 would be slower
-        return open_graph(self._towers.pictures.file, self._device, may_round)
+        towers = self._towers
+        may_round = towers.precision == "fp32" and not towers.resnet  # int8 would be slower
+        return open_graph(towers.pictures.file, self._device, may_round)
 
     @cached_property
     def text_graph(self) -> Graph:

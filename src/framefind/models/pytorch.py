@@ -54,10 +54,10 @@ class TorchModel:
         self.checkpoint = checkpoint
         self.device = find_device(device)
         auto = precision == "auto"
-        self.precision = _precision(self.device, checkpoint.resnet) if auto else precision
+        self.precision = _precision(self.device, towers.resnet) if auto else precision
         if self.precision not in TYPES:
             raise ModelError(f"model {name}: torch runs {', '.join(TYPES)}, not {precision}")
-        if self.precision == "bf16" and checkpoint.resnet:
+        if self.precision == "bf16" and towers.resnet:
             raise ModelError(f"model {name}: bf16 loses too much in a ResNet: use fp32 or fp16")
         self._revision = revision
 

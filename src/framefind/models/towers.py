@@ -84,6 +84,8 @@ class Towers:
     scale: float = 100.0
     precision: str = ""
     neutral: Path | None = None
+    resnet: bool = False
+    """Whether the image tower is a ResNet, which adds up what bf16 loses from layer to layer."""
     source: str = ""
     """The checkpoint that the towers were exported from, if that is known."""
 
@@ -218,6 +220,7 @@ def _of_manifest(folder: Path, manifest: dict[str, Any], chooser: Choose) -> Tow
         float(manifest.get("scale", 100.0)),
         str(manifest.get("precision", "")),
         None if neutral is None else folder / neutral,
+        bool(image.get("resnet", False)),
         str(manifest.get("source", "")),
     )
 
@@ -290,7 +293,13 @@ def _of_open_clip(folder: Path, config: dict[str, Any], chooser: Choose) -> Towe
         _open_clip_texts(folder, folder / files.texts, model["text_cfg"]),
         int(model["embed_dim"]),
         precision=files.precision,
+        resnet=_is_resnet(model["vision_cfg"]),
     )
+
+
+def _is_resnet(vision: dict[str, Any]) -> bool:
+    named = "resnet" in str(vision.get("timm_model_name", ""))
+    return named or isinstance(vision.get("layers"), list)
 
 
 def _open_clip_texts(folder: Path, file: Path, text: dict[str, Any]) -> Texts:
