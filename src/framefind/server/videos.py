@@ -1,0 +1,139 @@
+"""Videos: what the library knows of them, their pictures, and their bytes for a player."""
+
+import asyncio
+import io
+import os
+import stat
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Path, Query, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from framefind.errors import VideoError
+from framefind.moments import Moment
+from framefind.paths import opened
+from framefind.search import matcher
+from framefind.server import documents
+from framefind.server.problems import responses
+from framefind.server.ranges import send_file
+from framefind.server.shelf import Shelf
+from framefind.tables import Video
+
+VideoId = Annotated[str, Path(pattern=documents.VIDEO_ID)]
+At = Annotated[float, Path(ge=0, le=1e9, allow_inf_nan=False, description="Seconds.")]
+
+
+def router(shelf: Shelf) -> APIRouter:
+    """The routes of videos."""
+    routes = APIRouter(prefix="/v1/videos", tags=["videos"])
+
+    @routes.get("", responses={200: {"model": documents.Videos}} | responses(422))
+    async def videos(
+        video: Annotated[list[documents.Text], Query(max_length=64)] = [],  # noqa: B006
+        limit: Annotated[int, Query(ge=1, le=documents.MAX_LIMIT)] = 100,
+        offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
+    ) -> JSONResponse:
+        """The library's videos, by path; those only that a glob, a folder or an id names."""
+        named = matcher(video)
+        rows = [row for row in shelf.snapshot.rows if not video or named(row)]
+        listed = [facts(row) for row in rows[offset : offset + limit]]
+        return JSONResponse({"schema": "framefind/videos/v1", "total": len(rows), "videos": listed})
+
+    @routes.get(
+        "/{video_id}", responses={200: {"model": documents.PlayableVideo}} | responses(404, 422)
+    )
+    async def video(
+        video_id: VideoId, start: Annotated[float, Query(ge=0, le=1e9)] = 0.0
+    ) -> JSONResponse:
+        """One video, and how a browser can play it from `start` on."""
+        row = shelf.video(video_id)
+        stream = {
+            "url": f"/v1/videos/{video_id}/stream",
+            "kind": "file",
+            "type": "video/mp4",
+            "why": None,
+            "start": 0.0,
+        }
+        return JSONResponse({**facts(row), "stream": stream})
+
+    @routes.get("/{video_id}/stream", responses=responses(404, 416))
+    @routes.head("/{video_id}/stream", include_in_schema=False)
+    async def stream(request: Request, video_id: VideoId) -> Response:
+        """The video for a player."""
+        path, found = file_of(shelf.video(video_id))
+        etag = f'"{video_id}-{found.st_size:x}-{found.st_mtime_ns:x}"'
+        return send_file(path, found, etag, request.headers, "video/mp4")
+
+    @routes.get("/{video_id}/thumbnails/{t}.jpg", responses=responses(404, 422))
+    async def thumbnail(video_id: VideoId, t: At) -> Response:
+        """The stored picture of the sampled frame that stands for a time: 320 pixels at most."""
+        shelf.video(video_id)
+        moment = Moment("", video_id, t, t, t, 0.0, 0.0, (0.0, 0.0, 1.0, 1.0))
+        (jpeg,) = await asyncio.to_thread(shelf.library.thumbnails, [moment])
+        if jpeg is None:
+            raise HTTPException(404, "the library has no picture of it")
+        return Response(jpeg, media_type="image/jpeg", headers=_KEEP)
+
+    @routes.get("/{video_id}/frames/{t}.jpg", responses=responses(404, 422))
+    async def frame(
+        video_id: VideoId, t: At, width: Annotated[int, Query(ge=16, le=4096)] = 1280
+    ) -> Response:
+        """The picture that the video shows at a time, at most `width` pixels wide."""
+        path, _ = file_of(shelf.video(video_id))
+        jpeg = await asyncio.to_thread(_frame, path, t, width)
+        return Response(jpeg, media_type="image/jpeg", headers=_KEEP)
+
+    return routes
+
+
+_KEEP = {"Cache-Control": "private, max-age=3600"}
+
+
+def facts(row: Video) -> dict[str, Any]:
+    """A video as `documents.Video` has it."""
+    return {
+        "video_id": row.video_id,
+        "path": row.path,
+        "name": os.path.basename(row.path),
+        "size": row.size,
+        "duration": row.duration,
+        "width": row.width,
+        "height": row.height,
+        "fps": documents.finite(row.fps),
+        "codec": row.codec,
+        "status": row.status,
+        "error": row.error,
+        "frames": row.frames,
+        "modified": row.modified.isoformat() if row.modified else None,
+        "indexed_at": row.indexed_at.isoformat() if row.indexed_at else None,
+    }
+
+
+def file_of(row: Video) -> tuple[str, os.stat_result]:
+    """A video's file: under its path or that of a copy; 404 if there is none, or a link instead."""
+    for path in map(opened, (row.path, *row.copies)):
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError):
+            continue
+        if stat.S_ISREG(found.st_mode) and os.path.realpath(path) == os.path.abspath(path):
+            return path, found
+    raise HTTPException(404, "the video's file is not there")
+
+
+def _frame(path: str, t: float, width: int) -> bytes:
+    from PIL import Image
+
+    from framefind.video import frame
+
+    try:
+        pixels: np.ndarray[Any, np.dtype[np.uint8]] = frame(path, t)
+    except VideoError:
+        raise HTTPException(404, "the video shows nothing at that time") from None
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((width, width * 8))
+    made = io.BytesIO()
+    picture.save(made, "JPEG", quality=88)
+    return made.getvalue()
