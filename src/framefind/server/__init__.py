@@ -14,9 +14,9 @@ from starlette.staticfiles import StaticFiles
 from framefind import __version__
 from framefind.errors import FramefindError
 from framefind.library import Library
-from framefind.server import documents, problems, search, videos
+from framefind.server import documents, jobs, problems, search, videos
 from framefind.server.metrics import MEDIA_TYPE, Measured, Metrics
-from framefind.server.security import Access, Guard
+from framefind.server.security import Access, Guard, is_loopback
 from framefind.server.shelf import Shelf
 
 _PAGE = Path(__file__).with_name("page")
@@ -26,12 +26,14 @@ _log = logging.getLogger("framefind.server")
 def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAPI:
     """The application that serves one library. `refresh`: seconds until new rows are seen."""
     shelf, metrics = Shelf(library), Metrics()
+    background = jobs.Jobs(library)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         watching = asyncio.create_task(_watch(shelf, refresh))
         yield
         watching.cancel()
+        await background.close()
 
     app = FastAPI(
         title="framefind",
@@ -44,7 +46,8 @@ def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAP
     problems.install(app)
     app.include_router(search.router(shelf))
     app.include_router(videos.router(shelf))
-    _add_status(app, shelf, metrics)
+    app.include_router(jobs.router(background, access))
+    _add_status(app, shelf, metrics, access)
     app.mount("/", StaticFiles(directory=_PAGE, html=True))
     app.add_middleware(Guard, access=access)
     app.add_middleware(Measured, metrics=metrics)
@@ -60,11 +63,11 @@ async def _watch(shelf: Shelf, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
-def _add_status(app: FastAPI, shelf: Shelf, metrics: Metrics) -> None:
+def _add_status(app: FastAPI, shelf: Shelf, metrics: Metrics, access: Access) -> None:
     @app.get("/v1/library", tags=["library"], responses={200: {"model": documents.LibraryFacts}})
     async def library() -> JSONResponse:
         """The library in numbers, and its folders."""
-        return JSONResponse(await asyncio.to_thread(_status, shelf))
+        return JSONResponse(await asyncio.to_thread(_status, shelf, access))
 
     @app.get("/healthz", tags=["operation"], response_class=PlainTextResponse)
     async def healthz() -> str:
@@ -82,7 +85,7 @@ def _add_status(app: FastAPI, shelf: Shelf, metrics: Metrics) -> None:
         return Response("\n".join(metrics.lines()) + "\n", media_type=MEDIA_TYPE)
 
 
-def _status(shelf: Shelf) -> dict[str, Any]:
+def _status(shelf: Shelf, access: Access) -> dict[str, Any]:
     from collections import Counter
 
     snapshot = shelf.snapshot
@@ -98,8 +101,8 @@ def _status(shelf: Shelf) -> dict[str, Any]:
         "hours": sum(row.duration or 0 for row in rows if row.segments) / 3600,
         "folders": folders,
         "index_fresh": True,
-        "can_add": True,
-        "roots": [],
+        "can_add": bool(access.roots) or is_loopback(access.host),
+        "roots": list(access.roots),
     }
 
 

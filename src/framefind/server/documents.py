@@ -221,8 +221,8 @@ class Job(BaseModel):
     state: Literal["queued", "running", "cancelling", "done", "cancelled", "failed"]
     created: datetime
     progress: JobProgress | None = None
-    failed: dict[str, str] = Field({}, description="Per path, why it could not be indexed.")
-    report: dict[str, Any] | None = Field(None, description="What was done, at the end.")
+    failed: dict[str, str] = Field(default={}, description="Per path, why it could not be indexed.")
+    report: dict[str, Any] | None = Field(default=None, description="What was done, at the end.")
     error: str | None = None
 
 

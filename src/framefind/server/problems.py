@@ -47,13 +47,13 @@ def problem(
     return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
 
 
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems that a route may answer with, for its OpenAPI description."""
+def answers(model: type[BaseModel] | None, *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer with: that model, or one of these problems; for OpenAPI."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {
-        status: {"description": http.HTTPStatus(status).phrase, "content": content}
-        for status in statuses
-    }
+    described: dict[int | str, dict[str, Any]] = {200: {"model": model}} if model else {}
+    for status in statuses:
+        described[status] = {"description": http.HTTPStatus(status).phrase, "content": content}
+    return described
 
 
 def install(app: FastAPI) -> None:

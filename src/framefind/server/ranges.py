@@ -15,14 +15,14 @@ _CHUNK = 2**18
 _RANGE = re.compile(r"bytes\s*=\s*(\d{0,19})\s*-\s*(\d{0,19})\s*", re.ASCII)
 
 
-class Unsatisfiable(ValueError):
+class UnsatisfiableError(ValueError):
     """A range that begins behind the end."""
 
 
 def parse_range(header: str, size: int) -> range | None:
     """The bytes that a Range header asks for; None if it asks for what we send whole instead.
 
-    That is another unit, several ranges, or nonsense. Raises Unsatisfiable.
+    That is another unit, several ranges, or nonsense. Raises UnsatisfiableError.
     """
     match = _RANGE.fullmatch(header)
     if not match or match[1] == match[2] == "":
@@ -34,7 +34,7 @@ def parse_range(header: str, size: int) -> range | None:
         if match[2] and int(match[2]) < first:
             return None
     if first >= size or (not match[1] and not int(match[2])):
-        raise Unsatisfiable
+        raise UnsatisfiableError
     return range(first, last + 1)
 
 
@@ -59,7 +59,7 @@ def send_file(
     if "range" in headers and _still(headers.get("if-range"), etag, known["Last-Modified"]):
         try:
             asked = parse_range(headers["range"], facts.st_size)
-        except Unsatisfiable:
+        except UnsatisfiableError:
             return problem(416, headers=known | {"Content-Range": f"bytes */{facts.st_size}"})
         if asked is not None:
             part, status = asked, 206

@@ -1,7 +1,6 @@
 """Searching: a page of results, and the scores of every frame of a video."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import numpy as np
@@ -12,11 +11,10 @@ from starlette.responses import JSONResponse
 
 from framefind import models
 from framefind.confidence import confidence
-from framefind.errors import QueryError
 from framefind.export import document
 from framefind.moments import Moment, Page
 from framefind.server import documents
-from framefind.server.problems import responses
+from framefind.server.problems import answers
 from framefind.server.shelf import Shelf
 from framefind.vectors import Scores
 
@@ -27,14 +25,15 @@ WHOLE = (0.0, 0.0, 1.0, 1.0)
 def router(shelf: Shelf) -> APIRouter:
     """The routes that search."""
     routes = APIRouter(prefix="/v1", tags=["search"])
-    found = {200: {"model": documents.Found}}
 
-    @routes.get("/search", responses=found | responses(422, 503))
+    @routes.get("/search", responses=answers(documents.Found, 422, 503))
     async def search(query: Annotated[documents.SearchQuery, Query()]) -> JSONResponse:
         """Find moments by text, by a frame of the library, or by a weighted sum of several."""
         return JSONResponse(await asyncio.to_thread(_search, shelf, query, []))
 
-    @routes.post("/search", responses=found | responses(413, 422, 503), openapi_extra=_form())
+    @routes.post(
+        "/search", responses=answers(documents.Found, 413, 422, 503), openapi_extra=_form()
+    )
     async def search_by_picture(request: Request) -> JSONResponse:
         """Find moments by uploaded pictures, alone or together with all that GET takes."""
         query, pictures = await _read_form(request)
@@ -42,7 +41,7 @@ def router(shelf: Shelf) -> APIRouter:
 
     @routes.get(
         "/videos/{video_id}/scores",
-        responses={200: {"model": documents.Scores}} | responses(404, 422, 503),
+        responses=answers(documents.Scores, 404, 422, 503),
     )
     async def scores(
         video_id: str, query: Annotated[documents.SearchQuery, Query()]

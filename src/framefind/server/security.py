@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import hmac
 import ipaddress
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
@@ -15,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from framefind.paths import is_below
 from framefind.server.problems import problem
 
 MAX_BODY = 32 * 2**20
@@ -84,7 +84,7 @@ class Access:
         """Whether a path, links resolved, may be indexed; without looking whether it is there."""
         if not self.roots:
             return is_loopback(self.host)
-        return any(os.path.commonpath((root, path)) == root for root in self.roots)
+        return is_below(path, self.roots)
 
     @property
     def cookie(self) -> str:

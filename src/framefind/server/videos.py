@@ -16,7 +16,7 @@ from framefind.moments import Moment
 from framefind.paths import opened
 from framefind.search import matcher
 from framefind.server import documents
-from framefind.server.problems import responses
+from framefind.server.problems import answers
 from framefind.server.ranges import send_file
 from framefind.server.shelf import Shelf
 from framefind.tables import Video
@@ -29,7 +29,7 @@ def router(shelf: Shelf) -> APIRouter:
     """The routes of videos."""
     routes = APIRouter(prefix="/v1/videos", tags=["videos"])
 
-    @routes.get("", responses={200: {"model": documents.Videos}} | responses(422))
+    @routes.get("", responses=answers(documents.Videos, 422))
     async def videos(
         video: Annotated[list[documents.Text], Query(max_length=64)] = [],  # noqa: B006
         limit: Annotated[int, Query(ge=1, le=documents.MAX_LIMIT)] = 100,
@@ -41,9 +41,7 @@ def router(shelf: Shelf) -> APIRouter:
         listed = [facts(row) for row in rows[offset : offset + limit]]
         return JSONResponse({"schema": "framefind/videos/v1", "total": len(rows), "videos": listed})
 
-    @routes.get(
-        "/{video_id}", responses={200: {"model": documents.PlayableVideo}} | responses(404, 422)
-    )
+    @routes.get("/{video_id}", responses=answers(documents.PlayableVideo, 404, 422))
     async def video(
         video_id: VideoId, start: Annotated[float, Query(ge=0, le=1e9)] = 0.0
     ) -> JSONResponse:
@@ -58,7 +56,7 @@ def router(shelf: Shelf) -> APIRouter:
         }
         return JSONResponse({**facts(row), "stream": stream})
 
-    @routes.get("/{video_id}/stream", responses=responses(404, 416))
+    @routes.get("/{video_id}/stream", responses=answers(None, 404, 416))
     @routes.head("/{video_id}/stream", include_in_schema=False)
     async def stream(request: Request, video_id: VideoId) -> Response:
         """The video for a player."""
@@ -66,7 +64,7 @@ def router(shelf: Shelf) -> APIRouter:
         etag = f'"{video_id}-{found.st_size:x}-{found.st_mtime_ns:x}"'
         return send_file(path, found, etag, request.headers, "video/mp4")
 
-    @routes.get("/{video_id}/thumbnails/{t}.jpg", responses=responses(404, 422))
+    @routes.get("/{video_id}/thumbnails/{t}.jpg", responses=answers(None, 404, 422))
     async def thumbnail(video_id: VideoId, t: At) -> Response:
         """The stored picture of the sampled frame that stands for a time: 320 pixels at most."""
         shelf.video(video_id)
@@ -76,7 +74,7 @@ def router(shelf: Shelf) -> APIRouter:
             raise HTTPException(404, "the library has no picture of it")
         return Response(jpeg, media_type="image/jpeg", headers=_KEEP)
 
-    @routes.get("/{video_id}/frames/{t}.jpg", responses=responses(404, 422))
+    @routes.get("/{video_id}/frames/{t}.jpg", responses=answers(None, 404, 422))
     async def frame(
         video_id: VideoId, t: At, width: Annotated[int, Query(ge=16, le=4096)] = 1280
     ) -> Response:
