@@ -1,0 +1,118 @@
+// One video element that plays any video by the video's own time. A file is played as it is; what
+// the browser cannot play comes as a stream that the server makes from a chosen time on (or a little
+// before it, at a keyframe), whose own clock starts there.
+
+import * as api from "./api.js";
+
+export class Playback extends EventTarget {
+  constructor(media) {
+    super();
+    this.media = media;
+    this.offset = 0;
+    for (const name of ["timeupdate", "play", "pause", "seeked", "waiting", "playing", "loadeddata"]) {
+      media.addEventListener(name, () => this.dispatchEvent(new Event("change")));
+    }
+    media.addEventListener("error", () => this.#failed());
+  }
+
+  /** Play `video`, what the API answers when it is asked for it from `t` on. */
+  open(video, t) {
+    this.video = video;
+    this.loading?.abort();
+    if (!video.stream) {
+      this.close();
+      this.#say(video.status === "failed"
+        ? `It could not be indexed and cannot be played: ${video.error ?? ""}`
+        : "Its file is not where it was. Bring it back, or forget it with: framefind prune");
+      return;
+    }
+    this.#load(video.stream, t);
+    this.play();
+  }
+
+  close() {
+    this.loading?.abort();
+    this.media.removeAttribute("src");
+    this.media.load();
+  }
+
+  play() {
+    // A browser may want a click first; then the button shows that it is paused.
+    this.media.play().catch(() => this.dispatchEvent(new Event("change")));
+  }
+
+  toggle() {
+    if (this.media.paused) this.play();
+    else this.media.pause();
+  }
+
+  /** The time in the video, in seconds. */
+  get time() {
+    return this.media.readyState ? this.offset + this.media.currentTime : this.asked;
+  }
+
+  get duration() {
+    return this.video?.duration ?? (this.media.duration || 0);
+  }
+
+  get isMade() {
+    return this.video?.stream && this.video.stream.kind !== "file";
+  }
+
+  seek(t) {
+    if (!this.video?.stream) return;
+    const to = Math.min(Math.max(0, t), Math.max(0, this.duration - 0.04));
+    this.asked = to;
+    if (!this.isMade || this.#has(to)) {
+      this.media.currentTime = to - this.offset;
+    } else {
+      this.#reload(to);
+    }
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #load(stream, t) {
+    this.asked = t;
+    this.offset = this.isMade ? stream.start : 0;
+    this.media.src = stream.url;
+    this.media.currentTime = t - this.offset;
+  }
+
+  /** Have a made stream begin elsewhere. While one drags, only the last place counts. */
+  async #reload(t) {
+    this.loading?.abort();
+    const { signal } = (this.loading = new AbortController());
+    const playing = !this.media.paused;
+    this.media.pause();
+    try {
+      await new Promise((later) => setTimeout(later, 150));
+      if (signal.aborted) return;
+      const { stream } = await api.video(this.video.video_id, t, signal);
+      this.#load(stream, t);
+      if (playing || this.resumes) this.play();
+      this.resumes = false;
+    } catch (error) {
+      if (error.name !== "AbortError") this.#say(error.message);
+      else this.resumes ||= playing;
+    }
+  }
+
+  /** Whether what has arrived of a made stream reaches that time. */
+  #has(t) {
+    const { buffered } = this.media;
+    for (let at = 0; at < buffered.length; at += 1) {
+      if (buffered.start(at) <= t - this.offset && t - this.offset <= buffered.end(at)) return true;
+    }
+    return false;
+  }
+
+  async #failed() {
+    if (!this.media.getAttribute("src")) return;
+    const words = await api.trouble(this.media.currentSrc || this.media.src);
+    this.#say(words ?? "This browser cannot play it. Download the clip, or open it in another player.");
+  }
+
+  #say(detail) {
+    this.dispatchEvent(new CustomEvent("trouble", { detail }));
+  }
+}
