@@ -14,10 +14,12 @@ from starlette.staticfiles import StaticFiles
 from framefind import __version__
 from framefind.errors import FramefindError
 from framefind.library import Library
-from framefind.server import documents, jobs, problems, search, videos
+from framefind.server import documents, jobs, problems, search, streaming, videos
 from framefind.server.metrics import MEDIA_TYPE, Measured, Metrics
+from framefind.server.problems import problem
 from framefind.server.security import Access, Guard, is_loopback
 from framefind.server.shelf import Shelf
+from framefind.server.work import Work
 
 _PAGE = Path(__file__).with_name("page")
 _log = logging.getLogger("framefind.server")
@@ -30,6 +32,7 @@ def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAP
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await _refresh(shelf)
         watching = asyncio.create_task(_watch(shelf, refresh))
         yield
         watching.cancel()
@@ -45,7 +48,9 @@ def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAP
     )
     problems.install(app)
     app.include_router(search.router(shelf))
-    app.include_router(videos.router(shelf))
+    work = Work()
+    app.include_router(videos.router(shelf, work))
+    app.include_router(streaming.router(shelf, work))
     app.include_router(jobs.router(background, access))
     _add_status(app, shelf, metrics, access)
     app.mount("/", StaticFiles(directory=_PAGE, html=True))
@@ -56,11 +61,15 @@ def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAP
 
 async def _watch(shelf: Shelf, seconds: float) -> None:
     while True:
-        try:
-            await asyncio.to_thread(shelf.refresh)
-        except FramefindError as error:
-            _log.warning("%s", error)
         await asyncio.sleep(seconds)
+        await _refresh(shelf)
+
+
+async def _refresh(shelf: Shelf) -> None:
+    try:
+        await asyncio.to_thread(shelf.refresh)
+    except FramefindError as error:
+        _log.warning("%s", error)
 
 
 def _add_status(app: FastAPI, shelf: Shelf, metrics: Metrics, access: Access) -> None:
@@ -76,8 +85,8 @@ def _add_status(app: FastAPI, shelf: Shelf, metrics: Metrics, access: Access) ->
 
     @app.get("/readyz", tags=["operation"], response_class=PlainTextResponse)
     async def readyz() -> Response:
-        """Whether it has opened its library."""
-        return PlainTextResponse("ready")
+        """Whether it can read its library."""
+        return PlainTextResponse("ready") if shelf.is_fresh else problem(503)
 
     @app.get("/metrics", tags=["operation"], response_class=PlainTextResponse)
     async def exposed() -> Response:

@@ -23,23 +23,30 @@ class Snapshot:
 
 
 class Shelf:
-    """One library for all requests. `refresh` is called now and then; the rest reads memory."""
+    """One library for all requests. `refresh` is called now and then; the rest reads memory.
+
+    `is_fresh` tells whether the last refresh went well.
+    """
 
     def __init__(self, library: Library) -> None:
         self.library = library
         self.snapshot = Snapshot()
+        self.is_fresh = False
         self._lock = threading.Lock()
 
     def refresh(self) -> None:
         """See what is new. Raises LibraryError when the library cannot be read."""
         with self._lock:
-            if not self.library.exists:
+            self.is_fresh = False
+            if self.library.exists:
+                self._read(Tables.open(self.library.uri))
+            else:
                 self.snapshot = Snapshot()
-                return
-            tables = Tables.open(self.library.uri)
-            versions = tables.versions()
-            if versions == self.snapshot.versions:
-                return
+            self.is_fresh = True
+
+    def _read(self, tables: Tables) -> None:
+        versions = tables.versions()
+        if versions != self.snapshot.versions:
             self.library._index()
             rows = sorted(tables.videos(), key=lambda row: row.path)
             by_id = {row.video_id: row for row in rows}

@@ -7,7 +7,7 @@ import stat
 from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
@@ -17,15 +17,15 @@ from framefind.paths import opened
 from framefind.search import matcher
 from framefind.server import documents
 from framefind.server.problems import answers
-from framefind.server.ranges import send_file
 from framefind.server.shelf import Shelf
+from framefind.server.work import Work
 from framefind.tables import Video
 
 VideoId = Annotated[str, Path(pattern=documents.VIDEO_ID)]
 At = Annotated[float, Path(ge=0, le=1e9, allow_inf_nan=False, description="Seconds.")]
 
 
-def router(shelf: Shelf) -> APIRouter:
+def router(shelf: Shelf, work: Work) -> APIRouter:
     """The routes of videos."""
     routes = APIRouter(prefix="/v1/videos", tags=["videos"])
 
@@ -40,29 +40,6 @@ def router(shelf: Shelf) -> APIRouter:
         rows = [row for row in shelf.snapshot.rows if not video or named(row)]
         listed = [facts(row) for row in rows[offset : offset + limit]]
         return JSONResponse({"schema": "framefind/videos/v1", "total": len(rows), "videos": listed})
-
-    @routes.get("/{video_id}", responses=answers(documents.PlayableVideo, 404, 422))
-    async def video(
-        video_id: VideoId, start: Annotated[float, Query(ge=0, le=1e9)] = 0.0
-    ) -> JSONResponse:
-        """One video, and how a browser can play it from `start` on."""
-        row = shelf.video(video_id)
-        stream = {
-            "url": f"/v1/videos/{video_id}/stream",
-            "kind": "file",
-            "type": "video/mp4",
-            "why": None,
-            "start": 0.0,
-        }
-        return JSONResponse({**facts(row), "stream": stream})
-
-    @routes.get("/{video_id}/stream", responses=answers(None, 404, 416))
-    @routes.head("/{video_id}/stream", include_in_schema=False)
-    async def stream(request: Request, video_id: VideoId) -> Response:
-        """The video for a player."""
-        path, found = file_of(shelf.video(video_id))
-        etag = f'"{video_id}-{found.st_size:x}-{found.st_mtime_ns:x}"'
-        return send_file(path, found, etag, request.headers, "video/mp4")
 
     @routes.get("/{video_id}/thumbnails/{t}.jpg", responses=answers(None, 404, 422))
     async def thumbnail(video_id: VideoId, t: At) -> Response:
@@ -80,7 +57,7 @@ def router(shelf: Shelf) -> APIRouter:
     ) -> Response:
         """The picture that the video shows at a time, at most `width` pixels wide."""
         path, _ = file_of(shelf.video(video_id))
-        jpeg = await asyncio.to_thread(_frame, path, t, width)
+        jpeg = await work.do(_frame, path, t, width)
         return Response(jpeg, media_type="image/jpeg", headers=_KEEP)
 
     return routes

@@ -1,0 +1,297 @@
+"""Videos that a browser cannot play, made playable while they play: MP4 in fragments.
+
+Each is a generator: what has not been asked for yet is not made.
+"""
+
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet as AnyPacket
+from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
+
+from framefind.server.playable import seek, sound
+from framefind.video import Video
+from framefind.video.containers import best_stream, open_container, start_time
+from framefind.video.pictures import Frame
+
+Packet: TypeAlias = "AnyPacket[Any]"
+
+# The header comes with the first fragment: only then does it know when each stream begins.
+_COPIED = {"movflags": "frag_keyframe+delay_moov+default_base_moof"}
+_ENCODED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+_FILE = {"movflags": "faststart"}
+_TICKS = 90_000  # a second's, of the pictures that are encoded
+_RATE = 48_000  # samples of a second of sound
+_SAMPLES = 1024  # of an AAC frame
+_LONG, _SHORT = 1280, 720  # the largest picture
+_FASTEST = 1 / 61  # seconds between pictures, at least
+_AHEAD = 0.5  # seconds by which the sound is read before the pictures
+_WARM = 2.0  # seconds of sound before the start that the resampler is given
+_X264 = {"preset": "veryfast", "crf": "23", "bf": "0", "rc-lookahead": "10"}
+
+
+class _Sink:
+    """A file that is taken away as it is written."""
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        """Keep the bytes until they are taken."""
+        self._written.append(bytes(data))
+        return len(data)
+
+    def take(self) -> Iterator[bytes]:
+        """What has been written since the last time, if anything."""
+        if self._written:
+            written, self._written = self._written, []
+            yield b"".join(written)
+
+
+def remux(path: str, size: int, start: float, copies_audio: bool) -> Generator[bytes, None, None]:
+    """Copy the pictures from the keyframe at or before `start` on; its time becomes 0.
+
+    The sound is copied too, or else encoded as AAC.
+    """
+    sink = _Sink()
+    for _ in _copy(path, size, start, copies_audio, sink):
+        yield from sink.take()
+    yield from sink.take()
+
+
+def transcode(path: str, size: int, start: float) -> Generator[bytes, None, None]:
+    """Encode again from the picture shown at `start` on, which becomes time 0: H.264 and AAC.
+
+    The pictures are upright, in square pixels, 720 lines at most.
+    """
+    sink = _Sink()
+    for _ in _encode(path, size, start, None, sink, _ENCODED):
+        yield from sink.take()
+    yield from sink.take()
+
+
+def clip(
+    path: str, size: int, start: float, end: float, target: str
+) -> Generator[None, None, None]:
+    """Write what is shown from `start` to `end` as an MP4 file, encoded again; in small steps."""
+    yield from _encode(path, size, start, end, target, _FILE)
+
+
+def _copy(
+    path: str, size: int, start: float, copies_audio: bool, sink: _Sink
+) -> Generator[None, None, None]:
+    with (
+        open_container(path, size) as source,
+        av.open(sink, "w", format="mp4", container_options=_COPIED) as made,
+    ):
+        video, audio = best_stream(path, source), sound(source)
+        pictures = made.add_stream_from_template(video, opaque=True)
+        copied = (
+            made.add_stream_from_template(audio, opaque=True) if audio and copies_audio else None
+        )
+        voice = _Voice(made) if audio and not copies_audio else None
+        seek(source, video, start)
+        first: Fraction | None = None
+        for packet in _dated(source.demux([video, audio] if audio else [video]), video):
+            assert packet.pts is not None
+            t = packet.pts * packet.time_base
+            if packet.stream.index == video.index:
+                first = t if first is None and packet.is_keyframe else first
+                if first is not None and t >= first:  # others cannot be decoded
+                    made.mux(_moved(packet, first, pictures))
+            elif copied and first is not None and t >= first:
+                made.mux(_moved(packet, first, copied))
+            elif voice and first is not None:
+                made.mux(voice.encode(_decoded(packet), first))
+            yield
+        if voice:
+            made.mux(voice.rest())
+
+
+def _dated(packets: Iterator[Packet], video: VideoStream) -> Iterator[Packet]:
+    """The packets with a time to decode each: some containers leave out those of the first ones."""
+    held: list[Packet] = []
+    for packet in packets:
+        if packet.pts is None:
+            continue
+        if packet.stream.index != video.index:
+            packet.dts = packet.pts if packet.dts is None else packet.dts
+            yield packet
+        elif packet.dts is not None:
+            step = max(1, packet.duration or 1)
+            for at, early in enumerate(held):
+                early.dts = packet.dts - step * (len(held) - at)
+            yield from (*held, packet)
+            held = []
+        else:
+            held.append(packet)
+    for at, late in enumerate(held):
+        late.dts = at - len(held) + min(p.pts or 0 for p in held)
+        yield late
+
+
+def _moved(packet: Packet, first: Fraction, stream: VideoStream | AudioStream) -> Packet:
+    """The packet, `first` seconds earlier, as one of another stream."""
+    assert packet.pts is not None
+    assert packet.dts is not None
+    earlier = round(first / packet.time_base)
+    packet.pts, packet.dts, packet.stream = packet.pts - earlier, packet.dts - earlier, stream
+    return packet
+
+
+def _encode(
+    path: str, size: int, start: float, end: float | None, target: _Sink | str, how: dict[str, str]
+) -> Generator[None, None, None]:
+    with (
+        Video(path) as source,
+        open_container(path, size) as other,
+        av.open(target, "w", format="mp4", container_options=how) as made,
+    ):
+        pictures: VideoStream | None = None
+        frames = source.play(start)
+        shown = next(frames, None)
+        if shown is None:
+            return
+        pictures = _add_pictures(made, shown)
+        voice = _Heard(made, other, start, end)
+        last = -1.0
+        while shown is not None and (end is None or shown.t < end):
+            t = max(0.0, shown.t - start)
+            if last < 0 or t - last >= _FASTEST:
+                made.mux(pictures.encode(_picture(shown, pictures, t)))
+                last = t
+            made.mux(voice.until(t + _AHEAD))
+            yield
+            shown = next(frames, None)
+        made.mux(pictures.encode(None))
+        made.mux(voice.rest())
+
+
+def _add_pictures(made: OutputContainer, first: Frame) -> VideoStream:
+    stream = made.add_stream("libx264", rate=30, options=_X264)
+    scale = min(
+        1.0, _LONG / max(first.width, first.height), _SHORT / min(first.width, first.height)
+    )
+    stream.width = max(2, 2 * round(first.width * scale / 2))
+    stream.height = max(2, 2 * round(first.height * scale / 2))
+    stream.pix_fmt = "yuv420p"
+    context = stream.codec_context
+    context.time_base = stream.time_base = Fraction(1, _TICKS)
+    context.gop_size = 48
+    context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
+    context.color_range = 1
+    return stream
+
+
+def _picture(shown: Frame, stream: VideoStream, t: float) -> av.VideoFrame:
+    pixels = shown.scale(stream.width, stream.height)
+    picture = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(
+        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    )
+    picture.pts, picture.time_base = round(t * _TICKS), Fraction(1, _TICKS)
+    return picture
+
+
+class _Voice:
+    """Sound that is encoded as AAC, without a gap from time 0 on."""
+
+    def __init__(self, made: OutputContainer) -> None:
+        self._stream = made.add_stream("aac", rate=_RATE, layout="stereo")
+        self._stream.codec_context.bit_rate = 128_000
+        self._resampler = av.AudioResampler("fltp", "stereo", _RATE, _SAMPLES)
+        self._begun = False
+
+    def encode(self, frames: Iterator[av.AudioFrame], first: Fraction) -> list[Packet]:
+        """The packets of decoded sound, of which what is heard at `first` is time 0."""
+        packets: list[Packet] = []
+        for frame in frames:
+            if frame.pts is None or not frame.time_base:
+                continue
+            frame.pts -= round(first / frame.time_base)
+            if not self._begun and frame.pts * frame.time_base < -_WARM:
+                continue
+            for part in self._resampler.resample(frame):
+                if self._begun or (part.pts or 0) >= 0:
+                    packets += self._part(part)
+        return [packet for packet in packets if (packet.pts or 0) >= 0]  # before 0: priming
+
+    def _part(self, part: av.AudioFrame) -> Iterator[Packet]:
+        if not self._begun:
+            self._begun = True
+            missing = (part.pts or 0) // _SAMPLES
+            for at in range(missing):
+                yield from self._stream.encode(_silence(at * _SAMPLES))
+            part.pts = missing * _SAMPLES
+        yield from self._stream.encode(part)
+
+    def rest(self) -> list[Packet]:
+        """What is held back."""
+        if not self._begun:
+            return []
+        return [packet for packet in self._stream.encode(None) if (packet.pts or 0) >= 0]
+
+
+class _Heard:
+    """The sound of a file from `start` to `end`, decoded as far as it is wanted."""
+
+    def __init__(
+        self, made: OutputContainer, source: InputContainer, start: float, end: float | None
+    ) -> None:
+        audio = sound(source)
+        self._voice = _Voice(made) if audio else None
+        self._frames: Iterator[av.AudioFrame] = iter(())
+        if audio:
+            self._first = Fraction(start) + start_time(source, source.streams.video[0])
+            self._last = None if end is None else self._first + Fraction(end - start)
+            self._frames = self._read(source, audio)
+        self._next = next(self._frames, None)
+
+    def until(self, t: float) -> list[Packet]:
+        """The packets up to about t seconds after the start."""
+        wanted = []
+        while self._next is not None and self._time(self._next) < self._first + Fraction(t):
+            wanted.append(self._next)
+            self._next = next(self._frames, None)
+        return self._voice.encode(iter(wanted), self._first) if self._voice else []
+
+    def rest(self) -> list[Packet]:
+        """All that is left."""
+        return self.until(float("1e9")) + self._voice.rest() if self._voice else []
+
+    @staticmethod
+    def _time(frame: av.AudioFrame) -> Fraction:
+        return Fraction(frame.pts or 0) * (frame.time_base or 0)
+
+    def _read(self, source: InputContainer, audio: AudioStream) -> Iterator[av.AudioFrame]:
+        with suppress(av.FFmpegError):  # a container that cannot seek is read from its beginning
+            if self._first > 0 and audio.time_base:
+                source.seek(round(self._first / audio.time_base), stream=audio)
+        with suppress(av.FFmpegError):  # the pictures go on without
+            for packet in source.demux(audio):
+                for frame in _decoded(packet):
+                    if self._last is not None and self._time(frame) >= self._last:
+                        return
+                    yield frame
+
+
+def _decoded(packet: Packet) -> Iterator[av.AudioFrame]:
+    try:
+        for frame in packet.decode():
+            assert isinstance(frame, av.AudioFrame)
+            yield frame
+    except av.FFmpegError:
+        return  # a moment of silence
+
+
+def _silence(pts: int) -> av.AudioFrame:
+    import numpy as np
+
+    frame = av.AudioFrame.from_ndarray(np.zeros((2, _SAMPLES), np.float32), "fltp", "stereo")
+    frame.sample_rate, frame.pts, frame.time_base = _RATE, pts, Fraction(1, _RATE)
+    return frame
