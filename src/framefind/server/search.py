@@ -16,6 +16,7 @@ from framefind.moments import Moment, Page
 from framefind.server import documents
 from framefind.server.problems import answers
 from framefind.server.shelf import Shelf
+from framefind.server.videos import VideoId
 from framefind.vectors import Scores
 
 _MAX_PICTURES = 8
@@ -44,7 +45,7 @@ def router(shelf: Shelf) -> APIRouter:
         responses=answers(documents.Scores, 404, 422, 503),
     )
     async def scores(
-        video_id: str, query: Annotated[documents.SearchQuery, Query()]
+        video_id: VideoId, query: Annotated[documents.SearchQuery, Query()]
     ) -> JSONResponse:
         """How well each frame of a video answers a query."""
         shelf.video(video_id)
