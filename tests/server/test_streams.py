@@ -90,11 +90,11 @@ class TestProbe:
             ("b.mkv", "libx264", "aac", "remux", True),
             ("c.mkv", "libx264", "ac3", "remux", False),
             ("d.mov", "libx264", "pcm_s16le", "remux", False),
-            ("e.ts", "libx264", "aac", "remux", True),
+            ("e.ts", "libx264", "aac", "remux", False),
             ("f.mkv", "libvpx-vp9", "libopus", "remux", True),
             ("g.mp4", "libx265", "aac", "transcode", True),
             ("h.avi", "mpeg4", "mp3", "transcode", True),
-            ("i.mkv", "libvpx", "libvorbis", "transcode", True),
+            ("i.mkv", "libvpx", "libopus", "transcode", True),
         ],
     )
     def test_kinds(self, tmp_path, name, codec, sound, kind, copies):
@@ -126,9 +126,9 @@ class TestTimes:
 
     @pytest.mark.parametrize(
         ("name", "codec", "sound"),
-        [("b.mkv", "libx264", "aac"), ("c.mkv", "libx264", "ac3"), ("d.mov", "libx264", "pcm_s16le"),
-         ("e.ts", "libx264", "aac"), ("h.avi", "mpeg4", "mp3"), ("g.mp4", "libx265", "aac"),
-         ("f.flv", "libx264", "aac")],
+        [("b.mkv", "libx264", "aac"), ("c.mkv", "libx264", "ac3"),
+         ("d.mov", "libx264", "pcm_s16le"), ("e.ts", "libx264", "aac"), ("h.avi", "mpeg4", "mp3"),
+         ("g.mp4", "libx265", "aac"), ("f.flv", "libx264", "aac")],
     )  # fmt: skip
     @pytest.mark.parametrize("wanted", [0.0, 0.7, 1.2])
     def test_of_pictures_and_sound(self, tmp_path, name, codec, sound, wanted):
@@ -137,14 +137,13 @@ class TestTimes:
         start = wanted
         if way(file).kind == "remux":
             start = keyframe_before(str(file), file.stat().st_size, wanted)
-            assert start <= wanted
+            assert start <= max(wanted, 0.03)  # sound may begin before the first picture
         content = made(file, start)
         frames = shown(content)
         assert frames[0][0] == pytest.approx(0, abs=0.01)
         for t, colour in frames:
-            at = start + t + 0.001
-            assert colour == ["red", "green", "blue", "white"][min(3, int(at))], t
-        assert frames[-1][0] == pytest.approx(3.9 - start, abs=0.11)
+            assert colour == quarters(framefind.frame(file, start + t + 0.01))[0], t
+        assert [colour for _, colour in frames[-10:]] == ["white"] * 10
         name, begins = heard(content)
         assert name == "aac"
         assert start + begins == pytest.approx(1.5, abs=0.06)
@@ -158,13 +157,14 @@ class TestTimes:
 
     def test_variable_rates(self, tmp_path):
         times = [0.0, 0.1, 1.0, 1.05, 1.7, 3.0]
-        file = media.film(tmp_path / "vfr.mkv", times=times, codec="mpeg4")
+        file = media.film(tmp_path / "vfr.mkv", times=times, pix_fmt="yuv444p")
         frames = shown(made(file, 0.5))
         assert [t for t, _ in frames] == pytest.approx([0.0, 0.5, 0.55, 1.2, 2.5], abs=0.002)
 
     def test_turned_pictures_are_upright(self, tmp_path):
         whole = [media.corners()] * 10
         file = media.film(tmp_path / "turned.mp4", pictures=whole, codec="mpeg4", rotation=90)
+        assert way(file).kind == "transcode"
         with av.open(io.BytesIO(made(file, 0))) as container:
             picture = next(container.decode(video=0)).to_ndarray(format="rgb24")
         assert picture.shape[:2] == (64, 48)

@@ -1,5 +1,7 @@
 """What a browser can play: as it is, copied into another container, or only encoded anew."""
 
+import math
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,7 +14,13 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from framefind.video.containers import best_stream, has_times, open_container, start_time
+from framefind.video.containers import (
+    best_stream,
+    has_times,
+    is_seekable,
+    open_container,
+    start_time,
+)
 
 Kind = Literal["file", "remux", "transcode"]
 
@@ -21,6 +29,9 @@ _WEBM_VIDEO = {"vp8", "vp9", "av1"}
 _MP4_AUDIO = {"aac", "mp3", "opus", "flac"}
 _WEBM_AUDIO = {"vorbis", "opus"}
 _PIXELS = {"yuv420p", "yuvj420p"}
+
+_SETUP = {"mp4", "matroska", "flv"}  # containers that tell how to decode sound as MP4 does
+_EARLIER = (0.0, 2.0, 15.0, 1e9)  # seconds before, in which a keyframe is looked for
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,7 @@ def probe(path: str, size: int, modified: int) -> Playable:
         why = f"browsers do not play {formats[0]} files with {codec}"
         if heard is not None and heard not in _MP4_AUDIO:
             return Playable("remux", why=f"browsers do not play {heard} sound", copies_audio=False)
-        return Playable("remux", why=why)
+        return Playable("remux", why=why, copies_audio=bool(_SETUP & set(formats)))
 
 
 def sound(container: InputContainer) -> AudioStream | None:
@@ -72,22 +83,39 @@ def sound(container: InputContainer) -> AudioStream | None:
 
 def keyframe_before(path: str, size: int, start: float) -> float:
     """When the last keyframe at or before `start` is shown: where a copy can begin. Seconds."""
-    with open_container(path, size) as container:
-        video = best_stream(path, container)
-        seek(container, video, start)
-        for packet in container.demux(video):
-            if packet.pts is not None and packet.is_keyframe:
-                return seconds(container, video, packet.pts)
-    return 0.0
+    found = 0.0
+    for earlier in _EARLIER:
+        with open_container(path, size) as container:
+            video = best_stream(path, container)
+            seek(container, video, start - earlier)
+            keys = _keyframes(container, video)
+            found = later = next(keys, 0.0)
+            while later <= start and not is_seekable(container, video):
+                found, later = later, next(keys, math.inf)
+        if found <= start:
+            break
+    return found
 
 
 def seek(container: InputContainer, video: VideoStream, start: float) -> None:
-    """Go to the keyframe before `start`, seconds from the container's start."""
-    base = video.time_base or Fraction(1, av.time_base)
-    if start <= 0:
-        return
-    with suppress(av.FFmpegError):  # what cannot seek is read from the beginning
-        container.seek(round((Fraction(start) + start_time(container, video)) / base), stream=video)
+    """Go to the keyframe before `start`, seconds from the container's start.
+
+    Somewhere before, where the container does not tell where its keyframes are.
+    """
+    if not is_seekable(container, video):
+        start -= _EARLIER[1]
+    if start > 0:
+        base = video.time_base or Fraction(1, av.time_base)
+        at = Fraction(start) + start_time(container, video)
+        with suppress(av.FFmpegError):  # what cannot seek is read from the beginning
+            container.seek(round(at / base), stream=video)
+
+
+def _keyframes(container: InputContainer, video: VideoStream) -> Iterator[float]:
+    """The times of the keyframes from where the container stands on."""
+    for packet in container.demux(video):
+        if packet.pts is not None and packet.is_keyframe:
+            yield seconds(container, video, packet.pts)
 
 
 def seconds(container: InputContainer, video: VideoStream, pts: int) -> float:

@@ -32,6 +32,7 @@ _SAMPLES = 1024  # of an AAC frame
 _LONG, _SHORT = 1280, 720  # the largest picture
 _FASTEST = 1 / 61  # seconds between pictures, at least
 _AHEAD = 0.5  # seconds by which the sound is read before the pictures
+_GAP = 4800  # samples: what is less is a container's rounding
 _WARM = 2.0  # seconds of sound before the start that the resampler is given
 _X264 = {"preset": "veryfast", "crf": "23", "bf": "0", "rc-lookahead": "10"}
 
@@ -55,7 +56,7 @@ class _Sink:
 
 
 def remux(path: str, size: int, start: float, copies_audio: bool) -> Generator[bytes, None, None]:
-    """Copy the pictures from the keyframe at or before `start` on; its time becomes 0.
+    """Copy the pictures from the keyframe at `start` on (`keyframe_before`); its time becomes 0.
 
     The sound is copied too, or else encoded as AAC.
     """
@@ -97,12 +98,14 @@ def _copy(
         )
         voice = _Voice(made) if audio and not copies_audio else None
         seek(source, video, start)
+        begin = Fraction(start) + start_time(source, video) - Fraction(1, 1000)
         first: Fraction | None = None
         for packet in _dated(source.demux([video, audio] if audio else [video]), video):
             assert packet.pts is not None
             t = packet.pts * packet.time_base
             if packet.stream.index == video.index:
-                first = t if first is None and packet.is_keyframe else first
+                if first is None and packet.is_keyframe and t >= begin:
+                    first = t
                 if first is not None and t >= first:  # others cannot be decoded
                     made.mux(_moved(packet, first, pictures))
             elif copied and first is not None and t >= first:
@@ -206,6 +209,7 @@ class _Voice:
         self._stream.codec_context.bit_rate = 128_000
         self._resampler = av.AudioResampler("fltp", "stereo", _RATE, _SAMPLES)
         self._begun = False
+        self._end = 0  # of what is encoded, in samples
 
     def encode(self, frames: Iterator[av.AudioFrame], first: Fraction) -> list[Packet]:
         """The packets of decoded sound, of which what is heard at `first` is time 0."""
@@ -217,17 +221,21 @@ class _Voice:
             if not self._begun and frame.pts * frame.time_base < -_WARM:
                 continue
             for part in self._resampler.resample(frame):
-                if self._begun or (part.pts or 0) >= 0:
-                    packets += self._part(part)
+                at = round((part.pts or 0) * (part.time_base or 0) * _RATE)
+                if self._begun or at >= 0:
+                    packets += self._part(part, at)
         return [packet for packet in packets if (packet.pts or 0) >= 0]  # before 0: priming
 
-    def _part(self, part: av.AudioFrame) -> Iterator[Packet]:
+    def _part(self, part: av.AudioFrame, at: int) -> Iterator[Packet]:
+        """Encode samples that are heard `at` so many samples after the start."""
         if not self._begun:
             self._begun = True
-            missing = (part.pts or 0) // _SAMPLES
-            for at in range(missing):
-                yield from self._stream.encode(_silence(at * _SAMPLES))
-            part.pts = missing * _SAMPLES
+            for _ in range(at // _SAMPLES):
+                yield from self._stream.encode(_silence(self._end))
+                self._end += _SAMPLES
+        part.pts = at if at - self._end >= _GAP else self._end
+        part.time_base = Fraction(1, _RATE)
+        self._end = part.pts + part.samples
         yield from self._stream.encode(part)
 
     def rest(self) -> list[Packet]:
