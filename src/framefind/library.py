@@ -101,6 +101,11 @@ class Library:
     def __repr__(self) -> str:
         return f"Library({self.uri!r})"
 
+    def _repr_html_(self) -> str:
+        from framefind.export import html
+
+        return html.library(self.uri, self.status() if self.exists else None)
+
     @property
     def exists(self) -> bool:
         """Whether the library has been created."""

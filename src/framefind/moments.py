@@ -46,6 +46,11 @@ class Moment:
     box: Box
     then: Then | None = None
 
+    def _repr_html_(self) -> str:
+        from framefind.export import html
+
+        return html.moment(self)
+
 
 @dataclass(frozen=True)
 class VideoMoments:
@@ -77,6 +82,11 @@ class Page:
 
     def __getitem__(self, at: int) -> Moment:
         return self.moments[at]
+
+    def _repr_html_(self) -> str:
+        from framefind.export import html
+
+        return html.moments(self.moments, self.total)
 
 
 @dataclass(frozen=True)
