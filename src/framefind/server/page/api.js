@@ -1,5 +1,6 @@
 // The HTTP API, as far as the page needs it. Every failure is a Failure with words for people.
 
+import { seconds } from "./format.js";
 import { format, parse } from "./query.js";
 import { kept } from "./pictures.js";
 
@@ -52,6 +53,9 @@ const SCORED = ["q", "image", "picture", "plus", "minus"];
 
 async function asked(path, query, extra, signal) {
   const fields = new URLSearchParams(format(query, { watch: false }));
+  for (const name of ["min_duration", "max_duration"]) {
+    if (fields.has(name)) fields.set(name, seconds(fields.get(name)) ?? 0);
+  }
   for (const [name, value] of Object.entries(extra)) fields.set(name, value);
   if (!query.picture) return ask(`${path}?${fields}`, { signal });
   const picture = kept(query.picture);
@@ -67,8 +71,9 @@ async function asked(path, query, extra, signal) {
 
 export const library = () => ask("library");
 export const videos = (limit, offset) => ask(`videos?limit=${limit}&offset=${offset}`);
-/** A video's facts, and how to play it from `start` on. */
-export const video = (id, start, signal) => ask(`videos/${id}?start=${start.toFixed(3)}`, { signal });
+/** A video's facts, and how to play it from `start` on; `anew`: as a stream that is encoded anew. */
+export const video = (id, start, signal, anew = false) =>
+  ask(`videos/${id}?start=${start.toFixed(3)}${anew ? "&transcode=true" : ""}`, { signal });
 export const jobs = () => ask("jobs");
 export const cancel = (id) => ask(`jobs/${id}`, { method: "DELETE" });
 export const events = (id) => new EventSource(`${ROOT}/jobs/${id}/events`);

@@ -72,7 +72,7 @@ export class Filters {
     const kinds = { date: "date", range: "range" };
     const input = el("input", {
       id: `filter-${name}`, type: kinds[type] ?? "text", list, placeholder,
-      ...(type === "range" ? { min: 0, max: 0.95, step: 0.05, value: "0" } : {}),
+      ...(type === "range" ? { min: 0, max: 0.99, step: 0.01, value: "0" } : {}),
       ...(type === "time" ? { inputmode: "numeric" } : {}),
     });
     this.inputs[name] = input;

@@ -20,7 +20,12 @@ export function seconds(text) {
 }
 
 export const span = (moment) => `${clock(moment.start)} – ${clock(moment.end)}`;
-export const percent = (fraction) => `${Math.round(fraction * 100)} %`;
+
+/** Whole percents, rounded down: what is shown as 5 % passes a filter of 5 %. */
+export function percent(fraction) {
+  const whole = Math.floor(fraction * 100 + 1e-6);
+  return whole || !fraction ? `${whole} %` : "< 1 %";
+}
 
 /** The last part of a path or URI. */
 export const name = (path) => path.split(/[/\\]/).filter(Boolean).at(-1) ?? path;

@@ -9,7 +9,7 @@ const HELP = [
   ["[  ]", "previous and next moment, while one plays"],
   ["Space", "play, pause"],
   ["← →", "a second back and on, while one plays"],
-  ["Page ↑ ↓", "ten seconds, on the strip"],
+  ["PgUp PgDn", "ten seconds, on the strip"],
   ["M  F", "sound; full screen"],
   ["Esc", "close"],
   ["?", "these keys"],

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { Chips } from "./chips.js";
 import { announce, el, find, toast } from "./dom.js";
 import { Filters } from "./filters.js";
-import { count, name } from "./format.js";
+import { about, count } from "./format.js";
 import { Jobs } from "./jobs.js";
 import * as keys from "./keys.js";
 import * as pictures from "./pictures.js";
@@ -81,7 +81,7 @@ function like(id, t) {
 async function search() {
   searching.abort();
   const { signal } = (searching = new AbortController());
-  const late = setTimeout(() => document.body.classList.add("busy"), 150);
+  busy(true);
   try {
     if (asks(query)) await found(signal);
     else await browse(signal);
@@ -92,10 +92,14 @@ async function search() {
     place.replaceChildren(states.failed(error, search));
     announce(error.message);
   } finally {
-    clearTimeout(late);
-    if (!signal.aborted) document.body.classList.remove("busy");
+    if (!signal.aborted) busy(false);
   }
   if (!signal.aborted) resume();
+}
+
+function busy(now) {
+  find("#main").setAttribute("aria-busy", String(now));
+  document.body.classList.toggle("busy", now);
 }
 
 /** Show the first moments that answer the query. */
@@ -114,6 +118,8 @@ async function found(signal) {
 
 function add(page) {
   results.append(page.moments);
+  for (const moment of page.moments) known.set(moment.video_id, moment.path);
+  chips.show(query); // a frame's chip tells its video's name
   const shown = results.moments.length;
   const rest = shown < total ? `the best ${shown}` : `in ${count(results.groups.size, "video")}`;
   say(count(total, "moment"), rest);
@@ -167,8 +173,7 @@ async function browse(signal) {
   await load();
   if (signal.aborted) return;
   place.prepend(list);
-  const hours = facts?.hours >= 1 ? `${facts.hours.toFixed(1)} hours` : `${Math.ceil((facts?.hours ?? 0) * 60)} minutes`;
-  say("Your videos", `${count(videos(), "video")}, ${hours}`);
+  say("Your videos", `${count(videos(), "video")}, ${about((facts?.hours ?? 0) * 3600)}`);
 }
 
 function welcome() {

@@ -18,7 +18,8 @@ export class Playback extends EventTarget {
   /** Play `video`, what the API answers when it is asked for it from `t` on. */
   open(video, t) {
     this.video = video;
-    this.loading?.abort();
+    this.anew = false;
+    this.#stop();
     if (!video.stream) {
       this.close();
       this.#say(video.status === "failed"
@@ -31,7 +32,7 @@ export class Playback extends EventTarget {
   }
 
   close() {
-    this.loading?.abort();
+    this.#stop();
     this.media.removeAttribute("src");
     this.media.load();
   }
@@ -48,7 +49,8 @@ export class Playback extends EventTarget {
 
   /** The time in the video, in seconds. */
   get time() {
-    return this.media.readyState ? this.offset + this.media.currentTime : this.asked;
+    if (this.loading || !this.media.readyState) return this.asked;
+    return this.offset + this.media.currentTime;
   }
 
   get duration() {
@@ -80,21 +82,25 @@ export class Playback extends EventTarget {
 
   /** Have a made stream begin elsewhere. While one drags, only the last place counts. */
   async #reload(t) {
+    this.resumes = this.loading ? this.resumes : !this.media.paused;
     this.loading?.abort();
     const { signal } = (this.loading = new AbortController());
-    const playing = !this.media.paused;
     this.media.pause();
+    await new Promise((later) => setTimeout(later, 150));
+    if (signal.aborted) return;
     try {
-      await new Promise((later) => setTimeout(later, 150));
-      if (signal.aborted) return;
-      const { stream } = await api.video(this.video.video_id, t, signal);
-      this.#load(stream, t);
-      if (playing || this.resumes) this.play();
-      this.resumes = false;
+      this.video = await api.video(this.video.video_id, t, signal, this.anew);
+      this.loading = null;
+      this.#load(this.video.stream, t);
+      if (this.resumes) this.play();
     } catch (error) {
       if (error.name !== "AbortError") this.#say(error.message);
-      else this.resumes ||= playing;
     }
+  }
+
+  #stop() {
+    this.loading?.abort();
+    this.loading = null;
   }
 
   /** Whether what has arrived of a made stream reaches that time. */
@@ -108,7 +114,13 @@ export class Playback extends EventTarget {
 
   async #failed() {
     if (!this.media.getAttribute("src")) return;
+    const t = this.time;
     const words = await api.trouble(this.media.currentSrc || this.media.src);
+    if (!words && !this.anew) { // not every browser plays what most do
+      this.anew = true;
+      this.#reload(t);
+      return;
+    }
     this.#say(words ?? "This browser cannot play it. Download the clip, or open it in another player.");
   }
 

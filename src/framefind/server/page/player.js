@@ -97,6 +97,7 @@ export class Player {
     this.where.textContent = folder(moment.path ?? "");
     this.note.hidden = true;
     this.dialog.classList.remove("failed");
+    this.media.poster = moment.thumbnail ?? api.thumbnail(moment.video_id, moment.t);
     const moments = this.siblings(moment.video_id);
     this.place.textContent = this.rank(moment);
     this.place.parentElement.hidden = Boolean(moment.whole);
