@@ -49,7 +49,18 @@ def router(shelf: Shelf) -> APIRouter:
     ) -> JSONResponse:
         """How well each frame of a video answers a query."""
         shelf.video(video_id)
-        return JSONResponse(await asyncio.to_thread(_scores, shelf, video_id, query))
+        return JSONResponse(await asyncio.to_thread(_scores, shelf, video_id, query, []))
+
+    @routes.post(
+        "/videos/{video_id}/scores",
+        responses=answers(documents.Scores, 404, 413, 422, 503),
+        openapi_extra=_form(),
+    )
+    async def scores_by_picture(request: Request, video_id: VideoId) -> JSONResponse:
+        """How well each frame of a video answers a query with uploaded pictures."""
+        shelf.video(video_id)
+        query, pictures = await _read_form(request)
+        return JSONResponse(await asyncio.to_thread(_scores, shelf, video_id, query, pictures))
 
     return routes
 
@@ -102,12 +113,14 @@ def _image(query: documents.Query, pictures: list[bytes]) -> Moment | bytes | No
     return Moment("", video_id, float(t), float(t), float(t), 0.0, 0.0, WHOLE)
 
 
-def _scores(shelf: Shelf, video_id: str, query: documents.SearchQuery) -> dict[str, Any]:
+def _scores(
+    shelf: Shelf, video_id: str, query: documents.SearchQuery, pictures: list[bytes]
+) -> dict[str, Any]:
     library = shelf.library
     index = library._index()
     model = library._model(index.fingerprint)
     vector = library._query(
-        index, model, query.q or None, _image(query, []), query.plus, query.minus
+        index, model, query.q or None, _image(query, pictures), query.plus, query.minus
     )
     owner = index.videos.find(video_id)
     if owner is None:

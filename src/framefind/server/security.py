@@ -98,7 +98,7 @@ class Access:
 
     def foreign(self, headers: Headers) -> bool:
         """Whether a page of another site has sent the request."""
-        if headers.get("sec-fetch-site") == "cross-site":
+        if headers.get("sec-fetch-site", "").lower() == "cross-site":
             return True
         origin = headers.get("origin")
         if origin is None:
