@@ -149,6 +149,31 @@ class TestSearch:
             page = shared_library.search(text)
             assert [m["score"] for m in document["moments"]] == [m.score for m in page]
 
+    def test_a_batch_takes_all_options(self, shared_library, tmp_path):
+        texts = ["a dog", "ein Hund", "snow", "5:30 train", "red"]
+        (tmp_path / "queries.txt").write_text("\n".join(texts))
+        options = ["--then", "blurred colours", "--limit", 2, "--offset", 1, "--minus", "a car"]
+        options += ["--image", "a.mp4@1", "--max-duration", "0:08", "--json"]
+        ended = run(
+            "search", "--batch", tmp_path / "queries.txt", *options, "-l", shared_library.uri
+        )
+        lines = ended.stdout.splitlines()
+        for text, line in zip(texts, lines, strict=True):
+            alone = run("search", text, *options, "-l", shared_library.uri)
+            assert json.loads(line) == json.loads(alone.stdout)
+
+    def test_pictures_and_boxes(self, shared_library):
+        images = ["a.mp4@0:01", "d.mp4@4#0,0,0.75,1"]
+        options = [word for image in images for word in ("--image", image)]
+        found = json.loads(run("search", *options, "--json", "-l", shared_library.uri).stdout)
+        Draft202012Validator(export.schema()).validate(found)
+        assert found["query"]["image"] == images
+        page = shared_library.search(image=images)
+        assert [one["score"] for one in found["moments"]] == [one.score for one in page]
+        wrong = run("search", "--image", "d.mp4@4#0,0,100,50", "-l", shared_library.uri)
+        assert (wrong.returncode, wrong.stdout) == (1, "")
+        assert "fractions of the picture" in wrong.stderr
+
     def test_what_follows_is_in_the_document_and_the_lines(self, shared_library):
         asked = ["search", "a landscape", "--then", "blurred colours", "-l", shared_library.uri]
         document = json.loads(run(*asked, "--json").stdout)
@@ -161,6 +186,7 @@ class TestSearch:
         options = ["--plus", "2:snow", "--minus", "a car", "--image", "a.mp4@0:01", "--offset", 1]
         options += ["--min-score", -100, "--min-confidence", 0, "--video", "[ad].mp4"]
         options += ["--from", "0:01", "--to", "8s", "--after", "2001-01-01", "--limit", 2]
+        options += ["--min-duration", "0:03", "--max-duration", "1:00"]
         ended = run("search", *options, "--json", "-l", shared_library.uri)
         assert ended.returncode == 0, ended.stderr
         page = shared_library.search(

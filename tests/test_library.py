@@ -61,6 +61,8 @@ class TestOpen:
         "use",
         [
             lambda library: library.search("a"),
+            lambda library: library.search_batch(["a"]),
+            lambda library: library.scores("a", video="b"),
             lambda library: library.videos(),
             lambda library: library.status(),
             lambda library: library.maintain(),
@@ -213,6 +215,9 @@ class TestSearch:
             {"minus": ["a"]},
             {"image": "nothing.jpg"},
             {"image": "nothing.mp4@3"},
+            {"image": ["a.mp4@1", "nothing.jpg"]},
+            {"image": []},
+            {"image": "a.mp4@1#0,0,2,1"},
             {"image": "https://[/@me/picture.jpg"},
         ],
     )
@@ -253,6 +258,25 @@ class TestByPicture:
         found = shared_library.search(image=tmp_path / "picture.png", min_score=98)[0]
         assert (os.path.basename(found.path), found.start, found.end) == ("d.mp4", 4, 6)
         assert found.box == (0, 0, 1, 1)
+
+    def test_several_pictures(self, shared_library, tmp_path):
+        Image.fromarray(scene(8)).save(tmp_path / "picture.png")
+        both = [tmp_path / "picture.png", "b.mp4@0"]
+        found = shared_library.search(image=both, **EVERY).moments
+        assert found == shared_library.search(image=both[::-1], **EVERY).moments
+        assert found != shared_library.search(image=both[:1], **EVERY).moments
+        best = {os.path.basename(one.path): one.score for one in found}
+        assert min(best["d.mp4"], best["b.mp4"]) > best["c.mp4"]
+
+    def test_a_box_of_a_picture(self, shared_library, tmp_path):
+        collage = np.hstack([scene(8), scene(4)])
+        Image.fromarray(collage).save(tmp_path / "collage.png")
+        for box, name, start in ((0, "d.mp4", 4), (0.5, "b.mp4", 0)):
+            image = f"{tmp_path}/collage.png#{box},0,0.5,1"
+            found = shared_library.search(image=image)[0]
+            assert os.path.basename(found.path) == name
+            assert start <= found.t < start + 2
+            assert found.score == pytest.approx(100, abs=1)
 
     def test_a_name_with_brackets(self, tmp_path):
         for name, seed in (("clip [1].mp4", 1), ("clip 1.mp4", 2)):

@@ -1,5 +1,6 @@
+"""Queries: texts, images and sums of them become vectors; the JSON document repeats them."""
+
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,23 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from framefind import models
+from framefind import Crop, Library, Moment, Query, models
 from framefind.errors import QueryError
-from framefind.queries import MAX_PIXELS, Term, embed, embed_picture, term
+from framefind.queries import Term, embed, embed_image, term, vectors
 
 MODEL = models.load("mini")
 
 
-def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+def png(pixels: np.ndarray) -> bytes:
     file = io.BytesIO()
-    picture.save(file, kind, **options)
+    Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
-
-
-def picture() -> Image.Image:
-    ramp = np.linspace(0, 255, 90, dtype=np.uint8)
-    grid = np.stack(np.broadcast_arrays(ramp[:, None], ramp[::-1] // 2, ramp[:, None] // 3), -1)
-    return Image.fromarray(np.ascontiguousarray(grid))
 
 
 class TestTerm:
@@ -49,9 +44,9 @@ class TestEmbed:
     def test_is_the_weighted_sum_at_unit_length(self, parts):
         if not parts:
             with pytest.raises(QueryError, match="nothing to search for"):
-                embed([], MODEL)
+                embed([[]], MODEL)
             return
-        vector = embed([Term(text, weight) for text, weight in parts], MODEL)
+        (vector,) = embed([[Term(text, weight) for text, weight in parts]], MODEL)
         total = sum(weight * MODEL.embed_texts([text])[0] for text, weight in parts)
         np.testing.assert_allclose(vector, total / np.linalg.norm(total), atol=1e-5)
         assert vector.dtype == np.float32
@@ -59,12 +54,21 @@ class TestEmbed:
 
     def test_takes_vectors_and_subtracts(self):
         one, two = MODEL.embed_texts(["a dog", "snow"])
-        vector = embed([Term(one), Term("snow", -0.5)], MODEL)
+        (vector,) = embed([[Term(one), Term("snow", -0.5)]], MODEL)
         total = one - np.float32(0.5) * two
         np.testing.assert_allclose(vector, total / np.linalg.norm(total), atol=1e-5)
 
     def test_a_time_in_the_query_is_no_weight(self):
-        assert not np.allclose(embed([Term("5:30 train")], MODEL), embed([Term("train")], MODEL))
+        timed, plain = embed([[Term("5:30 train")], [Term("train")]], MODEL)
+        assert not np.allclose(timed, plain)
+
+    @given(st.lists(st.lists(st.sampled_from(["a dog", "snow", "a car"]), min_size=1), max_size=9))
+    def test_a_sum_is_the_same_among_others(self, sums):
+        terms = [[Term(text) for text in texts] for texts in sums]
+        together = embed(terms, MODEL)
+        assert together.shape == (len(sums), MODEL.dimensions)
+        for one, alone in zip(together, terms, strict=True):
+            np.testing.assert_array_equal(one, embed([alone], MODEL)[0])
 
     @pytest.mark.parametrize(
         ("terms", "said"),
@@ -76,56 +80,49 @@ class TestEmbed:
     )
     def test_refuses(self, terms, said):
         with pytest.raises(QueryError, match=said):
-            embed(terms, MODEL)
+            embed([[Term("a dog")], terms], MODEL)
 
 
-class TestPicture:
-    def test_path_text_and_bytes_are_the_same(self, tmp_path):
-        path = tmp_path / "picture.png"
-        path.write_bytes(encoded(picture()))
-        vector = embed_picture(path, MODEL)
-        np.testing.assert_array_equal(vector, embed_picture(str(path), MODEL))
-        np.testing.assert_array_equal(vector, embed_picture(path.read_bytes(), MODEL))
-        assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+class TestImages:
+    def test_several_are_summed_and_one_is_embedded_once(self, shared_library, calls):
+        index = shared_library._index()
+        images = ["a.mp4@0#0,0,0.5,0.5", "d.mp4@4"]
+        one, two = (embed_image(image, index, MODEL) for image in images)
+        embedded = calls(type(MODEL), "embed_images")
+        asked = [Query(image=images), Query("snow", image=images[0]), Query(image=images[:1])]
+        (both, snowy, alone), _ = vectors(asked, index, MODEL)
+        assert len(embedded) == 1
+        np.testing.assert_allclose(both, (one + two) / np.linalg.norm(one + two), atol=1e-6)
+        snow = MODEL.embed_texts(["snow"])[0] + one
+        np.testing.assert_allclose(snowy, snow / np.linalg.norm(snow), atol=1e-6)
+        np.testing.assert_allclose(alone, one, atol=1e-6)
 
-    def test_is_turned_upright(self):
-        turned = picture().transpose(Image.Transpose.ROTATE_90)
-        exif = Image.Exif()
-        exif[0x0112] = 6  # to be turned by 90° clockwise
-        vector = embed_picture(encoded(turned, exif=exif), MODEL)
-        np.testing.assert_array_equal(vector, embed_picture(encoded(picture()), MODEL))
+    def test_a_box_of_a_frame_is_cut_from_the_very_frame(self, shared_library):
+        index, box = shared_library._index(), (0.1, 0.2, 0.5, 0.6)
+        frame = shared_library.frame("d.mp4", 4.6)
+        cut = frame[round(0.2 * 120) : round(0.8 * 120), round(0.1 * 160) : round(0.6 * 160)]
+        expected = embed_image(png(cut), index, MODEL)
+        moment = Moment("", shared_library.videos(["d.mp4"])[0].video_id, 4, 6, 4.6, 0, 0, box)
+        for image in ("d.mp4@4.6#0.1,0.2,0.5,0.6", Crop("d.mp4@4.6", box), Crop(moment, box)):
+            np.testing.assert_array_equal(embed_image(image, index, MODEL), expected)
 
-    @pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "LA", "CMYK", "I;16"])
-    def test_of_any_mode(self, mode):
-        grey = picture().convert("L")
-        image = (
-            Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
-            if mode == "I;16"
-            else grey.convert(mode)
-        )
-        content = encoded(image, "TIFF" if mode in ("CMYK", "I;16") else "PNG")
-        assert np.linalg.norm(embed_picture(content, MODEL)) == pytest.approx(1, abs=1e-5)
+    def test_of_a_video_that_is_gone(self, library, shared_library):
+        with pytest.raises(QueryError, match="no video"):
+            embed_image("nothing.mp4@3#0,0,1,1", library._index(), MODEL)
+        gone = Moment("", "00", 0, 1, 0, 0, 0, (0, 0, 1, 1))
+        with pytest.raises(QueryError, match="00 is not in the library"):
+            embed_image(gone, library._index(), MODEL)
 
-    def test_what_is_transparent_is_black(self):
-        clear = Image.new("RGBA", (50, 50), (255, 0, 0, 0))
-        black = Image.new("RGB", (50, 50), "black")
-        np.testing.assert_array_equal(
-            embed_picture(encoded(clear), MODEL), embed_picture(encoded(black), MODEL)
-        )
 
-    def test_refuses_what_is_no_picture(self, tmp_path):
-        with pytest.raises(QueryError, match="cannot be read"):
-            embed_picture(tmp_path / "nothing.png", MODEL)
-        with pytest.raises(QueryError, match="not a picture"):
-            embed_picture(b"text", MODEL)
-        whole = encoded(picture())
-        with pytest.raises(QueryError, match="cannot be decoded"):
-            embed_picture(whole[: len(whole) // 2], MODEL)
-
-    @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-    def test_refuses_an_absurd_size(self, tmp_path: Path):
-        side = int(MAX_PIXELS**0.5) + 1
-        path = tmp_path / "huge.png"
-        Image.new("1", (side, side)).save(path)
-        with pytest.raises(QueryError, match="too many"):
-            embed_picture(path, MODEL)
+def test_the_document_repeats_what_was_asked_for(shared_library: Library) -> None:
+    moment = shared_library.search("a dog")[0]
+    crop = Crop("car.jpg", (0, 0.25, 0.5, 0.75))
+    query = Query("a dog", image=[crop, b"", moment], plus=["2:snow"], minus=("a car",), limit=3)
+    assert query.document() == {
+        "text": "a dog",
+        "image": ["car.jpg#0,0.25,0.5,0.75", "bytes", f"{moment.path}@{moment.t!r}"],
+        "plus": ["2:snow"],
+        "minus": ["a car"],
+        "then": None,
+    }
+    assert Query(image="car.jpg").document()["image"] == ["car.jpg"]

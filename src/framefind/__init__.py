@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from framefind.answers import FrameScores
     from framefind.errors import (
         FramefindError,
         LibraryError,
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
         QueryError,
         VideoError,
     )
+    from framefind.images import Crop
     from framefind.indexing import Progress, Report
     from framefind.library import Library, Status, open
     from framefind.moments import Moment, Page, VideoMoments
+    from framefind.queries import Query
     from framefind.tables import Video
     from framefind.video import frame
 
 _HOMES = {
+    "answers": ("FrameScores",),
     "errors": (
         "FramefindError",
         "LibraryError",
@@ -34,15 +38,19 @@ _HOMES = {
         "QueryError",
         "VideoError",
     ),
+    "images": ("Crop",),
     "indexing": ("Progress", "Report"),
     "library": ("Library", "Status", "open"),
     "moments": ("Moment", "Page", "VideoMoments"),
+    "queries": ("Query",),
     "tables": ("Video",),
     "video": ("frame",),
 }
 
 __version__ = "0.1.0"
 __all__ = [
+    "Crop",
+    "FrameScores",
     "FramefindError",
     "Library",
     "LibraryError",
@@ -51,6 +59,7 @@ __all__ = [
     "NotAVideoError",
     "Page",
     "Progress",
+    "Query",
     "QueryError",
     "Report",
     "Status",

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind import models, queries
-from framefind.errors import LibraryError, QueryError
+from framefind import models
+from framefind.answers import FrameScores, answers, frame_scores
+from framefind.errors import LibraryError
+from framefind.images import Image
 from framefind.moments import Moment, Page
 from framefind.paths import File, is_library, opened, stored, walk
-from framefind.search import EVERY, Filters, Search, matches, one
+from framefind.queries import Query
+from framefind.search import matches, one
 from framefind.tables import Tables, Upkeep, Video, holds_others, latest_versions
 from framefind.tables.store import is_local, lock
 from framefind.vectors import VectorIndex, refresh
-from framefind.views import Box
 
 if TYPE_CHECKING:
     from framefind.evaluate import Quality
@@ -185,56 +187,12 @@ class Library:
         place; until then this one keeps answering. Raises LibraryError when videos are missing or
         fail, since their moments would be lost.
         """
-        if not is_local(self.uri):
-            raise LibraryError(
-                f"{self.uri}: only a library on a disk can be moved to another model"
-            )
-        rows = [row for row in self.videos() if row.segments]
-        if missing := [row.path for row in rows if not os.path.lexists(opened(row.path))]:
-            raise LibraryError(
-                f"{len(missing)} videos are missing, {missing[0]} the first: bring them back or "
-                "`framefind prune` them, then reembed"
-            )
+        from framefind.indexing.reembedding import reembed
+
         beside = Library(
             f"{self.uri}.reembed", model=model, device=self._device, precision=self._precision
         )
-        kinds = sorted({(row.sampler, row.views) for row in rows})
-        report = None
-        for sampler, views in kinds:
-            paths = [
-                opened(path)
-                for row in rows
-                if (row.sampler, row.views) == (sampler, views)
-                for path in (row.path, *row.copies)
-                if os.path.lexists(opened(path))
-            ]
-            run = beside.index(
-                paths,
-                model=model,
-                sampler=sampler,
-                views=views,
-                retry=True,
-                on_progress=on_progress,
-            )
-            report = run if report is None else report.joined(run)
-        if report is None:
-            raise LibraryError(f"{self.uri} holds no videos to embed again")
-        if report.failed:
-            path, reason = next(iter(report.failed.items()))
-            raise LibraryError(f"nothing was changed: {path} could not be embedded again: {reason}")
-        with lock(self.uri):
-            again = {row.video_id for row in beside.videos() if row.segments}
-            lost = [row.path for row in self.videos() if row.segments and row.video_id not in again]
-            if lost:  # it failed in an earlier run, or was indexed meanwhile
-                raise LibraryError(
-                    f"nothing was changed: {lost[0]} is not embedded again: index it, then reembed"
-                )
-            old = Path(f"{self.uri}.old")
-            Path(self.uri).rename(old)
-            Path(beside.uri).rename(self.uri)
-        import shutil
-
-        shutil.rmtree(old)
+        report = reembed(self, beside, on_progress)
         self._opened = None
         return report
 
@@ -276,7 +234,7 @@ class Library:
         self,
         text: str | None = None,
         *,
-        image: str | Path | bytes | Moment | None = None,
+        image: Image | Sequence[Image] | None = None,
         plus: Sequence[str] = (),
         minus: Sequence[str] = (),
         then: str | None = None,
@@ -292,78 +250,78 @@ class Library:
         end: float | None = None,
         after: datetime | None = None,
         before: datetime | None = None,
+        min_duration: float | None = None,
+        max_duration: float | None = None,
     ) -> Page:
         """Find moments by text, by picture, or by a weighted sum of several.
 
-        `image` is a path, a URL, the bytes of a picture, a frame of the library (`video@t`) or a
-        Moment. `plus` and `minus` add and subtract texts; `2:snow` counts double. With `then`, only
-        what is followed by what that text says, `within` seconds after its end. `video` keeps
-        videos by glob, folder or id; `start` and `end` frames by their time in the video, in
-        seconds; `after` and `before` videos by their modified time. `min_score` and
-        `min_confidence` cut by exactly the numbers that moments carry. `limit` and `offset` count
-        moments, or videos with `by="video"`, which `rank` ranks by `softmax`, `max` or `sum`.
+        `image` is a path, a URL, the bytes of a picture, a frame of the library (`video@t`), a
+        Moment, or a box of one of those (`car.jpg#0.1,0.2,0.5,0.5`, or a Crop); or several of them.
+        `plus` and `minus` add and subtract texts; `2:snow` counts double. With `then`, only what is
+        followed by what that text says, `within` seconds after its end. `video` keeps videos by
+        glob, folder or id; `start` and `end` frames by their time in the video, in seconds; `after`
+        and `before` videos by their modified time, `min_duration` and `max_duration` by their
+        length in seconds. `min_score` and `min_confidence` cut by exactly the numbers that moments
+        carry. `limit` and `offset` count moments, or videos with `by="video"`, which `rank` ranks
+        by `softmax`, `max` or `sum`.
 
         Raises LibraryError when there is no library and QueryError when the query is no query.
         """
+        query = Query(
+            text,
+            image=image,
+            plus=plus,
+            minus=minus,
+            then=then,
+            within=within,
+            limit=limit,
+            offset=offset,
+            by=by,
+            rank=rank,
+            min_score=min_score,
+            min_confidence=min_confidence,
+            video=video,
+            start=start,
+            end=end,
+            after=after,
+            before=before,
+            min_duration=min_duration,
+            max_duration=max_duration,
+        )
+        return next(self.search_batch([query]))
+
+    def search_batch(self, queries: Iterable[str | Query]) -> Iterator[Page]:
+        """The pages of many queries, in their order: what `search` gives, in less time.
+
+        A Query has the arguments of `search`; a text is one with nothing else. All texts are
+        embedded in one go, and queries with the same filters are scored together. Raises what
+        `search` does, before the first page.
+        """
         index = self._index()
         model = self._model(index.fingerprint)
-        query = self._query(index, model, text, image, plus, minus)
-        globs = [video] if isinstance(video, str) else list(video)
-        filters = Filters(globs, start, end, after, before, min_score, min_confidence)
-        if then is None:
-            count = limit + offset
-            return Search(index, model, query, filters, count).page(limit, offset, by, rank)
-        if by != "moment":
-            raise QueryError("`then` finds moments: leave `by` out")
-        alone = replace(filters, min_score=None, min_confidence=None)
-        second = queries.embed([queries.Term(then)], model)
-        one, other = (Search(index, model, vector, alone, EVERY) for vector in (query, second))
-        return one.sequences(other, within, limit, offset, filters)
+        asked = [Query(query) if isinstance(query, str) else query for query in queries]
+        return answers(asked, index, model)
 
-    def _query(
+    def scores(
         self,
-        index: VectorIndex,
-        model: models.Model,
-        text: str | None,
-        image: str | Path | bytes | Moment | None,
-        plus: Sequence[str],
-        minus: Sequence[str],
-    ) -> NDArray[np.float32]:
-        terms = [queries.Term(text)] if text is not None else []
-        if image is not None:
-            terms.append(queries.Term(self._picture(index, model, image)))
-        terms += [queries.term(entry, 1) for entry in plus]
-        terms += [queries.term(entry, -1) for entry in minus]
-        return queries.embed(terms, model)
+        text: str | None = None,
+        *,
+        video: str,
+        image: Image | Sequence[Image] | None = None,
+        plus: Sequence[str] = (),
+        minus: Sequence[str] = (),
+    ) -> FrameScores:
+        """Score every sampled frame of one video (path, name or id) for a query like `search`'s.
 
-    def _picture(
-        self, index: VectorIndex, model: models.Model, image: str | Path | bytes | Moment
-    ) -> NDArray[np.float32]:
-        if isinstance(image, Moment):
-            return self._stored_vector(index, image.video_id, image.t, image.box)
-        if isinstance(image, str) and not os.path.exists(os.path.expanduser(image)):
-            name, _, time = image.rpartition("@")
-            if name:
-                from framefind.export import parse_time
-
-                with suppress(ValueError):
-                    t = parse_time(time)
-                    return self._stored_vector(index, one(index.videos, name).video_id, t)
-        return queries.embed_picture(image, model)
-
-    def _stored_vector(
-        self,
-        index: VectorIndex,
-        video_id: str,
-        t: float,
-        box: Box | None = None,
-    ) -> NDArray[np.float32]:
-        """The vector of the sampled frame shown at t: of the view with that box, or the first."""
-        rows = index.rows(index.frame_at(video_id, t))
-        if box is None:
-            return np.array(index.vectors[rows.start])
-        distance = np.abs(index.boxes[rows] - np.asarray(box, np.float32)).sum(axis=1)
-        return np.array(index.vectors[rows.start + int(distance.argmin())])
+        Scores and confidences are exactly those that moments have. Raises QueryError when there is
+        no such video, or the query is no query.
+        """
+        index = self._index()
+        model = self._model(index.fingerprint)
+        query = Query(text, image=image, plus=plus, minus=minus)
+        found = index.videos.find(video)
+        video_id = one(index.videos, video).video_id if found is None else video
+        return frame_scores(query, video_id, index, model)
 
     def thumbnails(self, found: Sequence[Moment]) -> list[bytes | None]:
         """The JPEG thumbnail of each moment's best frame; None where the library has lost it."""

@@ -1,25 +1,87 @@
-"""Queries: texts, pictures and weighted sums of them become one unit vector."""
+"""Queries: what is asked for; texts, images and weighted sums of them become one unit vector."""
 
-import io
+import os
 import re
-import urllib.request
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind import images
 from framefind.errors import QueryError
+from framefind.images import Crop, Image
 from framefind.models import Model
+from framefind.moments import Moment
+from framefind.paths import opened
+from framefind.search import Filters, one
+from framefind.vectors import IndexedVideo, VectorIndex
+from framefind.views import WHOLE, Box
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-MAX_PIXELS = 100_000_000  # of a query picture; a larger one is refused before it is decoded
-_MAX_BYTES = 100_000_000
 _WEIGHT = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+):(?=.)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Query:
+    """Everything that can be asked in one search; `Library.search` says what the fields mean."""
+
+    text: str | None = None
+    _: KW_ONLY
+    image: Image | Sequence[Image] | None = None
+    plus: Sequence[str] = ()
+    minus: Sequence[str] = ()
+    then: str | None = None
+    within: float = 10.0
+    limit: int = 10
+    offset: int = 0
+    by: str = "moment"
+    rank: str = "softmax"
+    min_score: float | None = None
+    min_confidence: float | None = None
+    video: Sequence[str] | str = ()
+    start: float | None = None
+    end: float | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+    min_duration: float | None = None
+    max_duration: float | None = None
+
+    @property
+    def filters(self) -> Filters:
+        """What may be found."""
+        return Filters(
+            (self.video,) if isinstance(self.video, str) else tuple(self.video),
+            self.start,
+            self.end,
+            self.after,
+            self.before,
+            self.min_score,
+            self.min_confidence,
+            self.min_duration,
+            self.max_duration,
+        )
+
+    def document(self) -> dict[str, Any]:
+        """What is looked for, as the JSON document of the answer repeats it."""
+        return {
+            "text": self.text,
+            "image": [_name(image) for image in images.listed(self.image)],
+            "plus": list(self.plus),
+            "minus": list(self.minus),
+            "then": self.then,
+        }
+
+
+def _name(image: Image) -> str:
+    if isinstance(image, Crop):
+        return f"{_name(image.of)}#{','.join(f'{side:g}' for side in image.box)}"
+    if isinstance(image, Moment):
+        return f"{image.path}@{image.t!r}"
+    return "bytes" if isinstance(image, bytes) else str(image)
 
 
 @dataclass(frozen=True)
@@ -37,73 +99,112 @@ def term(text: str, sign: int) -> Term:
     return Term(rest.strip(), sign * weight)
 
 
-def embed(terms: Sequence[Term], model: Model) -> NDArray[np.float32]:
-    """Sum the terms, each of unit length times its weight, into one float32 unit vector.
+def terms(query: Query, seen: Callable[[Image], NDArray[np.float32]]) -> list[Term]:
+    """The sum that a query asks for; `seen` embeds an image."""
+    texts = [] if query.text is None else [Term(query.text)]
+    pictures = [Term(seen(image)) for image in images.listed(query.image)]
+    more = [term(entry, 1) for entry in query.plus]
+    return texts + pictures + more + [term(entry, -1) for entry in query.minus]
 
-    Raises QueryError when there is nothing to search for or the terms cancel out.
+
+def vectors(
+    queries: Sequence[Query], index: VectorIndex, model: Model
+) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+    """The unit vectors of queries, float32 (n, dimensions), and those of what `then` asks for.
+
+    All texts are embedded in one call; an image that several queries have, once. Raises QueryError
+    when one of them is no query.
     """
-    if not any(term.weight > 0 for term in terms):
-        raise QueryError("nothing to search for: give a text, a picture or --plus")
-    texts = [term.what for term in terms if isinstance(term.what, str)]
+    known: dict[Image, NDArray[np.float32]] = {}
+
+    def seen(image: Image) -> NDArray[np.float32]:
+        if image not in known:
+            known[image] = embed_image(image, index, model)
+        return known[image]
+
+    sums = [terms(query, seen) for query in queries]
+    thens = list(dict.fromkeys(query.then for query in queries if query.then is not None))
+    rows = embed([*sums, *([Term(then)] for then in thens)], model)
+    return rows[: len(sums)], dict(zip(thens, rows[len(sums) :], strict=True))
+
+
+def embed(sums: Sequence[Sequence[Term]], model: Model) -> NDArray[np.float32]:
+    """Add up each sum's terms, of unit length times their weights, to float32 unit rows (n, d).
+
+    Raises QueryError when there is nothing to search for or the terms of a sum cancel out.
+    """
+    texts = [term.what for parts in sums for term in parts if isinstance(term.what, str)]
+    for parts in sums:
+        if not any(term.weight > 0 for term in parts):
+            raise QueryError("nothing to search for: give a text, a picture or --plus")
     if any(not text.strip() for text in texts):
         raise QueryError("an empty text finds nothing: say what the moment shows")
     embedded = iter(model.embed_texts(texts))
-    total = np.zeros(model.dimensions, np.float32)
-    for part in terms:
-        vector = next(embedded) if isinstance(part.what, str) else part.what
-        total += np.float32(part.weight) * vector
-    length = float(np.linalg.norm(total))
-    if not length > 1e-6:
-        raise QueryError("the parts of the query cancel each other out")
-    return total / np.float32(length)
+    totals = np.zeros((len(sums), model.dimensions), np.float32)
+    for total, parts in zip(totals, sums, strict=True):
+        for part in parts:
+            vector = next(embedded) if isinstance(part.what, str) else part.what
+            total += np.float32(part.weight) * vector
+        length = float(np.linalg.norm(total))
+        if not length > 1e-6:
+            said = " ".join(f"{part.what}" for part in parts if isinstance(part.what, str))
+            raise QueryError(f"the parts of the query cancel each other out: {said}")
+        total /= np.float32(length)
+    return totals
 
 
-def embed_picture(picture: str | Path | bytes, model: Model) -> NDArray[np.float32]:
-    """Embed a whole picture, given as a path, a URL or the bytes of a file, as one unit vector.
+def embed_image(image: Image, index: VectorIndex, model: Model) -> NDArray[np.float32]:
+    """The unit vector of an image: whole, or of a box.
 
-    Raises QueryError when it cannot be read, is no picture, or is absurdly large.
+    Of a frame of the library the stored vector is taken, of the sampled frame shown then; a box of
+    one is cut from the very frame, decoded anew. Raises QueryError when there is no such image, and
+    VideoError when its video cannot be decoded.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    if isinstance(image, str):
+        image = Crop.parse(image) or image
+    of, box = (image.of, image.box) if isinstance(image, Crop) else (image, WHOLE)
+    frame = _frame(of, index)
+    if frame is None:
+        assert not isinstance(of, Moment)
+        pixels = images.read(of, box, model.size)
+    elif isinstance(image, Crop):
+        from framefind.video import frame as decode
 
-    name = "the picture" if isinstance(picture, bytes) else str(picture)
-    content = picture if isinstance(picture, bytes) else _read(name)
-    try:
-        with Image.open(io.BytesIO(content)) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                size = f"{opened.width}×{opened.height}"
-                raise QueryError(f"{name}: {size} pixels are too many; scale it down")
-            opened.draft("RGB", (model.size * 2, model.size * 2))  # JPEG: decode no more than that
-            upright = _opaque(ImageOps.exif_transpose(opened))
-    except UnidentifiedImageError:
-        raise QueryError(f"{name}: not a picture that Pillow can read") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise QueryError(f"{name}: the picture cannot be decoded: {error}") from None
-    pixels = upright.resize((model.size, model.size), Image.Resampling.BILINEAR)
-    vectors = model.embed_images(np.asarray(pixels, np.uint8)[np.newaxis])
-    return np.asarray(vectors[0])
+        pixels = images.cut(decode(opened(frame.video.path), frame.t), box, model.size)
+    else:
+        return _stored(index, frame)
+    return np.asarray(model.embed_images(pixels[np.newaxis])[0])
 
 
-def _opaque(picture: "Image.Image") -> "Image.Image":
-    """RGB, over black where it was transparent, as video frames are."""
-    from PIL import Image
+@dataclass(frozen=True)
+class _Frame:
+    """A frame of the library: its video, its time, and which of its views, if it matters."""
 
-    if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "black"), layer).convert("RGB")
-    return picture.convert("RGB")
+    video: IndexedVideo
+    t: float
+    box: Box | None = None
 
 
-def _read(source: str) -> bytes:
-    if re.match(r"https?://", source):
-        try:
-            with urllib.request.urlopen(source, timeout=30) as answer:
-                content: bytes = answer.read(_MAX_BYTES + 1)
-        except (OSError, ValueError) as error:
-            raise QueryError(f"{source}: cannot be fetched: {error}") from None
-        if len(content) > _MAX_BYTES:
-            raise QueryError(f"{source}: larger than {_MAX_BYTES // 1_000_000} MB")
-        return content
-    try:
-        return Path(source).expanduser().read_bytes()
-    except OSError as error:
-        raise QueryError(f"{source}: cannot be read: {error.strerror}") from None
+def _frame(image: str | Path | bytes | Moment, index: VectorIndex) -> _Frame | None:
+    """The frame of the library that a Moment, or a text like `video@t`, stands for."""
+    if isinstance(image, Moment):
+        return _Frame(index.video(image.video_id), image.t, image.box)
+    if not isinstance(image, str) or os.path.exists(os.path.expanduser(image)):
+        return None
+    name, _, time = image.rpartition("@")
+    if name:
+        from framefind.export import parse_time
+
+        with suppress(ValueError):
+            t = parse_time(time)
+            return _Frame(one(index.videos, name), t)
+    return None
+
+
+def _stored(index: VectorIndex, frame: _Frame) -> NDArray[np.float32]:
+    """The vector of the sampled frame shown then: of the view with that box, or the first."""
+    rows = index.rows(index.frame_at(frame.video.video_id, frame.t))
+    if frame.box is None:
+        return np.array(index.vectors[rows.start])
+    distance = np.abs(index.boxes[rows] - np.asarray(frame.box, np.float32)).sum(axis=1)
+    return np.array(index.vectors[rows.start + int(distance.argmin())])

@@ -30,9 +30,10 @@ Row = TypeVar("Row", Video, IndexedVideo)
 
 @dataclass(frozen=True)
 class Filters:
-    """What may be found: videos by glob, folder or id and by modified time, frames by time.
+    """What may be found: videos by glob, folder or id, modified time and length; frames by time.
 
-    `start` and `end` are seconds in the video.
+    `start` and `end` are seconds in the video, `min_duration` and `max_duration` its length in
+    seconds; a video of unknown length has none that is enough.
     """
 
     videos: Sequence[str] = ()
@@ -42,15 +43,17 @@ class Filters:
     before: datetime | None = None
     min_score: float | None = None
     min_confidence: float | None = None
+    min_duration: float | None = None
+    max_duration: float | None = None
 
     def select(self, index: VectorIndex) -> Timeline:
         """The frames that may be found."""
-        kept = None
-        if self.videos or self.after or self.before:
+        kept, asked = None, (self.after, self.before, self.min_duration, self.max_duration)
+        if self.videos or any(one is not None for one in asked):
             named = matcher(self.videos)
             kept = np.array(
                 [
-                    self._dated(video) and (not self.videos or named(video))
+                    self._dated(video) and self._long(video) and (not self.videos or named(video))
                     for video in index.videos
                 ],
                 bool,
@@ -70,6 +73,16 @@ class Filters:
             self.before is None or modified < self.before.timestamp()
         )
 
+    def _long(self, video: IndexedVideo) -> bool:
+        if self.min_duration is None and self.max_duration is None:
+            return True
+        least, most = self.min_duration, self.max_duration
+        return video.duration is not None and (
+            (0.0 if least is None else least)
+            <= video.duration
+            <= (np.inf if most is None else most)
+        )
+
 
 class Search:
     """One query against one index."""
@@ -81,21 +94,26 @@ class Search:
         query: NDArray[np.float32],
         filters: Filters,
         count: int = 10,
+        scores: Scores | None = None,
     ) -> None:
         """Score the frames with `query`, a unit vector, and merge the hits into moments.
 
         `count` is how many moments will be asked for. A large index is searched in the videos that
-        should hold them, and whole if there are not as many.
+        should hold them, and whole if there are not as many. `scores` are those of all that the
+        filters keep, where they are known.
         """
         self._index, self._model, self._query = index, model, query
+        if scores is not None:
+            self._score(scores, filters)
+            return
         line = filters.select(index)
-        self._score(index.narrow(line, query, count), filters)
+        self._score(Scores(index, query, index.narrow(line, query, count)), filters)
         if len(self._spans) < count and len(self._line) < len(line):
-            self._score(line, filters)
+            self._score(Scores(index, query, line), filters)
 
-    def _score(self, line: Timeline, filters: Filters) -> None:
-        scale = self._model.scale
-        self._line, self._scores = line, Scores(self._index, self._query, line)
+    def _score(self, scores: Scores, filters: Filters) -> None:
+        line, scale = scores.line, self._model.scale
+        self._line, self._scores = line, scores
         self._scores.settle_hits(moments.margin(scale), filters.min_score)
         self._hits = moments.hits(line, self._scores.values, None, scale, filters.min_score)
         if filters.min_confidence is not None:
@@ -159,7 +177,10 @@ class Search:
         last = np.partition(spans.score, -count)[-count] if count < len(spans) else -np.inf
         scores.settle(self._hits[scores.values[self._hits] >= last - 4 * slack])
         videos = np.unique(spans.video[spans.score >= last - 2 * slack])
-        return self._merge(self._hits[np.isin(self._line.video[self._hits], videos)])
+        best = self._merge(self._hits[np.isin(self._line.video[self._hits], videos)])
+        if count >= len(spans):
+            self._spans = best  # asked again, no hit has any slack
+        return best
 
     def _videos(self, limit: int, offset: int, rank: str) -> Page:
         spans = self._best(len(self._spans))  # settles all hits: each has a part in the ranks
@@ -192,10 +213,11 @@ class Search:
         sure = self._confidence(spans)
         boxes = self._index.boxes[self._scores.best_views(spans.best)]
         times = self._line.t[spans.best]
+        videos = [self._index.videos[video] for video in spans.video]
         return [
             Moment(
-                path=self._index.videos[spans.video[at]].path,
-                video_id=self._index.videos[spans.video[at]].video_id,
+                path=video.path,
+                video_id=video.video_id,
                 start=float(spans.start[at]),
                 end=float(spans.end[at]),
                 t=float(times[at]),
@@ -203,7 +225,7 @@ class Search:
                 confidence=float(sure[at]),
                 box=_box(boxes[at]),
             )
-            for at in range(len(spans))
+            for at, video in enumerate(videos)
         ]
 
 

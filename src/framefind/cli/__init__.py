@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -164,8 +164,11 @@ def search(
     model: ModelOption = None,
     device: DeviceOption = "auto",
     image: Annotated[
-        str | None,
-        typer.Option(metavar="PICTURE", help="A picture: path, URL, or VIDEO@TIME of the library."),
+        list[str] | None,
+        typer.Option(
+            metavar="PICTURE",
+            help="A picture: path, URL or VIDEO@TIME of the library; with #X,Y,W,H a box of it.",
+        ),
     ] = None,
     plus: Annotated[
         list[str] | None, typer.Option(help="Also this text; 2:text counts double.")
@@ -202,6 +205,12 @@ def search(
     ] = None,
     after: Annotated[datetime | None, typer.Option(help="Videos modified at or after.")] = None,
     before: Annotated[datetime | None, typer.Option(help="Videos modified before.")] = None,
+    min_duration: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Videos at least so long.")
+    ] = None,
+    max_duration: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Videos at most so long.")
+    ] = None,
     sheet: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a contact sheet, .jpg or .png.")
     ] = None,
@@ -211,46 +220,48 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find moments: by text, by picture, or by a sum of several."""
-    from framefind.export import document, parse_time, tsv
+    from framefind.export import document, tsv
     from framefind.library import open
+    from framefind.queries import Query
 
     if batch and (query or sheet or play):
         show.usage("--batch takes its queries from the file, and only prints")
-    if query is None and image is None and not plus and not batch:
+    if query is None and not image and not plus and not batch:
         show.usage("nothing to search for: give a text, --image, --plus or --batch")
+    times = [
+        None if text is None else show.seconds(text)
+        for text in (start, end, min_duration, max_duration)
+    ]
+    asked = Query(
+        query,
+        image=image,
+        plus=plus or (),
+        minus=minus or (),
+        then=then,
+        within=within,
+        limit=limit,
+        offset=offset,
+        by=by,
+        rank=rank,
+        min_score=min_score,
+        min_confidence=min_confidence,
+        video=video or (),
+        start=times[0],
+        end=times[1],
+        after=after.astimezone() if after else None,
+        before=before.astimezone() if before else None,
+        min_duration=times[2],
+        max_duration=times[3],
+    )
     opened = open(library, model=model, device=device)
-    try:
-        times = [None if text is None else parse_time(text) for text in (start, end)]
-    except ValueError as error:
-        show.usage(str(error))
-    choice: dict[str, Any] = {
-        "image": image,
-        "plus": plus or (),
-        "minus": minus or (),
-        "then": then,
-        "within": within,
-        "limit": limit,
-        "offset": offset,
-        "by": by,
-        "rank": rank,
-        "min_score": min_score,
-        "min_confidence": min_confidence,
-        "video": video or (),
-        "start": times[0],
-        "end": times[1],
-        "after": after.astimezone() if after else None,
-        "before": before.astimezone() if before else None,
-    }
-    said = {"image": image, "plus": plus or [], "minus": minus or [], "then": then}
     if batch:
-        for text in show.lines_of(batch):
-            found = document(opened.search(text, **choice), {"text": text, **said})
-            print(json.dumps(found, ensure_ascii=False), flush=True)
+        queries = [replace(asked, text=text) for text in show.lines_of(batch)]
+        for one, page in zip(queries, opened.search_batch(queries), strict=True):
+            print(json.dumps(document(page, one.document()), ensure_ascii=False), flush=True)
         return
-    page = opened.search(query, **choice)
+    (page,) = opened.search_batch([asked])
     if as_json:
-        found = document(page, {"text": query, **said})
-        print(json.dumps(found, ensure_ascii=False, indent=2))
+        print(json.dumps(document(page, asked.document()), ensure_ascii=False, indent=2))
     elif sys.stdout.isatty():
         show.print_page(page)
     else:
@@ -259,7 +270,7 @@ def search(
     if not page.total:
         show.say("no moment found")
     if sheet:
-        show.write_sheet(opened, page, query or image or " ".join(plus or ()), sheet)
+        show.write_sheet(opened, page, query or " ".join([*(image or ()), *(plus or ())]), sheet)
     if play and page.moments:
         from framefind.cli.player import play as start_player
 

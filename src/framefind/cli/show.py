@@ -36,6 +36,16 @@ def usage(text: str) -> NoReturn:
     raise typer.BadParameter(text)
 
 
+def seconds(text: str) -> float:
+    """Seconds of a time as people write it; else the command is used wrongly."""
+    from framefind.export import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        usage(str(error))
+
+
 def lines_of(path: Path) -> list[str]:
     """The lines of a text file that are not empty. Raises QueryError if it cannot be read."""
     try:

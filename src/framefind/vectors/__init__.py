@@ -7,8 +7,8 @@ its frames are in no listing and are passed over.
 """
 
 from framefind.vectors.index import IndexedVideo, VectorIndex
-from framefind.vectors.scan import Scores
+from framefind.vectors.scan import Scores, together
 from framefind.vectors.store import refresh
 from framefind.vectors.timeline import Timeline
 
-__all__ = ["IndexedVideo", "Scores", "Timeline", "VectorIndex", "refresh"]
+__all__ = ["IndexedVideo", "Scores", "Timeline", "VectorIndex", "refresh", "together"]

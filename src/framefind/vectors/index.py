@@ -5,7 +5,7 @@ import mmap
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ FORMAT = 4
 EXACT = 1 << 20
 """Vectors up to which all are scanned."""
 
+_KNOWN = 1 << 10  # videos that are read only once
 _FRAMES = 15_000  # in which the best moments of a larger index are looked for
 _NEAREST = 200  # views per moment that the lists name
 _MANY = 300  # moments that make reading all frames worth it
@@ -59,6 +60,7 @@ class Videos:
         with (folder / "videos.jsonl").open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             self._text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+        self._one = lru_cache(_KNOWN)(self._read)
 
     @staticmethod
     def save(folder: Path, videos: list[IndexedVideo]) -> None:
@@ -77,6 +79,9 @@ class Videos:
     def __getitem__(self, at: int) -> IndexedVideo:
         if not 0 <= at < len(self):
             raise IndexError(at)
+        return self._one(int(at))
+
+    def _read(self, at: int) -> IndexedVideo:
         return IndexedVideo(**json.loads(self._text[self._lines[at] : self._lines[at + 1]]))
 
     def __iter__(self) -> Iterator[IndexedVideo]:
@@ -142,14 +147,17 @@ class VectorIndex:
             return views, np.empty(0, np.float32)
         return views, np.maximum.reduceat(views, self.frames["first"])[self.timeline.frame]
 
+    def scans(self, line: Timeline) -> bool:
+        """Whether the frames of `line` are few enough to scan all: about a million vectors."""
+        return len(line) * len(self.vectors) <= EXACT * len(self.frames)
+
     def narrow(self, line: Timeline, query: NDArray[np.float32], count: int) -> Timeline:
         """The videos of `line` that should hold the best `count` moments.
 
         All of them up to about a million vectors, for many moments, and while the lists are not
         ready.
         """
-        few = len(line) * len(self.vectors) <= EXACT * len(self.frames)
-        if few or count > _MANY:
+        if self.scans(line) or count > _MANY:
             return line
         known = self._ready()
         if known is None:
@@ -187,15 +195,31 @@ class VectorIndex:
         first, views = self.frames["first"][frame], self.frames["views"][frame]
         return slice(int(first), int(first + views))
 
+    def video(self, video_id: str) -> IndexedVideo:
+        """The video with that id. Raises QueryError when the index has none."""
+        return self.videos[self._ordinal(video_id)]
+
+    def line_of(self, video_id: str) -> Timeline:
+        """The frames of one video. Raises QueryError when the index has no such video."""
+        wanted = np.zeros(len(self.videos), bool)
+        wanted[self._ordinal(video_id)] = True
+        return self.timeline.select(wanted)
+
+    def _ordinal(self, video_id: str) -> int:
+        found = self.videos.find(video_id)
+        if found is None:
+            raise QueryError(f"video {video_id} is not in the library")
+        return found
+
     def frame_at(self, video_id: str, t: float) -> int:
         """The ordinal of the sampled frame that stands for time `t` of a video.
 
         Raises QueryError when the index has no such video.
         """
-        line, owner = self.timeline, self.videos.find(video_id)
-        first, last = (0, 0) if owner is None else np.searchsorted(line.video, [owner, owner + 1])
+        line, owner = self.timeline, self._ordinal(video_id)
+        first, last = np.searchsorted(line.video, [owner, owner + 1])
         if first == last:
-            raise QueryError(f"video {video_id} is not in the library")
+            raise QueryError(f"video {video_id} has no frames in the library")
         at = first + int(np.searchsorted(line.t[first:last], t, "right")) - 1
         return int(line.frame[max(first, at)])
 

@@ -8,7 +8,7 @@ what the query's codes lost, coded in turn, then from the float32 vectors. So th
 of the float32 product, at little more than a quarter of its memory traffic.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _GAP = 64  # frames that are scanned in vain sooner than that the scan is interrupted
 _BLOCK = 1 << 12  # vectors that are scored at a time
+_FRAMES = 1 << 11  # whose views are multiplied at a time
+_PRODUCT = 1 << 24  # scores that a product for several queries has at most, 64 MB
 
 Kernel = Callable[..., Any]
 
@@ -64,16 +66,33 @@ class Scores:
     of the float32 product, and equal to it where `slack` is 0.
     """
 
-    def __init__(self, index: "VectorIndex", query: NDArray[np.float32], line: Timeline) -> None:
-        """Scan the frames of `line`, all or some of the index's, with `query`, float32 (d,)."""
+    def __init__(
+        self,
+        index: "VectorIndex",
+        query: NDArray[np.float32],
+        line: Timeline,
+        products: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+    ) -> None:
+        """Scan the frames of `line`, all or some of the index's, with `query`, float32 (d,).
+
+        Or take the `products` that `together` has made of its views and frames.
+        """
         self.line = line
         self._index, self._query = index, query
+        if products is not None:
+            self._views, self.values = products
+            rounding = (2 * len(query) + 64) * 2.0**-24  # of either product (Higham 2002, 3.1)
+            rounding *= 100 * float(np.linalg.norm(query))
+            self.slack = np.asarray(index.frames["length"][line.frame] * rounding, np.float32)
+            self._better: Sequence[Callable[[NDArray[np.int64]], None]] = (self.settle,)
+            return
+        self._better = (self._refine, self.settle)
         self._codes, self._weights, lost = _encode_query(query)
         self._views = np.empty(len(index.vectors), np.float32)  # touched where it is scanned
         self.values = self._scan()
         if kernel() is None:
-            self._fine: NDArray[np.float32] = np.zeros(len(line), np.float32)
-            self.slack: NDArray[np.float32] = np.zeros(len(line), np.float32)
+            self._fine = np.zeros(len(line), np.float32)
+            self.slack = np.zeros(len(line), np.float32)
         else:
             error, length = (index.frames[name][line.frame] for name in ("error", "length"))
             self._fine = np.asarray(error * (100 * float(np.linalg.norm(query))), np.float32)
@@ -111,16 +130,15 @@ class Scores:
         """
         if not len(self.line):
             return
-        first = np.flatnonzero(np.diff(self.line.video, prepend=-1))
-        counts = np.diff(first, append=len(self.line))
-        for better in (self._refine, self.settle):
+        first, counts = self.line.of_videos
+        for better in self._better:
             floor = np.maximum.reduceat(self.values - self.slack, first)
             better(np.flatnonzero(self.values + self.slack >= np.repeat(floor, counts)))
         cut = np.maximum.reduceat(self.values, first).astype(np.float64) - margin
         if least is not None:
             cut = np.maximum(cut, least)
         cut = np.repeat(cut, counts)
-        for better in (self._refine, self.settle):
+        for better in self._better:
             better(np.flatnonzero(np.abs(self.values - cut) <= self.slack))
 
     def best_views(self, at: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -156,6 +174,50 @@ class Scores:
         products = np.asarray(product(query, codes, "dot", out_dtype="float32"))[0]
         products *= self._weights[code]
         return np.asarray(products * self._index.scales[rows])
+
+
+def together(
+    index: "VectorIndex", queries: NDArray[np.float32], line: Timeline
+) -> Iterator[Scores]:
+    """The scores of the same frames for each of several queries, float32 (n, d).
+
+    They are multiplied in float32, as many at a time as `_PRODUCT` allows: the vectors are read
+    once for all of those.
+    """
+    count = max(1, _PRODUCT // max(1, len(index.vectors)))
+    for at in range(0, len(queries), count):
+        part = queries[at : at + count]
+        views, values = _products(index, part, line)
+        for query, *products in zip(part, views.T, values, strict=True):
+            yield Scores(index, query, line, (products[0], products[1]))
+
+
+def _products(
+    index: "VectorIndex", queries: NDArray[np.float32], line: Timeline
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Float32 products, times 100: of the index's views (views, n) and the line's frames (n, …)."""
+    scaled = np.ascontiguousarray(queries.T * np.float32(100))
+    views = np.empty((len(index.vectors), len(queries)), np.float32)  # touched where multiplied
+    best = np.empty((len(index.frames), len(queries)), np.float32)
+    for start, end in _stretches(line.frame):
+        for at in range(start, end, _FRAMES):
+            frames = np.arange(at, min(at + _FRAMES, end))
+            first, counts = index.views(frames)
+            part = slice(int(first[0]), int(first[-1] + counts[-1]))
+            np.matmul(np.asarray(index.vectors[part], np.float32), scaled, out=views[part])
+            best[frames] = _best_rows(views[part], first - part.start, counts)
+    return views, np.ascontiguousarray(best[line.frame].T)
+
+
+def _best_rows(
+    rows: NDArray[np.float32], first: NDArray[np.int64], counts: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """The greatest of each range of rows, column by column; `reduceat` takes ten times as long."""
+    best = rows[first]
+    for nth in range(1, int(counts.max())):
+        at = np.flatnonzero(counts > nth)
+        best[at] = np.maximum(best[at], rows[first[at] + nth])
+    return best
 
 
 def exact(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,12 @@ class Timeline:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    @cached_property
+    def of_videos(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the frames of each video begin that has any, and how many there are."""
+        first = np.flatnonzero(np.diff(self.video, prepend=-1))
+        return first, np.diff(first, append=len(self))
 
     @classmethod
     def build(

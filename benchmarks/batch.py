@@ -1,0 +1,103 @@
+"""What does a query cost among others? One by one beside all in one go, on a made-up index.
+
+    python benchmarks/batch.py LIBRARY [--vectors 100000] [--sizes 8 36 144]
+
+LIBRARY is a real one that the index is fitted on (`synthetic.py`). Everything of a search counts
+but the text's embedding. The two take turns; pages are compared, and must be equal.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from search import QUERIES
+from synthetic import Fit, rotation, write
+
+from framefind import Query, models
+from framefind.answers import answers
+from framefind.confidence import Neutral
+from framefind.moments import Page
+from framefind.tables import Tables
+from framefind.vectors import VectorIndex, refresh
+
+DIMENSIONS = 512
+ROUNDS = 5
+WHERE = ("", " in the rain", " on a table", " from above")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("library")
+    parser.add_argument("--vectors", type=int, default=100_000)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[8, 36, 144])
+    chosen = parser.parse_args()
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        tables = Tables.open(chosen.library)
+        real = models.load(tables.fingerprint["model"])
+        turn = rotation(rng, real.dimensions, DIMENSIONS)
+        (folder / "made-up").mkdir()
+        fit = Fit.of(refresh(folder / "real", tables)).rotated(turn)
+        index = write(folder / "made-up", fit, chosen.vectors, rng)
+        model = _stand_in(real, turn)
+        texts = [text + where for where in WHERE for text in QUERIES]
+        print(f"{len(index.vectors):,} vectors\n\n| queries | | wall ms a query | CPU ms a query |")
+        print("|---|---|---|---|")
+        for size in chosen.sizes:
+            ways = _ways([Query(text) for text in texts[:size]], index, model)
+            pages = {name: way() for name, way in ways.items()}
+            assert pages["one by one"] == pages["in one go"]
+            for name, (wall, cpu) in _take_turns(ways).items():
+                print(f"| {size} | {name} | {wall / size:.2f} | {cpu / size:.2f} |", flush=True)
+
+
+def _ways(
+    queries: list[Query], index: VectorIndex, model: Any
+) -> dict[str, Callable[[], list[Page]]]:
+    return {
+        "one by one": lambda: [next(answers([query], index, model)) for query in queries],
+        "in one go": lambda: list(answers(queries, index, model)),
+    }
+
+
+def _stand_in(real: models.Model, turn: np.ndarray) -> Any:
+    """The model in more dimensions; its texts are embedded once."""
+    known = models.neutral(real)
+    vectors: dict[str, np.ndarray] = {}
+
+    def embed_texts(texts: list[str]) -> np.ndarray:
+        for text in texts:
+            if text not in vectors:
+                vector = real.embed_texts([text])[0] @ turn
+                vectors[text] = vector / np.linalg.norm(vector)
+        return np.stack([vectors[text] for text in texts])
+
+    return SimpleNamespace(
+        dimensions=DIMENSIONS,
+        scale=real.scale,
+        neutral=Neutral(known.of_pictures, known.mean @ turn, known.axes @ turn),
+        embed_texts=embed_texts,
+    )
+
+
+def _take_turns(ways: dict[str, Callable[[], list[Page]]]) -> dict[str, tuple[float, float]]:
+    """The median milliseconds of each way, wall and CPU."""
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, way in ways.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            way()
+            taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    return {
+        name: tuple((1000 * np.median(times, axis=0)).tolist()) for name, times in taken.items()
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""Images of a query: files, URLs, bytes and frames of the library, whole or a box of them."""
+
+import io
+import os
+import re
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framefind.errors import QueryError
+from framefind.moments import Moment
+from framefind.views import WHOLE, Box
+
+if TYPE_CHECKING:
+    from PIL import Image as Pillow
+
+MAX_PIXELS = 100_000_000  # of a picture; a larger one is refused before it is decoded
+_MAX_BYTES = 100_000_000
+_BOX = re.compile(r"(?P<of>.+)#(?P<box>[0-9.]+,[0-9.]+,[0-9.]+,[0-9.]+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A box of an image, in fractions of the upright picture: x, y, width, height.
+
+    What it is `of` is a path, a URL, the bytes of a picture, a frame of the library (`video@t`) or
+    a Moment. As a text it is written `car.jpg#0.1,0.2,0.5,0.5`.
+    """
+
+    of: str | Path | bytes | Moment
+    box: Box
+
+    def __post_init__(self) -> None:
+        """Raises QueryError when the box is none, or reaches out of the picture."""
+        numbers = len(self.box) == 4 and all(0 <= side <= 1 for side in self.box)
+        if numbers:
+            x, y, width, height = self.box
+            if width > 0 and height > 0 and max(x + width, y + height) <= 1 + 1e-6:
+                return
+        said = ",".join(f"{side:g}" for side in self.box)
+        raise QueryError(
+            f"box {said}: give x,y,width,height as fractions of the picture, such as "
+            "0.25,0.25,0.5,0.5"
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> "Crop | None":
+        """Read `car.jpg#0.1,0.2,0.5,0.5`; None if it has no box, or is the name of a file."""
+        match = _BOX.fullmatch(text)
+        if match is None or os.path.exists(os.path.expanduser(text)):
+            return None
+        try:
+            x, y, width, height = map(float, match["box"].split(","))
+        except ValueError:  # such as 1.2.3
+            return None
+        return cls(match["of"], (x, y, width, height))
+
+
+Image = str | Path | bytes | Moment | Crop
+"""What can be searched for by its looks."""
+
+
+def listed(image: Image | Sequence[Image] | None) -> list[Image]:
+    """None, one or several images as a list."""
+    if image is None:
+        return []
+    return [image] if isinstance(image, Image) else list(image)
+
+
+def read(picture: str | Path | bytes, box: Box, size: int) -> NDArray[np.uint8]:
+    """The pixels of a box of a picture, given as a path, a URL or the bytes of a file.
+
+    Returns uint8 RGB (size, size, 3), upright. Raises QueryError when it cannot be read, is no
+    picture, or is absurdly large.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    name = "the picture" if isinstance(picture, bytes) else str(picture)
+    content = picture if isinstance(picture, bytes) else _content(name)
+    enough = round(2 * size / min(box[2:]))
+    try:
+        with Image.open(io.BytesIO(content)) as opened:
+            if opened.width * opened.height > MAX_PIXELS:
+                pixels = f"{opened.width}×{opened.height}"
+                raise QueryError(f"{name}: {pixels} pixels are too many; scale it down")
+            opened.draft("RGB", (enough, enough))  # JPEG: decode no more than that
+            upright = _opaque(ImageOps.exif_transpose(opened))
+    except UnidentifiedImageError:
+        raise QueryError(f"{name}: not a picture that Pillow can read") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise QueryError(f"{name}: the picture cannot be decoded: {error}") from None
+    return _cut(upright, box, size)
+
+
+def cut(frame: NDArray[np.uint8], box: Box, size: int) -> NDArray[np.uint8]:
+    """A box of a frame, uint8 RGB (height, width, 3), scaled to (size, size, 3)."""
+    from PIL import Image
+
+    return _cut(Image.fromarray(frame), box, size)
+
+
+def _cut(upright: "Pillow.Image", box: Box, size: int) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    if box != WHOLE:
+        x, y, width, height = box
+        left, right = _span(x, width, upright.width)
+        top, bottom = _span(y, height, upright.height)
+        upright = upright.crop((left, top, right, bottom))
+    return np.asarray(upright.resize((size, size), Image.Resampling.BILINEAR), np.uint8)
+
+
+def _span(start: float, length: float, pixels: int) -> tuple[int, int]:
+    """From the first pixel to the one after the last; at least one."""
+    first = min(round(start * pixels), pixels - 1)
+    return first, max(first + 1, min(round((start + length) * pixels), pixels))
+
+
+def _opaque(picture: "Pillow.Image") -> "Pillow.Image":
+    """RGB, over black where it was transparent, as video frames are."""
+    from PIL import Image
+
+    if picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "black"), layer).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _content(source: str) -> bytes:
+    if re.match(r"https?://", source):
+        try:
+            with urllib.request.urlopen(source, timeout=30) as answer:
+                content: bytes = answer.read(_MAX_BYTES + 1)
+        except (OSError, ValueError) as error:
+            raise QueryError(f"{source}: cannot be fetched: {error}") from None
+        if len(content) > _MAX_BYTES:
+            raise QueryError(f"{source}: larger than {_MAX_BYTES // 1_000_000} MB")
+        return content
+    try:
+        return Path(source).expanduser().read_bytes()
+    except OSError as error:
+        raise QueryError(f"{source}: cannot be read: {error.strerror}") from None

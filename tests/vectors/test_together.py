@@ -1,0 +1,35 @@
+"""Several queries at a time: as exact as one by one."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from indexes import film, unit, write
+
+from framefind.vectors import Scores, scan, together
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 300))
+def test_products_are_as_near_as_they_say(tmp_path_factory, seed, count, room):
+    rng = np.random.default_rng(seed)
+    films = [
+        film(rng, int(rng.integers(1, 9)), int(rng.integers(1, 6)), 24, rng.uniform(0.01, 1))
+        for _ in range(int(rng.integers(1, 6)))
+    ]
+    index = write(tmp_path_factory.mktemp("i"), films, dead=[0] if len(films) > 2 else [])
+    queries = np.asarray(unit(rng.standard_normal((count, 24))))
+    kept = rng.random(len(index.videos)) < 0.7
+    line = index.timeline.select(kept)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scan, "_PRODUCT", room)  # few queries at a time
+        patch.setattr(scan, "_FRAMES", int(rng.integers(1, 5)))
+        found = list(together(index, queries, line))
+    assert len(found) == count
+    for query, scores in zip(queries, found, strict=True):
+        expected = index.score(query)[1][np.isin(index.timeline.frame, line.frame)]
+        assert (np.abs(scores.values - expected) <= scores.slack).all()
+        scores.settle(np.arange(len(line)))
+        np.testing.assert_array_equal(scores.values, expected)
+        every = np.arange(len(line))
+        rows = Scores(index, query, line).best_views(every)
+        np.testing.assert_array_equal(scores.best_views(every), rows)
