@@ -69,6 +69,19 @@ class SearchQuery(Query):
     rank: Literal["softmax", "max", "sum"] = "softmax"
 
 
+def _box(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+class SearchForm(SearchQuery):
+    """The fields of an uploaded form."""
+
+    box: Annotated[
+        tuple[float, float, float, float] | None,
+        BeforeValidator(_box, json_schema_input_type=str),
+    ] = Field(None, description="Of each picture only x,y,width,height, as fractions.")
+
+
 class Then(BaseModel):
     """What followed."""
 

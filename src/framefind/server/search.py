@@ -1,177 +1,125 @@
 """Searching: a page of results, and the scores of every frame of a video."""
 
-import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Query, Request
-from pydantic import ValidationError
-from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from framefind import models
-from framefind.confidence import confidence
+from framefind import queries
+from framefind.answers import FrameScores, answers, frame_scores
+from framefind.errors import QueryError
 from framefind.export import document
+from framefind.images import Crop, Image
 from framefind.moments import Moment, Page
 from framefind.server import documents
-from framefind.server.problems import answers
-from framefind.server.shelf import Shelf
+from framefind.server.problems import answers as described
+from framefind.server.shelf import Shelf, Snapshot
+from framefind.server.together import Together
+from framefind.server.uploads import described as form
+from framefind.server.uploads import read_form
 from framefind.server.videos import VideoId
-from framefind.vectors import Scores
+from framefind.server.work import Work
+from framefind.views import WHOLE
 
-_MAX_PICTURES = 8
-WHOLE = (0.0, 0.0, 1.0, 1.0)
+Given = Annotated[documents.SearchQuery, Query()]
 
 
-def router(shelf: Shelf) -> APIRouter:
+def router(shelf: Shelf, work: Work) -> APIRouter:
     """The routes that search."""
     routes = APIRouter(prefix="/v1", tags=["search"])
+    together: Together[queries.Query, Page] = Together(lambda all: _pages(shelf.snapshot, all))
 
-    @routes.get("/search", responses=answers(documents.Found, 422, 503))
-    async def search(query: Annotated[documents.SearchQuery, Query()]) -> JSONResponse:
+    async def find(query: documents.SearchQuery, pictures: list[bytes]) -> JSONResponse:
+        asked = _query(query, pictures)
+        if asked.then is None and asked.by == "moment" and asked.image is None:
+            page = await together.ask(asked)
+        else:  # takes longer: others do not wait for it
+            page = await work.do(_page, shelf.snapshot, asked)
+        return JSONResponse(_document(page, asked))
+
+    async def score(
+        video_id: str, query: documents.SearchQuery, pictures: list[bytes]
+    ) -> JSONResponse:
+        shelf.video(video_id)
+        scores = await work.do(_scores, shelf.snapshot, video_id, _query(query, pictures))
+        return JSONResponse({name: getattr(scores, name).tolist() for name in _COLUMNS})
+
+    @routes.get("/search", responses=described(documents.Found, 422, 503))
+    async def search(query: Given) -> JSONResponse:
         """Find moments by text, by a frame of the library, or by a weighted sum of several."""
-        return JSONResponse(await asyncio.to_thread(_search, shelf, query, []))
+        return await find(query, [])
 
     @routes.post(
-        "/search", responses=answers(documents.Found, 413, 422, 503), openapi_extra=_form()
+        "/search", responses=described(documents.Found, 413, 415, 422, 503), openapi_extra=form()
     )
     async def search_by_picture(request: Request) -> JSONResponse:
         """Find moments by uploaded pictures, alone or together with all that GET takes."""
-        query, pictures = await _read_form(request)
-        return JSONResponse(await asyncio.to_thread(_search, shelf, query, pictures))
+        return await find(*await read_form(request))
 
-    @routes.get(
-        "/videos/{video_id}/scores",
-        responses=answers(documents.Scores, 404, 422, 503),
-    )
-    async def scores(
-        video_id: VideoId, query: Annotated[documents.SearchQuery, Query()]
-    ) -> JSONResponse:
-        """How well each frame of a video answers a query."""
-        shelf.video(video_id)
-        return JSONResponse(await asyncio.to_thread(_scores, shelf, video_id, query, []))
+    @routes.get("/videos/{video_id}/scores", responses=described(documents.Scores, 404, 422, 503))
+    async def scores(video_id: VideoId, query: Given) -> JSONResponse:
+        """How well each frame of a video answers a query; what filters is not looked at."""
+        return await score(video_id, query, [])
 
     @routes.post(
         "/videos/{video_id}/scores",
-        responses=answers(documents.Scores, 404, 413, 422, 503),
-        openapi_extra=_form(),
+        responses=described(documents.Scores, 404, 413, 415, 422, 503),
+        openapi_extra=form(),
     )
     async def scores_by_picture(request: Request, video_id: VideoId) -> JSONResponse:
         """How well each frame of a video answers a query with uploaded pictures."""
-        shelf.video(video_id)
-        query, pictures = await _read_form(request)
-        return JSONResponse(await asyncio.to_thread(_scores, shelf, video_id, query, pictures))
+        return await score(video_id, *await read_form(request))
 
     return routes
 
 
-def _search(shelf: Shelf, query: documents.SearchQuery, pictures: list[bytes]) -> dict[str, Any]:
-    if shelf.is_empty:
-        page = Page([], 0, query.offset)
-    else:
-        page = shelf.library.search(
-            query.q or None,
-            image=_image(query, pictures),
-            plus=query.plus,
-            minus=query.minus,
-            then=query.then,
-            within=query.within,
-            limit=query.limit,
-            offset=query.offset,
-            by=query.by,
-            rank=query.rank,
-            min_score=query.min_score,
-            min_confidence=query.min_confidence,
-            video=query.video,
-            start=query.start,
-            end=query.end,
-            after=query.after,
-            before=query.before,
-        )
-    said = query.model_dump(include={"image", "plus", "minus", "then"})
-    made = document(page, {"text": query.q or None, **said})
-    for moment in made.get("moments", []):
-        moment["thumbnail"] = thumbnail_url(moment)
-    for video in made.get("videos", []):
-        for moment in video["moments"]:
-            moment["thumbnail"] = thumbnail_url(moment)
-    return made
+_COLUMNS = ("times", "scores", "confidences")
 
 
-def thumbnail_url(moment: dict[str, Any]) -> str:
-    """Where a moment's picture is."""
-    return f"/v1/videos/{moment['video_id']}/thumbnails/{moment['t']!r}.jpg"
+def _query(query: documents.SearchQuery, pictures: Sequence[bytes]) -> queries.Query:
+    """The same as the library takes it. It never holds a path or an address of a picture."""
+    images: list[bytes | Moment] = list(pictures)
+    if query.image is not None:
+        video_id, _, text = query.image.partition("@")
+        t = float(text)
+        images.append(Moment(video_id, video_id, t, t, t, 0.0, 0.0, WHOLE))
+    box = getattr(query, "box", None)
+    shown: list[Image] = [Crop(image, box) if box else image for image in images]
+    known = query.model_dump(exclude={"q", "image", "box"})
+    return queries.Query(query.q or None, image=shown or None, **known)
 
 
-def _image(query: documents.Query, pictures: list[bytes]) -> Moment | bytes | None:
-    """The picture of a query: never a path or an address, which Library would open."""
-    if pictures:
-        return pictures[0]
-    if query.image is None:
-        return None
-    video_id, _, t = query.image.partition("@")
-    return Moment("", video_id, float(t), float(t), float(t), 0.0, 0.0, WHOLE)
+def _page(snapshot: Snapshot, asked: queries.Query) -> Page:
+    if snapshot.index is None or snapshot.model is None:
+        return Page([], 0, asked.offset)
+    return next(answers([asked], snapshot.index, snapshot.model))
 
 
-def _scores(
-    shelf: Shelf, video_id: str, query: documents.SearchQuery, pictures: list[bytes]
-) -> dict[str, Any]:
-    library = shelf.library
-    index = library._index()
-    model = library._model(index.fingerprint)
-    vector = library._query(
-        index, model, query.q or None, _image(query, pictures), query.plus, query.minus
-    )
-    owner = index.videos.find(video_id)
-    if owner is None:
-        return {"times": [], "scores": [], "confidences": []}
-    kept = np.zeros(len(index.videos), bool)
-    kept[owner] = True
-    line = index.timeline.select(kept)
-    scored = Scores(index, vector, line)
-    every = np.arange(len(line))
-    scored.settle(every)
-    views = np.asarray(index.vectors[scored.best_views(every)])
-    sure = confidence(scored.values, vector, views, models.neutral(model))
-    return {
-        "times": line.t.tolist(),
-        "scores": scored.values.tolist(),
-        "confidences": sure.tolist(),
-    }
-
-
-async def _read_form(request: Request) -> tuple[documents.SearchQuery, list[bytes]]:
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise HTTPException(415, "send multipart/form-data")
-    async with request.form(max_files=_MAX_PICTURES, max_fields=128) as form:
-        pictures = [
-            await part.read() for part in form.getlist("image") if not isinstance(part, str)
-        ]
-        fields: dict[str, Any] = {}
-        for name, value in form.multi_items():
-            if not isinstance(value, str):
-                continue
-            if name in ("plus", "minus", "video"):
-                fields.setdefault(name, []).append(value)
-            else:
-                fields[name] = value
+def _pages(snapshot: Snapshot, asked: Sequence[queries.Query]) -> Sequence[Page | Exception]:
+    if snapshot.index is None or snapshot.model is None:
+        return [Page([], 0, query.offset) for query in asked]
     try:
-        return documents.SearchQuery.model_validate(fields), pictures
-    except ValidationError as error:
-        from fastapi.exceptions import RequestValidationError
-
-        raise RequestValidationError(
-            [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
-        ) from None
+        return list(answers(asked, snapshot.index, snapshot.model))
+    except QueryError as error:
+        if len(asked) == 1:
+            return [error]
+        return [page for query in asked for page in _pages(snapshot, [query])]
 
 
-def _form() -> dict[str, Any]:
-    """The OpenAPI description of the multipart form."""
-    schema = documents.SearchQuery.model_json_schema()
-    picture = {"type": "array", "items": {"type": "string", "format": "binary"}}
-    schema["properties"] = {"image": picture | {"maxItems": _MAX_PICTURES}} | {
-        name: field for name, field in schema["properties"].items() if name != "image"
-    }
-    return {
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
-    }
+def _scores(snapshot: Snapshot, video_id: str, asked: queries.Query) -> FrameScores:
+    assert snapshot.index
+    assert snapshot.model
+    return frame_scores(asked, video_id, snapshot.index, snapshot.model)
+
+
+def _document(page: Page, asked: queries.Query) -> dict[str, Any]:
+    made = document(page, asked.document())
+    videos = made.get("videos", [])
+    for moment in [
+        *made.get("moments", []),
+        *(one for video in videos for one in video["moments"]),
+    ]:
+        name = f"{moment['t']!r}.jpg"
+        moment["thumbnail"] = f"/v1/videos/{moment['video_id']}/thumbnails/{name}"
+    return made

@@ -3,21 +3,27 @@
 import os
 import threading
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
 
+from framefind.errors import QueryError
 from framefind.library import Library
+from framefind.models import Model
 from framefind.tables import Tables, Video
+from framefind.vectors import VectorIndex
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The library's videos as of one version of its tables."""
+    """What there is as of one version of the library's tables; nothing while there is none."""
 
     versions: tuple[int, int] | None = None
-    model: str | None = None
+    index: VectorIndex | None = None
+    model: Model | None = None
     rows: list[Video] = field(default_factory=list)  # by path
     by_id: dict[str, Video] = field(default_factory=dict)
 
@@ -30,32 +36,58 @@ class Shelf:
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        self.snapshot = Snapshot()
         self.is_fresh = False
+        self._snapshot = Snapshot()
         self._lock = threading.Lock()
 
     def refresh(self) -> None:
         """See what is new. Raises LibraryError when the library cannot be read."""
         with self._lock:
-            self.is_fresh = False
-            if self.library.exists:
-                self._read(Tables.open(self.library.uri))
-            else:
-                self.snapshot = Snapshot()
+            try:
+                if self.library.exists:
+                    self._read(Tables.open(self.library.uri))
+                else:
+                    self._snapshot = Snapshot()
+            except BaseException:
+                self.is_fresh = False
+                raise
             self.is_fresh = True
 
     def _read(self, tables: Tables) -> None:
         versions = tables.versions()
-        if versions != self.snapshot.versions:
-            self.library._index()
-            rows = sorted(tables.videos(), key=lambda row: row.path)
-            by_id = {row.video_id: row for row in rows}
-            self.snapshot = Snapshot(versions, tables.fingerprint["model"], rows, by_id)
+        if versions == self._snapshot.versions:
+            return
+        index = self.library._index()
+        model = self.library._model(index.fingerprint)
+        rows = sorted(tables.videos(), key=lambda row: row.path)
+        by_id = {row.video_id: row for row in rows}
+        self._snapshot = Snapshot(versions, index, model, rows, by_id)
 
     @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to search."""
-        return self.snapshot.versions is None
+    def snapshot(self) -> Snapshot:
+        """What there is; 503 if there is a library that has never been read."""
+        if self._snapshot.index is None and not self.is_fresh:
+            raise HTTPException(503, "the library cannot be read now", {"Retry-After": "5"})
+        return self._snapshot
+
+    @property
+    def rows(self) -> list[Video]:
+        """The videos, by path, as far as they could be read."""
+        return self._snapshot.rows
+
+    def thumbnails(self, wanted: Sequence[tuple[str, float]]) -> list[bytes | None]:
+        """The JPEGs of the frames that stand for times of videos, given by id; None for none."""
+        index = self.snapshot.index
+        keys: list[tuple[str, str, float] | None] = []
+        for video_id, t in wanted:
+            key = None
+            with suppress(QueryError):  # a video that has no frames
+                if index is not None:
+                    frame = index.frame_at(video_id, t)
+                    key = video_id, index.segment(frame), float(index.frames["t"][frame])
+            keys.append(key)
+        found = iter(Tables(self.library.uri).thumbnails([key for key in keys if key]))
+        return [next(found) if key else None for key in keys]
 
     def video(self, video_id: str) -> Video:
         """The video with that id; 404 if there is none."""

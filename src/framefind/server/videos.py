@@ -1,6 +1,5 @@
 """Videos: what the library knows of them, their pictures, and their bytes for a player."""
 
-import asyncio
 import io
 import os
 import stat
@@ -12,12 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from framefind.errors import VideoError
-from framefind.moments import Moment
 from framefind.paths import opened
 from framefind.search import matcher
 from framefind.server import documents
 from framefind.server.problems import answers
 from framefind.server.shelf import Shelf
+from framefind.server.together import Together
 from framefind.server.work import Work
 from framefind.tables import Video
 
@@ -28,6 +27,7 @@ At = Annotated[float, Path(ge=0, le=1e9, allow_inf_nan=False, description="Secon
 def router(shelf: Shelf, work: Work) -> APIRouter:
     """The routes of videos."""
     routes = APIRouter(prefix="/v1/videos", tags=["videos"])
+    together = Together(shelf.thumbnails)
 
     @routes.get("", responses=answers(documents.Videos, 422))
     async def videos(
@@ -45,8 +45,7 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
     async def thumbnail(video_id: VideoId, t: At) -> Response:
         """The stored picture of the sampled frame that stands for a time: 320 pixels at most."""
         shelf.video(video_id)
-        moment = Moment("", video_id, t, t, t, 0.0, 0.0, (0.0, 0.0, 1.0, 1.0))
-        (jpeg,) = await asyncio.to_thread(shelf.library.thumbnails, [moment])
+        jpeg = await together.ask((video_id, t))
         if jpeg is None:
             raise HTTPException(404, "the library has no picture of it")
         return Response(jpeg, media_type="image/jpeg", headers=_KEEP)
