@@ -174,11 +174,11 @@ def test_a_picture_finds_what_looks_like_it(
         drop(page, picture, kind)
     expect(page.locator("#drop")).not_to_be_visible()
     expect(page.locator(".group .name").first).to_have_text("été.mp4")
-    expect(page.locator(".chip.picture")).to_be_visible()
+    expect(page.locator(".chip.sample")).to_be_visible()
     shot(page, f"picture-{kind}")
     page.reload()
     expect(page.locator(".group .name").first).to_have_text("été.mp4")
-    page.locator(".chip.picture button").click()
+    page.locator(".chip.sample button").click()
     expect(page.locator("#summary")).to_have_text("Your videos")
 
 
@@ -194,7 +194,7 @@ def test_more_like_a_frame(tab: Opener, site: str) -> None:
     card = page.locator(".cards li").first
     card.hover()
     card.get_by_role("button", name="More like this").click()
-    expect(page.locator(".chip.picture")).to_contain_text("like zoo.mp4 at 0:")
+    expect(page.locator(".chip.sample")).to_contain_text("like zoo.mp4 at 0:")
     expect(page.locator("a.card[data-key]").first).to_contain_text("0:08 – 0:14")
     assert set(asked(page)) == {"image", "min_duration"}
     expect(page.locator("#q")).to_have_value("")

@@ -206,9 +206,9 @@ def test_more_like_the_frame_that_is_shown(tab: Opener, site: str) -> None:
     pause(page)
     page.locator(".strip").focus()
     page.keyboard.press("End")
-    page.get_by_role("button", name="More like this frame").click()
+    page.locator("#player").get_by_role("button", name="More like this").click()
     expect(page.locator("#player")).not_to_be_visible()
-    expect(page.locator(".chip.picture")).to_contain_text("like zoo.mp4 at 0:2")
+    expect(page.locator(".chip.sample")).to_contain_text("like zoo.mp4 at 0:2")
     expect(page.locator("a.card[data-key]").first).to_contain_text("0:14")
 
 

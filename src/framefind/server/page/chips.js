@@ -130,6 +130,6 @@ export class Chips {
     const remove = button("close", `Remove: ${words}`, () => this.change(without), {
       hidden: true, class: "bare",
     });
-    return el("span", { class: "chip picture" }, shown, el("span", {}, words), remove);
+    return el("span", { class: "chip sample" }, shown, el("span", {}, words), remove);
   }
 }

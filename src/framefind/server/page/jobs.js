@@ -4,10 +4,11 @@ import * as api from "./api.js";
 import { announce, button, el } from "./dom.js";
 import { about, count, name } from "./format.js";
 
+const SEEN = 3000; // ms after which the server has seen what was indexed
 const OVER = ["done", "cancelled", "failed"];
 
 export class Jobs {
-  /** `changed()` is called when there may be more to search than before. */
+  /** `changed(isOver)` is called when there may be more to search than before. */
   constructor(place, dialog, changed) {
     Object.assign(this, { place, dialog, changed, rows: new Map() });
   }
@@ -16,6 +17,11 @@ export class Jobs {
   async resume() {
     const { jobs } = await api.jobs();
     for (const job of jobs) if (!OVER.includes(job.state)) this.#watch(job);
+  }
+
+  /** Whether something is being indexed. */
+  get active() {
+    return [...this.rows.values()].some((row) => !row.isOver);
   }
 
   /** Ask for a folder. `facts` are the library's: whether this server takes any, and which. */
@@ -34,6 +40,14 @@ export class Jobs {
     return addForm((job) => this.#watch(job), facts);
   }
 
+  /** Tell of what has been indexed so far, now and then. */
+  #soon() {
+    this.telling ??= setTimeout(() => {
+      this.telling = undefined;
+      this.changed(false);
+    }, SEEN);
+  }
+
   #watch(job) {
     if (this.rows.has(job.id)) return;
     const row = new Row(job, () => {
@@ -42,14 +56,16 @@ export class Jobs {
     });
     this.rows.set(job.id, row);
     this.place.append(row.element);
+    this.changed(false);
     const source = api.events(job.id);
     source.addEventListener("job", ({ data }) => {
       const now = JSON.parse(data);
       row.show(now);
-      if (!OVER.includes(now.state)) return;
+      if (!OVER.includes(now.state)) return this.#soon();
       source.close();
       announce(`${name(now.path)}: ${now.state}`);
-      this.changed();
+      this.changed(true);
+      setTimeout(() => this.changed(true), SEEN); // the server looks for new videos now and then
     });
     source.addEventListener("error", () => source.readyState === EventSource.CLOSED && row.lost());
   }
@@ -69,7 +85,7 @@ class Row {
   }
 
   show(job) {
-    const over = OVER.includes(job.state);
+    const over = (this.isOver = OVER.includes(job.state));
     this.element.dataset.state = job.state;
     this.words.textContent = said(job);
     const { done, total } = job.progress ?? {};

@@ -35,7 +35,7 @@ const results = new Results(place, {
 });
 const chips = new Chips(find("#chips"), change, (id) => known.get(id));
 const filters = new Filters(find("#filters"), find("#filter"), change);
-const jobs = new Jobs(find("#jobs"), find("#adding"), () => refresh().then(search));
+const jobs = new Jobs(find("#jobs"), find("#adding"), grown);
 const player = new Player(find("#player"), {
   siblings: (id) => results.of(id), rank, go: (moment) => watch(moment, true), step, like, closed,
 });
@@ -173,12 +173,16 @@ async function browse(signal) {
   await load();
   if (signal.aborted) return;
   place.prepend(list);
-  say("Your videos", `${count(videos(), "video")}, ${about((facts?.hours ?? 0) * 3600)}`);
+  const failed = facts?.videos.failed ?? 0;
+  say("Your videos", [
+    `${count(videos() - failed, "video")}, ${about((facts?.hours ?? 0) * 3600)}`,
+    failed && `${failed} could not be read`,
+  ].filter(Boolean).join(" · "));
 }
 
 function welcome() {
   say("", "");
-  place.replaceChildren(states.empty(jobs.form(facts)));
+  place.replaceChildren(jobs.active ? states.working() : states.empty(jobs.form(facts)));
 }
 
 function say(title, rest) {
@@ -235,6 +239,16 @@ function closed(moment) {
 // --- the library ---------------------------------------------------------------------------------
 
 const videos = () => Object.values(facts?.videos ?? {}).reduce((sum, one) => sum + one, 0);
+
+/** There may be more to search: show it, unless that would disturb who is looking at what there is. */
+async function grown(isOver) {
+  const empty = !videos();
+  if (!isOver && !empty) return;
+  await refresh().catch(() => {}); // the next search says that the server does not answer
+  const looks = player.isOpen || scrollY > 100 || place.contains(document.activeElement);
+  if (!videos()) welcome();
+  else if (empty || !looks) search();
+}
 
 async function refresh() {
   facts = await api.library();

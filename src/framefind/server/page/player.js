@@ -51,9 +51,15 @@ export class Player {
       this.#know(video);
       this.playback.open(video, start);
       this.strip.at(start);
-      this.strip.heat(asks(query) ? await api.scores(moment.video_id, query, signal) : null);
     } catch (error) {
       if (error.name !== "AbortError") this.#trouble(error.message);
+      return;
+    }
+    if (!asks(query)) return;
+    try {
+      this.strip.heat(await api.scores(moment.video_id, query, signal));
+    } catch (error) { // the video plays all the same
+      if (error.name !== "AbortError") toast(`The strip stays empty: ${error.message}`);
     }
   }
 
@@ -81,7 +87,9 @@ export class Player {
     this.facts = el("p", { class: "about" });
     this.download = el("a", { class: "action", download: "" }, icon("download"), el("span", {}, "Download clip"));
     const actions = el("div", { class: "actions" },
-      button("similar", "More like this frame", () => this.like(this.moment.video_id, this.playback.time), { class: "action" }),
+      button("similar", "More like this", () => this.like(this.moment.video_id, this.playback.time), {
+        class: "action", title: "Search for what looks like the frame that is shown",
+      }),
       button("clock", "Copy time", () => copy(clock(this.playback.time, true), "time"), { class: "action" }),
       button("copy", "Copy path", () => copy(this.moment.path, "path"), { class: "action" }),
       this.download);

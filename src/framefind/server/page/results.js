@@ -191,7 +191,10 @@ function box([x, y, width, height]) {
 export function poster(video, { open, href }) {
   const t = (video.duration ?? 0) / 2;
   const moment = { video_id: video.video_id, path: video.path, t, start: 0, end: video.duration ?? 0 };
-  const shown = picture({ box: [0, 0, 1, 1], thumbnail: api.thumbnail(video.video_id, t) });
+  const failed = video.status === "failed";
+  const shown = failed
+    ? el("span", { class: "picture" }, el("span", { class: "fit failed" }))
+    : picture({ box: [0, 0, 1, 1], thumbnail: api.thumbnail(video.video_id, t) });
   const link = el("a", {
     class: "card", href: href(moment), title: video.path,
     onclick: (event) => {
@@ -202,6 +205,6 @@ export function poster(video, { open, href }) {
   }, shown, el("span", { class: "caption" },
     el("span", { class: "name" }, name(video.path)),
     el("span", { class: "sure" }, video.duration ? about(video.duration) : "")));
-  if (moment.end) scrub(link, shown, moment);
+  if (moment.end && !failed) scrub(link, shown, moment);
   return el("li", {}, link);
 }

@@ -14,6 +14,10 @@ export const loading = () =>
 export const empty = (form) =>
   state("Nothing to search yet", "Add a folder of videos. framefind looks at a frame of every second; then you can ask for what they show.", form);
 
+/** The library holds no videos yet, but a folder is being indexed. */
+export const working = () =>
+  state("Your videos are being looked at", "You can search as soon as the first are done.");
+
 /** A search found no moment. */
 export function nothing(query, clear) {
   if (query.then) {

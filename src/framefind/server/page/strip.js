@@ -31,13 +31,17 @@ export class Strip {
   show(id, duration, moments, current) {
     Object.assign(this, { id, duration, scores: null });
     this.element.setAttribute("aria-valuemax", duration.toFixed(1));
-    this.marks.replaceChildren(...moments.map((moment) => {
-      const mark = el("span", { class: moment === current ? "mark-now" : "mark-other" });
-      mark.style.left = `${(100 * moment.start) / duration}%`;
-      mark.style.width = `${(100 * (moment.end - moment.start)) / duration}%`;
-      return mark;
-    }));
-    this.at(current?.start ?? 0);
+    const mark = (kind, { start, end }) => {
+      const made = el("span", { class: kind });
+      made.style.left = `${(100 * start) / duration}%`;
+      made.style.width = `${(100 * (end - start)) / duration}%`;
+      return made;
+    };
+    this.marks.replaceChildren(
+      ...moments.map((one) => mark(one === current ? "mark-now" : "mark-other", one)),
+      ...(current.then ? [mark("mark-then", current.then)] : []),
+    );
+    this.at(current.start ?? 0);
     this.draw();
   }
 
