@@ -7,6 +7,7 @@ import { Filters } from "./filters.js";
 import { about, count } from "./format.js";
 import { Jobs } from "./jobs.js";
 import * as keys from "./keys.js";
+import { More } from "./more.js";
 import * as pictures from "./pictures.js";
 import { Player, likeFrame } from "./player.js";
 import { FILTERS, asks, format, parse, unfiltered, words } from "./query.js";
@@ -21,14 +22,13 @@ let facts = null; // the library's
 let known = new Map(); // video id → path
 let searching = new AbortController();
 let total = 0;
-let loadMore = null; // when there are more than are shown
 let typing; // the timer of what is being typed
 let fresh = true; // whether the next change of the text makes a new entry in the history
 
 const box = find("#q");
 const place = find("#results");
 const [summary, aside] = [find("#summary"), find("#facts")];
-const more = el("button", { type: "button", class: "quiet", id: "more" });
+const more = new More(place);
 
 const results = new Results(place, {
   open: watch, like, href: (moment) => `?${format({ ...query, watch: key(moment) })}`,
@@ -107,7 +107,7 @@ async function found(signal) {
   if (!results.moments.length) place.replaceChildren(states.loading());
   const page = await api.search(query, PAGE, 0, signal);
   results.clear();
-  offer(0);
+  more.offer(0);
   total = page.total;
   if (page.moments.length) add(page);
   else if (facts && !videos()) welcome();
@@ -123,39 +123,14 @@ function add(page) {
   const shown = results.moments.length;
   const rest = shown < total ? `the best ${shown}` : `in ${count(results.groups.size, "video")}`;
   say(count(total, "moment"), rest);
-  offer(total - shown, "moment", async (signal) => add(await api.search(query, PAGE, shown, signal)));
+  more.offer(total - shown, "moment", async () =>
+    add(await api.search(query, PAGE, shown, searching.signal)));
 }
-
-/** Offer what is left; it also comes by itself when the button is scrolled to. */
-function offer(left, one, load) {
-  more.remove();
-  loadMore = null;
-  if (left <= 0) return;
-  more.textContent = `Show more of ${count(left, one)}`;
-  more.disabled = false;
-  loadMore = async () => {
-    more.disabled = true;
-    try {
-      await load(searching.signal);
-    } catch (error) {
-      if (error.name !== "AbortError") toast(error.message);
-      more.disabled = false;
-    }
-  };
-  place.append(more);
-}
-
-more.addEventListener("click", () => loadMore?.());
-
-new IntersectionObserver(([entry]) => {
-  // Not where the page has no bottom that one could have scrolled to.
-  if (entry.isIntersecting && scrollY > 0 && !more.disabled) loadMore?.();
-}, { rootMargin: "200px" }).observe(more);
 
 /** Nothing is asked for: show what there is to search. */
 async function browse(signal) {
   results.clear();
-  offer(0);
+  more.offer(0);
   if (facts && !videos()) {
     welcome();
     return;
@@ -168,7 +143,7 @@ async function browse(signal) {
       href: (one) => `?watch=${key({ ...one, t: 0 })}`,
     })));
     for (const one of page.videos) known.set(one.video_id, one.path);
-    offer(page.total - list.childElementCount, "video", load);
+    more.offer(page.total - list.childElementCount, "video", load);
   };
   await load();
   if (signal.aborted) return;
@@ -220,7 +195,7 @@ function rank(moment) {
 
 async function step(by) {
   const at = results.moments.indexOf(player.moment);
-  if (at === results.moments.length - 1 && by > 0) await loadMore?.();
+  if (at === results.moments.length - 1 && by > 0) await more.load();
   const next = results.moments[at + by];
   if (at >= 0 && next) watch(next, true);
   else toast(by > 0 ? "That was the last moment" : "That was the first moment");
