@@ -34,13 +34,10 @@ def add(client: httpx.Client, path: Path) -> str:
 
 def follow(client: httpx.Client, job: str) -> list[dict]:
     """What the job's events tell, to the last."""
-    told = []
     with client.stream("GET", f"/v1/jobs/{job}/events") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
-        for line in answer.iter_lines():
-            if line.startswith("data: "):
-                told.append(json.loads(line[6:]))
-    return told
+        lines = [line for line in answer.iter_lines() if line.startswith("data: ")]
+    return [json.loads(line.removeprefix("data: ")) for line in lines]
 
 
 def many(folder: Path, count: int = 40) -> Path:
@@ -105,7 +102,7 @@ def test_cancelling_keeps_what_is_done(client, site, tmp_path):
     wait_for(begun)
     assert client.delete(f"/v1/jobs/{job}").json()["state"] == "cancelling"
     assert follow(client, job)[-1]["state"] == "cancelled"
-    assert not workers(site)
+    wait_for(lambda: not workers(site))
     done = len(framefind.open(tmp_path / "new.framefind").videos())
     assert 2 <= done < 40
     assert client.delete(f"/v1/jobs/{job}").json()["state"] == "cancelled"

@@ -173,6 +173,9 @@ class Jobs:
             job.state = "cancelled"
 
 
+_EVENTS = answers(None, 404, media="text/event-stream")
+
+
 def router(jobs: Jobs, access: Access) -> APIRouter:
     """The routes of jobs."""
     routes = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -192,7 +195,7 @@ def router(jobs: Jobs, access: Access) -> APIRouter:
         """How far a job is."""
         return jobs.get(job_id)
 
-    @routes.get("/{job_id}/events", responses=answers(None, 404))
+    @routes.get("/{job_id}/events", responses=_EVENTS, response_class=Response)
     async def events(job_id: str) -> Response:
         """The job whenever it changes, as server-sent events (`job`), until it has ended."""
         jobs.get(job_id)

@@ -47,13 +47,20 @@ def problem(
     return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
 
 
-def answers(model: type[BaseModel] | None, *statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What a route may answer with: that model, or one of these problems; for OpenAPI."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    described: dict[int | str, dict[str, Any]] = {200: {"model": model}} if model else {}
-    for status in statuses:
-        described[status] = {"description": http.HTTPStatus(status).phrase, "content": content}
-    return described
+def answers(
+    model: type[BaseModel] | None, *statuses: int, media: str | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer with, for OpenAPI: that model or media type, or these problems."""
+    described: dict[int | str, dict[str, Any]] = {}
+    if model:
+        described[200] = {"model": model}
+    elif media:
+        binary = {"type": "string", "format": "binary"}
+        described[200] = {"content": {media: {"schema": binary}}}
+    return described | {
+        status: {"model": Problem, "description": http.HTTPStatus(status).phrase}
+        for status in statuses
+    }
 
 
 def install(app: FastAPI) -> None:
@@ -62,6 +69,28 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(FramefindError, _failed)
     app.add_exception_handler(Exception, _broken)
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if not app.openapi_schema:
+            _describe(made())
+        return made()
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _describe(api: dict[str, Any]) -> None:
+    """Have every operation answer what goes wrong with a problem document, and nothing else."""
+    reference = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    for operations in api["paths"].values():
+        for operation in operations.values():
+            answered = operation["responses"]
+            answered["default"] = {"description": "A problem"}
+            for status in answered.keys() - {"200", "202", "206", "304"}:
+                answered[status]["content"] = {MEDIA_TYPE: reference}
+    schemas = api["components"]["schemas"]
+    for replaced in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(replaced, None)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -29,6 +29,10 @@ MAX_STREAMS = 16
 MAX_CLIP = 600.0
 """Seconds of a clip."""
 
+_STREAM = answers(None, 404, 415, 416, 422, 503, media="video/mp4")
+_STREAM[206] = {"description": "A part of the file"}
+_STREAM[304] = {"description": "The file is what it was"}
+_CLIP = answers(None, 404, 415, 422, 503, media="video/mp4")
 Start = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False, description="Seconds.")]
 End = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False, description="Seconds.")]
 Transcode = Annotated[bool, Query(description="Encode it again, even if that seems needless.")]
@@ -47,7 +51,7 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
         stream = await asyncio.to_thread(_plan, row, start, transcode)
         return JSONResponse({**facts(row), "stream": stream})
 
-    @routes.get("/stream", responses=answers(None, 404, 415, 416, 503), response_class=Response)
+    @routes.get("/stream", responses=_STREAM, response_class=Response)
     @routes.head("/stream", include_in_schema=False)
     async def stream(
         request: Request, video_id: VideoId, start: Start = 0.0, transcode: Transcode = False
@@ -64,7 +68,7 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
             return Response(headers=headers, media_type=way.type)
         return await _made(work, path, found, way, start, headers)
 
-    @routes.get("/clip", responses=answers(None, 404, 415, 422), response_class=Response)
+    @routes.get("/clip", responses=_CLIP, response_class=Response)
     async def download(request: Request, video_id: VideoId, start: Start, end: End) -> Response:
         """An MP4 of a part of the video, ten minutes at most, encoded again to begin exactly."""
         if not 0 < end - start <= MAX_CLIP:

@@ -41,7 +41,7 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
         listed = [facts(row) for row in rows[offset : offset + limit]]
         return JSONResponse({"schema": "framefind/videos/v1", "total": len(rows), "videos": listed})
 
-    @routes.get("/{video_id}/thumbnails/{t}.jpg", responses=answers(None, 404, 422))
+    @routes.get("/{video_id}/thumbnails/{t}.jpg", responses=_JPEG, response_class=Response)
     async def thumbnail(video_id: VideoId, t: At) -> Response:
         """The stored picture of the sampled frame that stands for a time: 320 pixels at most."""
         shelf.video(video_id)
@@ -50,7 +50,7 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
             raise HTTPException(404, "the library has no picture of it")
         return Response(jpeg, media_type="image/jpeg", headers=_KEEP)
 
-    @routes.get("/{video_id}/frames/{t}.jpg", responses=answers(None, 404, 422))
+    @routes.get("/{video_id}/frames/{t}.jpg", responses=_JPEG, response_class=Response)
     async def frame(
         video_id: VideoId, t: At, width: Annotated[int, Query(ge=16, le=4096)] = 1280
     ) -> Response:
@@ -62,6 +62,7 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
     return routes
 
 
+_JPEG = answers(None, 404, 422, 503, media="image/jpeg")
 _KEEP = {"Cache-Control": "private, max-age=3600"}
 
 
