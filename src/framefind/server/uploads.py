@@ -46,11 +46,13 @@ def checked(picture: bytes) -> bytes:
     try:
         with Image.open(io.BytesIO(picture), formats=_FORMATS) as opened:
             width, height = opened.size
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Image.DecompressionBombError:  # by its header
+        width = height = MAX_PIXELS
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         known = ", ".join(_FORMATS)
         raise HTTPException(422, f"the picture is none of {known}, or is damaged") from None
     if width * height > MAX_PIXELS:
-        raise HTTPException(422, f"{width}×{height} pixels are too many; scale it down")
+        raise HTTPException(422, f"more than {MAX_PIXELS:,} pixels are too many; scale it down")
     return picture
 
 
