@@ -24,14 +24,14 @@ from urllib.request import Request, urlopen
 import av
 import numpy as np
 from search import QUERIES
-from synthetic import VIEWS, Fit, lengths
+from synthetic import VIEWS, Fit, batch, lengths
 
-from framefind.tables import FrameRow, Tables, Video, new_segment
-from framefind.vectors import refresh
+from framefind.tables import Tables, Video
+from framefind.vectors import IndexedVideo, refresh
+from framefind.vectors.store import Appender
 
 PORT = 8765
 ADDRESS = f"http://127.0.0.1:{PORT}"
-BOXES = [(0.0, 0.0, 1.0, 1.0), *((x, 0.0, 0.5625, 1.0) for x in (0.0, 0.21875, 0.4375))]
 WARM = 3.0  # seconds that do not count
 
 
@@ -66,41 +66,29 @@ def main() -> None:
 
 
 def make(folder: Path, real: str, vectors: int) -> Path:
-    """A library of about so many vectors, like those of a real one."""
+    """A library of about so many vectors, like those of a real one; without thumbnails."""
     rng = np.random.default_rng(0)
     tables = Tables.open(real)
     fit = Fit.of(refresh(folder / "real", tables))
     made = Tables.create(folder / "made.framefind", tables.fingerprint)
+    index = folder / "made.framefind" / "index"
+    index.mkdir()
     began = time.perf_counter()
-    thumbnail = picture(rng)
-    for number, length in enumerate(lengths(rng, vectors // VIEWS)):
-        segment, video_id = new_segment(), f"{number:032x}"
-        with made.writer() as writer:
-            shown = fit.video(rng, length).reshape(length, VIEWS, -1)
-            for t, views in enumerate(shown):
-                writer.add(FrameRow(video_id, segment, float(t), thumbnail, BOXES, views))
-            files = writer.close()
-        path = f"/videos/{number % 100:02}/{number}.mp4"
-        row = Video(video_id=video_id, path=path, frames=length, segments=[segment])
-        row.status, row.duration = "indexed", float(length)
-        made.publish(files, [row])
-    refresh(folder / "made.framefind" / "index", made)
+    rows = []
+    with Appender(index, None, len(fit.mean)) as appender:
+        for number, length in enumerate(lengths(rng, vectors // VIEWS)):
+            name = f"{number:032x}"
+            appender.append(batch(name, fit.video(rng, length)))
+            path = f"/videos/{number % 100:02}/{number}.mp4"
+            rows.append(Video(video_id=name, path=path, frames=length, segments=[name]))
+            rows[-1].status, rows[-1].duration = "indexed", float(length)
+        made.publish(videos=rows)
+        listed = [IndexedVideo(r.video_id, r.path, [], r.duration, 0.0, r.segments) for r in rows]
+        listed.sort(key=lambda video: video.path)
+        appender.commit(made.fingerprint, made.versions(), [], listed)
     took = time.perf_counter() - began
-    print(f"{vectors:,} vectors of {number + 1} videos, made in {took:.0f} s", file=sys.stderr)
+    print(f"{vectors:,} vectors of {len(rows)} videos, made in {took:.0f} s", file=sys.stderr)
     return folder / "made.framefind"
-
-
-def picture(rng: np.random.Generator) -> bytes:
-    """A small JPEG."""
-    import io
-
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(rng.integers(0, 255, (18, 32, 3), np.uint8)).resize((320, 180)).save(
-        file, "JPEG"
-    )
-    return file.getvalue()
 
 
 def make_films(folder: Path, count: int = 40, seconds: int = 120) -> Path:
