@@ -132,9 +132,9 @@ class Library:
 
         Only what is new or changed is decoded; `retry` tries those again that failed. Creates the
         library if it is missing, with `model` (default `mini`). With `roots`, real paths, no file
-        is read that lies below none of them once links are resolved. Returns what was done with every
-        file; a bad file never stops the run. Raises LibraryError when another run is writing, the
-        library cannot be written, or it was made with another model.
+        is read that lies below none of them once links are resolved. Returns what was done with
+        every file; a bad file never stops the run. Raises LibraryError when another run is writing,
+        the library cannot be written, or it was made with another model.
         """
         from framefind.indexing import Indexer, Report
         from framefind.indexing.catalog import Catalog

@@ -1,5 +1,6 @@
 """Attacks, as real requests to a real server."""
 
+import asyncio
 import io
 import os
 import struct
@@ -16,6 +17,7 @@ from serving import Site, serve
 
 import framefind
 from conftest import write_clip
+from framefind.server.security import Access, Guard
 
 pytest_plugins = ["serving"]
 
@@ -401,3 +403,20 @@ class TestAnswers:
                     assert answer.headers["content-type"] == "application/problem+json", url
                     for secret in (str(tmp_path), "Traceback", "framefind/", ".py"):
                         assert secret not in answer.text, url
+
+
+def test_an_error_of_ours_tells_nothing_and_is_strict_too():
+    async def broken(scope, receive, send):
+        raise RuntimeError("/home/someone/secret")
+
+    transport = httpx.ASGITransport(app=Guard(broken, Access()))
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport) as client:
+            return await client.get("http://localhost:8000/v1/library")
+
+    answer = asyncio.run(ask())
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "content-security-policy" in answer.headers
+    assert "secret" not in answer.text

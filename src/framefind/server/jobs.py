@@ -44,8 +44,8 @@ class _Run:
 class Jobs:
     """The jobs of one server. Everything here runs in the event loop."""
 
-    def __init__(self, library: Library, device: str = "auto") -> None:
-        self._library, self._device = library, device
+    def __init__(self, library: Library) -> None:
+        self._library = library
         self._runs: dict[str, _Run] = {}
         self._turn = asyncio.Lock()
 
@@ -139,7 +139,7 @@ class Jobs:
             )
             assert process.stdin
             assert process.stdout
-            order: dict[str, Any] = {"library": self._library.uri, "device": self._device}
+            order: dict[str, Any] = {"library": self._library.uri, "device": self._library._device}
             order |= {"path": run.job.path, "roots": roots}
             process.stdin.write(json.dumps(order).encode() + b"\n")
             async for line in process.stdout:

@@ -68,7 +68,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(FramefindError, _failed)
-    app.add_exception_handler(Exception, _broken)
     made = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -116,8 +115,4 @@ async def _failed(request: Request, error: Exception) -> Response:
     _log.warning("%s %s: %s", request.method, request.url.path, error)
     if isinstance(error, LibraryError):
         return problem(503, "the library cannot be read now", headers={"Retry-After": "5"})
-    return problem(500, "it cannot be done; the server's log says why")
-
-
-async def _broken(request: Request, error: Exception) -> Response:
-    return problem(500, "something went wrong; the server's log says what")
+    return problem(500, "the server's log says why")

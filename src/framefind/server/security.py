@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import ipaddress
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
@@ -16,6 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framefind.paths import is_below
 from framefind.server.problems import problem
+
+_log = logging.getLogger("framefind.server")
 
 MAX_BODY = 32 * 2**20
 """Bytes of a request's body."""
@@ -151,7 +154,20 @@ class Guard:
         if answer:
             await answer(scope, receive, protected)
             return
-        await self._app(scope, _bounded(receive), protected)
+        begun = False
+
+        async def begin(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await protected(message)
+
+        try:
+            await self._app(scope, _bounded(receive), begin)
+        except Exception:
+            _log.exception("%s %s", scope["method"], scope["path"])
+            if begun:
+                raise
+            await problem(500, "the server's log says why")(scope, receive, protected)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         access = self._access

@@ -45,7 +45,7 @@ class Shelf:
         with self._lock:
             try:
                 if self.library.exists:
-                    self._read(Tables.open(self.library.uri))
+                    self._read(Tables(self.library.uri))
                 else:
                     self._snapshot = Snapshot()
             except BaseException:
@@ -54,9 +54,9 @@ class Shelf:
             self.is_fresh = True
 
     def _read(self, tables: Tables) -> None:
-        versions = tables.versions()
-        if versions == self._snapshot.versions:
-            return
+        versions, old = tables.versions(), self._snapshot.index
+        if versions == self._snapshot.versions and old and old.generation.exists():
+            return  # another library in its place would have another index
         index = self.library._index()
         model = self.library._model(index.fingerprint)
         rows = sorted(tables.videos(), key=lambda row: row.path)
