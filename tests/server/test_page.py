@@ -29,7 +29,9 @@ def test_it_opens_on_the_library_with_the_search_box_focused(tab: Opener, site: 
     page = tab(site)
     expect(page.locator("#q")).to_be_focused()
     expect(page.locator("#summary")).to_have_text("Your videos")
-    expect(page.locator("a.card .name")).to_have_text(["colours.mkv", "été.mp4", "zoo.mp4"])
+    expect(page.locator("a.card .name")).to_have_text(
+        ["colours.mkv", "copied.mkv", "été.mp4", "zoo.mp4"]
+    )
     shot(page, "library")
 
 
@@ -176,6 +178,10 @@ def test_a_picture_finds_what_looks_like_it(
     expect(page.locator(".group .name").first).to_have_text("été.mp4")
     expect(page.locator(".chip.sample")).to_be_visible()
     shot(page, f"picture-{kind}")
+    page.locator("a.card[data-key]").first.click()
+    expect(page.locator(".strip")).to_have_class("strip hot")
+    page.keyboard.press("Escape")
+    until(page, "!location.search.includes('watch')")
     page.reload()
     expect(page.locator(".group .name").first).to_have_text("été.mp4")
     page.locator(".chip.sample button").click()

@@ -37,7 +37,7 @@ def test_a_folder_is_added_watched_and_searched(tab: Opener, tmp_path: Path, fil
         expect(page.locator(".job b")).to_have_text(["my films"])
         expect(page.locator(".state h2")).to_have_text("Your videos are being looked at")
         shot(page, "indexing")
-        expect(page.locator(".job .words")).to_contain_text("3 videos indexed", timeout=120_000)
+        expect(page.locator(".job .words")).to_contain_text("4 videos indexed", timeout=120_000)
         expect(page.locator("a.card .name")).to_contain_text(["zoo.mp4"])
         page.locator(".failures summary").click()
         expect(page.locator(".failures")).to_contain_text("broken.mp4")

@@ -4,6 +4,18 @@
 
 import * as api from "./api.js";
 
+const NEAR = 2; // seconds before a time at which a copied stream may begin
+
+/**
+ * A video, and how it is played from `t` on. Streams cannot be sought in, so one that is copied
+ * must begin at a keyframe that is near; else it is encoded `anew`, from exactly there on.
+ */
+export async function playable(id, t, signal, anew = false) {
+  const video = await api.video(id, t, signal, anew);
+  const early = video.stream?.kind === "remux" && t - video.stream.start > NEAR;
+  return early ? api.video(id, t, signal, true) : video;
+}
+
 export class Playback extends EventTarget {
   constructor(media) {
     super();
@@ -65,8 +77,8 @@ export class Playback extends EventTarget {
     if (!this.video?.stream) return;
     const to = Math.min(Math.max(0, t), Math.max(0, this.duration - 0.04));
     this.asked = to;
-    if (!this.isMade || this.#has(to)) {
-      this.media.currentTime = to - this.offset;
+    if (!this.isMade) {
+      this.media.currentTime = to;
     } else {
       this.#reload(to);
     }
@@ -77,7 +89,7 @@ export class Playback extends EventTarget {
     this.asked = t;
     this.offset = this.isMade ? stream.start : 0;
     this.media.src = stream.url;
-    this.media.currentTime = t - this.offset;
+    if (!this.isMade) this.media.currentTime = t;
   }
 
   /** Have a made stream begin elsewhere. While one drags, only the last place counts. */
@@ -89,7 +101,7 @@ export class Playback extends EventTarget {
     await new Promise((later) => setTimeout(later, 150));
     if (signal.aborted) return;
     try {
-      this.video = await api.video(this.video.video_id, t, signal, this.anew);
+      this.video = await playable(this.video.video_id, t, signal, this.anew);
       this.loading = null;
       this.#load(this.video.stream, t);
       if (this.resumes) this.play();
@@ -101,15 +113,6 @@ export class Playback extends EventTarget {
   #stop() {
     this.loading?.abort();
     this.loading = null;
-  }
-
-  /** Whether what has arrived of a made stream reaches that time. */
-  #has(t) {
-    const { buffered } = this.media;
-    for (let at = 0; at < buffered.length; at += 1) {
-      if (buffered.start(at) <= t - this.offset && t - this.offset <= buffered.end(at)) return true;
-    }
-    return false;
   }
 
   async #failed() {

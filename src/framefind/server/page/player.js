@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { announce, button, el, icon, toast } from "./dom.js";
 import { clock, folder, name, percent, span } from "./format.js";
-import { Playback } from "./playback.js";
+import { Playback, playable } from "./playback.js";
 import { asks, onlyFilters } from "./query.js";
 import { Strip } from "./strip.js";
 
@@ -47,7 +47,7 @@ export class Player {
     this.#tick();
     const start = moment.whole ? moment.t : Math.max(0, moment.start - BEFORE);
     try {
-      const video = await api.video(moment.video_id, start, signal);
+      const video = await playable(moment.video_id, start, signal);
       this.#know(video);
       this.playback.open(video, start);
       this.strip.at(start);
