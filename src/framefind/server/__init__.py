@@ -25,7 +25,7 @@ _log = logging.getLogger("framefind.server")
 
 def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAPI:
     """The application that serves one library. `refresh`: seconds until new rows are seen."""
-    shelf, metrics, work = Shelf(library), Metrics(), Work()
+    shelf, metrics, playing = Shelf(library), Metrics(), Work()
     background = jobs.Jobs(library)
 
     @asynccontextmanager
@@ -45,16 +45,16 @@ def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAP
         redoc_url=None,
     )
     problems.install(app)
-    app.include_router(search.router(shelf, work))
-    app.include_router(videos.router(shelf, work))
-    app.include_router(streaming.router(shelf, work))
+    app.include_router(search.router(shelf, Work()))
+    app.include_router(videos.router(shelf, Work()))
+    app.include_router(streaming.router(shelf, playing))
     app.include_router(jobs.router(background, access))
     app.include_router(status.router(shelf, metrics, access))
     app.include_router(reference.router(app))
     app.mount("/", StaticFiles(directory=_PAGE, html=True))
     app.add_middleware(Guard, access=access)
     app.add_middleware(Measured, metrics=metrics)
-    metrics.gauge("framefind_streams", "Videos that are made playable.", lambda: work.streams)
+    metrics.gauge("framefind_streams", "Videos that are made playable.", lambda: playing.streams)
     metrics.gauge("framefind_jobs", "Jobs that wait or run.", lambda: background.active)
     metrics.gauge("framefind_videos", "Videos of the library.", lambda: len(shelf.rows))
     return app

@@ -24,7 +24,7 @@ _ENDED = ("done", "cancelled", "failed")
 _WAITING = 100  # jobs that may wait
 _KEPT = 200  # jobs that are remembered
 _TROUBLES = 1000  # failures that are listed per job
-_GRACE = 10.0  # seconds that a cancelled job has to commit what it has done
+_GRACE = 30.0  # seconds that a cancelled job has to commit what it has done
 _PING = 15.0
 
 
@@ -39,6 +39,18 @@ class _Run:
         """Wake whoever follows the job."""
         self.changed.set()
         self.changed = asyncio.Event()
+
+    def stop(self) -> None:
+        """Have the process end: by itself, or it is ended."""
+        assert self.process
+        assert self.process.stdin
+        self.process.stdin.close()
+        asyncio.get_running_loop().call_later(_GRACE, self.kill)
+
+    def kill(self) -> None:
+        """End the process now."""
+        if self.process and self.process.returncode is None:
+            self.process.kill()
 
 
 class Jobs:
@@ -87,8 +99,8 @@ class Jobs:
             run.job.state = "cancelled"
         elif run.job.state == "running":
             run.job.state = "cancelling"
-            if run.process and run.process.stdin:
-                run.process.stdin.close()
+            if run.process:
+                run.stop()
         run.tell()
         return run.job
 
@@ -113,10 +125,9 @@ class Jobs:
             self.cancel(job.id)
         tasks = [run.task for run in self._runs.values() if run.task]
         if tasks:
-            _, late = await asyncio.wait(tasks, timeout=_GRACE)
-            for run in self._runs.values():
-                if run.task in late and run.process:
-                    run.process.kill()
+            await asyncio.wait(tasks, timeout=_GRACE)
+        for run in self._runs.values():
+            run.kill()
 
     def _run(self, job_id: str) -> _Run:
         if job_id not in self._runs:
@@ -129,32 +140,41 @@ class Jobs:
                 return
             run.job.state = "running"
             run.tell()
-            process = run.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "framefind.server.worker",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                limit=2**28,
-            )
-            assert process.stdin
-            assert process.stdout
-            order: dict[str, Any] = {"library": self._library.uri, "device": self._library._device}
-            order |= {"path": run.job.path, "roots": roots}
-            process.stdin.write(json.dumps(order).encode() + b"\n")
-            async for line in process.stdout:
-                self._heard(run.job, json.loads(line))
-                run.tell()
-            code = await process.wait()
-            if run.job.state not in _ENDED:
-                self._died(run.job, code)
+            try:
+                code = await self._index(run, roots)
+            except Exception as error:
+                run.kill()
+                run.job.state, run.job.error = "failed", f"the indexer cannot be run: {error}"
+            else:
+                self._ended(run.job, code)
             run.tell()
 
+    async def _index(self, run: _Run, roots: tuple[str, ...]) -> int:
+        """Run a job in a process of its own; its exit code."""
+        process = run.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "framefind.server.worker"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=2**28,  # bytes of a line
+        )
+        assert process.stdin
+        assert process.stdout
+        order: dict[str, Any] = {"library": self._library.uri, "device": self._library._device}
+        order |= {"path": run.job.path, "roots": roots}
+        process.stdin.write(json.dumps(order).encode() + b"\n")
+        if run.job.state == "cancelling":  # before there was a process
+            run.stop()
+        async for line in process.stdout:
+            self._heard(run.job, json.loads(line))
+            run.tell()
+        return await process.wait()
+
     @staticmethod
-    def _died(job: documents.Job, code: int) -> None:
+    def _ended(job: documents.Job, code: int) -> None:
         if job.state == "cancelling":
             job.state = "cancelled"
-        else:
+        elif job.state == "running":
             job.state, job.error = "failed", f"the indexer ended with exit code {code}"
 
     @staticmethod

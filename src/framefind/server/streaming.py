@@ -10,21 +10,17 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from framefind.server import documents, streams
 from framefind.server.playable import Playable, keyframe_before, probe
 from framefind.server.problems import answers
-from framefind.server.ranges import send_file
+from framefind.server.ranges import read, send_file
 from framefind.server.shelf import Shelf
 from framefind.server.videos import VideoId, facts, file_of
 from framefind.server.work import UNPLAYABLE, Work
 from framefind.tables import Video
-
-MAX_STREAMS = 16
-"""How many videos are made playable at the same time; a paused one costs memory only."""
 
 MAX_CLIP = 600.0
 """Seconds of a clip."""
@@ -86,8 +82,8 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
             raise
         name = quote(f"{Path(path).stem} {start:.1f}-{end:.1f}.mp4")
         headers = {"Content-Disposition": f"attachment; filename*=utf-8''{name}"}
-        remove = BackgroundTask(os.unlink, target)
-        return FileResponse(target, headers=headers, media_type="video/mp4", background=remove)
+        headers["Content-Length"] = str(os.path.getsize(target))
+        return StreamingResponse(_given_away(target), headers=headers, media_type="video/mp4")
 
     return routes
 
@@ -134,18 +130,24 @@ async def _made(
     headers: dict[str, str],
 ) -> Response:
     """The answer that is made while it is sent; 415 if nothing can be made."""
-    if work.streams >= MAX_STREAMS:
-        raise HTTPException(503, "too many videos are playing", {"Retry-After": "10"})
     if way.kind == "remux":
         chunks = streams.remux(path, found.st_size, start, way.copies_audio)
     else:
         chunks = streams.transcode(path, found.st_size, start)
-    work.streams += 1  # `drawn` takes it back
     body = work.drawn(chunks)
     first = await anext(body, None)
     if first is None:
         raise HTTPException(415, "the video cannot be decoded there")
     return StreamingResponse(_joined(first, body), headers=headers, media_type=way.type)
+
+
+async def _given_away(path: str) -> AsyncIterator[bytes]:
+    """The content of a file, which is deleted then."""
+    try:
+        async for chunk in read(path, range(os.path.getsize(path))):
+            yield chunk
+    finally:
+        os.unlink(path)
 
 
 async def _joined(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:

@@ -15,6 +15,8 @@ from starlette.exceptions import HTTPException
 
 from framefind.errors import VideoError
 
+MAX_STREAMS = 16
+
 UNPLAYABLE = (VideoError, av.FFmpegError, OSError, ValueError)
 """What a file that cannot be decoded raises."""
 
@@ -25,30 +27,36 @@ T = TypeVar("T")
 
 
 class Work:
-    """Bounds what decodes and encodes: so many steps at once, and so many streams."""
+    """Bounds what takes long: so many steps at once, half the cores' number, and so many streams.
+
+    `streams` are those that are open; one that is paused costs memory only.
+    """
 
     def __init__(self) -> None:
-        self.steps = anyio.CapacityLimiter(max(1, (os.cpu_count() or 2) // 2))
+        self._steps = anyio.CapacityLimiter(max(1, (os.cpu_count() or 2) // 2))
         self.streams = 0
 
     async def do(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function in a thread, when it is its turn."""
         return await anyio.to_thread.run_sync(
-            partial(function, *args, **kwargs), limiter=self.steps
+            partial(function, *args, **kwargs), limiter=self._steps
         )
 
     async def written(self, steps: Generator[None, None, None], request: Request) -> None:
-        """Run all steps of a generator, while somebody waits for it."""
+        """Run all steps of a generator, while somebody waits for it; 503 if there are too many."""
+        self._open()
         try:
             while not await self.do(_some, steps):
                 if await request.is_disconnected():
                     raise HTTPException(503, "nobody waits for it")
         finally:
+            self.streams -= 1
             with anyio.CancelScope(shield=True):
                 await self.do(steps.close)
 
     async def drawn(self, chunks: Generator[bytes, None, None]) -> AsyncGenerator[bytes, None]:
-        """What a generator makes, a step at a time; stops it when nobody listens any more."""
+        """What a generator makes, a step at a time, until nobody listens; 503 if too many do."""
+        self._open()
         try:
             while (chunk := await self.do(next, chunks, None)) is not None:
                 yield chunk
@@ -58,6 +66,11 @@ class Work:
             self.streams -= 1
             with anyio.CancelScope(shield=True):
                 await self.do(chunks.close)
+
+    def _open(self) -> None:
+        if self.streams >= MAX_STREAMS:
+            raise HTTPException(503, "too many videos are playing", {"Retry-After": "10"})
+        self.streams += 1
 
 
 def _some(steps: Generator[None, None, None]) -> bool:
