@@ -16,7 +16,7 @@ demo: $(VENV)/demo
 	@VENV=$(VENV) OUT=$(OUT) DEMO="$(DEMO)" sh demo/run.sh
 
 test: $(VENV)/dev
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -rs
 
 lint: $(VENV)/dev
 	$(VENV)/bin/ruff format --check .

@@ -90,9 +90,9 @@ def write(folder: Path, fit: Fit, vectors: int, rng: np.random.Generator) -> Vec
     """An index of about so many vectors."""
     videos = []
     with Appender(folder, None, len(fit.mean)) as appender:
-        for at, frames in enumerate(_lengths(rng, vectors // VIEWS)):
+        for at, frames in enumerate(lengths(rng, vectors // VIEWS)):
             name = f"{at:032x}"
-            appender.append(_batch(name, fit.video(rng, frames)))
+            appender.append(batch(name, fit.video(rng, frames)))
             path = f"/videos/{rng.integers(1000):03}/{name}.mp4"
             videos.append(IndexedVideo(name, path, [], float(frames), 1.7e9 + at, [name]))
         videos.sort(key=lambda video: video.path)
@@ -101,14 +101,14 @@ def write(folder: Path, fit: Fit, vectors: int, rng: np.random.Generator) -> Vec
     return VectorIndex(folder)
 
 
-def _lengths(rng: np.random.Generator, frames: int) -> Iterator[int]:
+def lengths(rng: np.random.Generator, frames: int) -> Iterator[int]:
     while frames > 0:
         length = min(frames, int(np.clip(rng.lognormal(np.log(600)), 10, 7200)))
         yield length
         frames -= length
 
 
-def _batch(segment: str, vectors: Vectors) -> pa.RecordBatch:
+def batch(segment: str, vectors: Vectors) -> pa.RecordBatch:
     frames = len(vectors) // VIEWS
     boxes = np.tile(np.array([0, 0, 1, 1], np.float32), (len(vectors), 1))
     columns = [

@@ -103,6 +103,11 @@ class Library:
     def __repr__(self) -> str:
         return f"Library({self.uri!r})"
 
+    def _repr_html_(self) -> str:
+        from framefind.export import html
+
+        return html.library(self.uri, self.status() if self.exists else None)
+
     @property
     def exists(self) -> bool:
         """Whether the library has been created."""
@@ -119,20 +124,22 @@ class Library:
         views: str = "tiles",
         glob: Sequence[str] = (),
         exclude: Sequence[str] = (),
+        roots: Sequence[str] = (),
         retry: bool = False,
         on_progress: "OnProgress | None" = None,
     ) -> "Report":
         """Index videos: files, or folders at any depth. Idempotent and resumable.
 
         Only what is new or changed is decoded; `retry` tries those again that failed. Creates the
-        library if it is missing, with `model` (default `mini`). Returns what was done with every
-        file; a bad file never stops the run. Raises LibraryError when another run is writing, the
-        library cannot be written, or it was made with another model.
+        library if it is missing, with `model` (default `mini`). With `roots`, real paths, no file
+        is read that lies below none of them once links are resolved. Returns what was done with
+        every file; a bad file never stops the run. Raises LibraryError when another run is writing,
+        the library cannot be written, or it was made with another model.
         """
         from framefind.indexing import Indexer, Report
         from framefind.indexing.catalog import Catalog
 
-        named, files, sampler, views = _choice(paths, glob, exclude, sampler, views)
+        named, files, sampler, views = _choice(paths, glob, exclude, sampler, views, roots)
         if not files and not self.exists:
             return Report()
         with lock(self.uri):
@@ -454,6 +461,7 @@ def _choice(
     exclude: Sequence[str],
     sampler: str,
     views: str,
+    roots: Sequence[str] = (),
 ) -> tuple[list[PathLike], list[File], str, str]:
     """The paths as a list, the files they lead to, and sampler and views by canonical name."""
     from framefind.video.samplers import Sampler
@@ -461,7 +469,7 @@ def _choice(
 
     sampler, views = Sampler.parse(sampler).name, Views.parse(views).name  # before a long walk
     named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    return named, list(walk(named, glob, exclude)), sampler, views
+    return named, list(walk(named, glob, exclude, roots)), sampler, views
 
 
 def _size(folder: Path) -> int:

@@ -47,6 +47,11 @@ class Moment:
     box: Box
     then: Then | None = None
 
+    def _repr_html_(self) -> str:
+        from framefind.export import html
+
+        return html.moment(self)
+
 
 @dataclass(frozen=True)
 class VideoMoments:
@@ -81,6 +86,11 @@ class Page:
 
     def __getitem__(self, at: int) -> Moment:
         return self.moments[at]
+
+    def _repr_html_(self) -> str:
+        from framefind.export import html
+
+        return html.moments(self.moments, self.total)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ percent-escaped.
 import fnmatch
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,14 +28,18 @@ class File:
 
 
 def walk(
-    paths: Iterable[str | os.PathLike[str]], glob: Iterable[str] = (), exclude: Iterable[str] = ()
+    paths: Iterable[str | os.PathLike[str]],
+    glob: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    roots: Sequence[str] = (),
 ) -> Iterator[File]:
     """Find the files in folders, at any depth, and the files named themselves; each once.
 
     What is hidden and libraries are skipped, links are followed without loops. A file in a folder
     must match one of the `glob` patterns, if any, and none of `exclude`; a pattern is matched
-    against the name, the path below the folder and the whole path. Folders and files that cannot
-    be read come with an `error`.
+    against the name, the path below the folder and the whole path. With `roots`, real paths, only
+    what lies below one of them once links are resolved. Folders and files that cannot be read come
+    with an `error`.
     """
     wanted, unwanted = list(glob), list(exclude)
     seen: set[str] = set()
@@ -48,9 +52,14 @@ def walk(
             else iter([_file(root, named=True)])
         )
         for file in found:
-            if file.path not in seen:
+            if file.path not in seen and (not roots or is_below(file.path, roots)):
                 seen.add(file.path)
                 yield file
+
+
+def is_below(path: str, roots: Iterable[str]) -> bool:
+    """Whether a real path is one of the `roots`, real paths too, or lies below one."""
+    return any(path == root or path.startswith(os.path.join(root, "")) for root in roots)
 
 
 def is_library(folder: str) -> bool:

@@ -361,6 +361,44 @@ def maintain(library: LibraryOption = None) -> None:
 
 
 @app.command()
+def serve(
+    library: LibraryOption = None,
+    device: DeviceOption = "auto",
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where to listen; others need a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8000,
+    show_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    token: Annotated[
+        bool, typer.Option("--token", help="Ask for a token, also on this computer.")
+    ] = False,
+    allow_root: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Index only what is below.")
+    ] = None,
+    host_name: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Answer to this name as well.")
+    ] = None,
+    refresh: Annotated[
+        float, typer.Option(metavar="S", min=0.1, help="See new videos within S seconds.")
+    ] = 2.0,
+) -> None:
+    """Open a page to add folders, search and watch, with an HTTP API behind it."""
+    from framefind.cli.serve import run
+    from framefind.library import open
+
+    run(
+        open(library, device=device),
+        host,
+        port,
+        token=token,
+        names=host_name or (),
+        roots=allow_root or (),
+        refresh=refresh,
+        show_page=show_page,
+    )
+
+
+@app.command()
 def evaluate(
     captions: Annotated[
         Path, typer.Argument(metavar="CAPTIONS", help='JSON lines: {"video": …, "texts": […]}.')

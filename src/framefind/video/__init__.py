@@ -44,6 +44,7 @@ MAX_PIXELS = 2**26
 _MIB = 2**20
 _DISORDER = 1.0  # seconds by which a decoder may be late with a frame
 _HELD = 8  # frames to look ahead for the order of times
+_FAR = 60.0  # seconds before the wanted time that a seek may land
 _PATIENCE = 8  # failures to read in a row before the rest is given up
 
 
@@ -121,6 +122,30 @@ class Video:
             self._sampler = None
             yield from (frame for frame in islice(self._restarted(), 1) if frame.t >= start)
         self._check_size()
+
+    def play(self, start: float = 0.0) -> Iterator[Frame]:
+        """All frames from the one that is shown at `start` on, for a player.
+
+        Where a seek does not tell exactly where it lands, times after it may be a little off.
+        """
+        if start > 0 and not self._seekable:
+            frames = self._sought(max(0.0, start - 1.0))
+            first = next(frames, None)
+            near = first is not None and start - _FAR < first.t <= start
+            found = chain([first], frames) if first and near else self._again()
+        else:
+            found = self._from(start, 1)
+        shown: Frame | None = None
+        for frame in found:
+            if shown is not None and frame.t > start:
+                yield shown
+            shown = frame
+        if shown is not None:
+            yield shown
+
+    def _again(self) -> Iterator[Frame]:
+        self._reopen()
+        return self._pictures()
 
     def _chosen(self, sampler: Sampler, start: float) -> Iterator[Frame]:
         if sampler.kind == "every":

@@ -1,0 +1,170 @@
+"""How long does a search over HTTP take, for many clients at once, alone and while videos come in?
+
+    python benchmarks/serve.py LIBRARY [--vectors 1000000] [--clients 50] [--seconds 20]
+
+LIBRARY is a real one; a made-up one is fitted on it (`synthetic.py`) and served by
+`framefind serve`, in a process of its own. Each client asks one text after another, each another
+one, for a page of 24, without a pause; so all of them together keep the server busy, and the time
+of one is that of its whole queue. The second time, a job indexes made-up films meanwhile.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+import av
+import numpy as np
+from search import QUERIES
+from synthetic import VIEWS, Fit, batch, lengths
+
+from framefind.tables import Tables, Video
+from framefind.vectors import IndexedVideo, refresh
+from framefind.vectors.store import Appender
+
+PORT = 8765
+ADDRESS = f"http://127.0.0.1:{PORT}"
+WARM = 3.0  # seconds that do not count
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("library")
+    parser.add_argument("--vectors", type=int, default=1_000_000)
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--folder", type=Path, help="where to build (default: temporary)")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
+        folder = Path(name)
+        library = make(folder, chosen.library, chosen.vectors)
+        films = make_films(folder / "films")
+        server = start(library)
+        try:
+            print("| | searches/s | p50 ms | p95 ms | max ms | frames indexed |")
+            print("|---|---|---|---|---|---|")
+            report("alone", asyncio.run(ask(chosen.clients, chosen.seconds)), chosen.seconds, 0)
+            job = json.load(post("/v1/jobs", {"path": str(films)}))["id"]
+            while frames(job) == 0:
+                time.sleep(0.1)
+            before = frames(job)
+            taken = asyncio.run(ask(chosen.clients, chosen.seconds))
+            report("indexing", taken, chosen.seconds, frames(job) - before)
+            urlopen(Request(f"{ADDRESS}/v1/jobs/{job}", method="DELETE"))
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def make(folder: Path, real: str, vectors: int) -> Path:
+    """A library of about so many vectors, like those of a real one; without thumbnails."""
+    rng = np.random.default_rng(0)
+    tables = Tables.open(real)
+    fit = Fit.of(refresh(folder / "real", tables))
+    made = Tables.create(folder / "made.framefind", tables.fingerprint)
+    index = folder / "made.framefind" / "index"
+    index.mkdir()
+    began = time.perf_counter()
+    rows = []
+    with Appender(index, None, len(fit.mean)) as appender:
+        for number, length in enumerate(lengths(rng, vectors // VIEWS)):
+            name = f"{number:032x}"
+            appender.append(batch(name, fit.video(rng, length)))
+            path = f"/videos/{number % 100:02}/{number}.mp4"
+            rows.append(Video(video_id=name, path=path, frames=length, segments=[name]))
+            rows[-1].status, rows[-1].duration = "indexed", float(length)
+        made.publish(videos=rows)
+        listed = [IndexedVideo(r.video_id, r.path, [], r.duration, 0.0, r.segments) for r in rows]
+        listed.sort(key=lambda video: video.path)
+        appender.commit(made.fingerprint, made.versions(), [], listed)
+    took = time.perf_counter() - began
+    print(f"{vectors:,} vectors of {len(rows)} videos, made in {took:.0f} s", file=sys.stderr)
+    return folder / "made.framefind"
+
+
+def make_films(folder: Path, count: int = 40, seconds: int = 120) -> Path:
+    """Films of noise, enough to index for a while."""
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    first = folder / "0.mp4"
+    with av.open(str(first), "w") as container:
+        stream = container.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+        scenes = [rng.integers(0, 255, (9, 16, 3), np.uint8).repeat(80, 0) for _ in range(16)]
+        for at in range(seconds * 10):
+            pixels = np.ascontiguousarray(scenes[at // 10 % 16].repeat(80, 1))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+        container.mux(stream.encode(None))
+    content = first.read_bytes()
+    for at in range(1, count):  # other bytes at the end: another video
+        (folder / f"{at}.mp4").write_bytes(content + bytes([0, 0, 0, 8]) + b"free" + bytes([at]))
+    return folder
+
+
+def start(library: Path) -> "subprocess.Popen[bytes]":
+    """Run the server, and wait until it answers."""
+    command = [sys.executable, "-m", "framefind.cli", "serve", "--library", str(library)]
+    server = subprocess.Popen([*command, "--port", str(PORT)], stderr=subprocess.DEVNULL)
+    for _ in range(600):
+        try:
+            urlopen(f"{ADDRESS}/readyz")
+            return server
+        except OSError:
+            time.sleep(0.2)
+    raise SystemExit("the server does not start")
+
+
+def post(path: str, content: object) -> object:
+    """POST some JSON."""
+    head = {"Content-Type": "application/json"}
+    return urlopen(Request(ADDRESS + path, json.dumps(content).encode(), head))
+
+
+def frames(job: str) -> int:
+    """The frames that a job has indexed."""
+    progress = json.load(urlopen(f"{ADDRESS}/v1/jobs/{job}"))["progress"]
+    return progress["frames"] if progress else 0
+
+
+async def ask(clients: int, seconds: float) -> list[float]:
+    """The seconds that each search took, of those that began after the warm-up."""
+    texts = (f"{text} {number}" for number in itertools.count() for text in QUERIES)
+    began = time.perf_counter()
+    end = began + WARM + seconds
+    taken: list[float] = []
+    await asyncio.gather(*(client(texts, began + WARM, end, taken) for _ in range(clients)))
+    return taken
+
+
+async def client(texts: Iterator[str], start: float, end: float, taken: list[float]) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+    while (asked := time.perf_counter()) < end:
+        url = f"/v1/search?limit=24&q={quote(next(texts))}"
+        writer.write(f"GET {url} HTTP/1.1\r\nHost: 127.0.0.1:{PORT}\r\n\r\n".encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        assert b" 200 " in head, head
+        length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+        await reader.readexactly(length)
+        if asked >= start:
+            taken.append(time.perf_counter() - asked)
+    writer.close()
+
+
+def report(name: str, taken: list[float], seconds: float, indexed: int) -> None:
+    """Print a row."""
+    p50, p95, most = np.percentile(taken, [50, 95, 100]) * 1000
+    rate = len(taken) / seconds
+    print(f"| {name} | {rate:.0f} | {p50:.0f} | {p95:.0f} | {most:.0f} | {indexed} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The HTTP API and the page: `create_app` makes the application, `serve` runs it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from framefind import __version__
+from framefind.errors import FramefindError
+from framefind.library import Library
+from framefind.server import jobs, problems, reference, search, status, streaming, videos
+from framefind.server.metrics import Measured, Metrics
+from framefind.server.security import Access, Guard
+from framefind.server.shelf import Shelf
+from framefind.server.work import Work
+
+_PAGE = Path(__file__).with_name("page")
+_CONNECTIONS = 512
+_log = logging.getLogger("framefind.server")
+
+
+def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAPI:
+    """The application that serves one library. `refresh`: seconds until new rows are seen."""
+    shelf, metrics, playing = Shelf(library), Metrics(), Work()
+    background = jobs.Jobs(library)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await _refresh(shelf)
+        watching = asyncio.create_task(_watch(shelf, refresh))
+        yield
+        watching.cancel()
+        await background.close()
+
+    app = FastAPI(
+        title="framefind",
+        version=__version__,
+        description="Find the moment in your videos by what is in them.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app)
+    app.include_router(search.router(shelf, Work()))
+    app.include_router(videos.router(shelf, Work()))
+    app.include_router(streaming.router(shelf, playing))
+    app.include_router(jobs.router(background, access))
+    app.include_router(status.router(shelf, metrics, access))
+    app.include_router(reference.router(app))
+    app.mount("/", StaticFiles(directory=_PAGE, html=True))
+    app.add_middleware(Guard, access=access)
+    app.add_middleware(Measured, metrics=metrics)
+    metrics.gauge("framefind_streams", "Videos that are made playable.", lambda: playing.streams)
+    metrics.gauge("framefind_jobs", "Jobs that wait or run.", lambda: background.active)
+    metrics.gauge("framefind_videos", "Videos of the library.", lambda: len(shelf.rows))
+    return app
+
+
+async def _watch(shelf: Shelf, seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        await _refresh(shelf)
+
+
+async def _refresh(shelf: Shelf) -> None:
+    try:
+        await asyncio.to_thread(shelf.refresh)
+    except FramefindError as error:
+        _log.warning("%s", error)
+
+
+def serve(library: Library, access: Access, refresh: float = 2.0) -> None:
+    """Run the server until it is told to stop."""
+    import uvicorn
+
+    from framefind.server.connections import PatientProtocol
+
+    with suppress(KeyboardInterrupt):
+        uvicorn.run(
+            create_app(library, access, refresh),
+            host=access.host.strip("[]"),
+            port=access.port,
+            http=PatientProtocol,
+            ws="none",
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=_CONNECTIONS,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=3,
+            h11_max_incomplete_event_size=32 * 1024,
+        )

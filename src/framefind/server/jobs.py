@@ -1,0 +1,248 @@
+"""Jobs: indexing in the background, one at a time, each in a process of its own."""
+
+import asyncio
+import json
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+from starlette.responses import Response, StreamingResponse
+
+from framefind.library import Library
+from framefind.server import documents
+from framefind.server.problems import answers
+from framefind.server.security import Access
+
+_ENDED = ("done", "cancelled", "failed")
+_WAITING = 100  # jobs that may wait
+_KEPT = 200  # jobs that are remembered
+_TROUBLES = 1000  # failures that are listed per job
+_GRACE = 30.0  # seconds that a cancelled job has to commit what it has done
+_PING = 15.0
+
+
+@dataclass
+class _Run:
+    job: documents.Job
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    process: asyncio.subprocess.Process | None = None
+    task: "asyncio.Task[None] | None" = None
+
+    def tell(self) -> None:
+        """Wake whoever follows the job."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def stop(self) -> None:
+        """Have the process end: by itself, or it is ended."""
+        assert self.process
+        assert self.process.stdin
+        self.process.stdin.close()
+        asyncio.get_running_loop().call_later(_GRACE, self.kill)
+
+    def kill(self) -> None:
+        """End the process now."""
+        if self.process and self.process.returncode is None:
+            self.process.kill()
+
+
+class Jobs:
+    """The jobs of one server. Everything here runs in the event loop."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._runs: dict[str, _Run] = {}
+        self._turn = asyncio.Lock()
+
+    @property
+    def all(self) -> list[documents.Job]:
+        """Every job, newest first."""
+        return [run.job for run in reversed(self._runs.values())]
+
+    @property
+    def active(self) -> int:
+        """How many are not ended."""
+        return sum(job.state not in _ENDED for job in self.all)
+
+    def get(self, job_id: str) -> documents.Job:
+        """The job with that id; 404 if there is none."""
+        return self._run(job_id).job
+
+    def add(self, path: str, roots: tuple[str, ...]) -> documents.Job:
+        """Index a path as soon as the jobs before are done; one that waits already is that job."""
+        for run in self._runs.values():
+            if run.job.path == path and run.job.state in ("queued", "running"):
+                return run.job
+        if self.active >= _WAITING:
+            raise HTTPException(503, "too many jobs are waiting", {"Retry-After": "60"})
+        for old in [run.job.id for run in self._runs.values() if run.job.state in _ENDED]:
+            if len(self._runs) >= _KEPT:
+                del self._runs[old]
+        job = documents.Job(
+            id=secrets.token_hex(8), path=path, state="queued", created=datetime.now(UTC)
+        )
+        run = self._runs[job.id] = _Run(job)
+        run.task = asyncio.create_task(self._work(run, roots))
+        return job
+
+    def cancel(self, job_id: str) -> documents.Job:
+        """Stop a job; what it has committed stays."""
+        run = self._run(job_id)
+        if run.job.state == "queued":
+            run.job.state = "cancelled"
+        elif run.job.state == "running":
+            run.job.state = "cancelling"
+            if run.process:
+                run.stop()
+        run.tell()
+        return run.job
+
+    async def events(self, job_id: str) -> AsyncIterator[str]:
+        """The job whenever it changes, as server-sent events, until it has ended."""
+        run = self._run(job_id)
+        while True:
+            changed = run.changed
+            yield f"event: job\ndata: {run.job.model_dump_json()}\n\n"
+            if run.job.state in _ENDED:
+                return
+            await asyncio.sleep(0.2)
+            while not changed.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), _PING)
+                    break
+                yield ": still here\n\n"
+
+    async def close(self) -> None:
+        """Stop all jobs."""
+        for job in self.all:
+            self.cancel(job.id)
+        tasks = [run.task for run in self._runs.values() if run.task]
+        if tasks:
+            await asyncio.wait(tasks, timeout=_GRACE)
+        for run in self._runs.values():
+            run.kill()
+
+    def _run(self, job_id: str) -> _Run:
+        if job_id not in self._runs:
+            raise HTTPException(404, "there is no such job")
+        return self._runs[job_id]
+
+    async def _work(self, run: _Run, roots: tuple[str, ...]) -> None:
+        async with self._turn:
+            if run.job.state != "queued":
+                return
+            run.job.state = "running"
+            run.tell()
+            try:
+                code = await self._index(run, roots)
+            except Exception as error:
+                run.kill()
+                run.job.state, run.job.error = "failed", f"the indexer cannot be run: {error}"
+            else:
+                self._ended(run.job, code)
+            run.tell()
+
+    async def _index(self, run: _Run, roots: tuple[str, ...]) -> int:
+        """Run a job in a process of its own; its exit code."""
+        process = run.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "framefind.server.worker"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=2**28,  # bytes of a line
+        )
+        assert process.stdin
+        assert process.stdout
+        order: dict[str, Any] = {"library": self._library.uri, "device": self._library._device}
+        order |= {"path": run.job.path, "roots": roots}
+        process.stdin.write(json.dumps(order).encode() + b"\n")
+        if run.job.state == "cancelling":  # before there was a process
+            run.stop()
+        async for line in process.stdout:
+            self._heard(run.job, json.loads(line))
+            run.tell()
+        return await process.wait()
+
+    @staticmethod
+    def _ended(job: documents.Job, code: int) -> None:
+        if job.state == "cancelling":
+            job.state = "cancelled"
+        elif job.state == "running":
+            job.state, job.error = "failed", f"the indexer ended with exit code {code}"
+
+    @staticmethod
+    def _heard(job: documents.Job, said: dict[str, Any]) -> None:
+        if progress := said.get("progress"):
+            trouble = progress.pop("trouble")
+            if trouble and len(job.failed) < _TROUBLES:
+                job.failed[progress["path"]] = trouble
+            job.progress = documents.JobProgress(**progress)
+        elif report := said.get("report"):
+            job.report, job.state = report, "done"
+            job.failed |= dict(list(report["failed"].items())[:_TROUBLES])
+        elif error := said.get("error"):
+            job.error, job.state = error, "failed"
+        elif said.get("cancelled"):
+            job.state = "cancelled"
+
+
+_EVENTS = answers(None, 404, media="text/event-stream")
+
+
+def router(jobs: Jobs, access: Access) -> APIRouter:
+    """The routes of jobs."""
+    routes = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+    @routes.post("", status_code=202, responses=answers(None, 403, 422, 503))
+    async def add(new: documents.NewJob) -> documents.Job:
+        """Index a folder or a video of the server's computer, in the background."""
+        return jobs.add(await asyncio.to_thread(_allowed, new.path, access), access.roots)
+
+    @routes.get("")
+    async def every() -> documents.Jobs:
+        """All jobs since the server was started, newest first."""
+        return documents.Jobs(jobs=jobs.all)
+
+    @routes.get("/{job_id}", responses=answers(None, 404))
+    async def one(job_id: str) -> documents.Job:
+        """How far a job is."""
+        return jobs.get(job_id)
+
+    @routes.get("/{job_id}/events", responses=_EVENTS, response_class=Response)
+    async def events(job_id: str) -> Response:
+        """The job whenever it changes, as server-sent events (`job`), until it has ended."""
+        jobs.get(job_id)
+        return StreamingResponse(jobs.events(job_id), media_type="text/event-stream")
+
+    @routes.delete("/{job_id}", responses=answers(None, 404))
+    async def cancel(job_id: str) -> documents.Job:
+        """Stop a job; what it has committed stays."""
+        return jobs.cancel(job_id)
+
+    return routes
+
+
+def _allowed(path: str, access: Access) -> str:
+    """The path, absolute and with links resolved, if it may be indexed and is there."""
+    if path.startswith(("\\\\", "//")):
+        raise HTTPException(422, "only what is on this computer can be indexed")
+    try:
+        expanded = os.path.expanduser(path)
+        resolved = os.path.realpath(expanded)
+        os.fsencode(resolved)
+    except ValueError:
+        raise HTTPException(422, "that is no path") from None
+    if not access.may_index(resolved):
+        raise HTTPException(403, "nothing outside the folders of --allow-root can be indexed")
+    if not os.path.isabs(expanded):
+        raise HTTPException(422, "give the whole path, from the root on")
+    if not os.path.exists(resolved):
+        raise HTTPException(422, "there is no such file or folder")
+    return resolved

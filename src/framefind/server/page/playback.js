@@ -1,0 +1,133 @@
+// One video element that plays any video by the video's own time. A file is played as it is; what
+// the browser cannot play comes as a stream that the server makes from a chosen time on (or a little
+// before it, at a keyframe), whose own clock starts there.
+
+import * as api from "./api.js";
+
+const NEAR = 2; // seconds before a time at which a copied stream may begin
+
+/**
+ * A video, and how it is played from `t` on. Streams cannot be sought in, so one that is copied
+ * must begin at a keyframe that is near; else it is encoded `anew`, from exactly there on.
+ */
+export async function playable(id, t, signal, anew = false) {
+  const video = await api.video(id, t, signal, anew);
+  const early = video.stream?.kind === "remux" && t - video.stream.start > NEAR;
+  return early ? api.video(id, t, signal, true) : video;
+}
+
+export class Playback extends EventTarget {
+  constructor(media) {
+    super();
+    this.media = media;
+    this.offset = 0;
+    for (const name of ["timeupdate", "play", "pause", "seeked", "waiting", "playing", "loadeddata"]) {
+      media.addEventListener(name, () => this.dispatchEvent(new Event("change")));
+    }
+    media.addEventListener("error", () => this.#failed());
+  }
+
+  /** Play `video`, what the API answers when it is asked for it from `t` on. */
+  open(video, t) {
+    this.video = video;
+    this.anew = false;
+    this.#stop();
+    if (!video.stream) {
+      this.close();
+      this.#say(video.status === "failed"
+        ? `It could not be indexed and cannot be played: ${video.error ?? ""}`
+        : "Its file is not where it was. Bring it back, or forget it with: framefind prune");
+      return;
+    }
+    this.#load(video.stream, t);
+    this.play();
+  }
+
+  close() {
+    this.#stop();
+    this.media.removeAttribute("src");
+    this.media.load();
+  }
+
+  play() {
+    // A browser may want a click first; then the button shows that it is paused.
+    this.media.play().catch(() => this.dispatchEvent(new Event("change")));
+  }
+
+  toggle() {
+    if (this.media.paused) this.play();
+    else this.media.pause();
+  }
+
+  /** The time in the video, in seconds. */
+  get time() {
+    if (this.loading || !this.media.readyState) return this.asked;
+    return this.offset + this.media.currentTime;
+  }
+
+  get duration() {
+    return this.video?.duration ?? (this.media.duration || 0);
+  }
+
+  get isMade() {
+    return this.video?.stream && this.video.stream.kind !== "file";
+  }
+
+  seek(t) {
+    if (!this.video?.stream) return;
+    const to = Math.min(Math.max(0, t), Math.max(0, this.duration - 0.04));
+    this.asked = to;
+    if (!this.isMade) {
+      this.media.currentTime = to;
+    } else {
+      this.#reload(to);
+    }
+    this.dispatchEvent(new Event("change"));
+  }
+
+  #load(stream, t) {
+    this.asked = t;
+    this.offset = this.isMade ? stream.start : 0;
+    this.media.src = stream.url;
+    if (!this.isMade) this.media.currentTime = t;
+  }
+
+  /** Have a made stream begin elsewhere. While one drags, only the last place counts. */
+  async #reload(t) {
+    this.resumes = this.loading ? this.resumes : !this.media.paused;
+    this.loading?.abort();
+    const { signal } = (this.loading = new AbortController());
+    this.media.pause();
+    await new Promise((later) => setTimeout(later, 150));
+    if (signal.aborted) return;
+    try {
+      this.video = await playable(this.video.video_id, t, signal, this.anew);
+      this.loading = null;
+      this.#load(this.video.stream, t);
+      if (this.resumes) this.play();
+    } catch (error) {
+      if (error.name !== "AbortError") this.#say(error.message);
+    }
+  }
+
+  #stop() {
+    this.loading?.abort();
+    this.loading = null;
+  }
+
+  async #failed() {
+    if (!this.media.getAttribute("src")) return;
+    const t = this.time;
+    const words = await api.trouble(this.media.currentSrc || this.media.src);
+    if (!words && !this.anew) { // not every browser plays what most do
+      this.anew = true;
+      this.#reload(t);
+      return;
+    }
+    this.#say(words ?? "This browser cannot play it. Download the clip, or open it in another player.");
+  }
+
+  #say(detail) {
+    this.dispatchEvent(new CustomEvent("trouble", { detail }));
+  }
+}

@@ -1,0 +1,118 @@
+"""Errors as RFC 9457 problem documents, which tell nothing about the file system."""
+
+import http
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from framefind.errors import FramefindError, LibraryError, QueryError
+
+MEDIA_TYPE = "application/problem+json"
+_log = logging.getLogger("framefind.server")
+
+
+class Invalid(BaseModel):
+    """One field of a request that is wrong."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str | None = None
+    errors: list[Invalid] | None = Field(None, description="The fields that are wrong.")
+
+
+def problem(
+    status: int,
+    detail: str | None = None,
+    errors: list[Invalid] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """A problem document as an answer."""
+    found = Problem(
+        title=http.HTTPStatus(status).phrase, status=status, detail=detail, errors=errors
+    )
+    content = found.model_dump(exclude_none=True)
+    return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
+
+
+def answers(
+    model: type[BaseModel] | None, *statuses: int, media: str | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer with, for OpenAPI: that model or media type, or these problems."""
+    described: dict[int | str, dict[str, Any]] = {}
+    if model:
+        described[200] = {"model": model}
+    elif media:
+        binary = {"type": "string", "format": "binary"}
+        described[200] = {"content": {media: {"schema": binary}}}
+    return described | {
+        status: {"model": Problem, "description": http.HTTPStatus(status).phrase}
+        for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` with a problem document."""
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(FramefindError, _failed)
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if not app.openapi_schema:
+            _describe(made())
+        return made()
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _describe(api: dict[str, Any]) -> None:
+    """Have every operation answer what goes wrong with a problem document, and nothing else."""
+    reference = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    for operations in api["paths"].values():
+        for operation in operations.values():
+            answered = operation["responses"]
+            answered["default"] = {"description": "A problem"}
+            for status in answered.keys() - {"200", "202", "206", "304"}:
+                answered[status]["content"] = {MEDIA_TYPE: reference}
+    schemas = api["components"]["schemas"]
+    for replaced in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(replaced, None)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    known = http.HTTPStatus(error.status_code).phrase
+    detail = None if error.detail == known else error.detail
+    return problem(error.status_code, detail, headers=dict(error.headers or {}))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    wrong = [
+        Invalid(field=".".join(map(str, one["loc"][1:])), message=one["msg"])
+        for one in error.errors()
+    ]
+    return problem(422, "the request is not understood", wrong)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """What framefind raises names files: only what is said of a query is passed on."""
+    if isinstance(error, QueryError):
+        return problem(422, str(error))
+    _log.warning("%s %s: %s", request.method, request.url.path, error)
+    if isinstance(error, LibraryError):
+        return problem(503, "the library cannot be read now", headers={"Retry-After": "5"})
+    return problem(500, "the server's log says why")

@@ -1,0 +1,157 @@
+"""Sending videos: the file itself where a browser can play it, else what is made of it."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from framefind.server import documents, streams
+from framefind.server.playable import Playable, keyframe_before, probe
+from framefind.server.problems import answers
+from framefind.server.ranges import read, send_file
+from framefind.server.shelf import Shelf
+from framefind.server.videos import VideoId, facts, file_of
+from framefind.server.work import UNPLAYABLE, Work
+from framefind.tables import Video
+
+MAX_CLIP = 600.0
+"""Seconds of a clip."""
+
+_STREAM = answers(None, 404, 415, 416, 422, 503, media="video/mp4")
+_STREAM[206] = {"description": "A part of the file"}
+_STREAM[304] = {"description": "The file is what it was"}
+_CLIP = answers(None, 404, 415, 422, 503, media="video/mp4")
+Start = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False, description="Seconds.")]
+End = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False, description="Seconds.")]
+Transcode = Annotated[bool, Query(description="Encode it again, even if that seems needless.")]
+
+
+def router(shelf: Shelf, work: Work) -> APIRouter:
+    """The routes that send video."""
+    routes = APIRouter(prefix="/v1/videos/{video_id}", tags=["videos"])
+
+    @routes.get("", responses=answers(documents.PlayableVideo, 404, 422))
+    async def video(
+        video_id: VideoId, start: Start = 0.0, transcode: Transcode = False
+    ) -> JSONResponse:
+        """One video, and how a browser can play it from `start` on."""
+        row = shelf.video(video_id)
+        stream = await asyncio.to_thread(_plan, row, start, transcode)
+        return JSONResponse({**facts(row), "stream": stream})
+
+    @routes.get("/stream", responses=_STREAM, response_class=Response)
+    @routes.head("/stream", include_in_schema=False)
+    async def stream(
+        request: Request, video_id: VideoId, start: Start = 0.0, transcode: Transcode = False
+    ) -> Response:
+        """The video for a player: the file, in ranges, or an MP4 that begins at `start`."""
+        path, found = file_of(shelf.video(video_id))
+        way = await asyncio.to_thread(_way, path, found, transcode)
+        if way.kind == "file":
+            etag = f'"{video_id}-{found.st_size:x}-{found.st_mtime_ns:x}"'
+            return send_file(path, found, etag, request.headers, way.type)
+        start = await asyncio.to_thread(_begin, path, found, way, start)
+        headers = {"X-Start": repr(start), "Accept-Ranges": "none"}
+        if request.method == "HEAD":
+            return Response(headers=headers, media_type=way.type)
+        return await _made(work, path, found, way, start, headers)
+
+    @routes.get("/clip", responses=_CLIP, response_class=Response)
+    async def download(request: Request, video_id: VideoId, start: Start, end: End) -> Response:
+        """An MP4 of a part of the video, ten minutes at most, encoded again to begin exactly."""
+        if not 0 < end - start <= MAX_CLIP:
+            raise HTTPException(422, f"end must come after start, {MAX_CLIP:.0f} s later at most")
+        row = shelf.video(video_id)
+        path, found = file_of(row)
+        handle, target = tempfile.mkstemp(suffix=".mp4", prefix="framefind-")
+        os.close(handle)
+        try:
+            await work.written(streams.clip(path, found.st_size, start, end, target), request)
+        except BaseException as error:
+            os.unlink(target)
+            if isinstance(error, UNPLAYABLE):
+                raise HTTPException(415, "the video cannot be decoded there") from None
+            raise
+        name = quote(f"{Path(path).stem} {start:.1f}-{end:.1f}.mp4")
+        headers = {"Content-Disposition": f"attachment; filename*=utf-8''{name}"}
+        headers["Content-Length"] = str(os.path.getsize(target))
+        return StreamingResponse(_given_away(target), headers=headers, media_type="video/mp4")
+
+    return routes
+
+
+def _way(path: str, found: os.stat_result, transcode: bool) -> Playable:
+    """How to play a file; 415 if there is no way."""
+    try:
+        way = probe(path, found.st_size, found.st_mtime_ns)
+    except UNPLAYABLE:
+        raise HTTPException(415, "the file is no video that can be played") from None
+    return Playable("transcode", why="it was asked for") if transcode else way
+
+
+def _begin(path: str, found: os.stat_result, way: Playable, start: float) -> float:
+    """When a stream that was asked for from `start` on begins."""
+    if way.kind != "remux":
+        return 0.0 if way.kind == "file" else start
+    try:
+        return keyframe_before(path, found.st_size, start)
+    except UNPLAYABLE:
+        return 0.0
+
+
+def _plan(row: Video, start: float, transcode: bool) -> dict[str, Any] | None:
+    """A video's `documents.Stream`; None if it cannot be played."""
+    try:
+        path, found = file_of(row)
+        way = _way(path, found, transcode)
+    except HTTPException:
+        return None
+    begin = _begin(path, found, way, start)
+    url = f"/v1/videos/{row.video_id}/stream"
+    if way.kind != "file":
+        url += f"?start={begin!r}" + ("&transcode=true" if transcode else "")
+    return {"url": url, "kind": way.kind, "type": way.type, "why": way.why, "start": begin}
+
+
+async def _made(
+    work: Work,
+    path: str,
+    found: os.stat_result,
+    way: Playable,
+    start: float,
+    headers: dict[str, str],
+) -> Response:
+    """The answer that is made while it is sent; 415 if nothing can be made."""
+    if way.kind == "remux":
+        chunks = streams.remux(path, found.st_size, start, way.copies_audio)
+    else:
+        chunks = streams.transcode(path, found.st_size, start)
+    body = work.drawn(chunks)
+    first = await anext(body, None)
+    if first is None:
+        raise HTTPException(415, "the video cannot be decoded there")
+    return StreamingResponse(_joined(first, body), headers=headers, media_type=way.type)
+
+
+async def _given_away(path: str) -> AsyncIterator[bytes]:
+    """The content of a file, which is deleted then."""
+    try:
+        async for chunk in read(path, range(os.path.getsize(path))):
+            yield chunk
+    finally:
+        os.unlink(path)
+
+
+async def _joined(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    async with aclosing(rest):
+        yield first
+        async for chunk in rest:
+            yield chunk

@@ -1,0 +1,193 @@
+"""Videos that a browser cannot play, made playable while they play: MP4 in fragments.
+
+Each is a generator: what has not been asked for yet is not made.
+"""
+
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+
+import av
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
+
+from framefind.server.playable import seek, sound
+from framefind.server.voice import Heard, Packet, Voice, decoded
+from framefind.video import Video
+from framefind.video.containers import best_stream, open_container, start_time
+from framefind.video.pictures import Frame
+
+# The header comes with the first fragment: only then does it know when each stream begins.
+_COPIED = {"movflags": "frag_keyframe+delay_moov+default_base_moof"}
+_ENCODED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+_FILE = {"movflags": "faststart"}
+_TICKS = 90_000  # a second's, of the pictures that are encoded
+_LONG, _SHORT = 1280, 720  # the largest picture
+_FASTEST = 1 / 61  # seconds between pictures, at least
+_AHEAD = 0.5  # seconds by which the sound is read before the pictures
+_X264 = {"preset": "veryfast", "crf": "23", "bf": "0", "rc-lookahead": "10"}
+
+
+class _Sink:
+    """A file that is taken away as it is written."""
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        """Keep the bytes until they are taken."""
+        self._written.append(bytes(data))
+        return len(data)
+
+    def take(self) -> Iterator[bytes]:
+        """What has been written since the last time, if anything."""
+        if self._written:
+            written, self._written = self._written, []
+            yield b"".join(written)
+
+
+def remux(path: str, size: int, start: float, copies_audio: bool) -> Generator[bytes, None, None]:
+    """Copy the pictures from the keyframe at `start` on (`keyframe_before`); its time becomes 0.
+
+    The sound is copied too, or else encoded as AAC.
+    """
+    sink = _Sink()
+    for _ in _copy(path, size, start, copies_audio, sink):
+        yield from sink.take()
+    yield from sink.take()
+
+
+def transcode(path: str, size: int, start: float) -> Generator[bytes, None, None]:
+    """Encode again from the picture shown at `start` on, which becomes time 0: H.264 and AAC.
+
+    The pictures are upright, in square pixels, 720 lines at most.
+    """
+    sink = _Sink()
+    for _ in _encode(path, size, start, None, sink, _ENCODED):
+        yield from sink.take()
+    yield from sink.take()
+
+
+def clip(
+    path: str, size: int, start: float, end: float, target: str
+) -> Generator[None, None, None]:
+    """Write what is shown from `start` to `end` as an MP4 file, encoded again; in small steps."""
+    yield from _encode(path, size, start, end, target, _FILE)
+
+
+def _copy(
+    path: str, size: int, start: float, copies_audio: bool, sink: _Sink
+) -> Generator[None, None, None]:
+    with (
+        open_container(path, size) as source,
+        av.open(sink, "w", format="mp4", container_options=_COPIED) as made,
+    ):
+        video, audio = best_stream(path, source), sound(source)
+        pictures = made.add_stream_from_template(video, opaque=True)
+        copied = (
+            made.add_stream_from_template(audio, opaque=True) if audio and copies_audio else None
+        )
+        voice = Voice(made) if audio and not copies_audio else None
+        seek(source, video, start)
+        begin = Fraction(start) + start_time(source, video) - Fraction(1, 1000)
+        first: Fraction | None = None
+        for packet in _dated(source.demux([video, audio] if audio else [video]), video):
+            assert packet.pts is not None
+            t = packet.pts * packet.time_base
+            if packet.stream.index == video.index:
+                if first is None and packet.is_keyframe and t >= begin:
+                    first = t
+                if first is not None and t >= first:  # others cannot be decoded
+                    made.mux(_moved(packet, first, pictures))
+            elif copied and first is not None and t >= first:
+                made.mux(_moved(packet, first, copied))
+            elif voice and first is not None:
+                made.mux(voice.encode(decoded(packet), first))
+            yield
+        if voice:
+            made.mux(voice.rest())
+
+
+def _dated(packets: Iterator[Packet], video: VideoStream) -> Iterator[Packet]:
+    """The packets with a time to decode each: some containers leave out those of the first ones."""
+    held: list[Packet] = []
+    for packet in packets:
+        if packet.pts is None:
+            continue
+        if packet.stream.index != video.index:
+            packet.dts = packet.pts if packet.dts is None else packet.dts
+            yield packet
+        elif packet.dts is not None:
+            step = max(1, packet.duration or 1)
+            for at, early in enumerate(held):
+                early.dts = packet.dts - step * (len(held) - at)
+            yield from (*held, packet)
+            held = []
+        else:
+            held.append(packet)
+    for at, late in enumerate(held):
+        late.dts = at - len(held) + min(p.pts or 0 for p in held)
+        yield late
+
+
+def _moved(packet: Packet, first: Fraction, stream: VideoStream | AudioStream) -> Packet:
+    """The packet, `first` seconds earlier, as one of another stream."""
+    assert packet.pts is not None
+    assert packet.dts is not None
+    earlier = round(first / packet.time_base)
+    packet.pts, packet.dts, packet.stream = packet.pts - earlier, packet.dts - earlier, stream
+    return packet
+
+
+def _encode(
+    path: str, size: int, start: float, end: float | None, target: _Sink | str, how: dict[str, str]
+) -> Generator[None, None, None]:
+    with (
+        Video(path) as source,
+        open_container(path, size) as other,
+        av.open(target, "w", format="mp4", container_options=how) as made,
+    ):
+        pictures: VideoStream | None = None
+        frames = source.play(start)
+        shown = next(frames, None)
+        if shown is None:
+            return
+        pictures = _add_pictures(made, shown)
+        voice = Heard(made, other, start, end)
+        last = -1.0
+        while shown is not None and (end is None or shown.t < end):
+            t = max(0.0, shown.t - start)
+            if last < 0 or t - last >= _FASTEST:
+                made.mux(pictures.encode(_picture(shown, pictures, t)))
+                last = t
+            made.mux(voice.until(t + _AHEAD))
+            yield
+            shown = next(frames, None)
+        made.mux(pictures.encode(None))
+        made.mux(voice.rest())
+
+
+def _add_pictures(made: OutputContainer, first: Frame) -> VideoStream:
+    stream = made.add_stream("libx264", rate=30, options=_X264)
+    scale = min(
+        1.0, _LONG / max(first.width, first.height), _SHORT / min(first.width, first.height)
+    )
+    stream.width = max(2, 2 * round(first.width * scale / 2))
+    stream.height = max(2, 2 * round(first.height * scale / 2))
+    stream.pix_fmt = "yuv420p"
+    context = stream.codec_context
+    context.time_base = stream.time_base = Fraction(1, _TICKS)
+    context.gop_size = 48
+    context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
+    context.color_range = 1
+    return stream
+
+
+def _picture(shown: Frame, stream: VideoStream, t: float) -> av.VideoFrame:
+    pixels = shown.scale(stream.width, stream.height)
+    picture = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(
+        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    )
+    picture.pts, picture.time_base = round(t * _TICKS), Fraction(1, _TICKS)
+    return picture

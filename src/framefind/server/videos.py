@@ -1,0 +1,114 @@
+"""Videos: what the library knows of them, their pictures, and their bytes for a player."""
+
+import io
+import os
+import stat
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Path, Query
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from framefind.errors import VideoError
+from framefind.paths import opened
+from framefind.search import matcher
+from framefind.server import documents
+from framefind.server.problems import answers
+from framefind.server.shelf import Shelf
+from framefind.server.together import Together
+from framefind.server.work import Work
+from framefind.tables import Video
+
+VideoId = Annotated[str, Path(pattern=documents.VIDEO_ID)]
+At = Annotated[float, Path(ge=0, le=1e9, allow_inf_nan=False, description="Seconds.")]
+
+
+def router(shelf: Shelf, work: Work) -> APIRouter:
+    """The routes of videos."""
+    routes = APIRouter(prefix="/v1/videos", tags=["videos"])
+    together = Together(shelf.thumbnails)
+
+    @routes.get("", responses=answers(documents.Videos, 422))
+    async def videos(
+        video: Annotated[list[documents.Text], Query(max_length=64)] = [],  # noqa: B006
+        limit: Annotated[int, Query(ge=1, le=documents.MAX_LIMIT)] = 100,
+        offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
+    ) -> JSONResponse:
+        """The library's videos, by path; those only that a glob, a folder or an id names."""
+        named = matcher(video)
+        rows = [row for row in shelf.snapshot.rows if not video or named(row)]
+        listed = [facts(row) for row in rows[offset : offset + limit]]
+        return JSONResponse({"schema": "framefind/videos/v1", "total": len(rows), "videos": listed})
+
+    @routes.get("/{video_id}/thumbnails/{t}.jpg", responses=_JPEG, response_class=Response)
+    async def thumbnail(video_id: VideoId, t: At) -> Response:
+        """The stored picture of the sampled frame that stands for a time: 320 pixels at most."""
+        shelf.video(video_id)
+        jpeg = await together.ask((video_id, t))
+        if jpeg is None:
+            raise HTTPException(404, "the library has no picture of it")
+        return Response(jpeg, media_type="image/jpeg", headers=_KEEP)
+
+    @routes.get("/{video_id}/frames/{t}.jpg", responses=_JPEG, response_class=Response)
+    async def frame(
+        video_id: VideoId, t: At, width: Annotated[int, Query(ge=16, le=4096)] = 1280
+    ) -> Response:
+        """The picture that the video shows at a time, at most `width` pixels wide."""
+        path, _ = file_of(shelf.video(video_id))
+        jpeg = await work.do(_frame, path, t, width)
+        return Response(jpeg, media_type="image/jpeg", headers=_KEEP)
+
+    return routes
+
+
+_JPEG = answers(None, 404, 422, 503, media="image/jpeg")
+_KEEP = {"Cache-Control": "private, max-age=3600"}
+
+
+def facts(row: Video) -> dict[str, Any]:
+    """A video as `documents.Video` has it."""
+    return {
+        "video_id": row.video_id,
+        "path": row.path,
+        "name": os.path.basename(row.path),
+        "size": row.size,
+        "duration": row.duration,
+        "width": row.width,
+        "height": row.height,
+        "fps": documents.finite(row.fps),
+        "codec": row.codec,
+        "status": row.status,
+        "error": row.error,
+        "frames": row.frames,
+        "modified": row.modified.isoformat() if row.modified else None,
+        "indexed_at": row.indexed_at.isoformat() if row.indexed_at else None,
+    }
+
+
+def file_of(row: Video) -> tuple[str, os.stat_result]:
+    """A video's file: under its path or that of a copy; 404 if there is none, or a link instead."""
+    for path in map(opened, (row.path, *row.copies)):
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError):
+            continue
+        if stat.S_ISREG(found.st_mode) and os.path.realpath(path) == os.path.abspath(path):
+            return path, found
+    raise HTTPException(404, "the video's file is not there")
+
+
+def _frame(path: str, t: float, width: int) -> bytes:
+    from PIL import Image
+
+    from framefind.video import frame
+
+    try:
+        pixels: np.ndarray[Any, np.dtype[np.uint8]] = frame(path, t)
+    except VideoError:
+        raise HTTPException(404, "the video shows nothing at that time") from None
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((width, width * 8))
+    made = io.BytesIO()
+    picture.save(made, "JPEG", quality=88)
+    return made.getvalue()

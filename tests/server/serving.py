@@ -1,0 +1,93 @@
+"""A real server in a process of its own, and raw requests to it."""
+
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+import framefind
+
+
+@dataclass
+class Site:
+    """A running server."""
+
+    port: int
+    said: str
+    process: "subprocess.Popen[str]"
+
+    @property
+    def token(self) -> str:
+        """The token that it has shown."""
+        found = re.search(r"\?token=(\S+)", self.said)
+        assert found
+        return found[1]
+
+    def client(self, **headers: str) -> httpx.Client:
+        return httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}", headers=headers, timeout=60, trust_env=False
+        )
+
+    def raw(self, request: str | bytes) -> bytes:
+        """All bytes that come back for a request as it is."""
+        content = request.encode() if isinstance(request, str) else request
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+            connection.sendall(content.replace(b"PORT", str(self.port).encode()))
+            answer = b""
+            while part := connection.recv(65536):
+                answer += part
+        return answer
+
+    def status(self, *lines: str, body: bytes = b"") -> int:
+        """The status that a request of these lines gets."""
+        head = "\r\n".join((*lines, "Connection: close", "", "")).encode()
+        return int(self.raw(head + body).split(b" ", 2)[1])
+
+
+@contextmanager
+def serve(library: str | Path, *options: str, host: str = "127.0.0.1") -> Iterator[Site]:
+    """Run `framefind serve` on a library."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "framefind.cli", "serve", "--library", str(library)]
+    command += ["--host", host, "--port", str(port), "--refresh", "0.2", *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    try:
+        said = ""
+        while "Ctrl-C" not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        for _ in range(300):
+            with socket.socket() as tried:
+                if tried.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield Site(port, said, process)
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def served(shared_library: framefind.Library) -> Iterator[Site]:
+    """A server of the shared library, for this computer. For reading only."""
+    with serve(shared_library.uri) as site:
+        yield site
+
+
+@pytest.fixture
+def api(served: Site) -> Iterator[httpx.Client]:
+    """A client of that server."""
+    with served.client() as client:
+        yield client

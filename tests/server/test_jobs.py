@@ -1,0 +1,162 @@
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from serving import Site, serve
+
+import framefind
+from conftest import write_clip
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A server of a library that is not there yet."""
+    with serve(tmp_path / "new.framefind") as site:
+        yield site
+
+
+@pytest.fixture
+def client(site: Site) -> Iterator[httpx.Client]:
+    with site.client() as client:
+        yield client
+
+
+def add(client: httpx.Client, path: Path) -> str:
+    answer = client.post("/v1/jobs", json={"path": str(path)})
+    assert answer.status_code == 202
+    return answer.json()["id"]
+
+
+def follow(client: httpx.Client, job: str) -> list[dict]:
+    """What the job's events tell, to the last."""
+    with client.stream("GET", f"/v1/jobs/{job}/events") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = [line for line in answer.iter_lines() if line.startswith("data: ")]
+    return [json.loads(line.removeprefix("data: ")) for line in lines]
+
+
+def many(folder: Path, count: int = 40) -> Path:
+    for at in range(count):
+        write_clip(folder / f"{at:02}.mp4", [at, at + 100], seconds=10)
+    return folder
+
+
+def workers(site: Site) -> list[int]:
+    """The processes that the server has started."""
+    children = Path(f"/proc/{site.process.pid}/task").glob("*/children")
+    return [int(pid) for child in children for pid in child.read_text().split()]
+
+
+def wait_for(what, seconds: float = 30.0):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := what():
+            return found
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
+
+
+def test_a_folder_is_indexed_told_of_and_found(client, copied_clips):
+    (copied_clips / "broken.mp4").write_bytes((copied_clips / "a.mp4").read_bytes()[:3000])
+    job = add(client, copied_clips)
+    told = follow(client, job)
+    assert [one["state"] for one in told][-1] == "done"
+    assert {one["state"] for one in told} <= {"queued", "running", "done"}
+    assert any(one["progress"] for one in told)
+    last = told[-1]
+    assert len(last["report"]["indexed"]) == 4
+    assert list(last["failed"]) == [str(copied_clips / "broken.mp4")]
+    assert client.get(f"/v1/jobs/{job}").json() == last
+    assert client.get("/v1/jobs").json()["jobs"] == [last]
+    wait_for(lambda: client.get("/v1/videos").json()["total"] == 5)
+    assert client.get("/v1/search", params={"q": "a"}).json()["total"]
+    status = client.get("/v1/library").json()
+    assert status["videos"] == {"failed": 1, "indexed": 4}
+    assert status["folders"] == [
+        {"path": str(copied_clips), "videos": 5},
+        {"path": str(copied_clips / "deep"), "videos": 1},
+    ]
+
+
+def test_searches_are_answered_while_it_runs(client, tmp_path):
+    job = add(client, many(tmp_path / "many"))
+    answered = 0
+    while client.get(f"/v1/jobs/{job}").json()["state"] in ("queued", "running"):
+        assert client.get("/v1/search", params={"q": f"a {answered}"}).status_code == 200
+        answered += 1
+    assert answered > 3
+
+
+def test_cancelling_keeps_what_is_done(client, site, tmp_path):
+    job = add(client, many(tmp_path / "many"))
+
+    def begun() -> bool:
+        progress = client.get(f"/v1/jobs/{job}").json()["progress"]
+        return progress is not None and progress["done"] >= 2
+
+    wait_for(begun)
+    assert client.delete(f"/v1/jobs/{job}").json()["state"] == "cancelling"
+    assert follow(client, job)[-1]["state"] == "cancelled"
+    wait_for(lambda: not workers(site))
+    done = len(framefind.open(tmp_path / "new.framefind").videos())
+    assert 2 <= done < 40
+    assert client.delete(f"/v1/jobs/{job}").json()["state"] == "cancelled"
+
+
+def test_jobs_wait_for_each_other(client, tmp_path, copied_clips):
+    first = add(client, many(tmp_path / "many"))
+    second, third = add(client, copied_clips / "a.mp4"), add(client, copied_clips / "b.mp4")
+    assert add(client, copied_clips / "a.mp4") == second
+    states = {one["id"]: one["state"] for one in client.get("/v1/jobs").json()["jobs"]}
+    assert list(states) == [third, second, first]
+    assert (states[second], states[third]) == ("queued", "queued")
+    assert client.delete(f"/v1/jobs/{third}").json()["state"] == "cancelled"
+    client.delete(f"/v1/jobs/{first}")
+    assert follow(client, second)[-1]["report"]["indexed"] == [str(copied_clips / "a.mp4")]
+    assert client.get(f"/v1/jobs/{third}").json()["state"] == "cancelled"
+
+
+def test_an_indexer_that_dies_is_a_failed_job(client, site, tmp_path, copied_clips):
+    job = add(client, many(tmp_path / "many"))
+    (worker,) = wait_for(lambda: workers(site))
+    os.kill(worker, signal.SIGKILL)
+    last = follow(client, job)[-1]
+    assert last["state"] == "failed"
+    assert "exit code" in last["error"]
+    assert follow(client, add(client, copied_clips))[-1]["state"] == "done"
+
+
+def test_what_the_library_refuses_is_a_failed_job(client, tmp_path, copied_clips):
+    (tmp_path / "new.framefind").mkdir()
+    (tmp_path / "new.framefind" / "other.txt").write_text("something else")
+    last = follow(client, add(client, copied_clips))[-1]
+    assert (last["state"], last["report"]) == ("failed", None)
+    assert last["error"]
+
+
+def test_the_end_of_the_server_ends_its_jobs(tmp_path):
+    with serve(tmp_path / "new.framefind") as site, site.client() as client:
+        add(client, many(tmp_path / "many"))
+        (worker,) = wait_for(lambda: workers(site))
+        wait_for(lambda: client.get("/v1/jobs").json()["jobs"][0]["progress"])
+    wait_for(lambda: not Path(f"/proc/{worker}").exists())
+
+
+def test_a_killed_server_takes_its_indexer_with_it(tmp_path):
+    with serve(tmp_path / "new.framefind") as site, site.client() as client:
+        add(client, many(tmp_path / "many"))
+        (worker,) = wait_for(lambda: workers(site))
+        wait_for(lambda: client.get("/v1/jobs").json()["jobs"][0]["progress"])
+        site.process.kill()
+        wait_for(lambda: not Path(f"/proc/{worker}").exists())
+
+
+def test_no_such_job(client):
+    for path in ("", "/events"):
+        assert client.get(f"/v1/jobs/nothing{path}").status_code == 404
+    assert client.delete("/v1/jobs/nothing").status_code == 404
