@@ -35,6 +35,7 @@ from framefind.video.containers import (
     reason,
     start_time,
 )
+from framefind.video.needs import Stream, Wish, begins_anew, needed
 from framefind.video.pictures import Frame, Scaler
 from framefind.video.samplers import Sampler
 
@@ -81,7 +82,7 @@ class Video:
         self._threads = threads
         self._alive = alive or (lambda: None)
         self._bytes = file_size(self.path)
-        self._sampler: Sampler | None = None
+        self._wish: Wish | None = None
         self._open()
         try:
             self._begun = self._pictures()
@@ -105,31 +106,51 @@ class Video:
         """Close the file."""
         self._container.close()
 
-    def frames(self, sampler: Sampler, start: float = 0.0) -> Iterator[Frame]:
-        """The frames that `sampler` chooses, in order, from `start` seconds on.
+    def frames(
+        self, sampler: Sampler, start: float = 0.0, end: float = math.inf
+    ) -> Iterator[Frame]:
+        """The frames that `sampler` chooses, in order, from `start` until before `end`, in seconds.
 
-        A pass from `start` gives the same frames as a whole pass does from there. When it has
-        ended, `partial` says why some of the video could not be decoded, or is None.
+        They are those that a whole pass gives there. When it has ended, `partial` says why some of
+        the video could not be decoded, or is None.
         """
         empty = True
-        self._sampler = sampler
-        for frame in self._chosen(sampler, start):
+        for frame in self._chosen(sampler, start, end):
+            if frame.t >= end:
+                break
             if frame.t >= start:
                 empty = False
                 yield frame
-        if empty:
-            self._sampler = None
+        if empty and end == math.inf:
+            self._wish = None
             yield from (frame for frame in islice(self._restarted(), 1) if frame.t >= start)
         self._check_size()
 
-    def _chosen(self, sampler: Sampler, start: float) -> Iterator[Frame]:
-        if sampler.kind == "every":
-            return samplers.every(self._from(start, 1), sampler.interval)
+    def _chosen(self, sampler: Sampler, start: float, end: float) -> Iterator[Frame]:
         if sampler.kind == "shots":
+            self._wish = None
             return samplers.shots(self._from(start, samplers.WINDOW + 1))
-        if sampler.kind == "keyframes":
-            return self._from(start, 1)
-        return self._at(sampler, start)
+        if sampler.kind == "count":
+            return self._at(sampler, start)
+        return self._pass(Wish(sampler, start if start > 0 else -math.inf, end))
+
+    def cuts(self, length: float) -> list[float]:
+        """Times in seconds that cut the video into parts of about that length, to decode apart.
+
+        They lie at keyframes where the file lists those. Empty if it is not trusted to be read
+        from the middle.
+        """
+        duration = self.facts.duration
+        if not duration or not self._seekable or not self._timed:
+            return []
+        keys = self._stream.index_entries
+        found = []
+        for i in range(1, math.ceil(duration / length - 0.5)):
+            stamp = int((Fraction(i * length) + self._origin) / self._base)
+            at = keys.search_timestamp(stamp, backward=True)
+            near = self._seconds(keys[at].timestamp) if at >= 0 else 0.0
+            found.append(near if abs(near - i * length) < length / 2 else i * length)
+        return found
 
     # -- opening
 
@@ -197,6 +218,27 @@ class Video:
         self.partial = None
         self._open()
 
+    def _pass(self, wish: Wish) -> Iterator[Frame]:
+        """The frames of `every` and `keyframes`."""
+        frames = (frame for frame in self._wished(wish) if frame.t >= wish.start)
+        if wish.sampler.kind == "keyframes":
+            return frames
+        first = next(frames, None)  # by then, what came before it is known
+        if first is None:
+            return iter(())
+        return samplers.every(chain([first], frames), wish.sampler.interval, wish.before)
+
+    def _wished(self, wish: Wish) -> Iterator[Frame]:
+        self._wish = wish
+        if wish.start > 0 and self._seekable:
+            frames = self._sought(max(0.0, wish.start - 1.0))
+            first = next(frames, None)
+            if wish.before > -math.inf:
+                return chain([] if first is None else [first], frames)
+        if self._keys_only:
+            self._first = None  # it need not be one
+        return self._restarted()
+
     def _from(self, start: float, lead: int) -> Iterator[Frame]:
         """Frames from at least `lead` frames before `start`, or from the beginning."""
         if start > 0 and self._seekable:
@@ -210,13 +252,10 @@ class Video:
                     yield from early
                     yield from frames
                     return
-        elif self._keys_only:
-            self._first = None  # it need not be one
         yield from self._restarted()
 
     def _sought(self, t: float) -> Iterator[Frame]:
         self._first = None
-        self._stream.codec_context.skip_frame = "DEFAULT"
         try:
             self._container.seek(
                 int((Fraction(t) + self._origin) / self._base), stream=self._stream
@@ -227,8 +266,10 @@ class Video:
 
     def _at(self, sampler: Sampler, start: float) -> Iterator[Frame]:
         """The frames of `count`: the times come from the packets, the frames by seeking."""
+        self._wish = None
         times, keys = self._times()
         wanted = samplers.spread(times, sampler.count, sampler.seed) if times else []
+        self._wish = Wish(sampler, times=frozenset(wanted))
         frames: Iterator[Frame] | None = None
         reached = -math.inf
         # One from before the start, too: if it cannot be decoded, a later frame is its.
@@ -282,7 +323,8 @@ class Video:
     def _decoded(self) -> Iterator[Frame]:
         context = self._stream.codec_context
         last: float | None = None
-        for packet in chain(self._needed(), [None]):  # None: give what is still held back
+        for packet, whole in chain(self._needed(), [(None, True)]):  # None: what is held back
+            context.skip_frame = "DEFAULT" if whole else "NONREF"
             try:
                 pictures = context.decode(packet)
             except av.EOFError:
@@ -297,36 +339,18 @@ class Video:
 
     @property
     def _keys_only(self) -> bool:
-        return self._sampler is not None and self._sampler.kind == "keyframes"
+        return self._wish is not None and self._wish.sampler.kind == "keyframes"
 
-    def _needed(self) -> "Iterator[av.Packet[VideoStream]]":
-        """The packets that the sampler needs decoded.
-
-        For `every`, the decoder is told to pass over a picture that comes after another one of its
-        interval, if no other picture is made from it: that one cannot be the first.
-        """
-        kind = self._sampler.kind if self._sampler and self._timed else None
-        firsts: dict[int, float] = {}
-        begun = False  # what comes before the first keyframe may not decode
-        for packet in self._packets():
-            begun = begun or packet.is_keyframe
-            if kind == "every" and begun and packet.pts is not None:
-                spare = self._is_spare(packet, firsts)
-                self._stream.codec_context.skip_frame = "NONREF" if spare else "DEFAULT"
-            if kind != "keyframes" or packet.is_keyframe:
-                yield packet
-
-    def _is_spare(self, packet: "av.Packet[VideoStream]", firsts: dict[int, float]) -> bool:
-        """Whether an earlier picture of the same interval is known; `firsts` holds the last few."""
-        assert self._sampler
-        t = self._seconds(packet.pts or 0)
-        slot = samplers.slot(t, self._sampler.interval)
-        spare = firsts.get(slot, math.inf) < t
-        if not spare and not packet.is_discard:
-            firsts[slot] = t
-            if len(firsts) > _HELD:
-                del firsts[next(iter(firsts))]
-        return spare
+    def _needed(self) -> "Iterator[tuple[av.Packet[VideoStream], bool]]":
+        """The packets that are wanted, and whether all of them or those that others need."""
+        context = self._stream.codec_context
+        resets = begins_anew(context.codec.canonical_name, context.extradata)
+        stream = Stream(
+            self._seconds,
+            self._timed,
+            lambda key: self._seekable and resets(bytes(key)),  # type: ignore[call-overload]
+        )
+        return needed(self._packets(), stream, lambda: self._wish)
 
     def _packets(self) -> "Iterator[av.Packet[VideoStream]]":
         """The packets of the video stream that can be decoded."""
