@@ -118,26 +118,32 @@ class Library:
         glob: Sequence[str] = (),
         exclude: Sequence[str] = (),
         retry: bool = False,
+        dedupe: bool = False,
+        decoder: str = "auto",
         on_progress: "OnProgress | None" = None,
     ) -> "Report":
         """Index videos: files, or folders at any depth. Idempotent and resumable.
 
-        Only what is new or changed is decoded; `retry` tries those again that failed. Creates the
-        library if it is missing, with `model` (default `mini`). Returns what was done with every
-        file; a bad file never stops the run. Raises LibraryError when another run is writing, the
-        library cannot be written, or it was made with another model.
+        Only what is new or changed is decoded; `retry` tries those again that failed. With
+        `dedupe`, frames that look like the one before take its vectors; `decoder` is `auto`, `cpu`
+        or a device that PyAV lists, such as `cuda`. Creates the library if it is missing, with
+        `model` (default `mini`). Returns what was done with every file; a bad file never stops the
+        run. Raises LibraryError when another run is writing, the library cannot be written, or it
+        was made with another model.
         """
         from framefind.indexing import Indexer, Report
         from framefind.indexing.catalog import Catalog
+        from framefind.indexing.decoders import Options
 
         named, files, sampler, views = _choice(paths, glob, exclude, sampler, views)
+        options = Options(sampler, views, dedupe, decoder)
         if not files and not self.exists:
             return Report()
         with lock(self.uri):
             tables, encoder = self._create(model)
             memory = self._index_folder() / "files.json"
             catalog = Catalog(tables.videos(), memory, sampler, views, retry)
-            report = Indexer(tables, encoder, catalog, sampler, views, on_progress).run(files)
+            report = Indexer(tables, encoder, catalog, options, on_progress).run(files)
             report.missing = catalog.missing(
                 [stored(os.path.realpath(os.path.expanduser(os.fspath(path)))) for path in named]
             )

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.stream import Discard
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from framefind.video import samplers
 from framefind.video.containers import (
     best_stream,
     file_size,
+    hardware,
     has_times,
     is_seekable,
     is_still_format,
@@ -67,8 +69,9 @@ class Video:
     """An opened video. A context manager; iterate `frames`, then look at `partial`.
 
     `threads` are the decoder's (0: as many as there are cores). `alive` is called now and then
-    while packets are read. Raises NotAVideoError for a file without video, VideoError for one that
-    cannot be decoded.
+    while packets are read. `decoder` is `auto`, `cpu` or a device of PyAV's such as `cuda`; where
+    that cannot decode this video, the processor does, and `fallback` says why. Raises
+    NotAVideoError for a file without video, VideoError for one that cannot be decoded.
     """
 
     def __init__(
@@ -76,7 +79,10 @@ class Video:
         path: str | os.PathLike[str],
         threads: int = 0,
         alive: Callable[[], None] | None = None,
+        decoder: str = "auto",
     ) -> None:
+        self.fallback: str | None = None
+        self._hardware = hardware(decoder)
         self.path = os.fspath(path)
         self.partial: str | None = None
         self._threads = threads
@@ -137,25 +143,24 @@ class Video:
     def cuts(self, length: float) -> list[float]:
         """Times in seconds that cut the video into parts of about that length, to decode apart.
 
-        They lie at keyframes where the file lists those. Empty if it is not trusted to be read
-        from the middle.
+        They lie at keyframes. Empty where the file lists none, or is not trusted to be read from
+        the middle.
         """
-        duration = self.facts.duration
-        if not duration or not self._seekable or not self._timed:
+        if not self.facts.duration or not self._seekable or not self._timed:
             return []
-        keys = self._stream.index_entries
-        found = []
-        for i in range(1, math.ceil(duration / length - 0.5)):
+        keys, found = self._stream.index_entries, [0.0]
+        for i in range(1, math.ceil(self.facts.duration / length - 0.5)):
             stamp = int((Fraction(i * length) + self._origin) / self._base)
             at = keys.search_timestamp(stamp, backward=True)
-            near = self._seconds(keys[at].timestamp) if at >= 0 else 0.0
-            found.append(near if abs(near - i * length) < length / 2 else i * length)
-        return found
+            key = self._seconds(keys[at].timestamp) if at >= 0 else 0.0
+            if key > found[-1] + length / 2:
+                found.append(key)
+        return found[1:]
 
     # -- opening
 
     def _open(self) -> None:
-        self._container = open_container(self.path, self._bytes)
+        self._container = self._opened()
         try:
             self._stream = best_stream(self.path, self._container)
             context = self._stream.codec_context
@@ -178,6 +183,15 @@ class Video:
         except BaseException:
             self._container.close()
             raise
+
+    def _opened(self) -> InputContainer:
+        """The container, to be decoded by the hardware if there is some that can."""
+        if self._hardware:
+            try:
+                return open_container(self.path, self._bytes, self._hardware)
+            except Exception as error:  # PyAV raises this and that
+                self.fallback, self._hardware = reason(error), None
+        return open_container(self.path, self._bytes)
 
     def _is_still(self) -> bool:
         if not is_still_format(self._container):

@@ -24,8 +24,6 @@ class Packet(Protocol):
     @property
     def pts(self) -> int | None: ...  # noqa: D102
     @property
-    def dts(self) -> int | None: ...  # noqa: D102
-    @property
     def is_keyframe(self) -> bool: ...  # noqa: D102
     @property
     def is_discard(self) -> bool: ...  # noqa: D102
@@ -96,6 +94,7 @@ def needed(
     """
     early: list[float] = []  # what has gone before there was a wish
     tail: list[tuple[PacketT, bool]] = []
+    past = math.inf  # the first keyframe that lies behind the end
     begun = False  # what comes before the first keyframe may not decode
     for packet, after in pairwise(chain(packets, [None])):
         assert packet is not None
@@ -108,8 +107,10 @@ def needed(
             continue
         while early:
             wanted.is_spare(early.pop(0))
-        if packet.dts is not None and stream.seconds(packet.dts) >= wanted.end:
-            return  # no frame is shown before it is decoded
+        if t is not None and t > past:
+            return  # what is shown before a keyframe follows it at once, or came before
+        if packet.is_keyframe and t is not None and t >= wanted.end:
+            past = t
         spare = t is not None and begun and (packet.is_discard or wanted.is_spare(t))
         if wanted.sampler.kind == "keyframes":
             if packet.is_keyframe and not spare:
