@@ -316,9 +316,9 @@ class Indexer:
 
     def _account(self, decoders: Mapping[str, float], own: float) -> None:
         """Where the time of all cores went; `own` is this process's processor time."""
-        known = Counter(decoders) + Counter(self._spent)
+        known = defaultdict(float, {**decoders, **self._spent})
         known["rest"] = max(0.0, own - sum(self._spent.values()))
-        idle = self._report.seconds * cores() - known.total()
+        idle = self._report.seconds * cores() - sum(known.values())
         stages = ("probe", "decode", "scale", "send", "embed", "write", "rest")
         self._report.profile = {stage: known[stage] for stage in stages} | {"wait": max(0.0, idle)}
 

@@ -46,6 +46,8 @@ MAX_PIXELS = 2**26
 
 _MIB = 2**20
 _DISORDER = 1.0  # seconds by which a decoder may be late with a frame
+_LEADS = 1.0, 10.0  # seconds before a start from which on reading begins; files list keyframes by
+# when they are decoded
 _HELD = 8  # frames to look ahead for the order of times
 _PATIENCE = 8  # failures to read in a row before the rest is given up
 
@@ -244,10 +246,10 @@ class Video:
 
     def _wished(self, wish: Wish) -> Iterator[Frame]:
         self._wish = wish
-        if wish.start > 0 and self._seekable:
-            frames = self._sought(max(0.0, wish.start - 1.0))
+        for lead in _LEADS if wish.start > 0 and self._seekable else ():
+            frames = self._sought(max(0.0, wish.start - lead))
             first = next(frames, None)
-            if wish.before > -math.inf:
+            if wish.led:
                 return chain([] if first is None else [first], frames)
         if self._keys_only:
             self._first = None  # it need not be one

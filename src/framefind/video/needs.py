@@ -37,7 +37,7 @@ class Wish:
     """What a pass is for: the frames of a sampler from `start` until before `end`, in seconds.
 
     `times` are those of `count`. `before` becomes the time of the last frame before `start`, from
-    its packet.
+    its packet, and `led` tells whether a keyframe came before `start`.
     """
 
     sampler: Sampler
@@ -45,6 +45,7 @@ class Wish:
     end: float = math.inf
     times: frozenset[float] = frozenset()
     before: float = -math.inf
+    led: bool = False
     _firsts: dict[int, float] = field(default_factory=dict)
 
     def is_spare(self, t: float) -> bool:
@@ -109,8 +110,9 @@ def needed(
             wanted.is_spare(early.pop(0))
         if t is not None and t > past:
             return  # what is shown before a keyframe follows it at once, or came before
-        if packet.is_keyframe and t is not None and t >= wanted.end:
-            past = t
+        if packet.is_keyframe and t is not None:
+            wanted.led = wanted.led or t < wanted.start
+            past = t if t >= wanted.end else past
         spare = t is not None and begun and (packet.is_discard or wanted.is_spare(t))
         if wanted.sampler.kind == "keyframes":
             if packet.is_keyframe and not spare:
