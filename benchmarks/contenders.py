@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def decode_needed(film: str, sampler: str) -> Facts:
     with Video(film, threads=1) as video:
         cuts = [0.0, *video.cuts(LENGTH), float("inf")]
     with ThreadPoolExecutor(cores()) as pool:
-        frames = sum(pool.map(part, zip(cuts, cuts[1:], strict=False)))
+        frames = sum(pool.map(part, pairwise(cuts)))
     return {"seconds": time.perf_counter() - began, "frames": frames}
 
 

@@ -54,8 +54,11 @@ def _repeat(loop: Path, path: Path, seconds: int) -> None:
         stamps = [(packet.pts, packet.dts) for packet in packets]
         stream = target.add_stream_from_template(video)
         length = round(LOOP / (video.time_base or Fraction(1)))
-        for again in range(seconds // LOOP):
+        last = seconds * length // LOOP
+        for again in range(-(-seconds // LOOP)):
             for packet, (pts, dts) in zip(packets, stamps, strict=True):
+                if dts + again * length >= last:
+                    break
                 packet.stream = stream
                 packet.time_base = video.time_base
                 packet.pts, packet.dts = pts + again * length, dts + again * length

@@ -240,11 +240,10 @@ def _table(jobs: Sequence[Job], likeness: dict[str, list[float]]) -> list[str]:
             if job.what == "framefind" and f"{group}: {job.name}" in likeness:
                 plain, centred = likeness[f"{group}: {job.name}"]
                 notes.append(f"cosine ≥ {plain}, less the mean {centred}")
-            lines.append(
-                f"| {group} | {job.name} | {job.median('seconds'):.2f} ({min(all_seconds):.2f} to "
-                f"{max(all_seconds):.2f}) | {job.median('cpu'):.1f} | {job.median('memory_mb'):.0f} | "
-                f"{'; '.join(notes)} |"
-            )
+            spread = f"{min(all_seconds):.2f} to {max(all_seconds):.2f}"
+            cells = [group, job.name, f"{job.median('seconds'):.2f} ({spread})"]
+            cells += [f"{job.median('cpu'):.1f}", f"{job.median('memory_mb'):.0f}"]
+            lines.append("| " + " | ".join([*cells, "; ".join(notes)]) + " |")
     return lines
 
 

@@ -102,7 +102,7 @@ def look(seed: int = 0) -> np.ndarray:
 
 
 def test_likeness_is_with_the_last_frame_that_was_new() -> None:
-    likeness, picture = Likeness(), look() // 2
+    likeness, picture = Likeness(6.0), look() // 2
     assert not likeness.is_again(picture)
     assert likeness.is_again(picture)
     assert likeness.is_again(picture + 5)
@@ -116,6 +116,6 @@ def test_a_small_thing_that_moves_is_a_change() -> None:
     picture = np.full((1, 64, 64, 3), 100, np.uint8)
     moved = picture.copy()
     moved[0, 30:34, 30:34] = 255
-    likeness = Likeness()
+    likeness = Likeness(6.0)
     assert not likeness.is_again(picture)
     assert not likeness.is_again(moved)

@@ -21,7 +21,7 @@ from framefind.search import EVERY, Filters, Search, matches, one
 from framefind.tables import Tables, Upkeep, Video, holds_others, latest_versions
 from framefind.tables.store import is_local, lock
 from framefind.vectors import VectorIndex, refresh
-from framefind.views import Box
+from framefind.views import ALIKE, Box
 
 if TYPE_CHECKING:
     from framefind.evaluate import Quality
@@ -118,25 +118,27 @@ class Library:
         glob: Sequence[str] = (),
         exclude: Sequence[str] = (),
         retry: bool = False,
-        dedupe: bool = False,
+        dedupe: bool | float = False,
         decoder: str = "auto",
         on_progress: "OnProgress | None" = None,
     ) -> "Report":
         """Index videos: files, or folders at any depth. Idempotent and resumable.
 
         Only what is new or changed is decoded; `retry` tries those again that failed. With
-        `dedupe`, frames that look like the one before take its vectors; `decoder` is `auto`, `cpu`
-        or a device that PyAV lists, such as `cuda`. Creates the library if it is missing, with
-        `model` (default `mini`). Returns what was done with every file; a bad file never stops the
-        run. Raises LibraryError when another run is writing, the library cannot be written, or it
-        was made with another model.
+        `dedupe`, frames that look like the one before take its vectors (True, or a bound on how
+        much a block of 255 levels may change on average); `decoder` is `auto`, `cpu` or a device
+        that PyAV lists, such as `cuda`. Creates the library if it is missing, with `model` (default
+        `mini`). Returns what was done with every file; a bad file never stops the run. Raises
+        LibraryError when another run is writing, the library cannot be written, or it was made
+        with another model.
         """
         from framefind.indexing import Indexer, Report
         from framefind.indexing.catalog import Catalog
         from framefind.indexing.decoders import Options
 
         named, files, sampler, views = _choice(paths, glob, exclude, sampler, views)
-        options = Options(sampler, views, dedupe, decoder)
+        bound = ALIKE if dedupe is True else float(dedupe)
+        options = Options(sampler, views, bound, decoder)
         if not files and not self.exists:
             return Report()
         with lock(self.uri):

@@ -55,13 +55,13 @@ Item = Begun | Decoded | Ended | BaseException
 class Options:
     """What is wanted of every video: `sampler` and `views` by canonical name.
 
-    With `dedupe`, frames that look like the one before take its vectors; `decoder` is `auto`,
-    `cpu` or a device of PyAV's.
+    Frames that look like the one before, by the bound `dedupe` (0: none), take its vectors;
+    `decoder` is `auto`, `cpu` or a device of PyAV's.
     """
 
     sampler: str
     views: str
-    dedupe: bool = False
+    dedupe: float = 0.0
     decoder: str = "auto"
 
     def __post_init__(self) -> None:

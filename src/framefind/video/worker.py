@@ -56,14 +56,14 @@ class Worker:
     """One child process that decodes one file at a time.
 
     It is started when it is first needed, and again after it died. `stall` is the number of
-    seconds without any progress after which the child is killed, `decoder` as for Video. With
-    `dedupe`, frames that look like the one before come without pixels. Not for use by several
-    threads at once.
+    seconds without any progress after which the child is killed, `decoder` as for Video. Frames
+    that look like the one before, by the bound `dedupe`, come without pixels. Not for use by
+    several threads at once.
 
     `spent` sums the seconds of processor time of `probe`, `decode`, `scale` and `send`.
     """
 
-    def __init__(self, stall: float = STALL, decoder: str = "auto", dedupe: bool = False) -> None:
+    def __init__(self, stall: float = STALL, decoder: str = "auto", dedupe: float = 0.0) -> None:
         self.path = ""
         self.partial: str | None = None
         self.fallback: str | None = None
@@ -297,18 +297,18 @@ class _Server:
         start: float,
         end: float,
         threads: int,
-        dedupe: bool,
+        dedupe: float,
     ) -> None:
         assert self._video
         if threads != self._threads:  # likely to be the same for the next file
             self._threads = threads
             self._open_again()
         cut = Views.parse(views)
-        likeness = Likeness()
+        likeness = Likeness(dedupe)
         for frame in self._video.frames(Sampler.parse(sampler), start, end):
             self._lap("decode")
             pixels = cut.cut(frame.scale, frame.width, frame.height, size)
-            again = dedupe and likeness.is_again(pixels)
+            again = dedupe > 0 and likeness.is_again(pixels)
             thumbnail = b"" if again else frame.thumbnail()
             shown = pixels[:0] if again else pixels
             header = {
