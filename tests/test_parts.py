@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from conftest import assert_same, content, write_clip
 from framefind.indexing import decoders
 from framefind.indexing.decoders import cores
 from framefind.indexing.parts import Parts, part_length
+from framefind.models.onnx import OnnxModel
 from framefind.paths import File
 from framefind.video.samplers import Sampler
 from framefind.video.worker import Worker
@@ -121,6 +123,23 @@ def test_a_library_is_the_same_with_parts_and_without(film, tmp_path, monkeypatc
     assert len(decoded) > 4
     assert report.indexed == [str(film)]
     assert_same(content(whole), content(cut))
+
+
+def test_frames_that_look_alike_are_embedded_once(tmp_path, calls):
+    film = write_clip(tmp_path / "still.mp4", [1, 1, 1, 2, 2])
+    embedded = calls(OnnxModel, "embed_images")
+    plain, deduped = framefind.open(tmp_path / "plain"), framefind.open(tmp_path / "deduped")
+    plain.index(film)
+    before = sum(len(pixels) for _, pixels in embedded)
+    report = deduped.index(film, dedupe=True)
+    assert report.frames == 10
+    assert sum(len(pixels) for _, pixels in embedded) - before < before / 2
+    one, other = content(plain)[str(film)][1], content(deduped)[str(film)][1]
+    assert [frame[0] for frame in one] == [frame[0] for frame in other] == list(range(10))
+    for (_, _, expected), (_, _, found) in zip(one, other, strict=True):
+        np.testing.assert_allclose(found, expected, atol=0.05)
+    assert deduped.index(film).unchanged == plain.index(film, dedupe=True).unchanged == 1
+    assert [moment.start for moment in deduped.search("a", limit=9)]
 
 
 def test_the_profile_adds_up(clips, tmp_path):
