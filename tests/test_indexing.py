@@ -279,7 +279,7 @@ class TestFailures:
             def frames(self, *args: object, **kwargs: object) -> Iterator[SampledFrame]:  # type: ignore[override]
                 for frame in super().frames(*args, **kwargs):  # type: ignore[arg-type]
                     yield frame
-                    if self._path.endswith("d.mp4"):
+                    if self.path.endswith("d.mp4"):
                         assert self._child
                         self._child._process.kill()
                         self._child._process.wait()
@@ -297,7 +297,7 @@ class TestFailures:
         class Giving(Worker):
             def frames(self, *args: object, **kwargs: object) -> Iterator[SampledFrame]:  # type: ignore[override]
                 for at, frame in enumerate(super().frames(*args, **kwargs)):  # type: ignore[arg-type]
-                    if at == 3 and self._path.endswith("d.mp4"):
+                    if at == 3 and self.path.endswith("d.mp4"):
                         raise framefind.VideoError("it ends here")
                     yield frame
 

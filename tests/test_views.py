@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from framefind.views import WHOLE, Views
+from framefind.views import WHOLE, Likeness, Views
 
 sides = st.integers(1, 5000)
 
@@ -95,3 +95,27 @@ class TestCut:
         asked.clear()
         Views.parse("360/180").cut(scale, 1280, 720, 100)
         assert asked == [(356, 200)]
+
+
+def look(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (2, 64, 64, 3), np.uint8)
+
+
+def test_likeness_is_with_the_last_frame_that_was_new() -> None:
+    likeness, picture = Likeness(6.0), look() // 2
+    assert not likeness.is_again(picture)
+    assert likeness.is_again(picture)
+    assert likeness.is_again(picture + 5)
+    assert not likeness.is_again(picture + 10)  # small changes add up
+    assert likeness.is_again(picture + 10)
+    assert not likeness.is_again(look(1))
+    assert not likeness.is_again(look(1)[:1])
+
+
+def test_a_small_thing_that_moves_is_a_change() -> None:
+    picture = np.full((1, 64, 64, 3), 100, np.uint8)
+    moved = picture.copy()
+    moved[0, 30:34, 30:34] = 255
+    likeness = Likeness(6.0)
+    assert not likeness.is_again(picture)
+    assert not likeness.is_again(moved)

@@ -24,6 +24,7 @@ from framefind.search import matches, one
 from framefind.tables import Tables, Upkeep, Video, holds_others, latest_versions
 from framefind.tables.store import is_local, lock, restore, set_aside
 from framefind.vectors import VectorIndex, refresh
+from framefind.views import ALIKE
 
 if TYPE_CHECKING:
     from framefind.evaluate import Quality
@@ -126,27 +127,35 @@ class Library:
         exclude: Sequence[str] = (),
         roots: Sequence[str] = (),
         retry: bool = False,
+        dedupe: bool | float = False,
+        decoder: str = "auto",
         on_progress: "OnProgress | None" = None,
     ) -> "Report":
         """Index videos: files, or folders at any depth. Idempotent and resumable.
 
         Only what is new or changed is decoded; `retry` tries those again that failed. Creates the
-        library if it is missing, with `model` (default `mini`). With `roots`, real paths, no file
-        is read that lies below none of them once links are resolved. Returns what was done with
-        every file; a bad file never stops the run. Raises LibraryError when another run is writing,
-        the library cannot be written, or it was made with another model.
+        library if it is missing, with `model` (default `mini`). With `dedupe`, frames that look
+        like the one before take its vectors (True, or a bound on how much a block of 255 levels may
+        change on average); `decoder` is `auto`, `cpu` or a device that PyAV lists, such as `cuda`.
+        With `roots`, real paths, no file is read that lies below none of them once links are
+        resolved. Returns what was done with every file; a bad file never stops the run. Raises
+        LibraryError when another run is writing, the library cannot be written, or it was made
+        with another model.
         """
         from framefind.indexing import Indexer, Report
         from framefind.indexing.catalog import Catalog
+        from framefind.indexing.decoders import Options
 
         named, files, sampler, views = _choice(paths, glob, exclude, sampler, views, roots)
+        bound = ALIKE if dedupe is True else float(dedupe)
+        options = Options(sampler, views, bound, decoder)
         if not files and not self.exists:
             return Report()
         with lock(self.uri):
             tables, encoder = self._create(model)
             memory = self._index_folder() / "files.json"
             catalog = Catalog(tables.videos(), memory, sampler, views, retry)
-            report = Indexer(tables, encoder, catalog, sampler, views, on_progress).run(files)
+            report = Indexer(tables, encoder, catalog, options, on_progress).run(files)
             report.missing = catalog.missing(
                 [stored(os.path.realpath(os.path.expanduser(os.fspath(path)))) for path in named]
             )

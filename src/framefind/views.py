@@ -20,6 +20,11 @@ Scale = Callable[[int, int], NDArray[np.uint8]]
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
+ALIKE = 6.0
+"""How much a block of a view may change, on average and of 255, for frames to look alike."""
+
+_BLOCKS = 8  # in a row and in a column of a view
+
 
 @dataclass(frozen=True)
 class Views:
@@ -90,3 +95,34 @@ class Views:
 
 def _pixels(offsets: list[float], factor: float, last: int) -> list[int]:
     return [min(round(offset * factor), last) for offset in offsets]
+
+
+class Likeness:
+    """Tells frames that look like the last one that did not, from their views.
+
+    They are compared block by block, so that a small thing that moves counts as much as a large
+    one, and with a frame that was itself embedded, so that slow change adds up.
+    """
+
+    def __init__(self, bound: float) -> None:
+        """`bound` is the mean change of a block, of 255, up to which a frame is like another."""
+        self._bound = bound
+        self._known: NDArray[np.uint8] | None = None
+
+    def is_again(self, pixels: NDArray[np.uint8]) -> bool:
+        """Whether views, uint8 (n, size, size, 3), look like those of the last new frame."""
+        known = self._known
+        if known is None or known.shape != pixels.shape or _change(pixels, known) > self._bound:
+            self._known = pixels
+            return False
+        return True
+
+
+def _change(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """The mean absolute difference of two frames' views in the block where it is greatest."""
+    difference = np.abs(one.astype(np.int16) - other).mean(axis=3)
+    size = difference.shape[1]
+    starts = np.arange(0, size, max(1, math.ceil(size / _BLOCKS)))
+    sums = np.add.reduceat(np.add.reduceat(difference, starts, axis=1), starts, axis=2)
+    sides = np.diff(np.append(starts, size))
+    return float((sums / np.outer(sides, sides)).max())

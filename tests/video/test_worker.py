@@ -66,6 +66,36 @@ def test_start_and_threads(worker: Worker, film: str) -> None:
         assert times == [15.0, 20.0, 25.0]
 
 
+def test_frames_that_look_like_the_one_before_come_without_pixels(tmp_path: Path) -> None:
+    path = media.film(tmp_path / "film.mp4", seconds=6, colours=[media.RED, media.BLUE])
+    worker = Worker(dedupe=6.0)
+    try:
+        worker.open(str(path))
+        one, two = [list(worker.frames("every=1", "tiles", 32, *how)) for how in ((), (1.5,))]
+    finally:
+        worker.close()
+    assert [frame.t for frame in one] == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    assert [len(frame.pixels) for frame in one] == [3, 0, 0, 3, 0, 0]
+    assert [len(frame.boxes) for frame in one] == [3] * 6
+    assert one[1].thumbnail == one[0].thumbnail != one[3].thumbnail
+    assert [len(frame.pixels) for frame in two] == [3, 3, 0, 0]  # a pass begins with a new one
+
+
+def test_where_the_time_went(worker: Worker, film: str) -> None:
+    worker.open(film)
+    list(worker.frames("every=1", "tiles", 32))
+    assert worker.spent.keys() == {"probe", "decode", "scale", "send"}
+    assert worker.spent["decode"] > 0
+    assert worker.spent["scale"] > 0
+
+
+def test_a_part(worker: Worker, film: str) -> None:
+    worker.open(film)
+    assert worker.cuts(10.0)
+    assert [one.t for one in worker.frames("every=5", "whole", 16, 6.0, 1, 21.0)] == [10, 15, 20]
+    assert list(worker.frames("every=5", "whole", 16, 6.0, 1, 7.0)) == []
+
+
 def test_one_process_serves_many_files(worker: Worker, tmp_path: Path) -> None:
     seen = set()
     for i in range(3):

@@ -112,8 +112,18 @@ def index(
     reembed: Annotated[
         bool, typer.Option("--reembed", help="Move the whole library over to --model.")
     ] = False,
+    dedupe: Annotated[
+        bool,
+        typer.Option("--dedupe", help="A frame that looks like the one before takes its vectors."),
+    ] = False,
+    decoder: Annotated[
+        str, typer.Option(help="auto, cpu, or a device for decoding such as cuda.")
+    ] = "auto",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Say where the time of all cores went.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -142,13 +152,16 @@ def index(
             if reembed:
                 report = opened.reembed(model or "mini", on_progress=tell)
             else:
-                report = opened.index(paths or (), model=model, on_progress=tell, **choice)
+                how: dict[str, Any] = {"dedupe": dedupe, "decoder": decoder, "on_progress": tell}
+                report = opened.index(paths or (), model=model, **choice, **how)
     except ValueError as error:
         show.usage(str(error))
     except KeyboardInterrupt:
         show.say("stopped; what was done is kept, run it again to go on")
         raise typer.Exit(130) from None
     show.print_report(report, as_json)
+    if profile:
+        show.print_profile(report)
     if new and report.frames and (model or "mini").startswith("mini"):
         show.say(_MINI)
     if report.failed:

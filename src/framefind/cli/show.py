@@ -156,6 +156,8 @@ def print_report(report: "Report", as_json: bool) -> None:
         say(f"partial: {path}: {reason}")
     for path in report.missing:
         say(f"missing: {path} (`framefind prune` forgets it)")
+    if report.fallback:
+        say(f"decoded by the processor: {report.fallback}")
     counts = {
         "indexed": len(report.indexed),
         "unchanged": report.unchanged,
@@ -179,6 +181,13 @@ def print_report(report: "Report", as_json: bool) -> None:
         took = f"{report.frames} frames in {report.seconds:.1f} s"
         say(f"{took}: {rate:.0f} a second, {speed:.0f} × real time")
     return None
+
+
+def print_profile(report: "Report") -> None:
+    """Where the time of all cores went, as seconds and shares."""
+    whole = sum(report.profile.values()) or 1.0
+    for stage, seconds in report.profile.items():
+        say(f"{stage:<7}{seconds:>9.2f} s{seconds / whole:>7.1%}")
 
 
 @contextmanager

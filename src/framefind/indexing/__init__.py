@@ -10,16 +10,18 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framefind.indexing.catalog import Catalog
-from framefind.indexing.decoders import Begun, Decoded, Decoders, Ended
+from framefind.indexing.decoders import Begun, Decoded, Decoders, Ended, Options, cores
 from framefind.models import Model
 from framefind.paths import File, stored
 from framefind.tables import FrameRow, Tables, Video, new_segment
@@ -46,13 +48,21 @@ class Report:
     frames: int = 0
     video_seconds: float = 0.0
     seconds: float = 0.0
+    profile: dict[str, float] = field(default_factory=dict)
+    """Seconds of processor time by stage; `wait` is what all cores together did nothing."""
+    fallback: str | None = None  # why the processor decodes what another decoder should have
 
     def joined(self, other: "Report") -> "Report":
         """Both reports as one."""
-        together = {}
+        together: dict[str, Any] = {}
         for name, value in vars(self).items():
             more = getattr(other, name)
-            together[name] = value | more if isinstance(value, dict) else value + more
+            if name == "profile":
+                together[name] = dict(Counter(value) + Counter(more))
+            elif name == "fallback":
+                together[name] = value or more
+            else:
+                together[name] = value | more if isinstance(value, dict) else value + more
         return Report(**together)
 
 
@@ -90,6 +100,7 @@ class _Open:
     last: float
     segment: str = field(default_factory=new_segment)
     fresh: bool = True  # whether nothing is written to the segment yet
+    vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     def end_segment(self) -> None:
         if not self.fresh:
@@ -116,15 +127,14 @@ class Indexer:
         tables: Tables,
         model: Model,
         catalog: Catalog,
-        sampler: str,
-        views: str,
+        options: Options,
         on_progress: OnProgress | None = None,
     ) -> None:
-        """`sampler` and `views` are canonical names, as the table stores them."""
         self._tables, self._model, self._catalog = tables, model, catalog
-        self._sampler, self._views = sampler, views
+        self._options = options
         self._on_progress = on_progress
         self._report = Report()
+        self._spent: defaultdict[str, float] = defaultdict(float)
         self._open: dict[str, _Open] = {}
         self._batch: list[Decoded | Ended] = []
         self._batch_views = 0
@@ -135,9 +145,10 @@ class Indexer:
 
     def run(self, files: Sequence[File]) -> Report:
         """Index the files. Ctrl-C commits what is embedded, then raises KeyboardInterrupt."""
+        began = time.process_time()
         todo = [file for file in files if self._look(file)]
         self._total, self._total_bytes = len(todo), sum(file.size + 1 for file in todo)
-        decoders = Decoders(todo, self._catalog, self._sampler, self._views, self._model.size)
+        decoders = Decoders(todo, self._catalog, self._options, self._model.size)
         try:
             with _interruptible() as interrupted:
                 while self._done < self._total and not interrupted.is_set():
@@ -152,6 +163,8 @@ class Indexer:
             self._writer.abort()
             self._catalog.save()
         self._report.seconds = time.monotonic() - self._started
+        self._report.fallback = decoders.fallback
+        self._account(decoders.spent, time.process_time() - began)
         return self._report
 
     def _look(self, file: File) -> bool:
@@ -188,7 +201,7 @@ class Indexer:
         row, goes_on = begun.row, begun.start > -math.inf
         self._open[row.video_id] = _Open(
             file=begun.file,
-            row=replace(row, sampler=self._sampler, views=self._views),
+            row=replace(row, sampler=self._options.sampler, views=self._options.views),
             segments=list(row.segments) if goes_on else [],
             segment_start=max(0.0, begun.start),
             progressive=goes_on or not row.segments,
@@ -199,13 +212,17 @@ class Indexer:
     def _embed(self, decoders: Decoders) -> None:
         """Embed the batch, and write its frames and endings in their order."""
         frames = [item.frame for item in self._batch if isinstance(item, Decoded)]
-        if frames:
-            vectors = self._model.embed_images(np.concatenate([frame.pixels for frame in frames]))
+        if self._batch_views:
+            with self._timed("embed"):
+                pixels = np.concatenate([frame.pixels for frame in frames])
+                vectors = self._model.embed_images(pixels)
         at = 0
         for item in self._batch:
             if isinstance(item, Decoded):
-                views = len(item.frame.pixels)
-                self._write(item, vectors[at : at + views])
+                video, views = self._open[item.video_id], len(item.frame.pixels)
+                if views:
+                    video.vectors = vectors[at : at + views].copy()  # not the whole batch
+                self._write(item, video.vectors)
                 at += views
             else:
                 self._end(decoders, item)
@@ -217,9 +234,12 @@ class Indexer:
         if frame.t - video.segment_start >= _SEGMENT_SECONDS:
             video.end_segment()
             video.segment_start = frame.t
-        self._writer.add(
-            FrameRow(item.video_id, video.segment, frame.t, frame.thumbnail, frame.boxes, vectors)
-        )
+        with self._timed("write"):
+            self._writer.add(
+                FrameRow(
+                    item.video_id, video.segment, frame.t, frame.thumbnail, frame.boxes, vectors
+                )
+            )
         self._report.video_seconds += frame.t - max(0.0, video.last)
         video.last, video.fresh = frame.t, False
         video.frames += 1
@@ -268,6 +288,10 @@ class Indexer:
         self._catalog.put(replace(row, copies=self._catalog.row(row.video_id).copies))
 
     def _commit(self, decoders: Decoders, removed: Sequence[str] = ()) -> None:
+        with self._timed("write"):
+            self._publish_all(decoders, removed)
+
+    def _publish_all(self, decoders: Decoders, removed: Sequence[str]) -> None:
         """Append what is written and publish the rows that go with it."""
         files = self._writer.close()
         for video in self._open.values():
@@ -283,6 +307,20 @@ class Indexer:
         self._writer = self._tables.writer()
         self._uncommitted = 0
         self._committed_at = time.monotonic()
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        began = time.process_time()
+        yield
+        self._spent[stage] += time.process_time() - began
+
+    def _account(self, decoders: Mapping[str, float], own: float) -> None:
+        """Where the time of all cores went; `own` is this process's processor time."""
+        known = defaultdict(float, {**decoders, **self._spent})
+        known["rest"] = max(0.0, own - sum(self._spent.values()))
+        idle = self._report.seconds * cores() - sum(known.values())
+        stages = ("probe", "decode", "scale", "send", "embed", "write", "rest")
+        self._report.profile = {stage: known[stage] for stage in stages} | {"wait": max(0.0, idle)}
 
     def _tell(self, path: str = "", trouble: str | None = None) -> None:
         """Report progress, at most ten times a second unless there is trouble."""

@@ -3,16 +3,19 @@
 import os
 import queue
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from framefind.errors import NotAVideoError, VideoError
 from framefind.indexing.catalog import Catalog
+from framefind.indexing.parts import Parts, part_length
 from framefind.paths import File
 from framefind.tables import Video
-from framefind.video import video_id
+from framefind.video import Facts, video_id
+from framefind.video.containers import hardware
+from framefind.video.samplers import Sampler
 from framefind.video.worker import SampledFrame, Worker
 
 _QUEUE = 128  # frames between decoding and embedding
@@ -48,51 +51,93 @@ class Ended:
 Item = Begun | Decoded | Ended | BaseException
 
 
+@dataclass(frozen=True)
+class Options:
+    """What is wanted of every video: `sampler` and `views` by canonical name.
+
+    Frames that look like the one before, by the bound `dedupe` (0: none), take its vectors;
+    `decoder` is `auto`, `cpu` or a device of PyAV's.
+    """
+
+    sampler: str
+    views: str
+    dedupe: float = 0.0
+    decoder: str = "auto"
+
+    def __post_init__(self) -> None:
+        hardware(self.decoder)  # raises ValueError for an unknown one
+
+
 class Decoders:
-    """Threads, one per decoder process, that put frames and endings into one bounded queue."""
+    """Threads, one per decoder process, that put frames and endings into one bounded queue.
+
+    Each takes a file; one that finds no file left helps with the parts of a long video.
+    """
 
     def __init__(
-        self, files: Sequence[File], catalog: Catalog, sampler: str, views: str, size: int
+        self, files: Sequence[File], catalog: Catalog, options: Options, size: int
     ) -> None:
         """Start decoding `files`; views are cut to `size` pixels."""
         self.items: queue.Queue[Item] = queue.Queue(_QUEUE)
         self.lock = threading.Lock()  # guards the catalog
+        self.spent: Counter[str] = Counter()
+        """Seconds of processor time by stage, of videos that are done with."""
+        self.fallback: str | None = None
+        """Why the processor decodes what another decoder should have."""
         self._files = deque(files)
-        self._catalog, self._sampler, self._views, self._size = catalog, sampler, views, size
+        self._catalog, self._options, self._size = catalog, options, size
+        self._length = part_length(Sampler.parse(options.sampler))
+        self._change = threading.Condition()  # guards what follows
         self._busy = 0
+        self._open: deque[Parts[Item]] = deque()
         self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._run, daemon=True) for _ in range(min(cores(), len(files)))
-        ]
+        many = min(cores(), len(files)) if self._length is None else cores() if files else 0
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(many)]
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
         """Stop as soon as possible; what is still in the queue is dropped."""
         self._stop.set()
+        with self._change:
+            for parts in self._open:
+                parts.close()
+            self._change.notify_all()
         for thread in self._threads:
             thread.join()
 
     def _run(self) -> None:
-        worker = Worker()
+        worker = Worker(decoder=self._options.decoder, dedupe=self._options.dedupe)
         try:
-            while (job := self._next()) and not self._stop.is_set():
-                self._put(self._decode(worker, *job))
-                with self.lock:
+            while job := self._next():
+                if isinstance(job, File):
+                    self._decode(worker, job)
+                else:
+                    self._help(worker, job)
+                with self._change:
                     self._busy -= 1
+                    self.spent.update(worker.spent)
+                    self.fallback = self.fallback or worker.fallback
+                    worker.spent.clear()
+                    self._change.notify_all()
         except BaseException as error:  # a bug here must end the run, not hang it
             self._put(error)
         finally:
             worker.close()
 
-    def _next(self) -> tuple[File, int] | None:
-        """The next file, and how many threads may decode it while others are decoded too."""
-        with self.lock:
-            if not self._files:
-                return None
-            self._busy += 1
-            file = self._files.popleft()
-            return file, max(1, cores() // min(cores(), self._busy + len(self._files)))
+    def _next(self) -> "File | Parts[Item] | None":
+        """The next file, else a video of which parts are left; None once there will be none."""
+        with self._change:
+            while not self._stop.is_set():
+                while self._open and self._open[0].taken:
+                    self._open.popleft()
+                if self._files or self._open:
+                    self._busy += 1
+                    return self._files.popleft() if self._files else self._open[0]
+                if not self._busy:
+                    break
+                self._change.wait()
+        return None
 
     def _put(self, item: Item) -> None:
         while not self._stop.is_set():
@@ -102,37 +147,72 @@ class Decoders:
                 continue
             return
 
-    def _decode(self, worker: Worker, file: File, threads: int) -> Ended:
+    def _decode(self, worker: Worker, file: File) -> None:
+        """Open a file, and decode what there is to decode of it."""
         try:
             facts, key = worker.open(file.path)
         except NotAVideoError as error:
             if file.named:
-                return Ended(file, "failed", trouble=f"not a video ({reason(file, error)})")
+                trouble = f"not a video ({reason(file, error)})"
+                return self._put(Ended(file, "failed", trouble=trouble))
             with self.lock:
                 self._catalog.pass_over(file)
-            return Ended(file, "passed over")
+            return self._put(Ended(file, "passed over"))
         except VideoError as error:
-            return self._failed(file, error)
+            with self.lock:
+                self._catalog.fail(file, video_id(file.path), reason(file, error))
+            return self._put(Ended(file, "failed", trouble=reason(file, error)))
         with self.lock:
             claim = self._catalog.claim(file, key)
         if claim.what != "decode":
-            return Ended(file, claim.what, key)
+            return self._put(Ended(file, claim.what, key))
         self._put(Begun(replace(claim.row, **asdict(facts)), file, claim.start))
-        try:
-            for frame in worker.frames(
-                self._sampler, self._views, self._size, claim.start, threads
-            ):
-                self._put(Decoded(key, frame))
-                if self._stop.is_set():
-                    break
-        except VideoError as error:
-            return Ended(file, "failed", key, reason(file, error))
-        return Ended(file, "decoded", key, worker.partial)
 
-    def _failed(self, file: File, error: VideoError) -> Ended:
-        with self.lock:
-            self._catalog.fail(file, video_id(file.path), reason(file, error))
-        return Ended(file, "failed", trouble=reason(file, error))
+        def finish(trouble: str | None, failed: bool) -> None:
+            self._put(Ended(file, "failed" if failed else "decoded", key, trouble))
+
+        parts = Parts(file, key, claim.start, self._cuts(worker, facts), self._put, finish)
+        with self._change:
+            self._open.append(parts)
+            self._change.notify_all()
+        return self._help(worker, parts)
+
+    def _cuts(self, worker: Worker, facts: Facts) -> list[float]:
+        """Where to cut a video into parts; a short one stays whole."""
+        if not self._length or not facts.duration or facts.duration < 1.5 * self._length:
+            return []
+        try:
+            return worker.cuts(self._length)
+        except VideoError:  # decoding says so again
+            return []
+
+    def _help(self, worker: Worker, parts: "Parts[Item]") -> None:
+        """Decode parts of a video as long as there are some left."""
+        while not self._stop.is_set() and (part := parts.take()):
+            trouble, failed = None, False
+            try:
+                if worker.path != parts.file.path:
+                    worker.open(parts.file.path)
+                for frame in worker.frames(
+                    self._options.sampler,
+                    self._options.views,
+                    self._size,
+                    part.start,
+                    self._share(parts),
+                    part.end,
+                ):
+                    parts.add(part, Decoded(parts.video_id, frame))
+                    if self._stop.is_set() or parts.closed:
+                        break
+                trouble = worker.partial
+            except VideoError as error:
+                trouble, failed = reason(parts.file, error), True
+            parts.end(part, trouble, failed)
+
+    def _share(self, parts: "Parts[Item]") -> int:
+        """How many threads may decode a part while others are decoded too."""
+        with self._change:
+            return max(1, cores() // max(parts.count, self._busy + len(self._files)))
 
 
 def reason(file: File, error: VideoError) -> str:

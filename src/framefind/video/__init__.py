@@ -19,6 +19,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.stream import Discard
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from framefind.video import samplers
 from framefind.video.containers import (
     best_stream,
     file_size,
+    hardware,
     has_times,
     is_seekable,
     is_still_format,
@@ -35,6 +37,7 @@ from framefind.video.containers import (
     reason,
     start_time,
 )
+from framefind.video.needs import Stream, Wish, begins_anew, needed
 from framefind.video.pictures import Frame, Scaler
 from framefind.video.samplers import Sampler
 
@@ -43,6 +46,8 @@ MAX_PIXELS = 2**26
 
 _MIB = 2**20
 _DISORDER = 1.0  # seconds by which a decoder may be late with a frame
+_LEADS = 1.0, 10.0  # seconds before a start from which on reading begins; files list keyframes by
+# when they are decoded
 _HELD = 8  # frames to look ahead for the order of times
 _FAR = 60.0  # seconds before the wanted time that a seek may land
 _PATIENCE = 8  # failures to read in a row before the rest is given up
@@ -67,8 +72,9 @@ class Video:
     """An opened video. A context manager; iterate `frames`, then look at `partial`.
 
     `threads` are the decoder's (0: as many as there are cores). `alive` is called now and then
-    while packets are read. Raises NotAVideoError for a file without video, VideoError for one that
-    cannot be decoded.
+    while packets are read. `decoder` is `auto`, `cpu` or a device of PyAV's such as `cuda`; where
+    that cannot decode this video, the processor does, and `fallback` says why. Raises
+    NotAVideoError for a file without video, VideoError for one that cannot be decoded.
     """
 
     def __init__(
@@ -76,13 +82,16 @@ class Video:
         path: str | os.PathLike[str],
         threads: int = 0,
         alive: Callable[[], None] | None = None,
+        decoder: str = "auto",
     ) -> None:
+        self.fallback: str | None = None
+        self._hardware = hardware(decoder)
         self.path = os.fspath(path)
         self.partial: str | None = None
         self._threads = threads
         self._alive = alive or (lambda: None)
         self._bytes = file_size(self.path)
-        self._sampler: Sampler | None = None
+        self._wish: Wish | None = None
         self._open()
         try:
             self._begun = self._pictures()
@@ -106,20 +115,23 @@ class Video:
         """Close the file."""
         self._container.close()
 
-    def frames(self, sampler: Sampler, start: float = 0.0) -> Iterator[Frame]:
-        """The frames that `sampler` chooses, in order, from `start` seconds on.
+    def frames(
+        self, sampler: Sampler, start: float = 0.0, end: float = math.inf
+    ) -> Iterator[Frame]:
+        """The frames that `sampler` chooses, in order, from `start` until before `end`, in seconds.
 
-        A pass from `start` gives the same frames as a whole pass does from there. When it has
-        ended, `partial` says why some of the video could not be decoded, or is None.
+        They are those that a whole pass gives there. When it has ended, `partial` says why some of
+        the video could not be decoded, or is None.
         """
         empty = True
-        self._sampler = sampler
-        for frame in self._chosen(sampler, start):
+        for frame in self._chosen(sampler, start, end):
+            if frame.t >= end:
+                break
             if frame.t >= start:
                 empty = False
                 yield frame
-        if empty:
-            self._sampler = None
+        if empty and end == math.inf:
+            self._wish = None
             yield from (frame for frame in islice(self._restarted(), 1) if frame.t >= start)
         self._check_size()
 
@@ -128,6 +140,7 @@ class Video:
 
         Where a seek does not tell exactly where it lands, times after it may be a little off.
         """
+        self._wish = None
         if start > 0 and not self._seekable:
             frames = self._sought(max(0.0, start - 1.0))
             first = next(frames, None)
@@ -147,19 +160,35 @@ class Video:
         self._reopen()
         return self._pictures()
 
-    def _chosen(self, sampler: Sampler, start: float) -> Iterator[Frame]:
-        if sampler.kind == "every":
-            return samplers.every(self._from(start, 1), sampler.interval)
+    def _chosen(self, sampler: Sampler, start: float, end: float) -> Iterator[Frame]:
         if sampler.kind == "shots":
+            self._wish = None
             return samplers.shots(self._from(start, samplers.WINDOW + 1))
-        if sampler.kind == "keyframes":
-            return self._from(start, 1)
-        return self._at(sampler, start)
+        if sampler.kind == "count":
+            return self._at(sampler, start)
+        return self._pass(Wish(sampler, start if start > 0 else -math.inf, end))
+
+    def cuts(self, length: float) -> list[float]:
+        """Times in seconds that cut the video into parts of about that length, to decode apart.
+
+        They lie at keyframes. Empty where the file lists none, or is not trusted to be read from
+        the middle.
+        """
+        if not self.facts.duration or not self._seekable or not self._timed:
+            return []
+        keys, found = self._stream.index_entries, [0.0]
+        for i in range(1, math.ceil(self.facts.duration / length - 0.5)):
+            stamp = int((Fraction(i * length) + self._origin) / self._base)
+            at = keys.search_timestamp(stamp, backward=True)
+            key = self._seconds(keys[at].timestamp) if at >= 0 else 0.0
+            if key > found[-1] + length / 2:
+                found.append(key)
+        return found[1:]
 
     # -- opening
 
     def _open(self) -> None:
-        self._container = open_container(self.path, self._bytes)
+        self._container = self._opened()
         try:
             self._stream = best_stream(self.path, self._container)
             context = self._stream.codec_context
@@ -182,6 +211,15 @@ class Video:
         except BaseException:
             self._container.close()
             raise
+
+    def _opened(self) -> InputContainer:
+        """The container, to be decoded by the hardware if there is some that can."""
+        if self._hardware:
+            try:
+                return open_container(self.path, self._bytes, self._hardware)
+            except Exception as error:  # PyAV raises this and that
+                self.fallback, self._hardware = reason(error), None
+        return open_container(self.path, self._bytes)
 
     def _is_still(self) -> bool:
         if not is_still_format(self._container):
@@ -222,6 +260,27 @@ class Video:
         self.partial = None
         self._open()
 
+    def _pass(self, wish: Wish) -> Iterator[Frame]:
+        """The frames of `every` and `keyframes`."""
+        frames = (frame for frame in self._wished(wish) if frame.t >= wish.start)
+        if wish.sampler.kind == "keyframes":
+            return frames
+        first = next(frames, None)  # by then, what came before it is known
+        if first is None:
+            return iter(())
+        return samplers.every(chain([first], frames), wish.sampler.interval, wish.before)
+
+    def _wished(self, wish: Wish) -> Iterator[Frame]:
+        self._wish = wish
+        for lead in _LEADS if wish.start > 0 and self._seekable else ():
+            frames = self._sought(max(0.0, wish.start - lead))
+            first = next(frames, None)
+            if wish.led:
+                return chain([] if first is None else [first], frames)
+        if self._keys_only:
+            self._first = None  # it need not be one
+        return self._restarted()
+
     def _from(self, start: float, lead: int) -> Iterator[Frame]:
         """Frames from at least `lead` frames before `start`, or from the beginning."""
         if start > 0 and self._seekable:
@@ -235,13 +294,10 @@ class Video:
                     yield from early
                     yield from frames
                     return
-        elif self._keys_only:
-            self._first = None  # it need not be one
         yield from self._restarted()
 
     def _sought(self, t: float) -> Iterator[Frame]:
         self._first = None
-        self._stream.codec_context.skip_frame = "DEFAULT"
         try:
             self._container.seek(
                 int((Fraction(t) + self._origin) / self._base), stream=self._stream
@@ -252,8 +308,10 @@ class Video:
 
     def _at(self, sampler: Sampler, start: float) -> Iterator[Frame]:
         """The frames of `count`: the times come from the packets, the frames by seeking."""
+        self._wish = None
         times, keys = self._times()
         wanted = samplers.spread(times, sampler.count, sampler.seed) if times else []
+        self._wish = Wish(sampler, times=frozenset(wanted))
         frames: Iterator[Frame] | None = None
         reached = -math.inf
         # One from before the start, too: if it cannot be decoded, a later frame is its.
@@ -307,7 +365,8 @@ class Video:
     def _decoded(self) -> Iterator[Frame]:
         context = self._stream.codec_context
         last: float | None = None
-        for packet in chain(self._needed(), [None]):  # None: give what is still held back
+        for packet, whole in chain(self._needed(), [(None, True)]):  # None: what is held back
+            context.skip_frame = "DEFAULT" if whole else "NONREF"
             try:
                 pictures = context.decode(packet)
             except av.EOFError:
@@ -322,36 +381,18 @@ class Video:
 
     @property
     def _keys_only(self) -> bool:
-        return self._sampler is not None and self._sampler.kind == "keyframes"
+        return self._wish is not None and self._wish.sampler.kind == "keyframes"
 
-    def _needed(self) -> "Iterator[av.Packet[VideoStream]]":
-        """The packets that the sampler needs decoded.
-
-        For `every`, the decoder is told to pass over a picture that comes after another one of its
-        interval, if no other picture is made from it: that one cannot be the first.
-        """
-        kind = self._sampler.kind if self._sampler and self._timed else None
-        firsts: dict[int, float] = {}
-        begun = False  # what comes before the first keyframe may not decode
-        for packet in self._packets():
-            begun = begun or packet.is_keyframe
-            if kind == "every" and begun and packet.pts is not None:
-                spare = self._is_spare(packet, firsts)
-                self._stream.codec_context.skip_frame = "NONREF" if spare else "DEFAULT"
-            if kind != "keyframes" or packet.is_keyframe:
-                yield packet
-
-    def _is_spare(self, packet: "av.Packet[VideoStream]", firsts: dict[int, float]) -> bool:
-        """Whether an earlier picture of the same interval is known; `firsts` holds the last few."""
-        assert self._sampler
-        t = self._seconds(packet.pts or 0)
-        slot = samplers.slot(t, self._sampler.interval)
-        spare = firsts.get(slot, math.inf) < t
-        if not spare and not packet.is_discard:
-            firsts[slot] = t
-            if len(firsts) > _HELD:
-                del firsts[next(iter(firsts))]
-        return spare
+    def _needed(self) -> "Iterator[tuple[av.Packet[VideoStream], bool]]":
+        """The packets that are wanted, and whether all of them or those that others need."""
+        context = self._stream.codec_context
+        resets = begins_anew(context.codec.canonical_name, context.extradata)
+        stream = Stream(
+            self._seconds,
+            self._timed,
+            lambda key: self._seekable and resets(bytes(key)),  # type: ignore[call-overload]
+        )
+        return needed(self._packets(), stream, lambda: self._wish)
 
     def _packets(self) -> "Iterator[av.Packet[VideoStream]]":
         """The packets of the video stream that can be decoded."""

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import av
+from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
@@ -32,14 +33,29 @@ def file_size(path: str) -> int:
     return info.st_size
 
 
-def open_container(path: str, size: int) -> InputContainer:
+def hardware(decoder: str) -> HWAccel | None:
+    """What PyAV has to be told to decode by `decoder`; None for the processor.
+
+    `auto` is the processor. Raises ValueError for what this PyAV does not know.
+    """
+    if decoder in ("auto", "cpu"):
+        return None
+    known = hwdevices_available()
+    if decoder not in known:
+        raise ValueError(f"decoder {decoder!r}: use auto, cpu or one of {', '.join(known)}")
+    return HWAccel(decoder, allow_software_fallback=False)
+
+
+def open_container(path: str, size: int, hwaccel: HWAccel | None = None) -> InputContainer:
     """Open the first `size` bytes of a file, by no refused demuxer, and no other file with it.
 
-    Raises NotAVideoError or VideoError.
+    Raises NotAVideoError or VideoError, or what PyAV does where `hwaccel` cannot be had.
     """
     # subfile: a file that grows is read as far as it went when it was opened.
     url = f"subfile,,start,0,end,{size},,:file:{path}"
     options = {"format_whitelist": _demuxers(), "protocol_whitelist": "subfile,file"}
+    if hwaccel:
+        return av.open(url, metadata_errors="replace", container_options=options, hwaccel=hwaccel)
     try:
         return av.open(url, metadata_errors="replace", container_options=options)
     except (av.FFmpegError, ValueError, OSError):

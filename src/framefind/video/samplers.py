@@ -81,13 +81,13 @@ class Sampler:
         )
 
 
-def every(frames: Iterable[TimedT], interval: float) -> Iterator[TimedT]:
+def every(frames: Iterable[TimedT], interval: float, before: float = -math.inf) -> Iterator[TimedT]:
     """The first frame at or after each multiple of `interval` seconds, and the very first one.
 
     Whether a frame is taken depends on it and the one before it only, so that a pass may start
-    anywhere.
+    anywhere; `before` is the time of the one before `frames`.
     """
-    previous: int | None = None
+    previous = slot(before, interval) if before > -math.inf else None
     for frame in frames:
         current = slot(frame.t, interval)
         if previous is None or current > previous:

@@ -8,6 +8,7 @@ either side is killed, and it holds a child back that decodes faster than the pa
 
 import contextlib
 import json
+import math
 import os
 import queue
 import signal
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -26,7 +28,7 @@ from numpy.typing import NDArray
 from framefind.errors import NotAVideoError, VideoError
 from framefind.video import Facts, Video, video_id
 from framefind.video.samplers import Sampler
-from framefind.views import Box, Views
+from framefind.views import Box, Likeness, Views
 
 STALL = 120.0
 """Seconds without a sign of life after which a child is given up."""
@@ -41,7 +43,7 @@ class SampledFrame:
     """A sampled frame, ready to be embedded.
 
     `t` in seconds; `boxes`, one per view; `pixels`, uint8 RGB (views, size, size, 3); `thumbnail`,
-    a JPEG.
+    a JPEG. A frame that looks like the one before it has no `pixels`, and that one's thumbnail.
     """
 
     t: float
@@ -54,14 +56,20 @@ class Worker:
     """One child process that decodes one file at a time.
 
     It is started when it is first needed, and again after it died. `stall` is the number of
-    seconds without any progress after which the child is killed. Not for use by several threads
-    at once.
+    seconds without any progress after which the child is killed, `decoder` as for Video. Frames
+    that look like the one before, by the bound `dedupe`, come without pixels. Not for use by
+    several threads at once.
+
+    `spent` sums the seconds of processor time of `probe`, `decode`, `scale` and `send`.
     """
 
-    def __init__(self, stall: float = STALL) -> None:
+    def __init__(self, stall: float = STALL, decoder: str = "auto", dedupe: float = 0.0) -> None:
+        self.path = ""
         self.partial: str | None = None
-        self._stall = stall
-        self._path = ""
+        self.fallback: str | None = None
+        """Why the last video is not decoded by the wanted decoder, if so."""
+        self.spent: Counter[str] = Counter()
+        self._stall, self._decoder, self._dedupe = stall, decoder, dedupe
         self._child: _Child | None = None
 
     def open(self, path: str) -> tuple[Facts, str]:
@@ -70,14 +78,25 @@ class Worker:
         Raises NotAVideoError for a file without video, and VideoError for one that cannot be
         decoded or on which the decoder crashes or hangs.
         """
-        self._path, self.partial = path, None
-        answer = self._ask({"open": path})
+        self.path, self.partial = path, None
+        answer = self._ask({"open": path, "decoder": self._decoder})
+        self.fallback = answer["fallback"]
         return Facts(**answer["facts"]), answer["video_id"]
 
+    def cuts(self, length: float) -> list[float]:
+        """See `Video.cuts`, of the opened video."""
+        return list(self._ask({"cuts": length})["cuts"])
+
     def frames(
-        self, sampler: str, views: str, size: int, start: float = 0.0, threads: int = 0
+        self,
+        sampler: str,
+        views: str,
+        size: int,
+        start: float = 0.0,
+        threads: int = 0,
+        end: float = math.inf,
     ) -> Iterator[SampledFrame]:
-        """The sampled frames of the opened video from `start` seconds on, cut into views.
+        """The sampled frames of the opened video from `start` until before `end`, cut into views.
 
         `size` is the side of a view in pixels, `threads` are the decoder's (0: one per core).
         Raises VideoError if the video cannot be decoded, or the decoder crashes or hangs. When the
@@ -85,15 +104,19 @@ class Worker:
         early.
         """
         if not self._child:  # it died since, or was given up
-            self.open(self._path)
-        request = {"sampler": sampler, "views": views, "size": size, "start": start}
+            self.open(self.path)
+        request = {"sampler": sampler, "views": views, "size": size, "start": start, "end": end}
         ended = False
+        thumbnail = b""
         try:
-            answer = self._ask({**request, "threads": threads})
-            while "end" not in answer:
-                yield self._frame(answer)
+            answer = self._ask({**request, "threads": threads, "dedupe": self._dedupe})
+            while "ended" not in answer:
+                frame = self._frame(answer, thumbnail)
+                thumbnail = frame.thumbnail
+                yield frame
                 answer = self._answer()
-            self.partial = answer["end"]
+            self.partial = answer["ended"]
+            self.spent.update(answer["spent"])
             ended = True
         finally:
             if not ended:
@@ -113,13 +136,14 @@ class Worker:
             raise self._died() from None
         return self._answer()
 
-    def _frame(self, header: dict[str, Any]) -> SampledFrame:
+    def _frame(self, header: dict[str, Any], last: bytes) -> SampledFrame:
+        """The announced frame; `last` is the thumbnail of the one before it."""
         pixels = np.empty(header["shape"], np.uint8)
         self._read(pixels.reshape(-1).data)
         thumbnail = bytearray(header["thumbnail"])
         self._read(memoryview(thumbnail))
         boxes: list[Box] = [(x, y, width, height) for x, y, width, height in header["boxes"]]
-        return SampledFrame(header["t"], boxes, pixels, bytes(thumbnail))
+        return SampledFrame(header["t"], boxes, pixels, bytes(thumbnail) or last)
 
     def _answer(self) -> dict[str, Any]:
         while True:
@@ -145,7 +169,7 @@ class Worker:
 
     def _died(self) -> VideoError:
         child, self._child = self._child, None
-        return VideoError(f"{self._path}: {child.fate() if child else 'its decoder was stopped'}")
+        return VideoError(f"{self.path}: {child.fate() if child else 'its decoder was stopped'}")
 
 
 class _Child:
@@ -235,13 +259,19 @@ class _Server:
         self._output = output
         self._video: Video | None = None
         self._threads = 0
+        self._decoder = "auto"
         self._last = 0.0
+        self._spent: Counter[str] = Counter()
+        self._lapped = time.process_time()
 
     def answer(self, request: dict[str, Any]) -> None:
         """Answer one request, with an error if it comes to that."""
         try:
             if "open" in request:
-                self._open(request["open"])
+                self._open(request["open"], request["decoder"])
+            elif "cuts" in request:
+                assert self._video
+                self._send({"cuts": self._video.cuts(request["cuts"])})
             else:
                 self._frames(**request)
         except VideoError as error:
@@ -251,33 +281,59 @@ class _Server:
             reason = f"{path}: {type(error).__name__}: {error}"
             self._send({"error": reason, "kind": "VideoError"})
 
-    def _open(self, path: str) -> None:
+    def _open(self, path: str, decoder: str) -> None:
         self._close()
-        self._video = Video(path, self._threads, self._beat)
-        self._send({"facts": asdict(self._video.facts), "video_id": video_id(path)})
+        self._decoder = decoder
+        self._video = video = Video(path, self._threads, self._beat, decoder)
+        facts, identity = asdict(video.facts), video_id(path)
+        self._lap("probe")
+        self._send({"facts": facts, "video_id": identity, "fallback": video.fallback})
 
-    def _frames(self, sampler: str, views: str, size: int, start: float, threads: int) -> None:
+    def _frames(
+        self,
+        sampler: str,
+        views: str,
+        size: int,
+        start: float,
+        end: float,
+        threads: int,
+        dedupe: float,
+    ) -> None:
         assert self._video
         if threads != self._threads:  # likely to be the same for the next file
             self._threads = threads
             self._open_again()
         cut = Views.parse(views)
-        for frame in self._video.frames(Sampler.parse(sampler), start):
+        likeness = Likeness(dedupe)
+        for frame in self._video.frames(Sampler.parse(sampler), start, end):
+            self._lap("decode")
             pixels = cut.cut(frame.scale, frame.width, frame.height, size)
-            thumbnail = frame.thumbnail()
+            again = dedupe > 0 and likeness.is_again(pixels)
+            thumbnail = b"" if again else frame.thumbnail()
+            shown = pixels[:0] if again else pixels
             header = {
                 "t": frame.t,
                 "boxes": cut.boxes(frame.width, frame.height),
-                "shape": pixels.shape,
+                "shape": shown.shape,
                 "thumbnail": len(thumbnail),
             }
-            self._send(header, pixels.reshape(-1).data, thumbnail)
-        self._send({"end": self._video.partial})
+            self._lap("scale")
+            self._send(header, shown.reshape(-1).data, thumbnail)
+            self._lap("send")
+        self._lap("decode")
+        self._send({"ended": self._video.partial, "spent": self._spent})
+        self._spent.clear()
+
+    def _lap(self, stage: str) -> None:
+        """Count the processor time since the last lap."""
+        now = time.process_time()
+        self._spent[stage] += now - self._lapped  # type: ignore[assignment]
+        self._lapped = now
 
     def _open_again(self) -> None:
         path = self._video.path if self._video else ""
         self._close()
-        self._video = Video(path, self._threads, self._beat)
+        self._video = Video(path, self._threads, self._beat, self._decoder)
 
     def _close(self) -> None:
         if self._video:

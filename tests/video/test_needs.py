@@ -1,0 +1,178 @@
+"""What is not decoded must not be missed: the same frames, times and pixels as decoding all."""
+
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import media
+from framefind.video import Video, samplers
+from framefind.video.needs import Stream, Wish, begins_anew, needed
+from framefind.video.pictures import Frame
+from framefind.video.samplers import Sampler
+
+SIZE = (64, 48)
+CODECS = [
+    ("libx264", "", {}),
+    ("libx264", "", {"bf": "0"}),
+    ("libx264", "", {"bf": "3", "x264-params": "open-gop=1:b-pyramid=normal"}),
+    ("libx265", "log-level=error", {}),
+    ("libx265", "log-level=error:open-gop=0:bframes=4", {}),
+    ("libvpx-vp9", "", {}),
+    ("mjpeg", "", {}),
+]
+
+
+def noisy(count: int) -> list[media.Picture]:
+    """Pictures that share little, so that a wrong one is told from the right one."""
+    rng = np.random.default_rng(count)
+    coarse = rng.integers(0, 256, (count, 6, 8, 3), np.uint8)
+    return list(coarse.repeat(8, axis=1).repeat(8, axis=2))
+
+
+def seen(frames: Iterator[Frame]) -> list[tuple[float, int]]:
+    return [(frame.t, zlib.crc32(frame.scale(*SIZE).tobytes())) for frame in frames]
+
+
+def plainly(path: Path, sampler: Sampler) -> list[tuple[float, int]]:
+    """What sampling gives when all is decoded."""
+    with Video(path, threads=1) as video:
+        every = list(video._restarted())  # nothing is wished yet
+        if sampler.kind == "every":
+            return seen(samplers.every(iter(every), sampler.interval))
+        if sampler.kind == "count":
+            times = samplers.spread([one.t for one in every], sampler.count, sampler.seed)
+            return seen(one for one in every if one.t in times)
+        return seen(one for one in every if one._picture.key_frame)
+
+
+def in_parts(path: Path, sampler: Sampler, cuts: list[float]) -> list[tuple[float, int]]:
+    borders = [0.0, *sorted(cuts), math.inf]
+    with Video(path, threads=1) as video:
+        return [
+            one
+            for i in range(len(borders) - 1)
+            for one in seen(video.frames(sampler, borders[i], borders[i + 1]))
+        ]
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_the_frames_are_those_of_decoding_everything(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    codec, parameters, options = data.draw(st.sampled_from(CODECS))
+    gaps = data.draw(st.lists(st.sampled_from([3000, 3000, 3750, 9000, 45000]), min_size=2,
+                              max_size=40))  # fmt: skip
+    options = {**options, "g": str(data.draw(st.integers(1, 20)))}
+    if parameters:
+        keys = f"keyint={options['g']}:min-keyint=1"
+        options["x265-params"] = f"{parameters}:{keys}"
+    suffix = data.draw(st.sampled_from(["mp4", "mkv"]))
+    path = media.film(
+        tmp_path_factory.mktemp("film") / f"film.{suffix}",
+        times=[sum(gaps[:i]) / 90000 for i in range(len(gaps))],
+        pictures=noisy(len(gaps)),
+        size=SIZE,
+        codec=codec,
+        pix_fmt="yuvj420p" if codec == "mjpeg" else "yuv420p",
+        options=options,
+    )
+    interval = data.draw(st.sampled_from([0.05, 0.1, 0.3, 1.0, 7.0]))
+    sampler = Sampler.parse(data.draw(st.sampled_from([f"every={interval}", "keyframes"])))
+    wanted = plainly(path, sampler)
+    with Video(path, threads=data.draw(st.integers(1, 2))) as video:
+        assert seen(video.frames(sampler)) == wanted
+        assert seen(video.frames(sampler)) == wanted
+        keys = video.cuts(0.5)
+    assert in_parts(path, sampler, keys) == wanted
+    end = sum(gaps) / 90000
+    cuts = data.draw(st.lists(st.floats(0.01, end), max_size=3, unique=True))
+    assert in_parts(path, sampler, cuts) == wanted
+    some = Sampler.parse(f"count={data.draw(st.integers(1, 5))},random=1")
+    with Video(path) as video:
+        assert seen(video.frames(some)) == plainly(path, some)
+
+
+def test_cuts_lie_at_keyframes(tmp_path: Path) -> None:
+    path = media.film(tmp_path / "film.mp4", seconds=20, options={"g": "15", "bf": "0"})
+    with Video(path) as video:
+        cuts = video.cuts(4.0)
+        keys = [frame.t for frame in video.frames(Sampler.parse("keyframes"))]
+    assert set(cuts) <= set(keys)
+    assert len(cuts) == 4
+    assert all(abs(cut - 4 * (i + 1)) < 2 for i, cut in enumerate(cuts))
+    with Video(media.film(tmp_path / "film.ts", seconds=20)) as video:
+        assert video.cuts(4.0) == []  # nobody trusts its middle
+
+
+# -- the choice alone
+
+
+@dataclass(frozen=True)
+class Packet:
+    pts: int | None
+    is_keyframe: bool = False
+    is_discard: bool = False
+
+
+def choice(packets: list[Packet], wish: Wish | None, anew: bool = True) -> dict[int, bool]:
+    stream = Stream(float, True, lambda packet: anew)
+    return {one.pts or 0: whole for one, whole in needed(packets, stream, lambda: wish)}
+
+
+def group(start: int, length: int) -> list[Packet]:
+    return [Packet(start + i, i == 0) for i in range(length)]
+
+
+TWO = group(0, 10) + group(10, 10)
+EVERY = Sampler.parse("every=6")
+
+
+def test_what_follows_the_last_sampled_frame_of_a_group_is_not_decoded() -> None:
+    assert choice(TWO, Wish(EVERY)) == {
+        **dict.fromkeys((0, 6, 12, 18), True),
+        **dict.fromkeys((1, 2, 3, 4, 5, 10, 11, 13, 14, 15, 16, 17), False),
+    }
+
+
+def test_all_is_decoded_as_long_as_nothing_is_wished() -> None:
+    assert choice(TWO, None) == dict.fromkeys(range(20), True)
+
+
+def test_a_group_that_does_not_begin_anew_needs_the_one_before() -> None:
+    assert len(choice(TWO, Wish(EVERY), anew=False)) == 19
+    shown_before = [*group(0, 10), Packet(12, True), Packet(11), Packet(10), Packet(13)]
+    assert choice(shown_before, Wish(EVERY)).keys() >= set(range(10))
+
+
+def test_what_lies_before_the_start_and_behind_the_end_is_not_decoded() -> None:
+    packets = TWO + group(20, 10) + group(30, 10) + group(40, 1000)
+    wish = Wish(EVERY, 12, 24)
+    assert choice(packets, wish) == {**dict.fromkeys((10, 11), False), 12: True,
+                                     **dict.fromkeys(range(13, 18), False), 18: True}  # fmt: skip
+    assert (wish.before, wish.led) == (11, True)
+    assert not choice(packets, Wish(Sampler.parse("keyframes"), 41, 50))
+
+
+def test_a_group_without_end_is_not_held_for_ever() -> None:
+    assert len(choice(group(0, 5000), Wish(Sampler.parse("every=99999999")))) > 4000
+
+
+def test_h264_begins_anew_at_idr_only() -> None:
+    mp4 = bytes([1, 100, 0, 40, 0xFF, 0xE1])
+    tell = begins_anew("h264", mp4)
+    sei, idr, plain = ((bytes([0, 0, 0, 2, kind, 0])) for kind in (6, 0x65, 0x61))
+    assert tell(sei + idr)
+    assert not tell(sei + plain)
+    assert not begins_anew("h264", None)(sei + idr)  # start codes: not told
+    assert begins_anew("vp9", None)(b"")
+    hevc = begins_anew("hevc", bytes([1, *[0] * 20, 3, 0]))
+    assert hevc(bytes([0, 0, 0, 3, 19 << 1, 1, 0]))
+    assert not hevc(bytes([0, 0, 0, 3, 21 << 1, 1, 0]))  # one that can be sought, no more
