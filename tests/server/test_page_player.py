@@ -263,3 +263,23 @@ def test_a_video_that_was_deleted_says_so(tab: Opener, tmp_path: Path) -> None:
         page.locator(".group", has_text="here.mp4").locator("a.card").first.click()
         expect(page.locator("#player-name")).to_have_text("here.mp4")
         expect(page.locator(".note")).not_to_be_visible()
+
+
+SCENES = Path(__file__).parents[3] / "shared" / "data" / "videos" / "scenes"
+
+
+@pytest.mark.skipif(not SCENES.is_dir(), reason="the real videos are not here")
+def test_real_videos_play(tab: Opener, tmp_path: Path) -> None:
+    real = [*sorted(SCENES.rglob("*.avi"))[:2], *sorted(SCENES.rglob("*.mp4"))[:2]]
+    copies = [
+        Path(shutil.copy(path, tmp_path / f"{at}{path.suffix}")) for at, path in enumerate(real)
+    ]
+    framefind.open(tmp_path / "own.framefind").index(copies)
+    with served(tmp_path / "own.framefind") as site:
+        page = tab(site)
+        ask(page, "a person")
+        shot(page, "real")
+        for path in copies:
+            watch(page, site, path.name, 2)
+            begun(page)
+            assert 1.9 <= shown(page) < 6
