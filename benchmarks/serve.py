@@ -161,6 +161,8 @@ async def client(texts: Iterator[str], start: float, end: float, taken: list[flo
 
 def report(name: str, taken: list[float], seconds: float, indexed: int) -> None:
     """Print a row."""
+    if not taken:
+        raise SystemExit(f"{name}: no search was answered in time; give it more --seconds")
     p50, p95, most = np.percentile(taken, [50, 95, 100]) * 1000
     rate = len(taken) / seconds
     print(f"| {name} | {rate:.0f} | {p50:.0f} | {p95:.0f} | {most:.0f} | {indexed} |", flush=True)

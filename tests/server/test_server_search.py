@@ -102,6 +102,7 @@ class TestText:
             {"image": "f" * 32 + "@1"},
             {"q": "a", "then": "b", "by": "video"},
             {"q": "a", "plus": ["x"] * 17},
+            {"q": "a", "video": "\0"},
         ],
     )
     def test_what_is_no_query_is_a_problem(self, api, params):

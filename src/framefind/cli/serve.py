@@ -2,10 +2,14 @@
 
 import os
 import secrets
+import socket
 import threading
+import time
 import webbrowser
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from framefind.cli import show
 from framefind.library import Library
@@ -33,6 +37,23 @@ def run(
     named = names[0] if names else f"[{host}]" if ":" in host.strip("[]") else host
     address = f"http://{named}:{port}/" + (f"?token={key}" if key else "")
     show.say(f"{library.uri}\n{address}\nCtrl-C stops it")
-    if show_page:
-        threading.Timer(1.0, webbrowser.open, [address]).start()
-    serve(library, access, refresh)
+    with TemporaryDirectory(prefix="framefind-") as folder:
+        if show_page:
+            arguments = (address, host.strip("[]"), port, Path(folder, "open.html"))
+            threading.Thread(target=_open, args=arguments, daemon=True).start()
+        serve(library, access, refresh)
+
+
+def _open(address: str, host: str, port: int, file: Path) -> None:
+    """Open the page in a browser as soon as the server listens.
+
+    By way of a file that only this user can read: all can read the arguments of a program.
+    """
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    for _ in range(600):
+        with suppress(OSError):
+            socket.create_connection((reached, port), 1).close()
+            break
+        time.sleep(0.1)
+    file.write_text(f'<!doctype html><meta http-equiv="refresh" content="0;url={address}">')
+    webbrowser.open(file.as_uri())

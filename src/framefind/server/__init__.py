@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import signal
+import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -74,24 +77,36 @@ async def _refresh(shelf: Shelf) -> None:
 
 
 def serve(library: Library, access: Access, refresh: float = 2.0) -> None:
-    """Run the server until it is told to stop."""
+    """Run the server until it is told to stop. Raises FramefindError if it cannot listen."""
     import uvicorn
 
     from framefind.server.connections import PatientProtocol
 
-    with suppress(KeyboardInterrupt):
-        uvicorn.run(
-            create_app(library, access, refresh),
-            host=access.host.strip("[]"),
-            port=access.port,
-            http=PatientProtocol,
-            ws="none",
-            log_level="warning",
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            limit_concurrency=_CONNECTIONS,
-            timeout_keep_alive=15,
-            timeout_graceful_shutdown=3,
-            h11_max_incomplete_event_size=32 * 1024,
-        )
+    config = uvicorn.Config(
+        create_app(library, access, refresh),
+        http=PatientProtocol,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=_CONNECTIONS,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=3,
+        h11_max_incomplete_event_size=32 * 1024,
+    )
+    # uvicorn passes a signal on when it has stopped: let what called us end in good order.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with suppress(KeyboardInterrupt), _listening(access) as listening:
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(access: Access) -> socket.socket:
+    host = access.host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, access.port), family=family)
+    except OSError as error:
+        raise FramefindError(
+            f"cannot listen at port {access.port} of {host}: {error.strerror}; choose another"
+        ) from None

@@ -25,6 +25,7 @@ def _dated(value: datetime) -> datetime:
 
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
+Glob = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
 Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Time = Annotated[
     float,
@@ -49,7 +50,7 @@ class Query(BaseModel):
     )
     min_score: float | None = Field(None, allow_inf_nan=False, description="Cosine × 100.")
     min_confidence: float | None = Field(None, ge=0, le=1)
-    video: list[Text] = Field([], max_length=64, description="Only these: id, glob or folder.")
+    video: list[Glob] = Field([], max_length=64, description="Only these: id, glob or folder.")
     start: Time | None = Field(None, alias="from", description="From this time in the video.")
     end: Time | None = Field(None, alias="to", description="Up to this time in the video.")
     after: Date | None = Field(None, description="Videos modified at or after.")

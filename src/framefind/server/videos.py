@@ -31,7 +31,7 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
 
     @routes.get("", responses=answers(documents.Videos, 422))
     async def videos(
-        video: Annotated[list[documents.Text], Query(max_length=64)] = [],  # noqa: B006
+        video: Annotated[list[documents.Glob], Query(max_length=64)] = [],  # noqa: B006
         limit: Annotated[int, Query(ge=1, le=documents.MAX_LIMIT)] = 100,
         offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
     ) -> JSONResponse:
