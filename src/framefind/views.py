@@ -20,7 +20,7 @@ Scale = Callable[[int, int], NDArray[np.uint8]]
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
-ALIKE = 6.0
+ALIKE = 12.0
 """How much a block of a view may change, on average and of 255, for frames to look alike."""
 
 _BLOCKS = 8  # in a row and in a column of a view

@@ -24,7 +24,7 @@ CODECS = [
     ("libx264", "", {"bf": "3", "x264-params": "open-gop=1:b-pyramid=normal"}),
     ("libx265", "log-level=error", {}),
     ("libx265", "log-level=error:open-gop=0:bframes=4", {}),
-    ("libvpx-vp9", "", {}),
+    ("libvpx-vp9", "", {"auto-alt-ref": "0", "lag-in-frames": "0"}),  # else muxing may fail
     ("mjpeg", "", {}),
 ]
 

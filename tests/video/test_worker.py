@@ -89,6 +89,22 @@ def test_where_the_time_went(worker: Worker, film: str) -> None:
     assert worker.spent["scale"] > 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_decoded_pictures_are_let_go(worker: Worker, tmp_path: Path) -> None:
+    path = str(media.film(tmp_path / "film.mp4", seconds=20, size=(1280, 720)))
+    worker.open(path)
+    list(worker.frames("every=1", "tiles", 32, 0.0, 1))
+    before = anonymous(process(worker).pid)
+    list(worker.frames("every=0.1", "tiles", 32, 0.0, 1))  # 200 pictures of 1.4 MB
+    assert anonymous(process(worker).pid) - before < 60e6
+
+
+def anonymous(pid: int) -> int:
+    """Bytes of memory that are a process's own."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
+
+
 def test_a_part(worker: Worker, film: str) -> None:
     worker.open(film)
     assert worker.cuts(10.0)

@@ -7,6 +7,7 @@ either side is killed, and it holds a child back that decodes faster than the pa
 """
 
 import contextlib
+import gc
 import json
 import math
 import os
@@ -320,6 +321,7 @@ class _Server:
             self._lap("scale")
             self._send(header, shown.reshape(-1).data, thumbnail)
             self._lap("send")
+            gc.collect()  # a PyAV picture whose side data was read is in a cycle; it is megabytes
         self._lap("decode")
         self._send({"ended": self._video.partial, "spent": self._spent})
         self._spent.clear()
@@ -368,6 +370,7 @@ def main() -> None:
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_requests, args=(lines,), daemon=True).start()
     server = _Server(output)
+    gc.freeze()  # what is here now need not be looked through after every frame
     while True:
         server.answer(json.loads(lines.get()))
 
