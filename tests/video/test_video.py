@@ -17,7 +17,8 @@ from PIL import Image
 import framefind.video
 import media
 from framefind.errors import NotAVideoError, VideoError
-from framefind.video import Video, frame, video_id
+from framefind.video import Video, frame
+from framefind.video.identity import video_id
 from framefind.video.samplers import Sampler
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "videos"

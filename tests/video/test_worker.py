@@ -11,7 +11,8 @@ import pytest
 
 import media
 from framefind.errors import NotAVideoError, VideoError
-from framefind.video import Video, video_id
+from framefind.video import Video
+from framefind.video.identity import video_id
 from framefind.video.samplers import Sampler
 from framefind.video.worker import Worker
 from framefind.views import Views

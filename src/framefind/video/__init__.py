@@ -4,7 +4,6 @@ A frame's time is its presentation timestamp less the container's start, in seco
 and subtitles count from. Pictures are upright: rotated, mirrored and stretched as the file asks.
 """
 
-import hashlib
 import heapq
 import math
 import os
@@ -44,7 +43,6 @@ from framefind.video.samplers import Sampler
 MAX_PIXELS = 2**26
 """The largest picture that is decoded, in pixels: 8192 × 8192, twice an 8K film's."""
 
-_MIB = 2**20
 _DISORDER = 1.0  # seconds by which a decoder may be late with a frame
 _LEADS = 1.0, 10.0  # seconds before a start from which on reading begins; files list keyframes by
 # when they are decoded
@@ -468,24 +466,6 @@ def _sorted_times(frames: Iterator[Frame]) -> Iterator[Frame]:
             yield first
         elif not frame:
             return
-
-
-def video_id(path: str | os.PathLike[str]) -> str:
-    """The identity of a file: BLAKE2b-128 (hex) over its size and first, middle and last MiB.
-
-    The size is 8 bytes, little endian. Of a file that cannot be read, over its path.
-    """
-    digest = hashlib.blake2b(digest_size=16)
-    try:
-        with Path(path).open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            digest.update(size.to_bytes(8, "little"))
-            for offset in (0, (size - _MIB) // 2, size - _MIB):
-                file.seek(max(0, offset))
-                digest.update(file.read(_MIB))
-    except OSError:
-        digest = hashlib.blake2b(os.fsencode(Path(path).absolute()), digest_size=16)
-    return digest.hexdigest()
 
 
 def frame(path: str | os.PathLike[str], t: float) -> NDArray[np.uint8]:

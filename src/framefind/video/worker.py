@@ -27,7 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.errors import NotAVideoError, VideoError
-from framefind.video import Facts, Video, video_id
+from framefind.video import Facts, Video
+from framefind.video.identity import video_id
 from framefind.video.samplers import Sampler
 from framefind.views import Box, Likeness, Views
 
