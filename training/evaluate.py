@@ -5,8 +5,8 @@
 Everything goes through ONNX Runtime, as in framefind. Pictures never trained on: Flickr8k's
 official test split and held-out COCO (text to picture, every caption a query), zero-shot classes
 of sports100 and Caltech-101, the same with degraded pictures, pairs of a word and its synonym
-(share of the ten nearest pictures in common), and nonsense. `--videos` is a folder with captions.jsonl:
-a report only, never tuned on.
+(share of the ten nearest pictures in common), and nonsense. `--videos` is a folder with
+captions.jsonl: a report only, never tuned on.
 """
 
 import argparse
