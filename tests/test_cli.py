@@ -175,7 +175,7 @@ class TestSearch:
         assert "fractions of the picture" in wrong.stderr
 
     def test_what_follows_is_in_the_document_and_the_lines(self, shared_library):
-        asked = ["search", "a landscape", "--then", "blurred colours", "-l", shared_library.uri]
+        asked = ["search", "a beach", "--then", "a painting", "-l", shared_library.uri]
         document = json.loads(run(*asked, "--json").stdout)
         Draft202012Validator(export.schema()).validate(document)
         then = document["moments"][0]["then"]

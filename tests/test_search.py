@@ -57,7 +57,7 @@ def test_each_is_followed_by_the_best_that_fits(one, other, within):
 
 class TestThen:
     def test_the_second_comes_later_in_the_same_video(self, shared_library: Library):
-        page = shared_library.search("a landscape", then="blurred colours", within=5, limit=99)
+        page = shared_library.search("a beach", then="a painting", within=5, limit=99)
         assert page.total == len(page) > 0
         for moment in page:
             assert moment.then is not None
@@ -65,9 +65,9 @@ class TestThen:
             assert moment.then.start <= moment.end + 5
 
     def test_scores_are_of_both(self, shared_library: Library):
-        first = {(m.path, m.t): m for m in shared_library.search("a landscape", limit=99)}
-        second = {(m.path, m.t): m for m in shared_library.search("blurred colours", limit=99)}
-        page = shared_library.search("a landscape", then="blurred colours", limit=99)
+        first = {(m.path, m.t): m for m in shared_library.search("a beach", limit=99)}
+        second = {(m.path, m.t): m for m in shared_library.search("a painting", limit=99)}
+        page = shared_library.search("a beach", then="a painting", limit=99)
         assert page.total
         for moment in page:
             one, other = first[moment.path, moment.t], second[moment.path, moment.then.t]
@@ -78,21 +78,19 @@ class TestThen:
             )
 
     def test_filters_act_on_what_is_shown(self, shared_library: Library):
-        everything = shared_library.search("a landscape", then="blurred colours", limit=99)
+        everything = shared_library.search("a beach", then="a painting", limit=99)
         least = everything[len(everything) // 2].score
-        page = shared_library.search(
-            "a landscape", then="blurred colours", limit=99, min_score=least
-        )
+        page = shared_library.search("a beach", then="a painting", limit=99, min_score=least)
         assert list(page) == [moment for moment in everything if moment.score >= least]
 
     def test_pages_make_the_whole(self, shared_library: Library):
-        everything = shared_library.search("a landscape", then="blurred colours", limit=99)
+        everything = shared_library.search("a beach", then="a painting", limit=99)
         paged = [
-            shared_library.search("a landscape", then="blurred colours", limit=1, offset=at)[0]
+            shared_library.search("a beach", then="a painting", limit=1, offset=at)[0]
             for at in range(everything.total)
         ]
         assert paged == list(everything)
 
     def test_by_video_makes_no_sense(self, shared_library: Library):
         with pytest.raises(QueryError, match="leave `by` out"):
-            shared_library.search("a landscape", then="a cat", by="video")
+            shared_library.search("a beach", then="a cat", by="video")

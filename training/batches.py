@@ -42,6 +42,8 @@ class Texts:
         self.texts: list[str] = json.loads((pack / "texts.json").read_text())
         self.row = {text: i for i, text in enumerate(self.texts)}
         self.teacher: NDArray[np.float16] = np.load(pack / "teacher.npy")
+        self.near: NDArray[np.int32] = np.load(pack / "near.npy")  # texts most like each
+        self.pairs: NDArray[np.int32] = np.load(pack / "pairs.npy")  # words for one thing
         self.tokenizer = Tokenizer.from_file(str(tokenizer))
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(48)

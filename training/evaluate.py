@@ -4,9 +4,9 @@
 
 Everything goes through ONNX Runtime, as in framefind. Pictures never trained on: Flickr8k's
 official test split and held-out COCO (text to picture, every caption a query), zero-shot classes
-of sports100 and Caltech-101, the same with degraded pictures, and pairs of a word and its
-synonym (share of the ten nearest pictures in common). `--videos` is a folder with captions.jsonl:
-a report only, never tuned on.
+of sports100 and Caltech-101, the same with degraded pictures, pairs of a word and its synonym
+(share of the ten nearest pictures in common), and nonsense. `--videos` is a folder with
+captions.jsonl: a report only, never tuned on.
 """
 
 import argparse
@@ -51,6 +51,21 @@ SYNONYMS = (
     ("running", "jogging"),
     ("photo of a bird", "winged animal"),
     ("guitar player", "guitarist"),
+)
+
+NONSENSE = (
+    "asdfgh",
+    "qwxz blorp",
+    "lorem ipsum dolor",
+    "flurble grommit",
+    "12345",
+    "the of and",
+    "foo bar baz",
+    "colorless green ideas sleep furiously",
+    "0xdeadbeef",
+    "quarterly tax return",
+    "the square root of minus one",
+    "a theory of justice",
 )
 
 
@@ -131,6 +146,13 @@ def agreement(pair: Pair, pictures: Array) -> dict[str, float]:
     return {"top ten": round(100 * float(np.mean([len(a & b) / 10 for a, b in tops])), 1)}
 
 
+def sense(pair: Pair, names: list[str], pictures: Array) -> dict[str, float]:
+    """How often a class's best picture scores more than the best one for nonsense."""
+    real, none = (pair.texts(texts) @ pictures.T for texts in (names, list(NONSENSE)))
+    apart = real.max(1)[:, None] > none.max(1)[None]
+    return {"class above nonsense": round(100 * float(apart.mean()), 1)}
+
+
 def degraded(test: Test, change: str) -> list[Image.Image]:
     rng = np.random.default_rng(0)
     return [getattr(augment, change)(picture, rng) for picture in test.pictures]
@@ -205,7 +227,8 @@ def speed(folder: Path) -> dict[str, float]:
 def measure(folder: Path, pack: Path, video_folder: Path | None) -> dict[str, dict[str, float]]:
     pair = Pair(folder)
     result: dict[str, dict[str, float]] = {}
-    everything = []
+    everything: list[Array] = []
+    names: set[str] = set()
     for name, judge in (
         ("flickr8k-test", recall),
         ("coco-held-out", recall),
@@ -216,6 +239,8 @@ def measure(folder: Path, pack: Path, video_folder: Path | None) -> dict[str, di
         vectors = pair.pictures(test.pictures)
         everything.append(vectors)
         result[name] = judge(pair, test, vectors)
+        if judge is accuracy:
+            names |= {texts[0] for texts in test.texts}
         if name == "flickr8k-test":  # as many as mini-1's own figure (36.8 % in the first ten) has
             fewer = Test(test.pictures[:775], test.texts[:775])
             result[f"{name}, 775 of them"] = recall(pair, fewer, vectors[:775])
@@ -223,7 +248,9 @@ def measure(folder: Path, pack: Path, video_folder: Path | None) -> dict[str, di
             for change in ("soften", "compress", "letterbox", "dim"):
                 worse = pair.pictures(degraded(test, change))
                 result[f"{name}, {change}"] = judge(pair, test, worse)
-    result["synonyms"] = agreement(pair, np.concatenate(everything))
+    pictures = np.concatenate(everything)
+    result["synonyms"] = agreement(pair, pictures)
+    result["nonsense"] = sense(pair, sorted(names), pictures)
     if video_folder:
         result["videos"] = videos(pair, video_folder)
     result["speed, two threads"] = speed(folder)

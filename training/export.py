@@ -180,6 +180,14 @@ def manifest(name: str, dimensions: int, size: int, scale: float) -> dict[str, o
     }
 
 
+def blend(start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Weights between those before and after further training (Wortsman et al. 2022)."""
+    return {
+        name: start[name].lerp(value, share) if value.is_floating_point() else value
+        for name, value in end.items()
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--state", type=Path, required=True)
@@ -187,9 +195,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--size", type=int, default=112)
+    parser.add_argument("--blend", type=Path, help="the state that training went on from")
+    parser.add_argument("--share", type=float, default=0.7, help="of --state in the blend")
     options = parser.parse_args()
     state = torch.load(options.state, weights_only=True)
     parts = state["model"]
+    if options.blend:
+        parts = blend(torch.load(options.blend, weights_only=True)["model"], parts, options.share)
     image = towers.ImageTower(tuple(state["widths"]), tuple(state["blocks"]))
     image.load_state_dict({k[6:]: v for k, v in parts.items() if k.startswith("image.")})
     text = towers.TextTower(parts["text.table"])

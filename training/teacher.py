@@ -3,11 +3,14 @@
     python training/teacher.py --pack PACK --sentences 40000
 
 Writes into PACK: `table.npy` (30,522 x 256 float32: the teacher's mean output for each token
-alone, reduced by principal components), `texts.json` (the distinct texts, sources' first) and
-`teacher.npy` (their 384-dimensional unit embeddings, float16).
+alone, reduced by principal components), `texts.json` (the distinct texts, sources' first),
+`teacher.npy` (their 384-dimensional unit embeddings, float16), `near.npy` (rows of the six texts
+most like each) and `pairs.npy` (rows of two words for one thing: of one WordNet class, and alike to
+the teacher, which leaves out a word's other meanings).
 """
 
 import argparse
+import itertools
 import json
 import random
 from importlib.util import find_spec
@@ -22,6 +25,7 @@ from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer
 
 DIMENSIONS = 256
+FIRST_WORD = 1997  # token: below it are marks, letters and [unused]
 
 
 def model_folder() -> Path:
@@ -38,6 +42,12 @@ class Teacher:
     def __init__(self) -> None:
         self.tokenizer = AutoTokenizer.from_pretrained(model_folder())
         self.model = AutoModel.from_pretrained(model_folder()).eval()
+        self.known = self.tokenizer.get_vocab()
+
+    def common(self, name: str) -> bool:
+        """Whether each of its words is one token, and none of the rare last third of them."""
+        words = name.replace("-", " ").split()
+        return all(FIRST_WORD <= self.known.get(word, 0) < 22_000 for word in words)
 
     @torch.inference_mode()
     def pooled(self, ids: Tensor, mask: Tensor) -> Tensor:
@@ -78,6 +88,31 @@ class Teacher:
         return reduced / (16 * reduced.std())
 
 
+def nearest(vectors: NDArray[np.float16], count: int = 6) -> NDArray[np.int32]:
+    """Rows of the `count` texts most like each, without itself."""
+    everything = torch.from_numpy(vectors).bfloat16()
+    found = []
+    for start in range(0, len(everything), 1024):
+        part = everything[start : start + 1024] @ everything.T
+        part[torch.arange(len(part)), torch.arange(start, start + len(part))] = -1
+        found.append(part.topk(count, 1).indices.int())
+    return torch.cat(found).numpy()
+
+
+def twins(
+    classes: list[list[str]], row: dict[str, int], vectors: NDArray[np.float16], alike: float = 0.5
+) -> NDArray[np.int32]:
+    """Rows of pairs of one class's names whose cosine is at least `alike`."""
+    pairs = {
+        (row[one], row[other])
+        for names in classes
+        for one, other in itertools.combinations(sorted(set(names)), 2)
+    }
+    rows = np.array(sorted(pairs), np.int32)
+    one, other = (vectors[part].astype(np.float32) for part in rows.T)
+    return rows[(one * other).sum(1) >= alike]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pack", type=Path, required=True)
@@ -93,8 +128,15 @@ def main() -> None:
         dict.fromkeys(random.Random(0).sample(extra, min(arguments.sentences, len(extra))))
     )
     teacher = Teacher()
+    listed = json.loads((arguments.pack / "wordnet.json").read_text())
+    classes = [[name for name in names if teacher.common(name)] for names in listed]
+    texts.update(dict.fromkeys(name for names in classes for name in names))
+    vectors = teacher.sentences(list(texts))
+    row = {text: i for i, text in enumerate(texts)}
     np.save(arguments.pack / "table.npy", teacher.table())
-    np.save(arguments.pack / "teacher.npy", teacher.sentences(list(texts)))
+    np.save(arguments.pack / "teacher.npy", vectors)
+    np.save(arguments.pack / "near.npy", nearest(vectors))
+    np.save(arguments.pack / "pairs.npy", twins(classes, row, vectors))
     (arguments.pack / "texts.json").write_text(json.dumps(list(texts)))
     print(f"{len(texts)} texts")
 

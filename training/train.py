@@ -100,7 +100,7 @@ def optimizers(model: Model, rate: float, decay: float, parts: int) -> list[torc
     known = {id(p) for p in table}
     matrices = [p for p in model.parameters() if p.ndim > 1 and id(p) not in known]
     vectors = [p for p in model.parameters() if p.ndim <= 1 and id(p) not in known]
-    groups = [{"params": vectors, "lr": rate}, {"params": table, "lr": rate / 5}]
+    groups = [{"params": vectors, "lr": rate}, {"params": table, "lr": rate / 2}]
     adam = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0)
     matrices.sort(key=Tensor.numel)
     muons = [Muon(matrices[i::parts], lr=rate, decay=decay) for i in range(parts)]
@@ -163,6 +163,8 @@ class Run:
         """Go on from a state; `fresh` starts the plan anew with those weights."""
         state = torch.load(path, weights_only=True, map_location=self.device)
         self.model.load_state_dict(state["model"])
+        if "optimizers" not in state:  # the weights of a shipped model, by start.py
+            return
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.step, self.seen = state["step"], state["seen"]
@@ -188,13 +190,15 @@ class Run:
                 group["lr"] = base * rate
         goal = targets(batch.rows, self.teacher[batch.rows].float(), self.options.soft)
         ids, teacher = self.sentences()
+        one, other = self.synonyms()
         report: list[float] = []
 
         def loss_of(pictures: Tensor) -> Tensor:
             loss = contrast(self.model, batch, pictures, goal)
             apart = resemble(self.model, ids, teacher)
             report.extend((loss.item(), apart.item()))
-            return loss + self.options.resemble * apart
+            agree = (self.model.text(one) * self.model.text(other)).sum(1).mean()
+            return loss + self.options.resemble * apart + self.options.synonyms * (1 - agree)
 
         self.model.zero_grad(set_to_none=True)
         self.workers.learn(batch.pixels, loss_of)
@@ -202,12 +206,21 @@ class Run:
         self.workers.map(lambda optimizer: optimizer.step(), self.optimizers)
         return report[0], report[1]
 
-    def sentences(self, count: int = 256) -> tuple[Tensor, Tensor]:
-        """Ids and teacher embeddings of texts that need no picture."""
+    def sentences(self, count: int = 128) -> tuple[Tensor, Tensor]:
+        """Ids and teacher embeddings of texts that need no picture, each with one that is near."""
         rng = np.random.default_rng(10_000_000 + self.step)
         rows = rng.choice(len(self.texts.texts), count, replace=False)
+        near = self.texts.near[rows, rng.integers(self.texts.near.shape[1], size=count)]
+        rows = np.concatenate([rows, near])
         ids = self.texts.ids([self.texts.texts[i] for i in rows])
         return ids.to(self.device), self.teacher[torch.from_numpy(rows)].float()
+
+    def synonyms(self, count: int = 128) -> tuple[Tensor, Tensor]:
+        """Ids of words and of other words for the same things."""
+        rng = np.random.default_rng(20_000_000 + self.step)
+        pairs = self.texts.pairs[rng.integers(len(self.texts.pairs), size=count)]
+        one, other = (self.texts.ids([self.texts.texts[i] for i in rows]) for rows in pairs.T)
+        return one.to(self.device), other.to(self.device)
 
     def batches(self, size: int) -> Iterator[batches.Batch]:
         options = self.options
@@ -266,7 +279,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.05)
     parser.add_argument("--soft", type=float, default=0.2, help="share of the soft targets")
-    parser.add_argument("--resemble", type=float, default=0.3, help="weight of the text teacher")
+    parser.add_argument("--resemble", type=float, default=1.0, help="weight of the text teacher")
+    parser.add_argument("--synonyms", type=float, default=4.0, help="weight of other words")
     parser.add_argument("--widths", type=int, nargs=4, default=[32, 96, 192, 320])
     parser.add_argument("--blocks", type=int, nargs=4, default=[2, 2, 3, 1])
     parser.add_argument("--no-degrade", dest="degrade", action="store_false")

@@ -52,7 +52,7 @@ def test_names_lead_to_repositories(name, full, repository):
     [
         ("VIT-B32-openai", "did you mean ViT-B-32/openai"),
         ("sentence-transformers/clip-ViT-B32@", "did you mean sentence-transformers/clip-ViT-B-32"),
-        ("mini-999", "did you mean mini-1"),
+        ("mini-999", "did you mean mini-"),
         ("balancd", "did you mean balanced"),
         ("nothing at all", "use mini"),
         ("", "use mini"),
