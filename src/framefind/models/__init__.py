@@ -98,6 +98,8 @@ def reopen(fingerprint: dict[str, str], device: str = "auto", precision: str = "
 
     ONNX towers also at their precision; PyTorch chooses one for the device unless it is given.
     """
+    if fingerprint["model"] in shipped():
+        return load(fingerprint["model"], device)
     runtime = fingerprint.get("runtime", "onnx")
     if runtime == "onnx":
         precision = fingerprint.get("precision", "auto")
