@@ -1,19 +1,30 @@
 """A real server in a process of its own, and raw requests to it."""
 
+import asyncio
 import re
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import pytest
 
 import framefind
+
+T = TypeVar("T")
+
+
+def alone(work: Coroutine[None, None, T]) -> T:
+    """Run a coroutine in a thread of its own: Playwright leaves a loop running in the main one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """Attacks, as real requests to a real server."""
 
-import asyncio
 import io
 import os
 import struct
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from serving import Site, serve
+from serving import Site, alone, serve
 
 import framefind
 from conftest import write_clip
@@ -415,7 +414,7 @@ def test_an_error_of_ours_tells_nothing_and_is_strict_too():
         async with httpx.AsyncClient(transport=transport) as client:
             return await client.get("http://localhost:8000/v1/library")
 
-    answer = asyncio.run(ask())
+    answer = alone(ask())
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"
     assert "content-security-policy" in answer.headers

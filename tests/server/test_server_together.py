@@ -3,6 +3,7 @@ import threading
 from collections.abc import Sequence
 
 import pytest
+from serving import alone
 from starlette.exceptions import HTTPException
 
 from framefind.server.together import Together
@@ -31,7 +32,7 @@ def test_what_is_asked_meanwhile_is_answered_in_one_go():
         doubling.go.set()
         return await asyncio.gather(*asked, return_exceptions=True)
 
-    answers = asyncio.run(ask())
+    answers = alone(ask())
     assert answers[::2] == [2 * n for n in range(0, 100, 2)]
     assert [str(error) for error in answers[1::2]] == [str(n) for n in range(1, 100, 2)]
     assert sorted(n for batch in doubling.batches for n in batch) == list(range(100))
@@ -50,7 +51,7 @@ def test_who_gives_up_is_not_answered_and_spoils_nothing():
         assert await first == 4
         return await last
 
-    assert asyncio.run(ask()) == 12
+    assert alone(ask()) == 12
 
 
 def test_too_many_are_refused():
@@ -68,7 +69,7 @@ def test_too_many_are_refused():
         assert answers.count(0) == 600 - len(refused)
         assert await together.ask(4) == 8
 
-    asyncio.run(ask())
+    alone(ask())
 
 
 def test_a_failure_is_told_to_all_and_the_next_are_answered():
@@ -83,4 +84,4 @@ def test_a_failure_is_told_to_all_and_the_next_are_answered():
             await together.ask(1)
         assert await together.ask(2) == 2
 
-    asyncio.run(ask())
+    alone(ask())

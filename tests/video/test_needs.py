@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import media
@@ -75,15 +76,18 @@ def test_the_frames_are_those_of_decoding_everything(
         keys = f"keyint={options['g']}:min-keyint=1"
         options["x265-params"] = f"{parameters}:{keys}"
     suffix = data.draw(st.sampled_from(["mp4", "mkv"]))
-    path = media.film(
-        tmp_path_factory.mktemp("film") / f"film.{suffix}",
-        times=[sum(gaps[:i]) / 90000 for i in range(len(gaps))],
-        pictures=noisy(len(gaps)),
-        size=SIZE,
-        codec=codec,
-        pix_fmt="yuvj420p" if codec == "mjpeg" else "yuv420p",
-        options=options,
-    )
+    try:
+        path = media.film(
+            tmp_path_factory.mktemp("film") / f"film.{suffix}",
+            times=[sum(gaps[:i]) / 90000 for i in range(len(gaps))],
+            pictures=noisy(len(gaps)),
+            size=SIZE,
+            codec=codec,
+            pix_fmt="yuvj420p" if codec == "mjpeg" else "yuv420p",
+            options=options,
+        )
+    except av.FFmpegError:
+        reject()  # now and then, x265 and VP9 give packets that no muxer takes
     interval = data.draw(st.sampled_from([0.05, 0.1, 0.3, 1.0, 7.0]))
     sampler = Sampler.parse(data.draw(st.sampled_from([f"every={interval}", "keyframes"])))
     wanted = plainly(path, sampler)

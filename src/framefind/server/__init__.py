@@ -29,7 +29,7 @@ _log = logging.getLogger("framefind.server")
 def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAPI:
     """The application that serves one library. `refresh`: seconds until new rows are seen."""
     shelf, metrics, playing = Shelf(library), Metrics(), Work()
-    background = jobs.Jobs(library)
+    background = jobs.Jobs(library, lambda: _refresh(shelf))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -56,8 +56,9 @@ class _Run:
 class Jobs:
     """The jobs of one server. Everything here runs in the event loop."""
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    def __init__(self, library: Library, refresh: Callable[[], Awaitable[None]]) -> None:
+        """`refresh` lets the server see what is new in the library."""
+        self._library, self._refresh = library, refresh
         self._runs: dict[str, _Run] = {}
         self._turn = asyncio.Lock()
 
@@ -146,6 +147,7 @@ class Jobs:
                 run.kill()
                 run.job.state, run.job.error = "failed", f"the indexer cannot be run: {error}"
             else:
+                await self._refresh()  # a job is done when what it found can be searched
                 self._ended(run.job, code)
             run.tell()
 
@@ -172,7 +174,9 @@ class Jobs:
 
     @staticmethod
     def _ended(job: documents.Job, code: int) -> None:
-        if job.state == "cancelling":
+        if job.report is not None:
+            job.state = "done"
+        elif job.state == "cancelling":
             job.state = "cancelled"
         elif job.state == "running":
             job.state, job.error = "failed", f"the indexer ended with exit code {code}"
@@ -185,7 +189,7 @@ class Jobs:
                 job.failed[progress["path"]] = trouble
             job.progress = documents.JobProgress(**progress)
         elif report := said.get("report"):
-            job.report, job.state = report, "done"
+            job.report = report
             job.failed |= dict(list(report["failed"].items())[:_TROUBLES])
         elif error := said.get("error"):
             job.error, job.state = error, "failed"

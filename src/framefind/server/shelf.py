@@ -16,6 +16,8 @@ from framefind.models import Model
 from framefind.tables import Tables, Video
 from framefind.vectors import VectorIndex
 
+_TRIES = 5
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -57,11 +59,14 @@ class Shelf:
         versions, old = tables.versions(), self._snapshot.index
         if versions == self._snapshot.versions and old and old.generation.exists():
             return  # another library in its place would have another index
-        index = self.library._index()
+        for _ in range(_TRIES):  # so that rows and index are of one version
+            index = self.library._index()
+            rows = sorted(tables.videos(), key=lambda row: row.path)
+            if index.versions == tables.versions():
+                break
         model = self.library._model(index.fingerprint)
-        rows = sorted(tables.videos(), key=lambda row: row.path)
         by_id = {row.video_id: row for row in rows}
-        self._snapshot = Snapshot(versions, index, model, rows, by_id)
+        self._snapshot = Snapshot(index.versions, index, model, rows, by_id)
 
     @property
     def snapshot(self) -> Snapshot:
