@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 import framefind
+from framefind import models
 from framefind.export import html
 from framefind.moments import Moment, Page, Then
 
@@ -54,6 +55,6 @@ def test_a_page_shows_some_of_its_moments() -> None:
 def test_a_library_is_shown_in_numbers(shared_library: framefind.Library, tmp_path: Path) -> None:
     shown = shared_library._repr_html_()
     assert "4 indexed" in shown
-    assert "mini-1" in shown
+    assert models.full_name("mini") in shown
     missing = framefind.open(tmp_path / "new.framefind")._repr_html_()
     assert "is not there yet" in missing
