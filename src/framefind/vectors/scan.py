@@ -239,7 +239,7 @@ def exact(
     rows = np.arange(len(vectors)) if rows is None else rows
     products = np.empty(len(rows), np.float32)
     for at in range(0, len(rows), _BLOCK):
-        part = vectors[rows[at : at + _BLOCK]].astype(np.float32)
+        part = _wide(vectors[rows[at : at + _BLOCK]])
         # Not by `@`: there, the last bits of a row's product depend on how many rows there are.
         products[at : at + _BLOCK] = np.einsum("ij,j->i", part, query)
     return products * np.float32(100)
