@@ -24,7 +24,7 @@ from urllib.request import Request, urlopen
 import av
 import numpy as np
 from search import QUERIES
-from synthetic import VIEWS, Fit, batch, lengths
+from synthetic import Fit, fill
 
 from framefind.tables import Tables, Video
 from framefind.vectors import IndexedVideo, refresh
@@ -76,9 +76,7 @@ def make(folder: Path, real: str, vectors: int) -> Path:
     began = time.perf_counter()
     rows = []
     with Appender(index, None, len(fit.mean)) as appender:
-        for number, length in enumerate(lengths(rng, vectors // VIEWS)):
-            name = f"{number:032x}"
-            appender.append(batch(name, fit.video(rng, length)))
+        for number, (name, length) in enumerate(fill(appender, fit, vectors, rng)):
             path = f"/videos/{number % 100:02}/{number}.mp4"
             rows.append(Video(video_id=name, path=path, frames=length, segments=[name]))
             rows[-1].status, rows[-1].duration = "indexed", float(length)

@@ -86,13 +86,21 @@ def rotation(rng: np.random.Generator, d: int, more: int) -> Vectors:
     return np.asarray(np.linalg.qr(rng.standard_normal((more, d)))[0].T, np.float32)
 
 
+def fill(
+    appender: Appender, fit: Fit, vectors: int, rng: np.random.Generator
+) -> Iterator[tuple[str, int]]:
+    """Append made-up videos of about so many vectors; gives each one's id and number of frames."""
+    for at, frames in enumerate(_lengths(rng, vectors // VIEWS)):
+        name = f"{at:032x}"
+        appender.append(_batch(name, fit.video(rng, frames)))
+        yield name, frames
+
+
 def write(folder: Path, fit: Fit, vectors: int, rng: np.random.Generator) -> VectorIndex:
     """An index of about so many vectors."""
     videos = []
     with Appender(folder, None, len(fit.mean)) as appender:
-        for at, frames in enumerate(lengths(rng, vectors // VIEWS)):
-            name = f"{at:032x}"
-            appender.append(batch(name, fit.video(rng, frames)))
+        for at, (name, frames) in enumerate(fill(appender, fit, vectors, rng)):
             path = f"/videos/{rng.integers(1000):03}/{name}.mp4"
             videos.append(IndexedVideo(name, path, [], float(frames), 1.7e9 + at, [name]))
         videos.sort(key=lambda video: video.path)
@@ -101,14 +109,14 @@ def write(folder: Path, fit: Fit, vectors: int, rng: np.random.Generator) -> Vec
     return VectorIndex(folder)
 
 
-def lengths(rng: np.random.Generator, frames: int) -> Iterator[int]:
+def _lengths(rng: np.random.Generator, frames: int) -> Iterator[int]:
     while frames > 0:
         length = min(frames, int(np.clip(rng.lognormal(np.log(600)), 10, 7200)))
         yield length
         frames -= length
 
 
-def batch(segment: str, vectors: Vectors) -> pa.RecordBatch:
+def _batch(segment: str, vectors: Vectors) -> pa.RecordBatch:
     frames = len(vectors) // VIEWS
     boxes = np.tile(np.array([0, 0, 1, 1], np.float32), (len(vectors), 1))
     columns = [

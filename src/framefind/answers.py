@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind import models
-from framefind.confidence import confidence
 from framefind.errors import QueryError
 from framefind.moments import Page
 from framefind.queries import Query, vectors
-from framefind.search import Filters, Search
+from framefind.search import Filters, Search, sureness
 from framefind.vectors import Scores, VectorIndex, together
 
 _AT_A_TIME = 256  # queries whose pages are made before the first is given
@@ -57,10 +56,8 @@ def frame_scores(
     scores = Scores(index, vector, index.line_of(video_id))
     every = np.arange(len(scores.line))
     scores.settle(every)
-    views = np.asarray(index.vectors[scores.best_views(every)], np.float32)
-    neutral = models.neutral(model)
-    neutral = neutral.for_pictures() if query.pictured else neutral
-    sure = confidence(scores.values, vector, views, neutral)
+    neutral = models.neutral(model, query.pictured)
+    sure = sureness(index, vector, scores, every, scores.values, neutral)
     return FrameScores(np.array(scores.line.t), scores.values, sure)
 
 

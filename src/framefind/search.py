@@ -254,22 +254,16 @@ class Search:
         return ranked, scores, errors[np.searchsorted(videos, ranked)]
 
     def _confidence(self, spans: Spans) -> NDArray[np.float64]:
-        rows = np.empty(0, np.int64) if self._neutral.of_pictures else self._rows(spans)
-        views = self._index.vectors[rows].astype(np.float32)
-        return confidence(spans.score, self._query, views, self._neutral)
-
-    def _rows(self, spans: Spans) -> NDArray[np.int64]:
-        """The rows of the moments' best views."""
-        return self._scores.best_views(spans.best)
+        scores, neutral = self._scores, self._neutral
+        return sureness(self._index, self._query, scores, spans.best, spans.score, neutral)
 
     @cached_property
     def _neutral(self) -> Neutral:
-        neutral = models.neutral(self._model)
-        return neutral.for_pictures() if self._picture else neutral
+        return models.neutral(self._model, self._picture)
 
     def _moments(self, spans: Spans) -> list[Moment]:
         sure = self._confidence(spans)
-        boxes = self._index.boxes[self._rows(spans)]
+        boxes = self._index.boxes[self._scores.best_views(spans.best)]
         times = self._line.t[spans.best]
         videos = [self._index.videos[video] for video in spans.video]
         return [
@@ -285,6 +279,23 @@ class Search:
             )
             for at, video in enumerate(videos)
         ]
+
+
+def sureness(
+    index: VectorIndex,
+    query: NDArray[np.float32],
+    scores: Scores,
+    at: NDArray[np.int64],
+    exact: NDArray[np.float32],
+    neutral: Neutral,
+) -> NDArray[np.float64]:
+    """The confidence in frames at these positions of the timeline, whose `exact` scores are known.
+
+    Their best views are read only where confidence looks at them.
+    """
+    rows = np.empty(0, np.int64) if neutral.of_pictures else scores.best_views(at)
+    views = index.vectors[rows].astype(np.float32)
+    return confidence(exact, query, views, neutral)
 
 
 def _check(limit: int, offset: int) -> None:

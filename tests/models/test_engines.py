@@ -145,7 +145,7 @@ def test_a_file_that_is_no_graph(tmp_path, device, capfd):
 class TestCuda:
     def test_that_this_onnx_runtime_has_not(self, tmp_path):
         hubs.clip(tmp_path)
-        if engines._has_cuda():
+        if engines.has_cuda():
             pytest.skip("this ONNX Runtime has CUDA")
         with pytest.raises(ModelError, match="onnxruntime-gpu"):
             open_graph(tmp_path / "onnx/vision_model.onnx", "cuda")
@@ -154,7 +154,7 @@ class TestCuda:
     def test_that_has_no_gpu(self, tmp_path, monkeypatch, capfd):
         """An ONNX Runtime with CUDA on a machine without: it gives the CPU, or an error."""
         hubs.clip(tmp_path)
-        monkeypatch.setattr(engines, "_has_cuda", lambda: True)
+        monkeypatch.setattr(engines, "has_cuda", lambda: True)
         graph = open_graph(tmp_path / "onnx/vision_model.onnx", "auto")
         if graph.said.endswith("GPU"):
             pytest.skip("there is a GPU")

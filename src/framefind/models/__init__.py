@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from framefind.confidence import Neutral
 from framefind.errors import ModelError
-from framefind.models import checkpoints, known, towers
+from framefind.models import checkpoints, engines, known, towers
 from framefind.models.known import full_name, shipped
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _choosers(device: str, precision: str, runtime: str = "") -> _Choosers:
     wanted = precisions(precision, device)
     torch_only = runtime == "torch" or precision == "bf16" or device.startswith(("cuda:", "mps"))
     if device == "cuda" and not runtime:
-        torch_only = _has_torch() and not _onnx_has_cuda()
+        torch_only = _has_torch() and not engines.has_cuda()
     if torch_only:
         if not _has_torch():
             what = "this" if runtime else f"device {device} at precision {precision}"
@@ -180,12 +180,6 @@ def _choosers(device: str, precision: str, runtime: str = "") -> _Choosers:
 
 def _has_torch() -> bool:
     return all(find_spec(name) for name in ("torch", "transformers"))
-
-
-def _onnx_has_cuda() -> bool:
-    import onnxruntime
-
-    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
 
 def _any_of(choosers: _Choosers, names: Collection[str]) -> tuple[str, towers.Files]:
@@ -275,17 +269,21 @@ def precisions(precision: str, device: str) -> list[str]:
         return [precision]
     if precision != "auto":
         raise ModelError(f"precision {precision!r}: use auto, fp32, fp16, bf16 or int8")
-    on_gpu = device in ("auto", "cuda") and _onnx_has_cuda()
+    on_gpu = device in ("auto", "cuda") and engines.has_cuda()
     return ["fp16", "fp32", "int8"] if on_gpu else ["fp32", "fp16", "int8"]
 
 
-def neutral(model: Model) -> Neutral:
+def neutral(model: Model, pictured: bool = False) -> Neutral:
     """What confidence is measured against: neutral pictures, or texts where a model has none.
 
-    The texts are embedded once per fingerprint and kept in the user's cache folder.
+    `pictured`: for queries with a picture. The texts are embedded once per fingerprint and kept in
+    the user's cache folder.
     """
-    if model.neutral is not None:
-        return model.neutral
+    found = _texts(model) if model.neutral is None else model.neutral
+    return found.for_pictures() if pictured else found
+
+
+def _texts(model: Model) -> Neutral:
     from platformdirs import user_cache_path
 
     content = (_SHIPPED / "backgrounds.json").read_bytes()

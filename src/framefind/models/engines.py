@@ -65,7 +65,7 @@ def open_graph(file: Path, device: str, may_round: bool = False) -> Graph:
         raise ModelError(f"device {device!r}: use {', '.join(DEVICES)}")
     if device == "openvino" and not find_spec("openvino"):
         raise ModelError("device openvino: pip install 'framefind[openvino]'")
-    rounds = device == "auto" and may_round and not _has_cuda() and openvino_has_bf16()
+    rounds = device == "auto" and may_round and not has_cuda() and openvino_has_bf16()
     engine = OpenVinoGraph if device == "openvino" or rounds else OnnxRuntimeGraph
     try:
         return engine(file, device)
@@ -151,7 +151,7 @@ def openvino_has_bf16() -> bool:
 def _session(file: Path, device: str) -> "onnxruntime.InferenceSession":
     import onnxruntime
 
-    if device == "cuda" and not _has_cuda():
+    if device == "cuda" and not has_cuda():
         raise ModelError("device cuda: this ONNX Runtime has no CUDA; install onnxruntime-gpu")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -164,7 +164,7 @@ def _session(file: Path, device: str) -> "onnxruntime.InferenceSession":
             str(file), options, providers=[*providers], enable_fallback=0
         )
 
-    if device == "cpu" or not _has_cuda():
+    if device == "cpu" or not has_cuda():
         return opened(_CPU)
     try:
         session = opened(_CUDA, _CPU)
@@ -178,7 +178,8 @@ def _session(file: Path, device: str) -> "onnxruntime.InferenceSession":
     return session
 
 
-def _has_cuda() -> bool:
+def has_cuda() -> bool:
+    """Whether this ONNX Runtime was built for CUDA."""
     import onnxruntime
 
     return _CUDA in onnxruntime.get_available_providers()

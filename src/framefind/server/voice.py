@@ -91,7 +91,7 @@ class Heard:
 
     def rest(self) -> list[Packet]:
         """All that is left."""
-        return self.until(float("1e9")) + self._voice.rest() if self._voice else []
+        return self.until(1e9) + self._voice.rest() if self._voice else []
 
     @staticmethod
     def _time(frame: av.AudioFrame) -> Fraction:

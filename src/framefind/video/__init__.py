@@ -154,10 +154,6 @@ class Video:
         if shown is not None:
             yield shown
 
-    def _again(self) -> Iterator[Frame]:
-        self._reopen()
-        return self._pictures()
-
     def _chosen(self, sampler: Sampler, start: float, end: float) -> Iterator[Frame]:
         if sampler.kind == "shots":
             self._wish = None
@@ -249,6 +245,9 @@ class Video:
         if self._first is not None:
             first, self._first = self._first, None
             return chain([first], self._begun)
+        return self._again()
+
+    def _again(self) -> Iterator[Frame]:
         self._reopen()
         return self._pictures()
 
@@ -332,8 +331,7 @@ class Video:
             first = next(frames, None)
             if first is not None and first.t <= t:
                 return chain([first], frames)
-            self._reopen()
-            return self._pictures()
+            return self._again()
         return self._restarted()
 
     def _times(self) -> tuple[list[float], list[float]]:
