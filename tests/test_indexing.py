@@ -341,9 +341,9 @@ def in_one_go(
 @pytest.fixture
 def long_clip(long_film: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A video of many segments, as they are short here, and every batch is committed."""
-    monkeypatch.setattr(indexing, "_SEGMENT_SECONDS", 5.0)
-    monkeypatch.setattr(indexing, "_BATCH", 8)
-    monkeypatch.setattr(indexing, "_COMMIT_FRAMES", 4)
+    monkeypatch.setattr(indexing, "SEGMENT_SECONDS", 5.0)
+    monkeypatch.setattr(indexing, "BATCH", 8)
+    monkeypatch.setattr(indexing, "COMMIT_FRAMES", 4)
     return long_film
 
 
@@ -461,7 +461,7 @@ from deltalake.table import TableMerger
 from framefind import indexing, library
 from framefind.indexing import Indexer
 from framefind.tables import Tables
-indexing._SEGMENT_SECONDS, indexing._BATCH, indexing._COMMIT_FRAMES = 5.0, 8, 4
+indexing.SEGMENT_SECONDS, indexing.BATCH, indexing.COMMIT_FRAMES = 5.0, 8, 4
 place, number, when = {where!r}.split(":")
 owner, name = place.split(".")
 owner = globals()[owner]
@@ -496,7 +496,7 @@ framefind.open({str(tmp_path / "l")!r}).index({films!r})
         films = [str(long_clip), str(clips)]
         script = (
             "import framefind; from framefind import indexing\n"
-            "indexing._SEGMENT_SECONDS, indexing._BATCH, indexing._COMMIT_FRAMES = 5.0, 8, 4\n"
+            "indexing.SEGMENT_SECONDS, indexing.BATCH, indexing.COMMIT_FRAMES = 5.0, 8, 4\n"
             "print(flush=True)\n"
             f"framefind.open({str(tmp_path / 'l')!r}).index({films!r})\n"
         )

@@ -152,15 +152,15 @@ class Library:
         if not files and not self.exists:
             return Report()
         with lock(self.uri):
-            tables, encoder = self._create(model)
-            memory = self._index_folder() / "files.json"
+            tables, encoder = self.prepare(model)
+            memory = self.index_folder() / "files.json"
             catalog = Catalog(tables.videos(), memory, sampler, views, retry)
             report = Indexer(tables, encoder, catalog, options, on_progress).run(files)
             report.missing = catalog.missing(
                 [stored(os.path.realpath(os.path.expanduser(os.fspath(path)))) for path in named]
             )
             tables.tidy()
-            self._opened = refresh(self._index_folder(), tables)
+            self._opened = refresh(self.index_folder(), tables)
         return report
 
     def plan(
@@ -186,7 +186,7 @@ class Library:
         else:
             encoder = models.load(wanted, self._device, self._precision)
         rows = tables.videos() if tables else []
-        catalog = Catalog(rows, self._index_folder() / "files.json", sampler, views, retry)
+        catalog = Catalog(rows, self.index_folder() / "files.json", sampler, views, retry)
         return plan(files, catalog, encoder, sampler, views)
 
     def reembed(self, model: str, on_progress: "OnProgress | None" = None) -> "Report":
@@ -205,8 +205,12 @@ class Library:
         self._opened = None
         return report
 
-    def _create(self, model: str | None) -> tuple[Tables, models.Model]:
-        """The tables and the model, which passes its self-test before it fills a new library."""
+    def prepare(self, model: str | None) -> tuple[Tables, models.Model]:
+        """The tables, made if they are missing, and the model that fills them.
+
+        The model of a new library passes its self-test first. Raises LibraryError when the
+        library was made with another model.
+        """
         wanted = models.full_name(model) if model else self._wanted_model
         if not self.exists:
             encoder = models.load(wanted or "mini", self._device, self._precision)
@@ -420,7 +424,7 @@ class Library:
         """Compact the tables and delete what no longer counts and is older than a week."""
         with self._changing() as tables:
             upkeep = tables.maintain()
-            self._opened = refresh(self._index_folder(), tables)
+            self._opened = refresh(self.index_folder(), tables)
         return upkeep
 
     # --- inner parts ---------------------------------------------------------------------------
@@ -432,8 +436,8 @@ class Library:
         with lock(self.uri):
             yield tables
 
-    def _index_folder(self) -> Path:
-        """In the library, or in the user's cache where that cannot be written."""
+    def index_folder(self) -> Path:
+        """Where the index lies: in the library, or in the user's cache if that is read-only."""
         folder = Path(self.uri, "index")
         if is_local(self.uri) and os.access(folder if folder.exists() else self.uri, os.W_OK):
             return folder
@@ -447,7 +451,7 @@ class Library:
     def _opened_index(self) -> VectorIndex | None:
         if self._opened is None:
             with suppress(OSError, ValueError, KeyError, TypeError):
-                self._opened = VectorIndex(self._index_folder())
+                self._opened = VectorIndex(self.index_folder())
         return self._opened
 
     def _index(self) -> VectorIndex:
@@ -456,7 +460,7 @@ class Library:
         try:
             versions = latest_versions(self.uri) if is_local(self.uri) else None
             if index is None or index.versions != versions or not index.generation.exists():
-                self._opened = index = refresh(self._index_folder(), Tables.open(self.uri))
+                self._opened = index = refresh(self.index_folder(), Tables.open(self.uri))
         except LibraryError:
             if index is None or not set_aside(self.uri).exists():
                 raise

@@ -49,7 +49,7 @@ def walk(
         found = (
             _below(root, wanted, unwanted, folders)
             if os.path.isdir(root)
-            else iter([_file(root, named=True)])
+            else iter([look_up(root, named=True)])
         )
         for file in found:
             if file.path not in seen and (not roots or is_below(file.path, roots)):
@@ -118,7 +118,7 @@ def _below(
             elif (not glob or matches(entry.path, glob, root)) and not matches(
                 entry.path, exclude, root
             ):
-                yield _file(entry.path)
+                yield look_up(entry.path)
         pending += reversed(deeper)
 
 
@@ -129,7 +129,8 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _file(path: str, named: bool = False) -> File:
+def look_up(path: str, named: bool = False) -> File:
+    """A file at its real path, as the file system has it now."""
     resolved = os.path.realpath(path)
     try:
         facts = Path(resolved).stat()

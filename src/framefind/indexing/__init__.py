@@ -22,14 +22,16 @@ from numpy.typing import NDArray
 
 from framefind.indexing.catalog import Catalog
 from framefind.indexing.decoders import Begun, Decoded, Decoders, Ended, Options, cores
+from framefind.indexing.embedding import BATCH, Embedder
 from framefind.models import Model
 from framefind.paths import File, stored
 from framefind.tables import FrameRow, Tables, Video, new_segment
 
-_BATCH = 64  # views per run of the image encoder
 _COMMIT_SECONDS = 10.0
-_COMMIT_FRAMES = 5000
-_SEGMENT_SECONDS = 600.0
+COMMIT_FRAMES = 5000
+"""Frames that are worth a data file and a commit."""
+SEGMENT_SECONDS = 600.0
+"""How much of a video a segment holds at most."""
 
 
 @dataclass
@@ -100,7 +102,6 @@ class _Open:
     last: float
     segment: str = field(default_factory=new_segment)
     fresh: bool = True  # whether nothing is written to the segment yet
-    vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
     def end_segment(self) -> None:
         if not self.fresh:
@@ -130,7 +131,8 @@ class Indexer:
         options: Options,
         on_progress: OnProgress | None = None,
     ) -> None:
-        self._tables, self._model, self._catalog = tables, model, catalog
+        self._tables, self._catalog = tables, catalog
+        self._size, self._embedder = model.size, Embedder(model)
         self._options = options
         self._on_progress = on_progress
         self._report = Report()
@@ -146,9 +148,9 @@ class Indexer:
     def run(self, files: Sequence[File]) -> Report:
         """Index the files. Ctrl-C commits what is embedded, then raises KeyboardInterrupt."""
         began = time.process_time()
-        todo = [file for file in files if self._look(file)]
+        todo = [file for file in files if has_to_be_opened(file, self._catalog, self._report)]
         self._total, self._total_bytes = len(todo), sum(file.size + 1 for file in todo)
-        decoders = Decoders(todo, self._catalog, self._options, self._model.size)
+        decoders = Decoders(todo, self._catalog, self._options, self._size)
         try:
             with _interruptible() as interrupted:
                 while self._done < self._total and not interrupted.is_set():
@@ -167,17 +169,6 @@ class Indexer:
         self._account(decoders.spent, time.process_time() - began)
         return self._report
 
-    def _look(self, file: File) -> bool:
-        """Whether a file has to be opened; counts it if not."""
-        if file.error is not None:
-            self._report.failed[stored(file.path)] = file.error
-            return False
-        verdict = self._catalog.look(file)
-        self._report.unchanged += verdict == "unchanged"
-        self._report.failed_before += verdict == "failed"
-        self._report.passed_over += verdict == "passed over"
-        return verdict == "decode"
-
     def _step(self, decoders: Decoders) -> None:
         """Take one item; embed when a batch is full or the decoders have nothing ready."""
         try:
@@ -191,10 +182,10 @@ class Indexer:
         elif item is not None:
             self._batch.append(item)
             self._batch_views += len(item.frame.pixels) if isinstance(item, Decoded) else 0
-        if item is None or self._batch_views >= _BATCH:
+        if item is None or self._batch_views >= BATCH:
             self._embed(decoders)
             waited = time.monotonic() - self._committed_at
-            if self._uncommitted >= _COMMIT_FRAMES or waited >= _COMMIT_SECONDS:
+            if self._uncommitted >= COMMIT_FRAMES or waited >= _COMMIT_SECONDS:
                 self._commit(decoders)
 
     def _begin(self, begun: Begun) -> None:
@@ -211,19 +202,12 @@ class Indexer:
 
     def _embed(self, decoders: Decoders) -> None:
         """Embed the batch, and write its frames and endings in their order."""
-        frames = [item.frame for item in self._batch if isinstance(item, Decoded)]
-        if self._batch_views:
-            with self._timed("embed"):
-                pixels = np.concatenate([frame.pixels for frame in frames])
-                vectors = self._model.embed_images(pixels)
-        at = 0
+        decoded = [item for item in self._batch if isinstance(item, Decoded)]
+        with self._timed("embed"):
+            vectors = iter(self._embedder.embed([(one.video_id, one.frame) for one in decoded]))
         for item in self._batch:
             if isinstance(item, Decoded):
-                video, views = self._open[item.video_id], len(item.frame.pixels)
-                if views:
-                    video.vectors = vectors[at : at + views].copy()  # not the whole batch
-                self._write(item, video.vectors)
-                at += views
+                self._write(item, next(vectors))
             else:
                 self._end(decoders, item)
         self._batch, self._batch_views = [], 0
@@ -231,7 +215,7 @@ class Indexer:
 
     def _write(self, item: Decoded, vectors: NDArray[np.float32]) -> None:
         video, frame = self._open[item.video_id], item.frame
-        if frame.t - video.segment_start >= _SEGMENT_SECONDS:
+        if frame.t - video.segment_start >= SEGMENT_SECONDS:
             video.end_segment()
             video.segment_start = frame.t
         with self._timed("write"):
@@ -250,6 +234,8 @@ class Indexer:
         path = stored(ended.file.path)
         began = ended.outcome in ("decoded", "failed")  # a copy ends while its video is open
         video = self._open.pop(ended.video_id, None) if began else None
+        if began:
+            self._embedder.forget(ended.video_id)
         self._done += 1
         self._done_bytes += ended.file.size + 1
         report = self._report
@@ -348,6 +334,18 @@ class Indexer:
                 trouble,
             )
         )
+
+
+def has_to_be_opened(file: File, catalog: Catalog, report: Report) -> bool:
+    """Whether a file has to be opened; counts it in the report if not."""
+    if file.error is not None:
+        report.failed[stored(file.path)] = file.error
+        return False
+    verdict = catalog.look(file)
+    report.unchanged += verdict == "unchanged"
+    report.failed_before += verdict == "failed"
+    report.passed_over += verdict == "passed over"
+    return verdict == "decode"
 
 
 @contextmanager
