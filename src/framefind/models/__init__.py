@@ -164,9 +164,9 @@ _Choosers = dict[str, towers.Choose]
 def _choosers(device: str, precision: str, runtime: str = "") -> _Choosers:
     """Raises ModelError for a precision or device that is unknown, or that only torch has."""
     wanted = precisions(precision, device)
-    torch_only = runtime == "torch" or precision == "bf16" or device.startswith(("cuda:", "mps"))
-    if device == "cuda" and not runtime:
-        torch_only = _has_torch() and not engines.has_cuda()
+    torch_only = runtime == "torch" or precision == "bf16" or device == "mps"
+    if device.startswith("cuda") and not runtime:
+        torch_only = not engines.has_cuda() and (_has_torch() or ":" in device)
     if torch_only:
         if not _has_torch():
             what = "this" if runtime else f"device {device} at precision {precision}"
@@ -269,7 +269,7 @@ def precisions(precision: str, device: str) -> list[str]:
         return [precision]
     if precision != "auto":
         raise ModelError(f"precision {precision!r}: use auto, fp32, fp16, bf16 or int8")
-    on_gpu = device in ("auto", "cuda") and engines.has_cuda()
+    on_gpu = device.startswith(("auto", "cuda")) and engines.has_cuda()
     return ["fp16", "fp32", "int8"] if on_gpu else ["fp32", "fp16", "int8"]
 
 

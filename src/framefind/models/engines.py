@@ -18,7 +18,7 @@ from framefind.errors import ModelError
 if TYPE_CHECKING:
     import onnxruntime
 
-DEVICES = ("auto", "cpu", "openvino", "cuda")
+DEVICES = ("auto", "cpu", "openvino", "cuda")  # and `cuda:1` and so on
 
 _OUTPUTS = ("image_embeds", "text_embeds", "embedding", "pooler_output")
 _CONVOLUTIONS = 4  # of more a ResNet is made, which adds up what bf16 loses; a ViT has one
@@ -30,6 +30,20 @@ _TYPES: dict[str, type[np.generic]] = {
     "int32": np.int32,
     "int64": np.int64,
 }
+
+
+_threads = 0
+
+
+def use_threads(count: int) -> None:
+    """Let so many threads of the CPU compute what is opened from now on; 0: as many as it has."""
+    global _threads
+    _threads = count
+
+
+def threads() -> int:
+    """See `use_threads`."""
+    return _threads
 
 
 @dataclass(frozen=True)
@@ -54,15 +68,16 @@ class Graph(Protocol):
 
 
 def open_graph(file: Path, device: str, may_round: bool = False) -> Graph:
-    """Open an ONNX file on a device, `auto`, `cpu`, `openvino` or `cuda`.
+    """Open an ONNX file on a device, `auto`, `cpu`, `openvino`, `cuda` or `cuda:1` and so on.
 
     `cpu` is ONNX Runtime, which computes in the file's own numbers. `auto` is a GPU where ONNX
     Runtime has one; else OpenVINO, if numbers may be rounded to bf16 and it is installed on a
     processor that multiplies these; else `cpu`. Raises ModelError when the file cannot be loaded or
     the device is not here.
     """
-    if device not in DEVICES:
-        raise ModelError(f"device {device!r}: use {', '.join(DEVICES)}")
+    kind, _, number = device.partition(":")
+    if kind not in DEVICES or (number and not (kind == "cuda" and number.isdecimal())):
+        raise ModelError(f"device {device!r}: use {', '.join(DEVICES)}, or cuda:1 and so on")
     if device == "openvino" and not find_spec("openvino"):
         raise ModelError("device openvino: pip install 'framefind[openvino]'")
     rounds = device == "auto" and may_round and not has_cuda() and openvino_has_bf16()
@@ -118,6 +133,7 @@ class OpenVinoGraph:
             "INFERENCE_PRECISION_HINT": precision,
             "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, on all cores
             "ENABLE_CPU_PINNING": False,  # decoders share the cores
+            **({"INFERENCE_NUM_THREADS": _threads} if _threads else {}),
         }
         self._compiled = core.compile_model(graph, "CPU", how)
         self.inputs = [
@@ -151,14 +167,16 @@ def openvino_has_bf16() -> bool:
 def _session(file: Path, device: str) -> "onnxruntime.InferenceSession":
     import onnxruntime
 
-    if device == "cuda" and not has_cuda():
-        raise ModelError("device cuda: this ONNX Runtime has no CUDA; install onnxruntime-gpu")
+    kind, _, number = device.partition(":")
+    if kind == "cuda" and not has_cuda():
+        raise ModelError(f"device {device}: this ONNX Runtime has no CUDA; install onnxruntime-gpu")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = _threads
     # Decoders share the cores: a spinning thread would take theirs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
 
-    def opened(*providers: str) -> "onnxruntime.InferenceSession":
+    def opened(*providers: Any) -> "onnxruntime.InferenceSession":
         # Its own way to fall back prints on stdout.
         return onnxruntime.InferenceSession(
             str(file), options, providers=[*providers], enable_fallback=0
@@ -167,12 +185,12 @@ def _session(file: Path, device: str) -> "onnxruntime.InferenceSession":
     if device == "cpu" or not has_cuda():
         return opened(_CPU)
     try:
-        session = opened(_CUDA, _CPU)
+        session = opened((_CUDA, {"device_id": number or "0"}), _CPU)
     except Exception:  # no driver, or one that is too old
         session = opened(_CPU)
-    if device == "cuda" and session.get_providers()[0] != _CUDA:
+    if kind == "cuda" and session.get_providers()[0] != _CUDA:
         raise ModelError(
-            "device cuda: ONNX Runtime cannot use a CUDA GPU here: `nvidia-smi` shows whether "
+            f"device {device}: ONNX Runtime cannot use a CUDA GPU here: `nvidia-smi` shows whether "
             "there is one, ONNX Runtime's documentation which CUDA and cuDNN it needs"
         )
     return session

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from framefind.confidence import Neutral
 from framefind.errors import ModelError
+from framefind.models import engines
 from framefind.models.checkpoints import INSTALL, Checkpoint
 from framefind.models.tokens import open_tokenizer, tokens
 
@@ -53,6 +54,8 @@ class TorchModel:
             self.scale = _pickled_scale(checkpoint.weights[0], self.scale)
         self.checkpoint = checkpoint
         self.device = find_device(device)
+        if engines.threads():
+            torch.set_num_threads(engines.threads())
         auto = precision == "auto"
         self.precision = _precision(self.device, towers.resnet) if auto else precision
         if self.precision not in TYPES:
