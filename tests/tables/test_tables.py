@@ -421,7 +421,7 @@ from rows import frame, publish, write
 uri, acknowledged, kills, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 files.BUFFER, upkeep.MANY = 1, 3
 random.seed(seed)
-files._table([frame("a", "s", 0.0)])  # likewise
+files.table([frame("a", "s", 0.0)])  # likewise
 
 def work(life):
     tables = Tables.open(uri)

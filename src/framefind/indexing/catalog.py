@@ -75,6 +75,10 @@ class Catalog:
             return "decode" if self._retry else "failed"
         return "unchanged" if same and self._finished(row) else "decode"
 
+    def knows(self, path: str) -> bool:
+        """Whether a video is, or was, at a path as the file system has it."""
+        return stored(path) in self._owner
+
     def claim(self, file: File, video_id: str) -> Claim:
         """Decide about an opened file; the row of a known video is updated at once."""
         path = stored(file.path)

@@ -260,6 +260,10 @@ class Tables:
             compact_videos(self)
         return done
 
+    def published(self, transaction: tuple[str, int]) -> bool:
+        """Whether the application has published that number or a higher one."""
+        return _has(self.delta("videos"), transaction)
+
     def frame_files(self) -> list[str]:
         """The data files of `frames`, as paths relative to it."""
         return sorted(action["path"] for action in actions(self.delta("frames")))

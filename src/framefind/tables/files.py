@@ -150,7 +150,7 @@ class FramesWriter:
 
     def _flush(self) -> None:
         """Write what waits."""
-        rows = pa.concat_tables([*self._tables, _table(self._rows)])
+        rows = pa.concat_tables([*self._tables, table(self._rows)])
         self._rows, self._tables, self._waiting = [], [], 0
         if not rows.num_rows:
             return
@@ -270,7 +270,8 @@ def _parquet(sink: pyarrow.NativeFile) -> pq.ParquetWriter:
     )
 
 
-def _table(rows: Sequence["FrameRow"]) -> pa.Table:
+def table(rows: Sequence["FrameRow"]) -> pa.Table:
+    """Rows as a table of SCHEMA; vectors are rounded to half precision."""
     vectors = [row.embeddings.astype(np.float16).astype(np.float32) for row in rows]
     boxes = [np.asarray(row.boxes, np.float32).reshape(-1, 4) for row in rows]
     columns: list[Any] = [

@@ -1,0 +1,12 @@
+"""The same pipeline on Apache Spark: from two cores of a laptop to a cluster.
+
+`index` fills a library from a stream of videos. `videos`, `segments` and `frames` are its steps as
+DataFrames, for whoever writes them elsewhere. Needs the extra [spark] and Java.
+"""
+
+from framefind.spark.frames import frames
+from framefind.spark.session import SparkError, session
+from framefind.spark.sources import segments, videos
+from framefind.spark.stream import index
+
+__all__ = ["SparkError", "frames", "index", "segments", "session", "videos"]

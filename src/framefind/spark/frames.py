@@ -1,0 +1,99 @@
+"""Frames with their vectors as a DataFrame, for tables of any kind."""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from framefind import models
+from framefind.indexing.decoders import Options
+from framefind.indexing.embedding import BATCH
+from framefind.spark import executor
+from framefind.spark.executor import End, Job, Piece
+from framefind.spark.sources import plain
+from framefind.tables import FrameRow, new_segment
+from framefind.tables.files import SCHEMA, table
+from framefind.video.samplers import Sampler
+from framefind.views import ALIKE, Views
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+FRAME = (
+    "path string, video_id string, segment string, t double, thumbnail binary, "
+    "boxes array<array<float>>, embeddings array<array<float>>, error string"
+)
+
+
+def frames(
+    df: "DataFrame",
+    model: str = "mini",
+    sampler: str = "every=1.0",
+    views: str = "tiles",
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    dedupe: bool | float = False,
+    decoder: str = "auto",
+) -> "DataFrame":
+    """Decode and embed what `segments` gives: a row per sampled frame, in batch and in streams.
+
+    The columns of the library's table `frames`, with the `path` before them and `error` behind: a
+    part that could not be decoded, or not to its end, has a row with the reason, without `t`. The
+    model is loaded once per Python worker, on the GPU that Spark gives its tasks, if any.
+    """
+    bound = ALIKE if dedupe is True else float(dedupe)
+    options = Options(Sampler.parse(sampler).name, Views.parse(views).name, bound, decoder)
+    opener = partial(executor.named, models.full_name(model), precision)
+    return df.select("path", "video_id", "start", "end", "error").mapInArrow(
+        partial(_frames, job=Job(opener, options, device)), FRAME
+    )
+
+
+def _frames(batches: Iterable[Any], job: Job) -> Iterator[Any]:
+    """For `mapInArrow`: rows as they come, a batch of the encoder at a time."""
+    rows: list[FrameRow] = []
+    paths: list[str] = []
+    segment, current = "", None
+    for piece, item in executor.run(_pieces(batches), job):
+        if piece is not current:
+            segment, current = new_segment(), piece
+        if isinstance(item, End):
+            if item.trouble:
+                yield _trouble(piece, segment, item.trouble)
+            continue
+        rows.append(executor.frame_row(piece, segment, item))
+        paths.append(piece.path)
+        if len(rows) >= BATCH:
+            yield _batch(rows, paths)
+            rows, paths = [], []
+    if rows:
+        yield _batch(rows, paths)
+
+
+def _pieces(batches: Iterable[Any]) -> Iterator[Piece]:
+    for batch in batches:
+        for row in batch.to_pylist():
+            start, end = row["start"], row["end"]
+            yield Piece(
+                plain(row["path"]),
+                row["video_id"] or "",
+                Piece.start if start is None else start,
+                Piece.end if end is None else end,
+                row["error"],
+            )
+
+
+def _batch(rows: list[FrameRow], paths: list[str]) -> Any:
+    import pyarrow as pa
+
+    found = table(rows).add_column(0, "path", pa.array(paths, pa.string()))
+    found = found.append_column("error", pa.nulls(len(rows), pa.string()))
+    return found.combine_chunks().to_batches()[0]
+
+
+def _trouble(piece: Piece, segment: str, trouble: str) -> Any:
+    import pyarrow as pa
+
+    fields = [pa.field("path", pa.string()), *SCHEMA, pa.field("error", pa.string())]
+    row = {"path": piece.path, "video_id": piece.video_id or None, "error": trouble}
+    return pa.RecordBatch.from_pylist([row | {"segment": segment}], pa.schema(fields))

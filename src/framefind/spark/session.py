@@ -1,0 +1,68 @@
+"""A quiet Spark session whose workers have this Python, and what to do where there is no Spark."""
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framefind.errors import FramefindError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_QUIET = Path(__file__).with_name("log4j2.properties")
+_TRIES = 4  # of a task, as on a cluster
+
+
+class SparkError(FramefindError):
+    """Spark is not here, or cannot be started or reached."""
+
+
+def session(master: str = "local[*]", **settings: str) -> "SparkSession":
+    """A Spark session at `master`: `local[2]`, `spark://…`, `yarn` or `k8s://…`.
+
+    It logs errors only, and tries a task four times, on one machine too. `settings` are Spark's,
+    with `_` for `.`. Raises SparkError when Spark or Java is missing, or cannot be started.
+    """
+    require()
+    from pyspark.sql import SparkSession
+
+    local = re.fullmatch(r"local(\[[^,\]]+\])?", master)
+    if local:
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        master = f"local[{(local[1] or '[1]')[1:-1]}, {_TRIES}]"
+    java = f"-Dlog4j2.configurationFile={_QUIET.as_uri()} -Dsun.jnu.encoding=UTF-8"
+    wanted = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.extraJavaOptions": java,
+        "spark.log.level": "ERROR",
+        **{name.replace("_", "."): value for name, value in settings.items()},
+    }
+    try:
+        return (
+            SparkSession.builder.master(master)
+            .appName("framefind")
+            .config(map=wanted)
+            .getOrCreate()
+        )
+    except Exception as error:  # Py4J's and PySpark's own, by version
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise SparkError(f"Spark cannot be started at {master}: {reason}") from error
+
+
+def require() -> None:
+    """Raises SparkError when Spark or the Java that it needs is not installed."""
+    try:
+        import pyspark  # noqa: F401
+    except ImportError:
+        raise SparkError("Spark is not installed: pip install 'framefind[spark]'") from None
+    home = os.environ.get("JAVA_HOME")
+    if not (shutil.which(str(Path(home, "bin", "java"))) if home else shutil.which("java")):
+        where = f"JAVA_HOME={home} has none" if home else "JAVA_HOME is not set"
+        raise SparkError(
+            f"Spark needs Java 17 or newer, and {where}: install one (`apt install "
+            "openjdk-17-jre-headless`, `brew install openjdk@17`) and set JAVA_HOME to its folder"
+        )

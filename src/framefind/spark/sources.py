@@ -1,0 +1,167 @@
+"""Videos as Spark finds them: paths, never bytes."""
+
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from framefind.paths import File, look_up
+from framefind.spark.session import require
+from framefind.tables.store import is_local
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+FILES = 1000
+"""Files of a batch, so that a backlog is committed bit by bit."""
+
+SEGMENT = (
+    "path string, length long, modified timestamp, video_id string, duration double, width long, "
+    "height long, fps double, codec string, number int, start double, end double, error string"
+)
+
+_ALL = "36500d"  # a file that comes late is a file
+_BYTES = "path string, modificationTime timestamp, length long, content binary"
+_ALIASES = {"s3a": "s3", "s3n": "s3", "abfs": "abfss", "wasbs": "abfss"}
+
+
+def videos(
+    spark: "SparkSession",
+    source: str | os.PathLike[str],
+    streaming: bool = True,
+    glob: str | None = None,
+    files: int = FILES,
+) -> "DataFrame":
+    """The files below a folder or URI, at any depth: path, length (bytes) and modified.
+
+    Their bytes are never read, so they may be of any size. `glob` is Spark's `pathGlobFilter`, for
+    names. A stream takes up to `files` of them at a time, and takes those whose modified time is
+    old, too; on Databricks by Auto Loader. Spark passes over what is hidden, and over names that
+    begin with `_`, which `index` takes all the same.
+    """
+    require()
+    from pyspark.sql import functions
+
+    databricks = "DATABRICKS_RUNTIME_VERSION" in os.environ
+    reader: Any = spark.readStream if streaming else spark.read
+    if streaming and databricks:
+        reader = reader.format("cloudFiles").option("cloudFiles.format", "binaryFile")
+        reader = reader.option("cloudFiles.maxFilesPerTrigger", files)
+    elif streaming:
+        reader = reader.format("binaryFile").option("maxFilesPerTrigger", files)
+        reader = reader.option("maxFileAge", _ALL).schema(_BYTES)
+    else:
+        reader = reader.format("binaryFile")
+    reader = reader.option("recursiveFileLookup", "true")
+    if glob:
+        reader = reader.option("pathGlobFilter", glob)
+    found: DataFrame = reader.load(for_spark(source)).select(
+        "path", "length", functions.col("modificationTime").alias("modified")
+    )
+    return found
+
+
+def segments(
+    df: "DataFrame", minutes: float = 10.0, decoder: str = "auto", tasks: int | None = None
+) -> "DataFrame":
+    """Look into videos, in the executors, and cut long ones into parts of about so many minutes.
+
+    A row for each part: the columns of `videos`, with the path as framefind stores it; video_id,
+    duration (s), width, height, fps, codec; `number` from 0; `start` and `end` in seconds, null at
+    the ends of the video; `error`, of a file that cannot be decoded or is no video. A part holds
+    the frames from its start until before its end, so that none is lost or doubled at a border.
+    The rows are spread evenly over `tasks` partitions (four for each of Spark's slots), whatever
+    the size of the files.
+    """
+    spread = 4 * slots(df.sparkSession) if tasks is None else tasks
+    looked = df.repartition(spread).mapInArrow(
+        partial(_segments, length=60 * minutes, decoder=decoder), SEGMENT
+    )
+    return looked.repartition(spread)
+
+
+def for_spark(source: str | os.PathLike[str]) -> str:
+    """A folder or URI as Spark wants it: an absolute `file:` URI, or `s3a:` for `s3:`."""
+    text = os.fspath(source)
+    if text.startswith("s3://") and "DATABRICKS_RUNTIME_VERSION" not in os.environ:
+        return "s3a://" + text.removeprefix("s3://")  # what Hadoop calls it
+    if not is_local(text) or text.startswith(("file:", "dbfs:")):
+        return text
+    path = os.path.abspath(os.path.expanduser(text))
+    if "DATABRICKS_RUNTIME_VERSION" in os.environ:
+        return path  # /Volumes/…
+    return "file://" + re.sub(r"[][{}*?\\]", r"\\\g<0>", path)  # not a pattern
+
+
+def plain(path: str) -> str:
+    """A path that Spark gives as framefind has it: no `file:`, `s3:` for `s3a:`."""
+    scheme, colon, rest = path.partition(":")
+    if scheme == "dbfs":
+        local = "/" + rest.lstrip("/")
+        return local if local.startswith("/Volumes/") else "/dbfs" + local
+    if scheme == "file" and colon:
+        return "/" + rest.lstrip("/")
+    if "://" in path:
+        return _ALIASES.get(scheme, scheme) + colon + rest
+    return path
+
+
+def as_file(path: str, length: int, modified: int) -> File:
+    """A file that Spark found, as a walk finds it; `modified` in microseconds.
+
+    A local one is looked up again, since Spark rounds its time and does not resolve links.
+    """
+    path = plain(path)
+    return look_up(path) if is_local(path) else File(path, length, modified)
+
+
+def slots(spark: "SparkSession") -> int:
+    """How many tasks run side by side, as far as Spark knows now."""
+    return max(1, int(spark.sparkContext.defaultParallelism))
+
+
+def _segments(batches: Iterable[Any], length: float, decoder: str) -> Iterator[Any]:
+    import pyarrow as pa
+
+    from framefind.spark.executor import Probed, probe
+
+    def rows(one: Probed, length_: int, modified: Any) -> Iterator[dict[str, Any]]:
+        file = {"path": one.path, "length": length_, "modified": modified}
+        if one.facts is None:
+            yield file | {"error": one.error, "video_id": one.video_id or None}
+            return
+        borders = [None, *merged(one.cuts, length), None]
+        for number in range(len(borders) - 1):
+            start, end = borders[number : number + 2]
+            part = {"number": number, "start": start, "end": end, "video_id": one.video_id}
+            yield file | asdict(one.facts) | part
+
+    for batch in batches:
+        found = batch.to_pydict()
+        paths = [plain(path) for path in found["path"]]
+        for one, size, modified in zip(
+            probe(paths, decoder, cut=True), found["length"], found["modified"], strict=True
+        ):
+            yield pa.RecordBatch.from_pylist([*rows(one, size, modified)], _schema())
+
+
+def _schema() -> Any:
+    import pyarrow as pa
+
+    kinds = {"string": pa.string(), "long": pa.int64(), "int": pa.int32(), "double": pa.float64()}
+    kinds["timestamp"] = pa.timestamp("us", tz="UTC")
+    return pa.schema({name: kinds[kind] for name, kind in map(str.split, SEGMENT.split(", "))})
+
+
+def merged(cuts: Sequence[float], length: float) -> list[float]:
+    """Those of many cuts that leave parts of about `length` seconds."""
+    kept: list[float] = []
+    last = 0.0
+    for cut in cuts:
+        if cut - last >= length - 1e-6 and not math.isinf(length):
+            kept.append(cut)
+            last = cut
+    return kept

@@ -1,0 +1,267 @@
+"""The stream: files that Spark finds become rows of a library, each exactly once.
+
+The driver decides what every file is and commits; executors look into files, decode, embed and
+write data files that nobody sees. A batch is committed with the number that Spark gives it, so one
+that is run again after a crash changes nothing; and what a library holds already is never decoded,
+whoever put it there.
+"""
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from framefind.errors import FramefindError
+from framefind.indexing import Report
+from framefind.indexing.decoders import Options
+from framefind.library import Library
+from framefind.library import open as open_library
+from framefind.paths import File, is_below, is_library, matches, stored, walk
+from framefind.spark import executor
+from framefind.spark.batch import Batches
+from framefind.spark.executor import Job
+from framefind.spark.session import SparkError, require
+from framefind.spark.sources import FILES, as_file, for_spark, plain, videos
+from framefind.tables import Tables
+from framefind.tables.store import is_local, lock
+from framefind.vectors import refresh
+from framefind.video.samplers import Sampler
+from framefind.views import ALIKE, Views
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_TIDY = 50  # batches after which the tables are looked after
+
+PathLike = str | os.PathLike[str]
+
+
+def index(
+    spark: "SparkSession",
+    source: PathLike,
+    library: "PathLike | Library | None" = None,
+    *,
+    checkpoint: str | None = None,
+    trigger: str = "available-now",
+    model: str | None = None,
+    sampler: str = "every=1.0",
+    views: str = "tiles",
+    glob: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    retry: bool = False,
+    dedupe: bool | float = False,
+    decoder: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    minutes: float = 10.0,
+    files: int = FILES,
+    on_batch: Callable[[Report], None] | None = None,
+) -> Report:
+    """Index the videos below a folder or URI with Spark, into the library that `Library.index` has.
+
+    `trigger` is `available-now`, which returns when what is there is indexed, or how often to look
+    for new files (`30s`, `5m`), which goes on until it is interrupted. `checkpoint` is where Spark
+    keeps what it has seen: inside the library unless it is given, one for every source. Long videos
+    are decoded in parts of up to so many `minutes`; a batch has up to so many `files`. `on_batch`
+    is given the report as it stands after every batch; all else is as for `Library.index`.
+
+    Exactly once: whenever the driver or an executor is killed, starting again neither loses nor
+    doubles anything. Holds a local library so that others cannot index into it meanwhile, while
+    everything else goes on. Raises LibraryError as `Library.index` does, and SparkError where Spark
+    is missing or gives up.
+    """
+    require()
+    how = _trigger(trigger)
+    bound = ALIKE if dedupe is True else float(dedupe)
+    options = Options(Sampler.parse(sampler).name, Views.parse(views).name, bound, decoder)
+    opened = (
+        library
+        if isinstance(library, Library)
+        else open_library(library, device=device, precision=precision)
+    )
+    root = _root(source)
+    if checkpoint is None:
+        key = blake2b(root.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+        checkpoint = f"{opened.uri.rstrip('/')}/checkpoint/{key}"
+    with lock(opened.uri):
+        tables, encoder = opened.prepare(model)
+    with lock(opened.uri, exclusive=False):
+        job = Job(partial(executor.same, encoder.fingerprint, precision), options, device)
+        memory = opened.index_folder() / "files.json"
+        batches = Batches(spark, tables, job, memory, retry, minutes)
+        run = _Run(spark, root, list(glob), list(exclude), tables, batches, on_batch)
+        run.catch_up(files)
+        run.stream(checkpoint, how, files)
+        tables.tidy()
+        refresh(opened.index_folder(), tables)
+    return run.ended()
+
+
+class _Run:
+    """One run of `index`: brings files to the batches."""
+
+    def __init__(
+        self,
+        spark: "SparkSession",
+        root: str,
+        glob: list[str],
+        exclude: list[str],
+        tables: Tables,
+        batches: Batches,
+        on_batch: Callable[[Report], None] | None,
+    ) -> None:
+        self._spark, self._root, self._tables, self._batches = spark, root, tables, batches
+        self._glob, self._exclude, self._on_batch = glob, exclude, on_batch
+        self._began = time.monotonic()
+        self._caught_up: set[File] = set()
+        self._libraries: dict[str, bool] = {}
+        self._count = 0
+        self._error: BaseException | None = None
+        self._busy = threading.Lock()  # while a batch is worked on
+
+    def catch_up(self, files: int) -> None:
+        """Take what Spark's stream would not bring: files that changed, or that it passes over.
+
+        It brings a path once. So what the library knows is looked at here: a file that changed,
+        one that failed and shall be tried again, one that was indexed by another sampler.
+        """
+        catalog = self._batches.catalog
+        if is_local(self._root):
+            listed: Iterable[File] = walk([self._root], self._glob, self._exclude)
+        else:
+            listed = self._files(videos(self._spark, self._root, streaming=False))
+        overlooked = [
+            file
+            for file in listed
+            if file.error or catalog.knows(file.path) or _is_hidden(file.path, self._root)
+        ]
+        for at in range(0, len(overlooked), files):
+            self._take(overlooked[at : at + files])
+        self._caught_up = set(overlooked)
+
+    def stream(self, checkpoint: str, how: dict[str, Any], files: int) -> None:
+        """Take what Spark's stream brings, until it ends."""
+        df = videos(self._spark, self._root, glob=_pushed(self._glob), files=files)
+        writer = df.writeStream.foreachBatch(self._batch)
+        writer = writer.option("checkpointLocation", for_spark(checkpoint)).trigger(**how)
+        query = None
+        try:
+            query = writer.start()
+            query.awaitTermination()
+        except KeyboardInterrupt:
+            raise
+        except Exception as error:
+            raise _explained(self._error or error) from error
+        finally:
+            if query:
+                query.stop()
+            with self._busy:  # its last batch may still be on its way out
+                pass
+
+    def _batch(self, df: "DataFrame", number: int) -> None:
+        """What Spark calls with every batch, one after the other."""
+        with self._busy:
+            try:
+                query = df.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
+                transaction = f"framefind-spark-{query}", int(number)
+                if not self._tables.published(transaction):
+                    self._take([*self._files(df)], transaction)
+            except BaseException as error:
+                self._error = error
+                raise
+
+    def ended(self) -> Report:
+        """What was done, all in all."""
+        report = self._batches.report
+        report.seconds = time.monotonic() - self._began
+        if is_local(self._root):
+            report.missing = self._batches.catalog.missing([stored(self._root)])
+        return report
+
+    def _take(self, files: Sequence[File], transaction: tuple[str, int] | None = None) -> None:
+        self._batches.take(files, transaction)
+        self._count += 1
+        if self._count % _TIDY == 0:
+            self._tables.tidy()
+        if self._on_batch:
+            self._batches.report.seconds = time.monotonic() - self._began
+            self._on_batch(self._batches.report)
+
+    def _files(self, df: "DataFrame") -> Iterator[File]:
+        """The files of a batch that are wanted, each once."""
+        seen = set(self._caught_up)
+        for path, length, modified in df.selectExpr(
+            "path", "length", "unix_micros(modified)"
+        ).collect():
+            name = plain(path)
+            if self._glob and not matches(name, self._glob, self._root):
+                continue
+            if matches(name, self._exclude, self._root) or self._in_library(name):
+                continue
+            file = as_file(path, length, modified)
+            if file not in seen:
+                seen.add(file)
+                yield file
+
+    def _in_library(self, path: str) -> bool:
+        """Whether a file belongs to a library that lies in the source."""
+        folder = os.path.dirname(path)
+        if not is_local(path) or not is_below(folder, [self._root]):
+            return False
+        if folder not in self._libraries:
+            self._libraries[folder] = is_library(folder) or self._in_library(folder)
+        return self._libraries[folder]
+
+
+def _root(source: PathLike) -> str:
+    """A folder as a real path, or a URI. Raises SparkError for what is no folder."""
+    root = plain(os.fspath(source))
+    if not is_local(root):
+        return root
+    root = os.path.realpath(os.path.expanduser(root))
+    if not os.path.isdir(root):
+        raise SparkError(f"{root} is not a folder: Spark watches folders and URIs")
+    return root
+
+
+def _trigger(text: str) -> dict[str, Any]:
+    """What Spark calls it. Raises ValueError."""
+    if text == "available-now":
+        return {"availableNow": True}
+    found = re.fullmatch(r"(\d+)\s*(s|m|h)", text)
+    if not found:
+        raise ValueError(f"trigger {text!r}: use available-now, or how often, such as 30s or 5m")
+    unit = {"s": "seconds", "m": "minutes", "h": "hours"}[found[2]]
+    return {"processingTime": f"{found[1]} {unit}"}
+
+
+def _pushed(glob: Sequence[str]) -> str | None:
+    """The patterns as Spark's own, where these mean the same: `*.mp4`."""
+    if glob and all(re.fullmatch(r"\*\.\w+", pattern) for pattern in glob):
+        return "{" + ",".join(glob) + "}"
+    return None
+
+
+def _is_hidden(path: str, root: str) -> bool:
+    """Whether Spark passes over a file: names that begin with `_`, or that Java cannot tell.
+
+    Or where a link leads to, if that lies elsewhere.
+    """
+    if not is_local(root):
+        return False
+    below = os.path.relpath(path, root).split(os.sep)
+    return below[0] == ".." or any(name.startswith("_") for name in below) or stored(path) != path
+
+
+def _explained(error: BaseException) -> BaseException:
+    """What went wrong in Spark, in one line."""
+    if isinstance(error, FramefindError):
+        return error
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    own = [line for line in lines if re.match(r"framefind\.\S+Error: ", line)]
+    reason = own[-1].partition(": ")[2] if own else next(iter(lines), repr(error))
+    return SparkError(f"Spark gave up: {reason}")
