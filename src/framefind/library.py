@@ -91,7 +91,7 @@ class Library:
         text = os.fspath(uri)
         self.uri = text if not is_local(text) else os.path.abspath(os.path.expanduser(text))
         self._wanted_model = models.full_name(model) if model else None
-        self._device, self._precision = device, precision
+        self.device, self.precision = device, precision
         self._opened: VectorIndex | None = None
         if not is_local(self.uri) or is_library(self.uri):
             return
@@ -184,7 +184,7 @@ class Library:
         if tables:
             encoder = self._model(tables.fingerprint, model)
         else:
-            encoder = models.load(wanted, self._device, self._precision)
+            encoder = models.load(wanted, self.device, self.precision)
         rows = tables.videos() if tables else []
         catalog = Catalog(rows, self.index_folder() / "files.json", sampler, views, retry)
         return plan(files, catalog, encoder, sampler, views)
@@ -199,7 +199,7 @@ class Library:
         from framefind.indexing.reembedding import reembed
 
         beside = Library(
-            f"{self.uri}.reembed", model=model, device=self._device, precision=self._precision
+            f"{self.uri}.reembed", model=model, device=self.device, precision=self.precision
         )
         report = reembed(self, beside, on_progress)
         self._opened = None
@@ -213,7 +213,7 @@ class Library:
         """
         wanted = models.full_name(model) if model else self._wanted_model
         if not self.exists:
-            encoder = models.load(wanted or "mini", self._device, self._precision)
+            encoder = models.load(wanted or "mini", self.device, self.precision)
             models.check(encoder)
             return Tables.create(self.uri, encoder.fingerprint), encoder
         tables = Tables.open(self.uri)
@@ -228,19 +228,19 @@ class Library:
         made_at = fingerprint.get("precision", "auto")
         if wanted and wanted != made_with:
             local = wanted.startswith("local-dir:") and "source" in fingerprint
-            encoder = models.load(wanted, self._device, self._precision) if local else None
+            encoder = models.load(wanted, self.device, self.precision) if local else None
             if encoder is None or not models.interchangeable(fingerprint, encoder.fingerprint):
                 raise LibraryError(
                     f"{self.uri} was made with {made_with}, not {wanted}: leave --model out, or "
                     f"move it over with `framefind index --reembed --model {wanted}`"
                 )
             return encoder
-        if self._precision not in ("auto", made_at) and "runtime" not in fingerprint:
+        if self.precision not in ("auto", made_at) and "runtime" not in fingerprint:
             raise LibraryError(
-                f"{self.uri} was made with {made_with} at {made_at}, not {self._precision}: leave "
+                f"{self.uri} was made with {made_with} at {made_at}, not {self.precision}: leave "
                 "--precision out, or move it over with `framefind index --reembed`"
             )
-        encoder = models.reopen(fingerprint, self._device, self._precision)
+        encoder = models.reopen(fingerprint, self.device, self.precision)
         if not models.interchangeable(fingerprint, encoder.fingerprint):
             raise LibraryError(
                 f"{self.uri} was made with other weights or preprocessing of {made_with} than "

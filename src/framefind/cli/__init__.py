@@ -119,6 +119,17 @@ def index(
     decoder: Annotated[
         str, typer.Option(help="auto, cpu, or a device for decoding such as cuda.")
     ] = "auto",
+    engine: Annotated[str, typer.Option(help="local or spark.")] = "local",
+    master: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Spark's master: local[2], spark://…, yarn or k8s://…"),
+    ] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(metavar="URI", help="Spark's checkpoint; else in the library.")
+    ] = None,
+    trigger: Annotated[
+        str | None, typer.Option(help="With Spark: available-now, or go on every 30s, 5m, …")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
@@ -132,6 +143,12 @@ def index(
 
     if not paths and not reembed:
         show.usage("name the videos, or folders of them")
+    if engine not in ("local", "spark"):
+        show.usage("--engine is local or spark")
+    if engine == "local" and (master or checkpoint or trigger):
+        show.usage("--master, --checkpoint and --trigger go with --engine spark")
+    if engine == "spark" and (reembed or dry_run or profile):
+        show.usage("--reembed, --dry-run and --profile do not go with --engine spark")
     opened = open(library, device=device, precision=precision)
     if model:
         models_command.say_full_name(model)
@@ -148,12 +165,17 @@ def index(
         if dry_run:
             show.print_plan(opened.plan(paths or (), model=model, **choice), as_json)
             return
-        with show.progress() as tell:
-            if reembed:
-                report = opened.reembed(model or "mini", on_progress=tell)
-            else:
-                how: dict[str, Any] = {"dedupe": dedupe, "decoder": decoder, "on_progress": tell}
-                report = opened.index(paths or (), model=model, **choice, **how)
+        how: dict[str, Any] = {"model": model, "dedupe": dedupe, "decoder": decoder, **choice}
+        if engine == "spark":
+            from framefind.cli import spark
+
+            report = spark.index(opened, paths or [], master, checkpoint, trigger, how)
+        else:
+            with show.progress() as tell:
+                if reembed:
+                    report = opened.reembed(model or "mini", on_progress=tell)
+                else:
+                    report = opened.index(paths or (), on_progress=tell, **how)
     except ValueError as error:
         show.usage(str(error))
     except KeyboardInterrupt:

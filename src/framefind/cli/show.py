@@ -158,6 +158,19 @@ def print_report(report: "Report", as_json: bool) -> None:
         say(f"missing: {path} (`framefind prune` forgets it)")
     if report.fallback:
         say(f"decoded by the processor: {report.fallback}")
+    if as_json:
+        return print(json.dumps({"schema": "framefind/report/v1", **asdict(report)}, indent=2))
+    say(counted(report))
+    if report.frames:
+        speed = report.video_seconds / max(report.seconds, 1e-9)
+        rate = report.frames / max(report.seconds, 1e-9)
+        took = f"{report.frames} frames in {report.seconds:.1f} s"
+        say(f"{took}: {rate:.0f} a second, {speed:.0f} × real time")
+    return None
+
+
+def counted(report: "Report") -> str:
+    """The counts of a report that are not zero."""
     counts = {
         "indexed": len(report.indexed),
         "unchanged": report.unchanged,
@@ -169,18 +182,10 @@ def print_report(report: "Report", as_json: bool) -> None:
         "missing": len(report.missing),
         "not videos": report.passed_over,
     }
-    if as_json:
-        return print(json.dumps({"schema": "framefind/report/v1", **asdict(report)}, indent=2))
     said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     if not any(counts[what] for what in counts if what != "not videos"):
         said = "no videos found" + (f"; {said}" if said else "")
-    say(said)
-    if report.frames:
-        speed = report.video_seconds / max(report.seconds, 1e-9)
-        rate = report.frames / max(report.seconds, 1e-9)
-        took = f"{report.frames} frames in {report.seconds:.1f} s"
-        say(f"{took}: {rate:.0f} a second, {speed:.0f} × real time")
-    return None
+    return said
 
 
 def print_profile(report: "Report") -> None:

@@ -162,7 +162,7 @@ class Jobs:
         )
         assert process.stdin
         assert process.stdout
-        order: dict[str, Any] = {"library": self._library.uri, "device": self._library._device}
+        order: dict[str, Any] = {"library": self._library.uri, "device": self._library.device}
         order |= {"path": run.job.path, "roots": roots}
         process.stdin.write(json.dumps(order).encode() + b"\n")
         if run.job.state == "cancelling":  # before there was a process

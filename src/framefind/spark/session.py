@@ -38,7 +38,6 @@ def session(master: str = "local[*]", **settings: str) -> "SparkSession":
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.driver.extraJavaOptions": java,
-        "spark.log.level": "ERROR",
         **{name.replace("_", "."): value for name, value in settings.items()},
     }
     try:

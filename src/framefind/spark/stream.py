@@ -90,7 +90,8 @@ def index(
     with lock(opened.uri):
         tables, encoder = opened.prepare(model)
     with lock(opened.uri, exclusive=False):
-        job = Job(partial(executor.same, encoder.fingerprint, precision), options, device)
+        opener = partial(executor.same, encoder.fingerprint, opened.precision)
+        job = Job(opener, options, opened.device)
         memory = opened.index_folder() / "files.json"
         batches = Batches(spark, tables, job, memory, retry, minutes)
         run = _Run(spark, root, list(glob), list(exclude), tables, batches, on_batch)
