@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
@@ -95,6 +96,19 @@ def shared_library(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> fra
 def library(shared_library: framefind.Library, tmp_path: Path) -> framefind.Library:
     """A copy of the indexed library of the test's own."""
     return framefind.open(shutil.copytree(shared_library.uri, tmp_path / "own.framefind"))
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[Any]:
+    """A Spark session of two slots."""
+    pytest.importorskip("pyspark")
+    from framefind.spark import session
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONWARNINGS", "ignore::FutureWarning")
+        opened = session("local[2]", **{"spark.driver.memory": "512m"})
+        yield opened
+        opened.stop()
 
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "videos" / "scenes"

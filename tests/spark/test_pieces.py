@@ -1,0 +1,188 @@
+"""Pieces of videos, decoded apart: together they are the whole."""
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import framefind
+from conftest import content, write_clip
+from framefind.indexing.decoders import Options
+from framefind.spark import executor
+from framefind.spark.executor import End, Job, Piece
+from framefind.spark.sources import merged
+from framefind.tables import Tables
+from framefind.video.worker import Worker
+from media import truncated
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve scenes of two seconds."""
+    return write_clip(tmp_path_factory.mktemp("film") / "film.mp4", range(40, 52))
+
+
+@pytest.fixture(scope="module")
+def video_id(film: Path) -> str:
+    (probed,) = executor.probe([str(film)], "auto", cut=True)
+    return probed.video_id
+
+
+def pieces(film: Path, video_id: str, borders: list[float]) -> list[Piece]:
+    return [Piece(str(film), video_id, *pair) for pair in pairwise([-math.inf, *borders, math.inf])]
+
+
+def job(sampler: str = "every=1.0", dedupe: float = 0.0) -> Job:
+    return Job(executor_model, Options(sampler, "whole", dedupe))
+
+
+def executor_model(device: str) -> object:
+    return executor.named("mini", "auto", device)
+
+
+@pytest.mark.parametrize("sampler", ["every=1.0", "every=0.3", "keyframes", "shots", "count=7"])
+@pytest.mark.parametrize("borders", [[4.0, 8.0, 20.0], [3.5, 3.6, 23.9], [6.0, 99.0]])
+def test_pieces_are_the_whole(film, video_id, sampler, borders):
+    """At keyframes, in the middle of nowhere, and beyond the end."""
+    options = Options(sampler, "whole")
+    whole, cut = (
+        [
+            (item.t, item.pixels.tobytes(), item.thumbnail)
+            for _, item in executor.sampled(pieces(film, video_id, at), options, 32, 1)
+            if not isinstance(item, End)
+        ]
+        for at in ([], borders)
+    )
+    assert len(whole) > 5
+    assert cut == whole
+
+
+def test_cuts_lie_where_packets_allow(film):
+    with_cuts = Worker()
+    with_cuts.open(str(film))
+    assert with_cuts.cuts(4.0) == [4.0, 8.0, 12.0, 16.0, 20.0]
+    with_cuts.close()
+
+
+@given(
+    gaps=st.lists(st.floats(1, 40), max_size=30),
+    length=st.floats(1, 200),
+)
+def test_merged_cuts_are_some_of_them_and_far_apart(gaps, length):
+    cuts = [float(cut) for cut in np.cumsum(gaps)]
+    kept = merged(cuts, length)
+    assert set(kept) <= set(cuts)
+    assert all(later - earlier >= length - 1e-5 for earlier, later in pairwise([0.0, *kept]))
+    missed = [cut for cut in cuts if cut - (kept[-1] if kept else 0.0) >= length]
+    assert not missed
+
+
+def test_data_files_hold_what_a_library_holds(film, video_id, tmp_path, monkeypatch):
+    local = framefind.open(tmp_path / "local")
+    local.index(film, views="whole")
+    tables = Tables.create(tmp_path / "l", local.prepare(None)[1].fingerprint)
+    monkeypatch.setattr(executor, "COMMIT_FRAMES", 5)
+    monkeypatch.setattr(executor, "SEGMENT_SECONDS", 3.0)
+    files, outcomes = executor.write(
+        executor.run(pieces(film, video_id, [10.0]), job()), tables.uri
+    )
+    assert [outcome.frames for outcome in outcomes] == [10, 14]
+    assert [outcome.last for outcome in outcomes] == [9.0, 23.0]
+    assert [file.rows for file in files] == [5, 5, 5, 5, 4]
+    segments = [segment for outcome in outcomes for segment in outcome.segments]
+    assert len(set(segments)) == len(segments) >= 8
+    (row,) = local.videos()
+    row.segments = segments
+    tables.publish(files, [row])
+    for one, other in zip(
+        content(local)[str(film)][1], content(tables.uri)[str(film)][1], strict=True
+    ):
+        assert one[:2] == other[:2]
+        np.testing.assert_allclose(one[2], other[2], atol=1e-3)
+
+
+def test_a_failure_leaves_the_frames_before_it(film, video_id, tmp_path):
+    broken = truncated(write_clip(tmp_path / "broken.mp4", [1]))
+    given_out = [
+        Piece(str(film), video_id, -math.inf, 2.0),
+        Piece(str(broken), "0"),
+        Piece(str(tmp_path / "nothing.mp4"), "0"),
+        Piece(str(film), "another", 2.0, 4.0),
+        Piece("note.txt", "", error="not a video"),
+        Piece(str(film), video_id, 2.0, 4.0),
+    ]
+    ends, times = [], []
+    for piece, item in executor.run(given_out, job()):
+        if isinstance(item, End):
+            ends.append((Path(piece.path).name, item.failed, item.trouble))
+        else:
+            times.append(item.frame.t)
+    assert times == [0.0, 1.0, 2.0, 3.0]
+    assert [end[:2] for end in ends] == [
+        ("film.mp4", False),
+        ("broken.mp4", True),
+        ("nothing.mp4", True),
+        ("film.mp4", True),
+        ("note.txt", True),
+        ("film.mp4", False),
+    ]
+    assert "changed while it was read" in ends[3][2]
+    assert ends[4][2] == "not a video"
+
+
+def test_frames_that_look_alike_take_the_vectors_of_the_first(tmp_path):
+    still = write_clip(tmp_path / "still.mp4", [1, 1, 2])
+    (probed,) = executor.probe([str(still)], "auto", cut=False)
+    items = [
+        item
+        for _, item in executor.run([Piece(str(still), probed.video_id)], job(dedupe=2.0))
+        if not isinstance(item, End)
+    ]
+    assert len(items) == 6
+    assert items[0].vectors is items[3].vectors
+    assert items[3].vectors is not items[4].vectors
+
+
+def test_reading_ahead_keeps_order_and_passes_errors_on():
+    def numbers():
+        yield from range(300)
+        raise OSError("the end")
+
+    ahead = executor.ahead(numbers(), 8)
+    assert [next(ahead) for _ in range(300)] == list(range(300))
+    with pytest.raises(OSError, match="the end"):
+        next(ahead)
+
+
+def test_reading_ahead_ends_with_its_reader():
+    closed = []
+
+    def numbers():
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.append(True)
+
+    ahead = executor.ahead(numbers(), 8)
+    next(ahead)
+    ahead.close()
+    assert closed == [True]
+
+
+def test_a_task_runs_on_the_gpu_that_spark_gives_it(monkeypatch):
+    context = pytest.importorskip("pyspark").TaskContext
+
+    class Given:
+        def resources(self):
+            return {"gpu": type("Gpu", (), {"addresses": ["3"]})}
+
+    monkeypatch.setattr(context, "get", lambda: Given())
+    assert executor._device("auto") == executor._device("cuda") == "cuda:3"
+    assert executor._device("cpu") == "cpu"
+    monkeypatch.setattr(context, "get", lambda: None)
+    assert executor._device("auto") == "auto"
