@@ -23,7 +23,7 @@ pytest.importorskip("pyspark")
 
 from framefind import spark as spark_engine
 from framefind.spark import SparkError
-from framefind.spark.batch import Batches
+from framefind.spark.batches import Batches
 
 CHOICE = {"sampler": "count=2", "views": "whole"}
 ROW = "video_id copies size modified duration width height fps codec sampler views frames "
@@ -298,7 +298,7 @@ def _parent(stat: Path) -> int | None:
 KILLED = """
 import os, signal, sys
 from framefind import spark
-from framefind.spark.batch import Batches
+from framefind.spark.batches import Batches
 from framefind.tables import Tables
 when, films, library = sys.argv[1:]
 original = Tables.publish
@@ -373,10 +373,10 @@ def _wait(until: Any, seconds: float = 60.0) -> None:
 
 
 def test_a_backlog_is_committed_bit_by_bit(spark, clips, tmp_path, monkeypatch):
-    from framefind.spark import batch
+    from framefind.spark import batches
     from framefind.tables import Tables
 
-    monkeypatch.setattr(batch, "_WAVE", 0.001)
+    monkeypatch.setattr(batches, "_WAVE", 0.001)
     commits = []
     original = Tables.publish
 

@@ -23,8 +23,8 @@ class SparkError(FramefindError):
 def session(master: str = "local[*]", **settings: str) -> "SparkSession":
     """A Spark session at `master`: `local[2]`, `spark://…`, `yarn` or `k8s://…`.
 
-    It logs errors only, and tries a task four times, on one machine too. `settings` are Spark's,
-    with `_` for `.`. Raises SparkError when Spark or Java is missing, or cannot be started.
+    It logs errors only, and tries a task four times, on one machine too. `settings` are Spark's
+    own, by their names. Raises SparkError when Spark or Java is missing, or cannot be started.
     """
     require()
     from pyspark.sql import SparkSession
@@ -38,7 +38,7 @@ def session(master: str = "local[*]", **settings: str) -> "SparkSession":
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.driver.extraJavaOptions": java,
-        **{name.replace("_", "."): value for name, value in settings.items()},
+        **settings,
     }
     try:
         return (

@@ -22,7 +22,7 @@ from framefind.library import Library
 from framefind.library import open as open_library
 from framefind.paths import File, is_below, is_library, matches, stored, walk
 from framefind.spark import executor
-from framefind.spark.batch import Batches
+from framefind.spark.batches import Batches
 from framefind.spark.executor import Job
 from framefind.spark.session import SparkError, require
 from framefind.spark.sources import FILES, as_file, for_spark, plain, videos
