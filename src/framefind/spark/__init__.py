@@ -4,8 +4,8 @@
 DataFrames, for whoever writes them elsewhere. Needs the extra [spark] and Java.
 """
 
-from framefind.spark.frames import frames
-from framefind.spark.session import SparkError, session
+from framefind.spark.dataframes import frames
+from framefind.spark.sessions import SparkError, session
 from framefind.spark.sources import segments, videos
 from framefind.spark.stream import index
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from framefind.paths import File, look_up
-from framefind.spark.session import require
+from framefind.spark.sessions import require
 from framefind.tables.store import is_local
 
 if TYPE_CHECKING:

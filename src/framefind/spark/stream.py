@@ -24,7 +24,7 @@ from framefind.paths import File, is_below, is_library, matches, stored, walk
 from framefind.spark import executor
 from framefind.spark.batches import Batches
 from framefind.spark.executor import Job
-from framefind.spark.session import SparkError, require
+from framefind.spark.sessions import SparkError, require
 from framefind.spark.sources import FILES, as_file, for_spark, plain, videos
 from framefind.tables import Tables
 from framefind.tables.store import is_local, lock
