@@ -266,13 +266,13 @@ class TestTrouble:
         killer = threading.Thread(target=kill)
         writes = list(Path(library.uri).glob("frames/*.parquet"))
         killer.start()
-        report = spark_engine.index(spark, folder, library, sampler="every=0.2", views="60/30")
+        report = spark_engine.index(spark, folder, library, sampler="every=0.4", views="60/30")
         done.set()
         killer.join()
         assert len(killed) == 1
         assert len(report.indexed) == 2
         assert writes == []
-        other.index(folder, sampler="every=0.2", views="60/30")
+        other.index(folder, sampler="every=0.4", views="60/30")
         assert_equal(other, library)
 
 
