@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import framefind
 from conftest import content, write_clip
+from framefind.errors import ModelError
 from framefind.indexing.decoders import Options
 from framefind.spark import executor
 from framefind.spark.executor import End, Job, Piece
@@ -186,3 +187,10 @@ def test_a_task_runs_on_the_gpu_that_spark_gives_it(monkeypatch):
     assert executor._device("cpu") == "cpu"
     monkeypatch.setattr(context, "get", lambda: None)
     assert executor._device("auto") == "auto"
+
+
+def test_a_machine_with_other_weights_says_so():
+    mine = executor.named("mini", "auto", "cpu").fingerprint
+    assert executor.same(mine, "auto", "cpu").fingerprint == mine
+    with pytest.raises(ModelError, match="has other weights or preprocessing than the driver"):
+        executor.same({**mine, "weights": "0"}, "auto", "cpu")

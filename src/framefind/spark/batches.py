@@ -16,6 +16,7 @@ from framefind.indexing.parts import LENGTH, part_length
 from framefind.paths import File, stored
 from framefind.spark import executor
 from framefind.spark.executor import Job, Outcome, Piece, Probed
+from framefind.spark.sessions import explained
 from framefind.spark.sources import merged, slots
 from framefind.tables import Tables, Video
 from framefind.tables.files import DataFile
@@ -203,7 +204,10 @@ class Batches:
         if not tasks:
             return []
         numbers = self._spark.range(0, len(tasks), 1, len(tasks))
-        rows = numbers.mapInArrow(partial(work, tasks=tasks), executor.ANSWER).collect()
+        try:
+            rows = numbers.mapInArrow(partial(work, tasks=tasks), executor.ANSWER).collect()
+        except Exception as error:  # PySpark's and Py4J's own, by version
+            raise explained(error) from error
         return [json.loads(row.answer) for row in sorted(rows, key=lambda row: int(row.task))]
 
     def _worth(self, end: float | None, start: float) -> float:

@@ -32,7 +32,7 @@ from framefind.video import Facts
 from framefind.video.identity import video_id
 from framefind.video.worker import SampledFrame, Worker
 
-_AHEAD = 128  # frames that wait between decoding and embedding
+_AHEAD = 32  # frames that wait between decoding and embedding
 
 T = TypeVar("T")
 Opener = Callable[[str], Model]

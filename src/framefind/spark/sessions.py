@@ -48,8 +48,7 @@ def session(master: str = "local[*]", **settings: str) -> "SparkSession":
             .getOrCreate()
         )
     except Exception as error:  # Py4J's and PySpark's own, by version
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise SparkError(f"Spark cannot be started at {master}: {reason}") from error
+        raise SparkError(f"Spark cannot be started at {master}: {_line(error)}") from error
 
 
 def require() -> None:
@@ -65,3 +64,17 @@ def require() -> None:
             f"Spark needs Java 17 or newer, and {where}: install one (`apt install "
             "openjdk-17-jre-headless`, `brew install openjdk@17`) and set JAVA_HOME to its folder"
         )
+
+
+def explained(error: BaseException) -> FramefindError:
+    """What went wrong in Spark, in one line."""
+    if isinstance(error, FramefindError):
+        return error
+    return SparkError(f"Spark gave up: {_line(error)}")
+
+
+def _line(error: BaseException) -> str:
+    """The line of an error's text that says most: ours from an executor, else the first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    own = [line for line in lines if re.match(r"framefind\.\S+Error: ", line)]
+    return own[-1].partition(": ")[2] if own else next(iter(lines), repr(error))

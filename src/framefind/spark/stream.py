@@ -15,7 +15,6 @@ from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from framefind.errors import FramefindError
 from framefind.indexing import Report
 from framefind.indexing.decoders import Options
 from framefind.library import Library
@@ -24,7 +23,7 @@ from framefind.paths import File, is_below, is_library, matches, stored, walk
 from framefind.spark import executor
 from framefind.spark.batches import Batches
 from framefind.spark.executor import Job
-from framefind.spark.sessions import SparkError, require
+from framefind.spark.sessions import SparkError, explained, require
 from framefind.spark.sources import FILES, as_file, for_spark, plain, videos
 from framefind.tables import Tables
 from framefind.tables.store import is_local, lock
@@ -87,7 +86,7 @@ def index(
     if checkpoint is None:
         key = blake2b(root.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
         checkpoint = f"{opened.uri.rstrip('/')}/checkpoint/{key}"
-    with lock(opened.uri):
+    with lock(opened.uri, exclusive=not opened.exists):
         tables, encoder = opened.prepare(model)
     with lock(opened.uri, exclusive=False):
         opener = partial(executor.same, encoder.fingerprint, opened.precision)
@@ -156,7 +155,7 @@ class _Run:
         except KeyboardInterrupt:
             raise
         except Exception as error:
-            raise _explained(self._error or error) from error
+            raise explained(self._error or error) from error
         finally:
             if query:
                 query.stop()
@@ -256,13 +255,3 @@ def _is_hidden(path: str, root: str) -> bool:
         return False
     below = os.path.relpath(path, root).split(os.sep)
     return below[0] == ".." or any(name.startswith("_") for name in below) or stored(path) != path
-
-
-def _explained(error: BaseException) -> BaseException:
-    """What went wrong in Spark, in one line."""
-    if isinstance(error, FramefindError):
-        return error
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    own = [line for line in lines if re.match(r"framefind\.\S+Error: ", line)]
-    reason = own[-1].partition(": ")[2] if own else next(iter(lines), repr(error))
-    return SparkError(f"Spark gave up: {reason}")
