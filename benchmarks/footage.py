@@ -4,8 +4,10 @@ Twenty seconds are encoded with B-frames, as most videos are; the film repeats t
 that ten hours take as little to make as one minute, and cost a decoder what any ten hours do.
 """
 
+import io
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -16,6 +18,7 @@ from skimage import data
 
 WIDTH, HEIGHT, FPS = 1920, 1080, 30
 LOOP = 20  # seconds that are encoded
+_TITLE = b"clip-?????"
 
 Picture = NDArray[np.uint8]
 
@@ -32,13 +35,55 @@ def film(folder: Path, kind: str, gop: int, seconds: int, name: str = "") -> Pat
     return path
 
 
-def _encode(path: Path, pictures: Iterator[Picture], gop: int) -> None:
+def clips(folder: Path, count: int) -> Path:
+    """A folder of `count` clips of two seconds, 640×360, a hundred to a folder.
+
+    Ten differ in what they show, and each by its title, so that no two are the same video.
+    """
+    loop, made = folder / "loop-small.mp4", folder / f"clips-{count}"
+    if not loop.exists():
+        small = (_fitted(picture, (360, 640)) for picture in _street())
+        _encode(loop, small, gop=2, size=(640, 360))
+    if not made.exists():
+        fresh, shown = folder / f"clips-{count}.new", _groups(loop)
+        for i in range(count):
+            path = fresh / f"{i // 100:03d}" / f"clip-{i:05d}.mp4"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(shown[i % len(shown)].replace(_TITLE, path.stem.encode()))
+        fresh.rename(made)
+    return made
+
+
+def _groups(loop: Path) -> list[bytes]:
+    """Each group of pictures of a film as a file of its own."""
+    found = []
+    with av.open(loop) as source:
+        video = source.streams.video[0]
+        packets = [packet for packet in source.demux(video) if packet.size]
+        keys = [i for i, packet in enumerate(packets) if packet.is_keyframe]
+        for first, end in pairwise([*keys, len(packets)]):
+            file, start = io.BytesIO(), packets[first].pts
+            with av.open(file, "w", "mp4") as target:
+                target.metadata["title"] = _TITLE.decode()
+                stream = target.add_stream_from_template(video)
+                for packet in packets[first:end]:
+                    packet.stream = stream
+                    packet.pts, packet.dts = packet.pts - start, packet.dts - start
+                    target.mux(packet)
+            found.append(file.getvalue())
+    return found
+
+
+def _encode(
+    path: Path, pictures: Iterator[Picture], gop: int, size: tuple[int, int] = (WIDTH, HEIGHT)
+) -> None:
     fresh = path.with_suffix(".new.mp4")
     options = {"preset": "veryfast", "crf": "23", "g": str(gop * FPS), "keyint_min": str(gop * FPS)}
     options |= {"sc_threshold": "0"}
     with av.open(fresh, "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options=options)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
         for picture in pictures:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))

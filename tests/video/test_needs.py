@@ -76,6 +76,10 @@ def test_the_frames_are_those_of_decoding_everything(
         keys = f"keyint={options['g']}:min-keyint=1"
         options["x265-params"] = f"{parameters}:{keys}"
     suffix = data.draw(st.sampled_from(["mp4", "mkv"]))
+    interval = data.draw(st.sampled_from([0.05, 0.1, 0.3, 1.0, 7.0]))
+    sampler = Sampler.parse(data.draw(st.sampled_from([f"every={interval}", "keyframes"])))
+    threads, count = data.draw(st.integers(1, 2)), data.draw(st.integers(1, 5))
+    cuts = data.draw(st.lists(st.floats(0.01, sum(gaps) / 90000), max_size=3, unique=True))
     try:
         path = media.film(
             tmp_path_factory.mktemp("film") / f"film.{suffix}",
@@ -88,18 +92,14 @@ def test_the_frames_are_those_of_decoding_everything(
         )
     except av.FFmpegError:
         reject()  # now and then, x265 and VP9 give packets that no muxer takes
-    interval = data.draw(st.sampled_from([0.05, 0.1, 0.3, 1.0, 7.0]))
-    sampler = Sampler.parse(data.draw(st.sampled_from([f"every={interval}", "keyframes"])))
     wanted = plainly(path, sampler)
-    with Video(path, threads=data.draw(st.integers(1, 2))) as video:
+    with Video(path, threads=threads) as video:
         assert seen(video.frames(sampler)) == wanted
         assert seen(video.frames(sampler)) == wanted
         keys = video.cuts(0.5)
     assert in_parts(path, sampler, keys) == wanted
-    end = sum(gaps) / 90000
-    cuts = data.draw(st.lists(st.floats(0.01, end), max_size=3, unique=True))
     assert in_parts(path, sampler, cuts) == wanted
-    some = Sampler.parse(f"count={data.draw(st.integers(1, 5))},random=1")
+    some = Sampler.parse(f"count={count},random=1")
     with Video(path) as video:
         assert seen(video.frames(some)) == plainly(path, some)
 

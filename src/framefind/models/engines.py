@@ -4,6 +4,7 @@ OpenVINO (the extra [openvino]) multiplies in bf16 where the processor does (AMX
 takes half the time; ONNX Runtime has no such kernels for x86.
 """
 
+import os
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cpu", "openvino", "cuda")  # and `cuda:1` and so on
 
 _OUTPUTS = ("image_embeds", "text_embeds", "embedding", "pooler_output")
+_ROWS = 64  # inputs per run: more gain nothing and cost memory
+_ROWS_PER_CORE = 8  # what lies between two layers of so many fits its cache: 6 to 12 % faster
 _CONVOLUTIONS = 4  # of more a ResNet is made, which adds up what bf16 loses; a ViT has one
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 _TYPES: dict[str, type[np.generic]] = {
@@ -59,6 +62,8 @@ class Graph(Protocol):
     """An opened graph; several threads may run it."""
 
     inputs: list[Input]
+    rows: int
+    """How many inputs it had best be given at a time."""
     said: str
     """What computes it, and in which numbers, for people."""
 
@@ -104,6 +109,7 @@ class OnnxRuntimeGraph:
         ]
         self._output = _vectors([output.name for output in self._session.get_outputs()])
         on_gpu = self._session.get_providers()[0] == _CUDA
+        self.rows = _ROWS if on_gpu else min(_ROWS, _ROWS_PER_CORE * (os.cpu_count() or 1))
         self.said = f"{self.name} on the {'GPU' if on_gpu else 'CPU'}"
 
     def run(self, given: dict[str, NDArray[Any]]) -> NDArray[Any]:
@@ -119,6 +125,7 @@ class OpenVinoGraph:
     """
 
     name = "OpenVINO"
+    rows = _ROWS
 
     def __init__(self, file: Path, device: str) -> None:
         """Raises what OpenVINO raises."""

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from tokenizers import Tokenizer
 
-_BATCH = 64  # inputs per run: more gain nothing on a CPU and cost memory
-
 
 class OnnxModel:
     """A model of two ONNX towers; each is opened when it is first used."""
@@ -116,8 +114,9 @@ class OnnxModel:
         """Run a graph batch by batch: some are exported for batches of one size only."""
         fixed = graph.inputs[0].batch
         vectors = np.empty((count, self.dimensions), np.float32)
-        for start in range(0, count, fixed or _BATCH):
-            batch = feed(slice(start, start + (fixed or _BATCH)))
+        most = fixed or graph.rows
+        for start in range(0, count, most):
+            batch = feed(slice(start, start + most))
             rows = len(next(iter(batch.values())))
             if rows < fixed:
                 batch = {

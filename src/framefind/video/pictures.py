@@ -15,6 +15,7 @@ THUMBNAIL = 320
 """The long side of a thumbnail, in pixels."""
 
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT  # white stays white
+_LARGE = 2  # how many times as large as asked for a picture is that was made smaller before
 _SIZES = 8  # how many swscale contexts are kept
 _NAMED_SPACES = {1, 4, 5, 6, 7, 9}  # AVColorSpace values whose matrix swscale knows
 _PQ = 16  # AVCOL_TRC_SMPTE2084
@@ -70,18 +71,16 @@ class Scaler:
         picture: av.VideoFrame,
         width: int,
         height: int,
-        how: Interpolation = Interpolation.AREA | _EXACT,
+        how: Interpolation = Interpolation.BILINEAR | _EXACT,
     ) -> NDArray[np.uint8]:
         """The picture, not upright, at that size: uint8 RGB (height, width, 3).
 
         Scales and converts in one pass. Alpha is laid over black; the brightness of HDR10 is
         brought into range.
         """
-        alpha = any(part.is_alpha for part in picture.format.components)
+        alpha = _has_alpha(picture)
         hdr = picture.color_trc == _PQ and not alpha
-        if len(self._contexts) > _SIZES:
-            self._contexts.clear()
-        scaled = self._contexts.setdefault((width, height), VideoReformatter()).reformat(
+        scaled = self._context(width, height).reformat(
             picture,
             width,
             height,
@@ -99,6 +98,25 @@ class Scaler:
             else pixels.astype(np.uint8, copy=False)
         )
 
+    def reduce(self, picture: av.VideoFrame, factor: int) -> av.VideoFrame:
+        """The picture in its own format, smaller by that factor: the mean of each block."""
+        width, height = picture.width // factor, picture.height // factor
+        space = _colorspace(picture)  # of what is small, nobody could tell it any more
+        return self._context(width, height).reformat(
+            picture,
+            width,
+            height,
+            src_colorspace=space,
+            dst_colorspace=space,
+            interpolation=Interpolation.AREA | Interpolation.ACCURATE_RND,
+            threads=1,
+        )
+
+    def _context(self, width: int, height: int) -> VideoReformatter:
+        if len(self._contexts) > _SIZES:
+            self._contexts.clear()
+        return self._contexts.setdefault((width, height), VideoReformatter())
+
 
 class Frame:
     """One decoded picture; `t` is its time in seconds, `width` and `height` its upright pixels."""
@@ -107,6 +125,7 @@ class Frame:
         self.t = t
         self._picture = picture
         self._scaler = scaler
+        self._reduced = 1, picture
 
     @cached_property
     def _orientation(self) -> Orientation:
@@ -131,12 +150,25 @@ class Frame:
         """The upright picture as RGB at that size: uint8 (height, width, 3), antialiased."""
         turned, mirrored, flipped, _ = self._orientation
         if turned:
-            picture = self._scaler.scale(self._picture, height, width).swapaxes(0, 1)
+            picture = self._scale(height, width).swapaxes(0, 1)
         else:
-            picture = self._scaler.scale(self._picture, width, height)
+            picture = self._scale(width, height)
         return np.ascontiguousarray(
             picture[:: -1 if flipped else 1, :: -1 if mirrored else 1], dtype=np.uint8
         )
+
+    def _scale(self, width: int, height: int) -> NDArray[np.uint8]:
+        """The picture, not upright, at that size.
+
+        A large one is made smaller first, and that serves all views and the thumbnail, so that its
+        millions of pixels are gone through once: the idea of Pillow's `reducing_gap`.
+        """
+        whole = self._picture
+        across, down = whole.width // (_LARGE * width), whole.height // (_LARGE * height)
+        factor = min(across, down, max(whole.width, whole.height) // (_LARGE * THUMBNAIL))
+        if factor > 1 and _is_reducible(whole) and not 1 < self._reduced[0] <= factor:
+            self._reduced = factor, self._scaler.reduce(whole, factor)
+        return self._scaler.scale(self._reduced[1] if factor > 1 else whole, width, height)
 
     def look(self) -> NDArray[np.uint8]:
         """A tiny picture, not upright and roughly scaled, to compare frames by."""
@@ -149,6 +181,15 @@ class Frame:
         file = io.BytesIO()
         Image.fromarray(self.scale(*size)).save(file, "JPEG", quality=80)
         return file.getvalue()
+
+
+def _has_alpha(picture: av.VideoFrame) -> bool:
+    return any(part.is_alpha for part in picture.format.components)
+
+
+def _is_reducible(picture: av.VideoFrame) -> bool:
+    """Whether swscale can average a picture's pixels as they are: planes of brightness, colour."""
+    return picture.format.is_planar and not picture.format.is_rgb and not _has_alpha(picture)
 
 
 def _colorspace(picture: av.VideoFrame) -> Colorspace | None:

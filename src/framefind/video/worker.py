@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from framefind.errors import NotAVideoError, VideoError
 from framefind.video import Facts, Video
@@ -371,6 +372,7 @@ def main() -> None:
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_requests, args=(lines,), daemon=True).start()
     server = _Server(output)
+    Image.preinit()  # else the first thumbnail loads it
     gc.freeze()  # what is here now need not be looked through after every frame
     while True:
         server.answer(json.loads(lines.get()))
