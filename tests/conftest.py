@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -18,6 +19,9 @@ from framefind.tables import Tables
 from framefind.video import Video
 from framefind.video.samplers import Sampler
 from framefind.views import Views
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 settings.register_profile("framefind", deadline=None)  # a busy machine is no failure
 settings.load_profile("framefind")
@@ -186,3 +190,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Callable[[object, str], list[tuple
         return seen
 
     return record
+
+
+@pytest.fixture(scope="session")
+def spark() -> "Iterator[SparkSession]":
+    """One Spark for all tests, of two cores."""
+    sql = pytest.importorskip("pyspark.sql")
+    builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    session = builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
+    yield session
+    session.stop()

@@ -9,6 +9,7 @@ small.
 import json
 import os
 import secrets
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -198,10 +199,23 @@ def frames(
     """The frames of those segments without thumbnails, in batches of about a thousand."""
     columns = [name for name in SCHEMA.names if name != "thumbnail"]
     with _open(store, path) as parquet:
-        for batch in parquet.iter_batches(batch_size=8 * ROWS, columns=columns):
+        groups = _with_segments(parquet.metadata, segments)
+        for batch in parquet.iter_batches(8 * ROWS, row_groups=groups, columns=columns):
             found = batch.filter(_among(batch["segment"], segments))
             if found.num_rows:
                 yield found
+
+
+def _with_segments(metadata: pq.FileMetaData, segments: Collection[str]) -> list[int]:
+    """The row groups that may hold frames of the segments, by their statistics, if there are."""
+    wanted, groups = sorted(segments), range(metadata.num_row_groups)
+    column = KEYS.index("segment")  # the key columns come first
+    if not all(metadata.row_group(group).column(column).is_stats_set for group in groups):
+        return list(groups)
+    spans = [metadata.row_group(group).column(column).statistics for group in groups]
+    least = [bisect_left(wanted, span.min) for span in spans]
+    most = [bisect_right(wanted, span.max) for span in spans]
+    return [group for group in groups if least[group] < most[group]]
 
 
 def thumbnails(
