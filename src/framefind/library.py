@@ -151,7 +151,7 @@ class Library:
         options = Options(sampler, views, bound, decoder)
         if not files and not self.exists:
             return Report()
-        with lock(self.uri):
+        with lock(self.uri, doing="index"):
             tables, encoder = self._create(model)
             memory = self._index_folder() / "files.json"
             catalog = Catalog(tables.videos(), memory, sampler, views, retry)
@@ -394,9 +394,15 @@ class Library:
         """Forget videos that match one of `wanted` (glob, folder or id); returns their paths.
 
         Their files are never touched. With `purge`, what the library stored of them is deleted
-        from the disk at once; without, `maintain` deletes it later.
+        from the disk at once, and nobody else may be writing meanwhile; without, `maintain` deletes
+        it later. Raises LibraryError when another is writing, or to purge an object store.
         """
-        with self._changing() as tables:
+        if purge and not is_local(self.uri):
+            raise LibraryError(
+                f"{self.uri} cannot be purged: on an object store nothing tells whether a writer is "
+                "about to publish; `framefind maintain` deletes what is older than a week"
+            )
+        with self._changing("remove", exclusive=purge) as tables:
             rows = self.videos(wanted) if wanted else []
             if rows:
                 tables.publish(removed=[row.video_id for row in rows])
@@ -406,7 +412,7 @@ class Library:
 
     def prune(self) -> list[str]:
         """Forget videos whose files are gone, copies and all; returns their paths."""
-        with self._changing() as tables:
+        with self._changing("prune") as tables:
             gone = [
                 row
                 for row in self.videos()
@@ -417,8 +423,11 @@ class Library:
         return [row.path for row in gone]
 
     def maintain(self) -> Upkeep:
-        """Compact the tables and delete what no longer counts and is older than a week."""
-        with self._changing() as tables:
+        """Compact the tables and delete what no longer counts and is older than a week.
+
+        Others may be writing meanwhile, as Spark's streams do, but for `index` on this computer.
+        """
+        with self._changing("maintain") as tables:
             upkeep = tables.maintain()
             self._opened = refresh(self._index_folder(), tables)
         return upkeep
@@ -426,10 +435,10 @@ class Library:
     # --- inner parts ---------------------------------------------------------------------------
 
     @contextmanager
-    def _changing(self) -> Iterator[Tables]:
-        """The tables of a library that is there, with this process as their only writer."""
+    def _changing(self, doing: str, exclusive: bool = False) -> Iterator[Tables]:
+        """The tables of a library that is there, with this process as one of their writers."""
         tables = Tables.open(self.uri)
-        with lock(self.uri):
+        with lock(self.uri, exclusive, doing):
             yield tables
 
     def _index_folder(self) -> Path:

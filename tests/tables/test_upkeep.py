@@ -133,3 +133,22 @@ def test_a_compaction_overtaken_at_its_commit(
     assert tables.maintain().rewritten == 0
     assert tables.count() == 10 * (2 * upkeep.MANY + 1)
     assert all(times == whole() for times in visible(tables).values())
+
+
+def test_compactions_of_videos_at_once_do_not_double_rows(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """delta-rs's own `optimize` doubles every row here, and calls it a success."""
+    for i in range(3):
+        publish(tables, f"v{i}")
+    written, other = upkeep.files.write, Tables.open(tables.uri)
+
+    def overtaken(*arguments):
+        monkeypatch.setattr(upkeep.files, "write", written)
+        upkeep.compact_videos(other, many=1)
+        return written(*arguments)
+
+    monkeypatch.setattr(upkeep.files, "write", overtaken)
+    upkeep.compact_videos(tables, many=1)
+    assert sorted(row.video_id for row in tables.videos()) == ["v0", "v1", "v2"]
+    assert len(DeltaTable(tables.address("videos")).file_uris()) == 1

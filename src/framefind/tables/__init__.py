@@ -205,16 +205,20 @@ class Tables:
 
     def videos(self) -> list[Video]:
         """All videos, in no particular order."""
+        columns = self.read_videos([action["path"] for action in actions(self.delta("videos"))])
+        names = columns.column_names
+        values = zip(*columns.to_pydict().values(), strict=True)
+        return [Video(**dict(zip(names, row, strict=True))) for row in values]
+
+    def read_videos(self, paths: Sequence[str]) -> "pa.Table":
+        """The rows in some data files of `videos`."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        store = filesystem(self.address("videos"))
-        rows: list[Video] = []
+        store, schema = filesystem(self.address("videos")), _videos_schema()
         with self.reading():
-            for action in actions(self.delta("videos")):
-                columns = pq.ParquetFile(action["path"], filesystem=store).read().to_pydict()
-                values = zip(*columns.values(), strict=True)
-                rows += (Video(**dict(zip(columns, row, strict=True))) for row in values)
-        return rows
+            parts = [pq.ParquetFile(path, filesystem=store).read().cast(schema) for path in paths]
+            return pa.concat_tables([schema.empty_table(), *parts])
 
     def count(self) -> int:
         """The rows of `frames`, published or not, by the log's statistics."""

@@ -57,25 +57,23 @@ class DataFile:
     """A finished data file, in plain values, so that an executor can send it to the committer.
 
     `path` is relative to the table, `size` in bytes; `least` and `most` are the smallest and the
-    largest video_id, segment and t.
+    largest video_id, segment and t, where they are told.
     """
 
     path: str
     size: int
     rows: int
-    least: Key
-    most: Key
+    least: Key | None = None
+    most: Key | None = None
 
     def statistics(self) -> str:
         """The statistics as Delta Lake's log wants them: a JSON object."""
-        return json.dumps(
-            {
-                "numRecords": self.rows,
-                "minValues": dict(zip(KEYS, self.least, strict=True)),
-                "maxValues": dict(zip(KEYS, self.most, strict=True)),
-                "nullCount": dict.fromkeys(KEYS, 0),
-            }
-        )
+        told: dict[str, Any] = {"numRecords": self.rows}
+        if self.least and self.most:
+            told["minValues"] = dict(zip(KEYS, self.least, strict=True))
+            told["maxValues"] = dict(zip(KEYS, self.most, strict=True))
+            told["nullCount"] = dict.fromkeys(KEYS, 0)
+        return json.dumps(told)
 
 
 class FramesWriter:
@@ -172,6 +170,16 @@ class FramesWriter:
         except BaseException:
             self.abort()
             raise
+
+
+def write(table: str, rows: pa.Table) -> DataFile:
+    """Write rows as one new data file of the table `videos`."""
+    store, path = filesystem(table), f"{secrets.token_hex(16)}.parquet"
+    with explained(f"cannot write to {table}"):
+        pq.write_table(rows, path, filesystem=store, compression="zstd", store_schema=False)
+        if is_local(table):
+            _sync(Path(table, path))
+        return DataFile(path, store.get_file_info(path).size, rows.num_rows)
 
 
 def merge(table: str, paths: Sequence[str], segments: Collection[str]) -> list[DataFile]:
