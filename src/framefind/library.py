@@ -1,11 +1,14 @@
 """The library: what framefind knows of a set of videos; every verb of the command line is here."""
 
+import math
 import os
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from framefind.evaluate import Quality
     from framefind.indexing import OnProgress, Report
     from framefind.indexing.plan import Plan
+
+LOOK = 2.0
+"""Seconds after which a search looks again whether a library on an object store has changed."""
 
 PathLike = str | os.PathLike[str]
 
@@ -93,6 +99,8 @@ class Library:
         self._wanted_model = models.full_name(model) if model else None
         self._device, self._precision = device, precision
         self._opened: VectorIndex | None = None
+        self._seen: tuple[int, int] | None = None  # the versions of tables on an object store,
+        self._looked = -math.inf  # and when they were looked up
         if not is_local(self.uri) or is_library(self.uri):
             return
         if is_library(str(set_aside(self.uri))):
@@ -399,8 +407,8 @@ class Library:
         """
         if purge and not is_local(self.uri):
             raise LibraryError(
-                f"{self.uri} cannot be purged: on an object store nothing tells whether a writer is "
-                "about to publish; `framefind maintain` deletes what is older than a week"
+                f"{self.uri} cannot be purged: on an object store nothing tells whether others are "
+                "writing; leave --purge out, and `framefind maintain` deletes it after a week"
             )
         with self._changing("remove", exclusive=purge) as tables:
             rows = self.videos(wanted) if wanted else []
@@ -459,11 +467,24 @@ class Library:
                 self._opened = VectorIndex(self._index_folder())
         return self._opened
 
-    def _index(self) -> VectorIndex:
-        """The vector index, as new as the tables."""
+    @cached_property
+    def _tables(self) -> Tables:
+        return Tables(self.uri)
+
+    def _versions(self, now: bool) -> tuple[int, int]:
+        """The newest versions of the tables; on an object store as of the last `LOOK` seconds."""
+        if is_local(self.uri):
+            return latest_versions(self.uri)
+        if self._seen is None or now or time.monotonic() - self._looked > LOOK:
+            self._looked = time.monotonic()
+            self._seen = self._tables.versions()
+        return self._seen
+
+    def _index(self, now: bool = False) -> VectorIndex:
+        """The vector index, as new as the tables; on an object store only `now` or nearly so."""
         index = self._opened_index()
         try:
-            versions = latest_versions(self.uri) if is_local(self.uri) else None
+            versions = self._versions(now)
             if index is None or index.versions != versions or not index.generation.exists():
                 self._opened = index = refresh(self._index_folder(), Tables.open(self.uri))
         except LibraryError:

@@ -198,10 +198,21 @@ class Tables:
         return {name: value for name, value in ours.items() if name != "schema"}
 
     def versions(self) -> tuple[int, int]:
-        """The newest versions of `videos` and `frames`."""
+        """The newest versions of `videos` and `frames`.
+
+        On an object store the first call reads their logs, and later ones what has been added.
+        """
         if is_local(self.uri):
             return latest_versions(self.uri)
-        return self.delta("videos").version(), self.delta("frames").version()
+        with self.reading():
+            for table in self._watched:
+                table.update_incremental()
+        videos, frames = (table.version() for table in self._watched)
+        return videos, frames
+
+    @cached_property
+    def _watched(self) -> "list[DeltaTable]":
+        return [self.delta(name) for name in ("videos", "frames")]
 
     def videos(self) -> list[Video]:
         """All videos, in no particular order."""
