@@ -20,9 +20,9 @@ from rows import publish
 
 pytest.importorskip("pyspark")
 
-from framefind.spark import batch
+from framefind.spark import searching
 from framefind.spark import tables as published
-from framefind.spark.batch import search
+from framefind.spark.searching import search
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -136,7 +136,7 @@ def shown(moment: framefind.Moment) -> dict[str, Any]:
 
 @pytest.fixture(params=[100, 1 << 14], ids=lambda frames: f"{frames} frames a share")
 def share(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(batch, "SHARE", request.param)
+    monkeypatch.setattr(searching, "SHARE", request.param)
     return request.param
 
 
@@ -158,13 +158,13 @@ def test_confidence_against_texts_may_fall_with_the_score(made: Library) -> None
     neutral = framefind.models.load("mini").neutral
     assert neutral is not None
     pictures, texts = (
-        batch._Judge(100.0, replace(neutral, of_pictures=of_pictures))
+        searching._Judge(100.0, replace(neutral, of_pictures=of_pictures))
         for of_pictures in (True, False)
     )
     asked = Query("a dog", min_confidence=0.5)
-    assert batch._few_suffice(asked, pictures)
-    assert not batch._few_suffice(asked, texts)
-    assert batch._few_suffice(replace(asked, min_confidence=None), texts)
+    assert searching._few_suffice(asked, pictures)
+    assert not searching._few_suffice(asked, texts)
+    assert searching._few_suffice(replace(asked, min_confidence=None), texts)
 
 
 @pytest.mark.parametrize(
@@ -197,9 +197,9 @@ def test_a_library_of_nothing(spark: "SparkSession", tmp_path: Path) -> None:
 def test_shares_read_only_what_holds_their_segments(
     spark: "SparkSession", made: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "SHARE", 100)
+    monkeypatch.setattr(searching, "SHARE", 100)
     tables = Tables.open(made.uri)
-    shares = batch.shares(spark, tables)
+    shares = searching.shares(spark, tables)
     videos = [video.video_id for share in shares for video in share.videos]
     assert sorted(videos) == sorted(row.video_id for row in tables.videos() if row.segments)
     frames = {row.video_id: row.frames for row in tables.videos()}

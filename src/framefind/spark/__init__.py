@@ -1,6 +1,6 @@
 """framefind on Apache Spark (extra `[spark]`)."""
 
-from framefind.spark.analytics import tables
-from framefind.spark.batch import search
+from framefind.spark.published import tables
+from framefind.spark.searching import search
 
 __all__ = ["search", "tables"]
