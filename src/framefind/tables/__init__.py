@@ -153,7 +153,11 @@ class Tables:
                 f"{uri} is not empty, and no framefind library or one that has lost its frames: "
                 "restore it or choose a new one"
             )
-        version = {_PREFIX + "schema": str(SCHEMA), "delta.checkpointInterval": "20"}
+        version = {
+            _PREFIX + "schema": str(SCHEMA),
+            "delta.checkpointInterval": "20",
+            "delta.logRetentionDuration": "interval 7 days",  # every search lists the log
+        }
         model = {_PREFIX + name: value for name, value in fingerprint.items()}
         with tables.writing():
             DeltaTable.create(
