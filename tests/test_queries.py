@@ -90,7 +90,7 @@ class TestImages:
         one, two = (embed_image(image, index, MODEL) for image in images)
         embedded = calls(type(MODEL), "embed_images")
         asked = [Query(image=images), Query("snow", image=images[0]), Query(image=images[:1])]
-        (both, snowy, alone), _ = vectors(asked, index, MODEL)
+        (both, snowy, alone), _ = vectors(asked, lambda: index, MODEL)
         assert len(embedded) == 1
         np.testing.assert_allclose(both, (one + two) / np.linalg.norm(one + two), atol=1e-6)
         snow = MODEL.embed_texts(["snow"])[0] + one

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind import models
-from framefind.errors import QueryError
 from framefind.moments import Page
 from framefind.queries import Query, vectors
 from framefind.search import Filters, Search, sureness
@@ -39,10 +38,7 @@ def answers(queries: Sequence[Query], index: VectorIndex, model: models.Model) -
     matrix product over the frames that those keep. Raises QueryError, before the first page, when
     one of them is no query.
     """
-    for query in queries:
-        if query.then is not None and query.by != "moment":
-            raise QueryError("`then` finds moments: leave `by` out")
-    wanted, thens = vectors(queries, index, model)
+    wanted, thens = vectors(queries, lambda: index, model)
     for start in range(0, len(queries), _AT_A_TIME):
         part = slice(start, start + _AT_A_TIME)
         yield from _pages(queries[part], wanted[part], thens, index, model)
@@ -52,7 +48,7 @@ def frame_scores(
     query: Query, video_id: str, index: VectorIndex, model: models.Model
 ) -> FrameScores:
     """Score every sampled frame of one video, exactly. Raises QueryError if there is none."""
-    (vector,), _ = vectors([query], index, model)
+    (vector,), _ = vectors([query], lambda: index, model)
     scores = Scores(index, vector, index.line_of(video_id))
     every = np.arange(len(scores.line))
     scores.settle(every)
@@ -68,17 +64,22 @@ def _pages(
     index: VectorIndex,
     model: models.Model,
 ) -> list[Page]:
-    alike: dict[Filters, list[int]] = {}
-    for at, query in enumerate(queries):
-        alone = replace(query.filters, min_score=None, min_confidence=None)
-        alike.setdefault(alone, []).append(at)
     pages: dict[int, Page] = {}
-    for filters, members in alike.items():
-        one_by_one = _Pages(index, model, filters, thens)
+    for filters, members in alike(queries).items():
+        one_by_one = Pages(index, model, filters, thens)
         shared = _shared(index, filters, wanted[members])
         for at, scores in zip(members, shared, strict=True):
             pages[at] = one_by_one.page(queries[at], wanted[at], scores)
     return [pages[at] for at in range(len(queries))]
+
+
+def alike(queries: Sequence[Query]) -> dict[Filters, list[int]]:
+    """Which queries let the same frames be found, and by what filters."""
+    members: dict[Filters, list[int]] = {}
+    for at, query in enumerate(queries):
+        alone = replace(query.filters, min_score=None, min_confidence=None)
+        members.setdefault(alone, []).append(at)
+    return members
 
 
 def _shared(index: VectorIndex, filters: Filters, wanted: Vector) -> Iterator[Scores | None]:
@@ -90,7 +91,7 @@ def _shared(index: VectorIndex, filters: Filters, wanted: Vector) -> Iterator[Sc
         yield from together(index, wanted, line)
 
 
-class _Pages:
+class Pages:
     """Makes pages of queries with the same filters; what `then` asks for is searched once."""
 
     def __init__(
@@ -100,6 +101,7 @@ class _Pages:
         self._last: tuple[str, Search] | None = None
 
     def page(self, query: Query, vector: Vector, scores: Scores | None) -> Page:
+        """The page of a query with that vector; its `scores` are needed only once made."""
         limit, offset, filters = query.limit, query.offset, query.filters
         near = [vector] if query.then is None else [vector, self._thens[query.then]]
         searched = filters if query.then is None else self._alone

@@ -1,11 +1,14 @@
 """The library: what framefind knows of a set of videos; every verb of the command line is here."""
 
+import math
 import os
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from framefind.evaluate import Quality
     from framefind.indexing import OnProgress, Report
     from framefind.indexing.plan import Plan
+
+LOOK = 2.0
+"""Seconds after which a search looks again whether a library on an object store has changed."""
 
 PathLike = str | os.PathLike[str]
 
@@ -93,6 +99,8 @@ class Library:
         self._wanted_model = models.full_name(model) if model else None
         self.device, self.precision = device, precision
         self._opened: VectorIndex | None = None
+        self._seen: tuple[int, int] | None = None  # the versions of tables on an object store,
+        self._looked = -math.inf  # and when they were looked up
         if not is_local(self.uri) or is_library(self.uri):
             return
         if is_library(str(set_aside(self.uri))):
@@ -151,7 +159,7 @@ class Library:
         options = Options(sampler, views, bound, decoder)
         if not files and not self.exists:
             return Report()
-        with lock(self.uri):
+        with lock(self.uri, doing="index"):
             tables, encoder = self.prepare(model)
             memory = self.index_folder() / "files.json"
             catalog = Catalog(tables.videos(), memory, sampler, views, retry)
@@ -398,9 +406,15 @@ class Library:
         """Forget videos that match one of `wanted` (glob, folder or id); returns their paths.
 
         Their files are never touched. With `purge`, what the library stored of them is deleted
-        from the disk at once; without, `maintain` deletes it later.
+        from the disk at once, and nobody else may be writing meanwhile; without, `maintain` deletes
+        it later. Raises LibraryError when another is writing, or to purge an object store.
         """
-        with self._changing() as tables:
+        if purge and not is_local(self.uri):
+            raise LibraryError(
+                f"{self.uri} cannot be purged: on an object store nothing tells whether others are "
+                "writing; leave --purge out, and `framefind maintain` deletes it after a week"
+            )
+        with self._changing("remove", exclusive=purge) as tables:
             rows = self.videos(wanted) if wanted else []
             if rows:
                 tables.publish(removed=[row.video_id for row in rows])
@@ -410,7 +424,7 @@ class Library:
 
     def prune(self) -> list[str]:
         """Forget videos whose files are gone, copies and all; returns their paths."""
-        with self._changing() as tables:
+        with self._changing("prune") as tables:
             gone = [
                 row
                 for row in self.videos()
@@ -421,8 +435,11 @@ class Library:
         return [row.path for row in gone]
 
     def maintain(self) -> Upkeep:
-        """Compact the tables and delete what no longer counts and is older than a week."""
-        with self._changing() as tables:
+        """Compact the tables and delete what no longer counts and is older than a week.
+
+        Others may be writing meanwhile, as Spark's streams do, but for `index` on this computer.
+        """
+        with self._changing("maintain") as tables:
             upkeep = tables.maintain()
             self._opened = refresh(self.index_folder(), tables)
         return upkeep
@@ -430,10 +447,10 @@ class Library:
     # --- inner parts ---------------------------------------------------------------------------
 
     @contextmanager
-    def _changing(self) -> Iterator[Tables]:
-        """The tables of a library that is there, with this process as their only writer."""
+    def _changing(self, doing: str, exclusive: bool = False) -> Iterator[Tables]:
+        """The tables of a library that is there, with this process as one of their writers."""
         tables = Tables.open(self.uri)
-        with lock(self.uri):
+        with lock(self.uri, exclusive, doing):
             yield tables
 
     def index_folder(self) -> Path:
@@ -454,11 +471,24 @@ class Library:
                 self._opened = VectorIndex(self.index_folder())
         return self._opened
 
-    def _index(self) -> VectorIndex:
-        """The vector index, as new as the tables."""
+    @cached_property
+    def _tables(self) -> Tables:
+        return Tables(self.uri)
+
+    def _versions(self, now: bool) -> tuple[int, int]:
+        """The newest versions of the tables; on an object store as of the last `LOOK` seconds."""
+        if is_local(self.uri):
+            return latest_versions(self.uri)
+        if self._seen is None or now or time.monotonic() - self._looked > LOOK:
+            self._looked = time.monotonic()
+            self._seen = self._tables.versions()
+        return self._seen
+
+    def _index(self, now: bool = False) -> VectorIndex:
+        """The vector index, as new as the tables; on an object store only `now` or nearly so."""
         index = self._opened_index()
         try:
-            versions = latest_versions(self.uri) if is_local(self.uri) else None
+            versions = self._versions(now)
             if index is None or index.versions != versions or not index.generation.exists():
                 self._opened = index = refresh(self.index_folder(), Tables.open(self.uri))
         except LibraryError:

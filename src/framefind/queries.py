@@ -113,18 +113,20 @@ def terms(query: Query, seen: Callable[[Image], NDArray[np.float32]]) -> list[Te
 
 
 def vectors(
-    queries: Sequence[Query], index: VectorIndex, model: Model
+    queries: Sequence[Query], index: Callable[[], VectorIndex], model: Model
 ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
     """The unit vectors of queries, float32 (n, dimensions), and those of what `then` asks for.
 
-    All texts are embedded in one call; an image that several queries have, once. Raises QueryError
-    when one of them is no query.
+    All texts are embedded in one call; an image that several queries have, once. `index` is called
+    for images only, which may be frames of it. Raises QueryError when one of them is no query.
     """
+    if any(query.then is not None and query.by != "moment" for query in queries):
+        raise QueryError("`then` finds moments: leave `by` out")
     known: dict[Image, NDArray[np.float32]] = {}
 
     def seen(image: Image) -> NDArray[np.float32]:
         if image not in known:
-            known[image] = embed_image(image, index, model)
+            known[image] = embed_image(image, index(), model)
         return known[image]
 
     sums = [terms(query, seen) for query in queries]

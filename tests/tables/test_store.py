@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +52,25 @@ def test_errors_say_what_to_do(error: OSError, words: str) -> None:
     with pytest.raises(LibraryError, match=words) as raised, explained("writing"):
         raise error
     assert raised.value.__cause__ is error
+
+
+def test_the_error_names_who_is_writing(tmp_path: Path) -> None:
+    uri = str(tmp_path)
+    code = f"from framefind.tables.store import lock\nwith lock({uri!r}, False, 'streaming'):"
+    code += "\n    print(flush=True)\n    input()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout
+    assert other.stdout.readline()
+    with lock(uri, exclusive=False, doing="maintain"):
+        pass
+    with pytest.raises(LibraryError, match=rf": streaming \(process {other.pid}\); wait for it"):
+        lock(uri, doing="index").__enter__()
+    with lock(uri, exclusive=False, doing="maintain"):
+        other.kill()
+        other.wait()
+        with pytest.raises(LibraryError, match=rf": maintain \(process {os.getpid()}\);"):
+            lock(uri, doing="index").__enter__()
+    with lock(uri, doing="index"):
+        pass

@@ -1,3 +1,5 @@
+import os
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -133,3 +135,36 @@ def test_a_compaction_overtaken_at_its_commit(
     assert tables.maintain().rewritten == 0
     assert tables.count() == 10 * (2 * upkeep.MANY + 1)
     assert all(times == whole() for times in visible(tables).values())
+
+
+def test_compactions_of_videos_at_once_do_not_double_rows(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """delta-rs's own `optimize` doubles every row here, and calls it a success."""
+    for i in range(3):
+        publish(tables, f"v{i}")
+    written, other = upkeep.files.write, Tables.open(tables.uri)
+
+    def overtaken(*arguments):
+        monkeypatch.setattr(upkeep.files, "write", written)
+        upkeep.compact_videos(other, many=1)
+        return written(*arguments)
+
+    monkeypatch.setattr(upkeep.files, "write", overtaken)
+    upkeep.compact_videos(tables, many=1)
+    assert sorted(row.video_id for row in tables.videos()) == ["v0", "v1", "v2"]
+    assert len(DeltaTable(tables.address("videos")).file_uris()) == 1
+
+
+def test_logs_stay_short(tables: Tables) -> None:
+    """A stream commits every ten seconds, and every search lists the log."""
+    for i in range(25):
+        publish(tables, f"v{i}", frames=1)
+    log = Path(tables.address("frames"), "_delta_log")
+    for file in log.glob("*"):
+        os.utime(file, (time.time() - 8 * 24 * 3600,) * 2)
+    before = len(list(log.iterdir()))
+    publish(tables, "late")
+    tables.maintain()
+    assert len(list(log.iterdir())) < before - 15
+    assert len(visible(tables)) == 26

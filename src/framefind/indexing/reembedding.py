@@ -49,7 +49,7 @@ def reembed(library: "Library", beside: "Library", on_progress: "OnProgress | No
     if report.failed:
         path, reason = next(iter(report.failed.items()))
         raise LibraryError(f"nothing was changed: {path} could not be embedded again: {reason}")
-    with lock(library.uri):
+    with lock(library.uri, doing="index --reembed"):
         again = {row.video_id for row in beside.videos() if row.segments}
         lost = [row.path for row in library.videos() if row.segments and row.video_id not in again]
         if lost:  # it failed in an earlier run, or was indexed meanwhile

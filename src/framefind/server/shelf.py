@@ -39,6 +39,7 @@ class Shelf:
     def __init__(self, library: Library) -> None:
         self.library = library
         self.is_fresh = False
+        self._tables = Tables(library.uri)
         self._snapshot = Snapshot()
         self._lock = threading.Lock()
 
@@ -47,7 +48,7 @@ class Shelf:
         with self._lock:
             try:
                 if self.library.exists:
-                    self._read(Tables(self.library.uri))
+                    self._read(self._tables)
                 else:
                     self._snapshot = Snapshot()
             except BaseException:
@@ -60,7 +61,7 @@ class Shelf:
         if versions == self._snapshot.versions and old and old.generation.exists():
             return  # another library in its place would have another index
         for _ in range(_TRIES):  # so that rows and index are of one version
-            index = self.library._index()
+            index = self.library._index(now=True)
             rows = sorted(tables.videos(), key=lambda row: row.path)
             if index.versions == tables.versions():
                 break

@@ -1,12 +1,15 @@
 """The same pipeline on Apache Spark: from two cores of a laptop to a cluster.
 
 `index` fills a library from a stream of videos. `videos`, `segments` and `frames` are its steps as
-DataFrames, for whoever writes them elsewhere. Needs the extra [spark] and Java.
+DataFrames, for whoever writes them elsewhere. `search` answers thousands of queries in one job, and
+`tables` gives the library's tables to Spark SQL. Needs the extra [spark] and Java.
 """
 
 from framefind.spark.dataframes import frames
+from framefind.spark.published import tables
+from framefind.spark.searching import search
 from framefind.spark.sessions import SparkError, session
 from framefind.spark.sources import segments, videos
 from framefind.spark.stream import index
 
-__all__ = ["SparkError", "frames", "index", "segments", "session", "videos"]
+__all__ = ["SparkError", "frames", "index", "search", "segments", "session", "tables", "videos"]

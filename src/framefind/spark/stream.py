@@ -86,9 +86,9 @@ def index(
     if checkpoint is None:
         key = blake2b(root.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
         checkpoint = f"{opened.uri.rstrip('/')}/checkpoint/{key}"
-    with lock(opened.uri, exclusive=not opened.exists):
+    with lock(opened.uri, not opened.exists, "index --engine spark"):
         tables, encoder = opened.prepare(model)
-    with lock(opened.uri, exclusive=False):
+    with lock(opened.uri, False, "index --engine spark"):
         opener = partial(executor.same, encoder.fingerprint, opened.precision)
         job = Job(opener, options, opened.device)
         memory = opened.index_folder() / "files.json"

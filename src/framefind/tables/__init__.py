@@ -153,7 +153,11 @@ class Tables:
                 f"{uri} is not empty, and no framefind library or one that has lost its frames: "
                 "restore it or choose a new one"
             )
-        version = {_PREFIX + "schema": str(SCHEMA), "delta.checkpointInterval": "20"}
+        version = {
+            _PREFIX + "schema": str(SCHEMA),
+            "delta.checkpointInterval": "20",
+            "delta.logRetentionDuration": "interval 7 days",  # every search lists the log
+        }
         model = {_PREFIX + name: value for name, value in fingerprint.items()}
         with tables.writing():
             DeltaTable.create(
@@ -198,23 +202,38 @@ class Tables:
         return {name: value for name, value in ours.items() if name != "schema"}
 
     def versions(self) -> tuple[int, int]:
-        """The newest versions of `videos` and `frames`."""
+        """The newest versions of `videos` and `frames`.
+
+        On an object store the first call reads their logs, and later ones what has been added.
+        """
         if is_local(self.uri):
             return latest_versions(self.uri)
-        return self.delta("videos").version(), self.delta("frames").version()
+        with self.reading():
+            for table in self._watched:
+                table.update_incremental()
+        videos, frames = (table.version() for table in self._watched)
+        return videos, frames
+
+    @cached_property
+    def _watched(self) -> "list[DeltaTable]":
+        return [self.delta(name) for name in ("videos", "frames")]
 
     def videos(self) -> list[Video]:
         """All videos, in no particular order."""
+        columns = self.read_videos([action["path"] for action in actions(self.delta("videos"))])
+        names = columns.column_names
+        values = zip(*columns.to_pydict().values(), strict=True)
+        return [Video(**dict(zip(names, row, strict=True))) for row in values]
+
+    def read_videos(self, paths: Sequence[str]) -> "pa.Table":
+        """The rows in some data files of `videos`."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        store = filesystem(self.address("videos"))
-        rows: list[Video] = []
+        store, schema = filesystem(self.address("videos")), _videos_schema()
         with self.reading():
-            for action in actions(self.delta("videos")):
-                columns = pq.ParquetFile(action["path"], filesystem=store).read().to_pydict()
-                values = zip(*columns.values(), strict=True)
-                rows += (Video(**dict(zip(columns, row, strict=True))) for row in values)
-        return rows
+            parts = [pq.ParquetFile(path, filesystem=store).read().cast(schema) for path in paths]
+            return pa.concat_tables([schema.empty_table(), *parts])
 
     def count(self) -> int:
         """The rows of `frames`, published or not, by the log's statistics."""

@@ -9,6 +9,7 @@ small.
 import json
 import os
 import secrets
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -56,25 +57,23 @@ class DataFile:
     """A finished data file, in plain values, so that an executor can send it to the committer.
 
     `path` is relative to the table, `size` in bytes; `least` and `most` are the smallest and the
-    largest video_id, segment and t.
+    largest video_id, segment and t, where they are told.
     """
 
     path: str
     size: int
     rows: int
-    least: Key
-    most: Key
+    least: Key | None = None
+    most: Key | None = None
 
     def statistics(self) -> str:
         """The statistics as Delta Lake's log wants them: a JSON object."""
-        return json.dumps(
-            {
-                "numRecords": self.rows,
-                "minValues": dict(zip(KEYS, self.least, strict=True)),
-                "maxValues": dict(zip(KEYS, self.most, strict=True)),
-                "nullCount": dict.fromkeys(KEYS, 0),
-            }
-        )
+        told: dict[str, Any] = {"numRecords": self.rows}
+        if self.least and self.most:
+            told["minValues"] = dict(zip(KEYS, self.least, strict=True))
+            told["maxValues"] = dict(zip(KEYS, self.most, strict=True))
+            told["nullCount"] = dict.fromkeys(KEYS, 0)
+        return json.dumps(told)
 
 
 class FramesWriter:
@@ -173,6 +172,16 @@ class FramesWriter:
             raise
 
 
+def write(table: str, rows: pa.Table) -> DataFile:
+    """Write rows as one new data file of the table `videos`."""
+    store, path = filesystem(table), f"{secrets.token_hex(16)}.parquet"
+    with explained(f"cannot write to {table}"):
+        pq.write_table(rows, path, filesystem=store, compression="zstd", store_schema=False)
+        if is_local(table):
+            _sync(Path(table, path))
+        return DataFile(path, store.get_file_info(path).size, rows.num_rows)
+
+
 def merge(table: str, paths: Sequence[str], segments: Collection[str]) -> list[DataFile]:
     """Write the rows of those segments in some data files into one new file."""
     store = filesystem(table)
@@ -198,10 +207,23 @@ def frames(
     """The frames of those segments without thumbnails, in batches of about a thousand."""
     columns = [name for name in SCHEMA.names if name != "thumbnail"]
     with _open(store, path) as parquet:
-        for batch in parquet.iter_batches(batch_size=8 * ROWS, columns=columns):
+        groups = _with_segments(parquet.metadata, segments)
+        for batch in parquet.iter_batches(8 * ROWS, row_groups=groups, columns=columns):
             found = batch.filter(_among(batch["segment"], segments))
             if found.num_rows:
                 yield found
+
+
+def _with_segments(metadata: pq.FileMetaData, segments: Collection[str]) -> list[int]:
+    """The row groups that may hold frames of the segments, by their statistics, if there are."""
+    wanted, groups = sorted(segments), range(metadata.num_row_groups)
+    column = KEYS.index("segment")  # the key columns come first
+    if not all(metadata.row_group(group).column(column).is_stats_set for group in groups):
+        return list(groups)
+    spans = [metadata.row_group(group).column(column).statistics for group in groups]
+    least = [bisect_left(wanted, span.min) for span in spans]
+    most = [bisect_right(wanted, span.max) for span in spans]
+    return [group for group in groups if least[group] < most[group]]
 
 
 def thumbnails(

@@ -60,12 +60,12 @@ def explained(doing: str) -> Iterator[None]:
 
 
 @contextmanager
-def lock(uri: str, exclusive: bool = True) -> Iterator[None]:
+def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[None]:
     """Hold a local library as its only writer, or as one of several; makes the folder.
 
     The lock goes with the process, however that ends. Raises LibraryError at once when another
-    holds the library, or it cannot be written. Does nothing on an object store, where only the
-    commits keep writers apart.
+    holds the library, saying what that is `doing`, or when it cannot be written. Does nothing on an
+    object store, where only the commits keep writers apart.
     """
     if not is_local(uri):
         yield
@@ -77,10 +77,17 @@ def lock(uri: str, exclusive: bool = True) -> Iterator[None]:
         try:
             _lock(descriptor, exclusive)
         except OSError as error:
+            busy = ", ".join(f"{what} (process {process})" for process, what in _holders(uri))
             raise LibraryError(
-                f"another framefind is writing to {uri}; wait for it, or choose another library"
+                f"another framefind is writing to {uri}{busy and ': '}{busy}; wait for it, or "
+                "choose another library"
             ) from error
-        yield
+        mine = (os.getpid(), doing)
+        _note(descriptor, [*([] if exclusive else _holders(uri)), mine])
+        try:
+            yield
+        finally:
+            _note(descriptor, [holder for holder in _holders(uri) if holder != mine])
     finally:
         os.close(descriptor)
 
@@ -108,6 +115,40 @@ def restore(uri: str) -> None:
         with suppress(LibraryError), lock(str(old)):  # whoever holds it is about to finish
             old.rename(uri)
         time.sleep(0.01)
+
+
+def _holders(uri: str) -> list[tuple[int, str]]:
+    """The processes that hold a library and still live, and what each is doing.
+
+    Not on Windows, where nobody else can read a locked file.
+    """
+    holders = []
+    with suppress(OSError, ValueError):  # nobody is named then
+        for line in [] if sys.platform == "win32" else Path(uri, LOCK).read_text().splitlines():
+            process, _, what = line.partition(" ")
+            if _lives(int(process)):
+                holders.append((int(process), what))
+    return holders
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
+
+
+def _note(descriptor: int, holders: list[tuple[int, str]]) -> None:
+    """Write down who holds the library, for the errors of others."""
+    if sys.platform == "win32":
+        return
+    lines = [f"{process} {what}\n" for process, what in holders]
+    with suppress(OSError):  # a full disk
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, "".join(lines).encode(), 0)
 
 
 def _lock(descriptor: int, exclusive: bool) -> None:

@@ -21,6 +21,14 @@ WASTE = 0.1
 """The share of unpublished rows from which on a data file is worth rewriting."""
 
 
+_ALONE = CommitProperties(max_commit_retries=0)
+"""Refuse a commit when there is any other since the version that it was made from.
+
+delta-rs accepts the removal of a file that a commit in between has removed already, which would
+double its rows: those of the other's new file, and of ours.
+"""
+
+
 @dataclass(frozen=True)
 class _File:
     path: str
@@ -60,11 +68,25 @@ def compact_frames(tables: Tables, retention_hours: float = 168) -> Upkeep:
 
 
 def compact_videos(tables: Tables, many: int = 2 * MANY) -> None:
-    """Compact `videos`, to which every commit adds a small file, when it has more than `many`."""
+    """Compact `videos`, to which every commit adds a small file, when it has more than `many`.
+
+    Left to a later time when another commits meanwhile. delta-rs's own `optimize` would let two
+    compactions happen at once, whatever the number of retries, and double every row.
+    """
     table = tables.delta("videos")
-    if len(table.file_uris()) > many:
-        with tables.writing(), suppress(CommitFailedError):  # the other writer does it then
-            table.optimize.compact()
+    small = [action for action in actions(table) if action["size_bytes"] < FILE_SIZE // 2]
+    if len(small) <= many:
+        return
+    with tables.writing(), suppress(CommitFailedError):
+        rows = tables.read_videos([action["path"] for action in small])
+        new = files.write(tables.address("videos"), rows)
+        now = time.time_ns() // 1_000_000
+        removes = [
+            RemoveAction(action["path"], False, now, action["size_bytes"], {}) for action in small
+        ]
+        table.create_write_transaction(
+            [*adds([new], False), *removes], "append", rows.schema, commit_properties=_ALONE
+        )
 
 
 def _candidates(tables: Tables, published: set[str], retention_hours: float) -> Iterator[_File]:
@@ -103,9 +125,8 @@ def _rewrite(
 ) -> list[files.DataFile] | None:
     """Replace data files by one with their published rows; None when another did so before.
 
-    delta-rs accepts the removal of a file that a commit in between has removed already, which
-    would double its rows. So each attempt looks whether all files are still there, and allows
-    no commit in between. A file that was written in vain goes with the next vacuum.
+    So each attempt looks whether all files are still there, and allows no commit in between. A file
+    that was written in vain goes with the next vacuum.
     """
     paths = [file.path for file in group]
     with tables.writing():
@@ -122,7 +143,7 @@ def _rewrite(
             [*adds(new, change), *removes],
             "append",
             files.SCHEMA,
-            commit_properties=CommitProperties(max_commit_retries=0),
+            commit_properties=_ALONE,
         )
         return new
 

@@ -101,8 +101,12 @@ class Videos:
 class VectorIndex:
     """One opened index; reads only what a query touches. It never changes: open it again."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the index in `folder`. Raises FileNotFoundError when there is none to use."""
+    def __init__(self, folder: Path, exact: bool = False) -> None:
+        """Open the index in `folder`. Raises FileNotFoundError when there is none to use.
+
+        An `exact` one is scanned whole, however large it is.
+        """
+        self._exact = exact
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         if manifest["format"] != FORMAT:
             raise FileNotFoundError(folder)
@@ -147,8 +151,8 @@ class VectorIndex:
         return views, np.maximum.reduceat(views, self.frames["first"])[self.timeline.frame]
 
     def scans(self, line: Timeline) -> bool:
-        """Whether the frames of `line` are few enough to scan all: about a million vectors."""
-        return len(line) * len(self.vectors) <= EXACT * len(self.frames)
+        """Whether to scan all frames of `line`: up to about a million vectors."""
+        return self._exact or len(line) * len(self.vectors) <= EXACT * len(self.frames)
 
     def likely(self, line: Timeline, queries: Sequence[NDArray[np.float32]]) -> Timeline:
         """The videos of `line` that should hold the moments that are best for all queries together.

@@ -98,6 +98,24 @@ class Scores:
             self._fine = np.asarray(error * (100 * float(np.linalg.norm(query))), np.float32)
             self.slack = np.asarray(self._fine + length * (100 * lost), np.float32)
 
+    def leading(self, count: int, least: float) -> "Scores":
+        """The scores, by `together`, in those videos that may have one of the best `count` moments.
+
+        Those with a score of `least` at least. A video's best moment scores what its best frame
+        does, so `count` videos with better ones leave no place to the others'.
+        """
+        if not len(self.line):
+            return self
+        first, _ = self.line.of_videos
+        best = np.maximum.reduceat(self.values, first)
+        slack = np.maximum.reduceat(self.slack, first)
+        if count < len(best):
+            least = max(least, float(np.partition(best - slack, -count)[-count]))
+        videos = np.zeros(int(self.line.video[-1]) + 1, bool)
+        videos[self.line.video[first]] = best + slack >= least
+        line, kept = self.line.select(videos), videos[self.line.video]
+        return Scores(self._index, self._query, line, (self._views, self.values[kept]))
+
     def settle(self, at: NDArray[np.int64]) -> None:
         """Score the frames at these positions of the timeline exactly."""
         at = at[self.slack[at] > 0]

@@ -56,8 +56,8 @@ def _refresh(folder: Path, tables: "Tables") -> VectorIndex:
         old = None
     with Appender(folder, old, int(tables.fingerprint["dimensions"])) as appender:
         complete = appender.update(tables, published, set(old.files) if old else set())
-        listed = [_listed(video) for video in sorted(videos, key=lambda video: video.path)]
-        appender.commit(tables.fingerprint, versions, complete, listed)
+        rows = [listed(video) for video in sorted(videos, key=lambda video: video.path)]
+        appender.commit(tables.fingerprint, versions, complete, rows)
     index = VectorIndex(folder)
     if len(index.vectors) > EXACT:
         lists.start(index)
@@ -78,7 +78,8 @@ def _dead_share(index: VectorIndex, published: set[str]) -> float:
     return float(dead[index.frames["segment"]].mean()) if len(index.frames) else 0.0
 
 
-def _listed(video: "Video") -> IndexedVideo:
+def listed(video: "Video") -> IndexedVideo:
+    """What an index keeps of a video."""
     modified = video.modified.timestamp() if video.modified else None
     return IndexedVideo(
         video.video_id, video.path, video.copies, video.duration, modified, video.segments

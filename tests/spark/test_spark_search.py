@@ -1,0 +1,238 @@
+"""A batch search by Spark: the pages of a local one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import framefind
+from conftest import content, write_clip
+from framefind import Library, Query, QueryError
+from framefind.errors import LibraryError
+from framefind.moments import Page
+from framefind.tables import FrameRow, Tables, Video, new_segment
+from framefind.views import WHOLE
+from rows import publish
+
+pytest.importorskip("pyspark")
+
+from framefind.spark import searching
+from framefind.spark import tables as published
+from framefind.spark.searching import search
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+TEXTS = ["a dog", "red and green", "a man rides a bicycle", "blurred colours", "asdfgh", "snow"]
+CHOICES: list[dict[str, Any]] = [
+    {},
+    {"limit": 2, "offset": 3},
+    {"limit": 999},
+    {"by": "video"},
+    {"by": "video", "rank": "sum", "limit": 3, "offset": 1},
+    {"by": "video", "rank": "max", "limit": 2},
+    {"video": "*1*.mp4", "start": 1.0, "end": 5.5},
+    {"min_duration": 3.0, "max_duration": 9.0, "limit": 99},
+    {"video": "nothing"},
+    {"min_confidence": 0.3, "limit": 99},
+    {"min_score": 5.0, "limit": 99},
+    {"then": "blurred colours", "within": 4.0, "limit": 30},
+    {"then": "snow", "min_confidence": 1e-4, "offset": 1},
+    {"minus": ["green"], "plus": ["2:a house"]},
+]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """A library of 40 made-up videos in many data files, with ties, and rows that do not count."""
+    folder = tmp_path_factory.mktemp("made")
+    clip = write_clip(folder / "clips" / "one.mp4", [1])
+    library = framefind.open(folder / "l.framefind")
+    library.index(clip)
+    tables = Tables.open(library.uri)
+    rng = np.random.default_rng(7)
+    texts = framefind.models.load("mini").embed_texts(TEXTS)
+    for at in range(40):
+        write(tables, rng, at, texts[at % len(TEXTS)] if at % 3 else texts[0])
+    copy(tables, "v05", "/again/v05.mp4")  # each of its moments is tied with one of another's
+    tables.publish(removed=["v07"])
+    files, _ = unpublished(tables, rng, "never", texts[0], 5)
+    tables.publish(files)
+    replaced = next(video for video in tables.videos() if video.video_id == "v08")
+    files, row = unpublished(tables, rng, "v08", texts[1], 9)
+    tables.publish(files, [row])
+    assert replaced.segments != row.segments
+    return library
+
+
+def unpublished(
+    tables: Tables, rng: np.random.Generator, name: str, near: np.ndarray, frames: int
+) -> tuple[list[Any], Video]:
+    """A video near a vector, of two segments, in a data file each; with one to three views."""
+    segments, files = [new_segment(), new_segment()], []
+    for part, segment in enumerate(segments):
+        with tables.writer() as writer:
+            for i in range(part, frames, 2):  # in turn, so that their times interleave
+                vectors = 0.5 * near + 0.06 * rng.standard_normal((1 + i % 3, len(near)))
+                vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+                row = FrameRow(name, segment, i / 2, b"jpeg", [WHOLE] * (1 + i % 3), vectors)
+                writer.add(row)
+            files += writer.close()
+    row = Video(video_id=name, path=f"/{name[1:]}/{name}.mp4", frames=frames, segments=segments)
+    row.duration = frames / 2 if len(name) % 2 else None
+    return files, row
+
+
+def write(tables: Tables, rng: np.random.Generator, at: int, near: np.ndarray) -> None:
+    files, row = unpublished(tables, rng, f"v{at:02}", near, 3 + at)
+    tables.publish(files, [row])
+
+
+def copy(tables: Tables, name: str, path: str) -> None:
+    """Publish the frames of a video as those of another one."""
+    video = next(row for row in tables.videos() if row.video_id == name)
+    segment = new_segment()
+    with tables.writer() as writer:
+        for file in tables.frame_files():
+            for batch in tables.read_frames(file, video.segments):
+                for row in batch.to_pylist():
+                    vectors = np.array(row["embeddings"], np.float32)
+                    writer.add(FrameRow("tied", segment, row["t"], b"", row["boxes"], vectors))
+        files = writer.close()
+    twin = Video(video_id="tied", path=path, frames=video.frames, segments=[segment])
+    tables.publish(files, [twin])
+
+
+def pages(spark: "SparkSession", library: Library, queries: Sequence[str | Query]) -> list[Any]:
+    """What Spark finds, in the form of `expected`."""
+    rows = [row.asDict(recursive=True) for row in search(spark, library, queries).collect()]
+    found: list[Any] = [[] for _ in queries]
+    for at, own in groupby(rows, lambda row: row.pop("query")):
+        for row in own:
+            asked = queries[at]
+            assert row.pop("text") == (asked if isinstance(asked, str) else asked.text)
+            found[at].append(row)
+    return found
+
+
+def expected(page: Page, offset: int) -> list[dict[str, Any]]:
+    if page.videos is None:
+        moments = enumerate(page.moments, offset + 1)
+        return [{**shown(moment), "rank": rank, "video_score": None} for rank, moment in moments]
+    return [
+        {**shown(moment), "rank": rank, "video_score": video.score}
+        for rank, video in enumerate(page.videos, offset + 1)
+        for moment in video.moments
+    ]
+
+
+def shown(moment: framefind.Moment) -> dict[str, Any]:
+    return {**asdict(moment), "box": list(moment.box)}
+
+
+@pytest.fixture(params=[100, 1 << 14], ids=lambda frames: f"{frames} frames a share")
+def share(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    monkeypatch.setattr(searching, "SHARE", request.param)
+    return request.param
+
+
+def test_every_query_gets_its_local_page(spark: "SparkSession", made: Library, share: int) -> None:
+    queries = [Query(text, **choice) for choice in CHOICES for text in TEXTS]
+    queries += [Query(image=f"v04.mp4@{at}", plus=["2:snow"], min_confidence=0.2) for at in (1, 2)]
+    local = list(made.search_batch(queries))
+    wanted = [expected(page, query.offset) for page, query in zip(local, queries, strict=True)]
+    assert pages(spark, made, queries) == wanted
+    assert sum(map(len, wanted)) > 500
+
+
+def test_texts_alone_are_queries(spark: "SparkSession", made: Library) -> None:
+    found = pages(spark, made, TEXTS[:2])
+    assert found == [expected(page, 0) for page in made.search_batch(TEXTS[:2])]
+
+
+def test_confidence_against_texts_may_fall_with_the_score(made: Library) -> None:
+    neutral = framefind.models.load("mini").neutral
+    assert neutral is not None
+    pictures, texts = (
+        searching._Judge(100.0, replace(neutral, of_pictures=of_pictures))
+        for of_pictures in (True, False)
+    )
+    asked = Query("a dog", min_confidence=0.5)
+    assert searching._few_suffice(asked, pictures)
+    assert not searching._few_suffice(asked, texts)
+    assert searching._few_suffice(replace(asked, min_confidence=None), texts)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query(" "),
+        Query(),
+        Query("a", by="frame"),
+        Query("a", by="video", rank="mean"),
+        Query("a", limit=0),
+        Query("a", by="video", then="b"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_query_is_refused_at_once(
+    spark: "SparkSession", made: Library, query: Query
+) -> None:
+    with pytest.raises(QueryError):
+        search(spark, made, ["a dog", query])
+
+
+def test_a_library_of_nothing(spark: "SparkSession", tmp_path: Path) -> None:
+    with pytest.raises(LibraryError, match="not a framefind library"):
+        search(spark, tmp_path / "none.framefind", ["a dog"])
+    Tables.create(tmp_path / "l.framefind", framefind.models.load("mini").fingerprint)
+    assert search(spark, tmp_path / "l.framefind", ["a dog"]).collect() == []
+    assert [table.count() for table in published(spark, tmp_path / "l.framefind")] == [0, 0]
+
+
+def test_shares_read_only_what_holds_their_segments(
+    spark: "SparkSession", made: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "SHARE", 100)
+    tables = Tables.open(made.uri)
+    shares = searching.shares(spark, tables)
+    videos = [video.video_id for share in shares for video in share.videos]
+    assert sorted(videos) == sorted(row.video_id for row in tables.videos() if row.segments)
+    frames = {row.video_id: row.frames for row in tables.videos()}
+    for share in shares:
+        segments = sorted(name for names in share.files.values() for name in names)
+        assert segments == sorted(name for video in share.videos for name in video.segments)
+        assert sum(frames[video.video_id] for video in share.videos) <= 100
+
+
+def test_the_tables_in_sql(spark: "SparkSession", made: Library) -> None:
+    videos, frames = published(spark, made.uri)
+    videos.createOrReplaceTempView("videos")
+    frames.createOrReplaceTempView("frames")
+    rows = spark.sql(
+        "SELECT path, count(*) AS n, min(size(embeddings)) AS views, max(t) AS last "
+        "FROM videos JOIN frames USING (video_id) GROUP BY path ORDER BY path"
+    ).collect()
+    local = content(made)
+    assert [row["path"] for row in rows] == sorted(local)
+    for row in rows:
+        _, found = local[row["path"]]
+        assert (row["n"], row["last"]) == (len(found), found[-1][0])
+    vectors = {
+        (row["video_id"], row["t"]): row["embeddings"]
+        for row in frames.select("video_id", "t", "embeddings").collect()
+    }
+    for video_id, found in local.values():
+        for t, _, vector in found:
+            np.testing.assert_array_equal(np.float32(vectors[video_id, t]), vector)
+
+
+def test_folders_with_odd_names_are_read(spark: "SparkSession", tmp_path: Path) -> None:
+    tables = Tables.create(tmp_path / "a [1] {b}* ü#.framefind", {"dimensions": "8"})
+    publish(tables, "a")
+    videos, frames = published(spark, tables.uri)
+    assert (videos.count(), frames.count()) == (1, 10)
