@@ -18,8 +18,9 @@ from framefind.answers import FrameScores, answers, frame_scores
 from framefind.errors import LibraryError
 from framefind.images import Image
 from framefind.moments import Moment, Page
-from framefind.paths import File, is_library, opened, stored, walk
+from framefind.paths import File, is_library, opened, resolved, stored, there, walk
 from framefind.queries import Query
+from framefind.remote import canonical
 from framefind.search import matches, one
 from framefind.tables import Tables, Upkeep, Video, holds_others, latest_versions
 from framefind.tables.store import is_local, lock, restore, set_aside
@@ -88,7 +89,7 @@ class Library:
         `device` is where the model runs, as for `models.load`; `precision` that of a new
         library's model: `auto`, `fp32`, `fp16` or `int8`.
         """
-        text = os.fspath(uri)
+        text = canonical(os.fspath(uri))
         self.uri = text if not is_local(text) else os.path.abspath(os.path.expanduser(text))
         self._wanted_model = models.full_name(model) if model else None
         self._device, self._precision = device, precision
@@ -156,9 +157,7 @@ class Library:
             memory = self._index_folder() / "files.json"
             catalog = Catalog(tables.videos(), memory, sampler, views, retry)
             report = Indexer(tables, encoder, catalog, options, on_progress).run(files)
-            report.missing = catalog.missing(
-                [stored(os.path.realpath(os.path.expanduser(os.fspath(path)))) for path in named]
-            )
+            report.missing = catalog.missing([stored(resolved(path)) for path in named])
             tables.tidy()
             self._opened = refresh(self._index_folder(), tables)
         return report
@@ -407,11 +406,9 @@ class Library:
     def prune(self) -> list[str]:
         """Forget videos whose files are gone, copies and all; returns their paths."""
         with self._changing() as tables:
-            gone = [
-                row
-                for row in self.videos()
-                if not any(os.path.lexists(opened(path)) for path in (row.path, *row.copies))
-            ]
+            rows = self.videos()
+            left = there(path for row in rows for path in (row.path, *row.copies))
+            gone = [row for row in rows if left.isdisjoint((row.path, *row.copies))]
             if gone:
                 tables.publish(removed=[row.video_id for row in gone])
         return [row.path for row in gone]

@@ -33,6 +33,18 @@ def is_local(uri: str) -> bool:
     return "://" not in uri
 
 
+def options(uri: str) -> dict[str, str] | None:
+    """What delta-rs has to be told of a store beyond what it reads from the environment.
+
+    Commits are safe beside those of others as it is: each is a conditional write.
+    """
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if not uri.startswith("s3://") or not endpoint:
+        return None
+    plain = endpoint.startswith("http://")  # such as a server on this computer
+    return {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": str(plain).lower()}
+
+
 def filesystem(uri: str) -> "pyarrow.fs.FileSystem":
     """A file system whose root is the table at a path or URI."""
     import pyarrow.fs
@@ -41,7 +53,7 @@ def filesystem(uri: str) -> "pyarrow.fs.FileSystem":
         return pyarrow.fs.SubTreeFileSystem(uri, pyarrow.fs.LocalFileSystem())
     from deltalake.fs import DeltaStorageHandler  # has the credentials that commits have
 
-    return pyarrow.fs.PyFileSystem(DeltaStorageHandler(uri))
+    return pyarrow.fs.PyFileSystem(DeltaStorageHandler(uri, options(uri)))
 
 
 @contextmanager

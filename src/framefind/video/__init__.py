@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice, repeat
-from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -24,6 +24,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from framefind.errors import NotAVideoError, VideoError
+from framefind.remote import canonical, is_remote
 from framefind.video import samplers
 from framefind.video.containers import (
     best_stream,
@@ -34,6 +35,8 @@ from framefind.video.containers import (
     is_still_format,
     open_container,
     reason,
+    remote_file,
+    size_now,
     start_time,
 )
 from framefind.video.needs import Stream, Wish, begins_anew, needed
@@ -84,11 +87,13 @@ class Video:
     ) -> None:
         self.fallback: str | None = None
         self._hardware = hardware(decoder)
-        self.path = os.fspath(path)
+        self.path = canonical(os.fspath(path))
         self.partial: str | None = None
         self._threads = threads
         self._alive = alive or (lambda: None)
-        self._bytes = file_size(self.path)
+        self.remote = remote_file(self.path) if is_remote(self.path) else None
+        """The file, where it is read from an object store."""
+        self._bytes = self.remote.size if self.remote else file_size(self.path)
         self._wish: Wish | None = None
         self._open()
         try:
@@ -202,6 +207,8 @@ class Video:
             self._base = self._stream.time_base or Fraction(1, av.time_base)
             self._origin = start_time(self._container, self._stream)
             self._timed = has_times(self._container, self._stream)
+            if self.remote:
+                self.remote.hollow(self._container, self._stream)
         except BaseException:
             self._container.close()
             raise
@@ -210,10 +217,10 @@ class Video:
         """The container, to be decoded by the hardware if there is some that can."""
         if self._hardware:
             try:
-                return open_container(self.path, self._bytes, self._hardware)
+                return open_container(self.path, self._bytes, self._hardware, self.remote)
             except Exception as error:  # PyAV raises this and that
                 self.fallback, self._hardware = reason(error), None
-        return open_container(self.path, self._bytes)
+        return open_container(self.path, self._bytes, file=self.remote)
 
     def _is_still(self) -> bool:
         if not is_still_format(self._container):
@@ -363,6 +370,8 @@ class Video:
         last: float | None = None
         for packet, whole in chain(self._needed(), [(None, True)]):  # None: what is held back
             context.skip_frame = "DEFAULT" if whole else "NONREF"
+            if self.remote and packet:
+                self.remote.fill(packet)
             try:
                 pictures = context.decode(packet)
             except av.EOFError:
@@ -386,9 +395,13 @@ class Video:
         stream = Stream(
             self._seconds,
             self._timed,
-            lambda key: self._seekable and resets(bytes(key)),  # type: ignore[call-overload]
+            lambda key: self._seekable and resets(self._head(key)),
         )
         return needed(self._packets(), stream, lambda: self._wish)
+
+    def _head(self, packet: Any) -> bytes:
+        """What is in a packet, the beginning at least."""
+        return self.remote.head(packet) if self.remote else bytes(packet)
 
     def _packets(self) -> "Iterator[av.Packet[VideoStream]]":
         """The packets of the video stream that can be decoded."""
@@ -441,11 +454,8 @@ class Video:
         return max(last.t + float(own), self.facts.duration or 0.0)
 
     def _check_size(self) -> None:
-        try:
-            size = Path(self.path).stat().st_size
-        except OSError:
-            return
-        if size != self._bytes and not self.partial:
+        size = size_now(self.path)
+        if size is not None and size != self._bytes and not self.partial:
             change = "grew" if size > self._bytes else "shrank"
             self.partial = f"the file {change} while it was read"
 

@@ -11,7 +11,9 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from framefind.errors import NotAVideoError, VideoError
+from framefind import remote
+from framefind.errors import NotAVideoError, StoreError, VideoError
+from framefind.video.ranged import Ranged
 
 
 def file_size(path: str) -> int:
@@ -33,6 +35,27 @@ def file_size(path: str) -> int:
     return info.st_size
 
 
+def remote_file(uri: str) -> Ranged:
+    """An object that may be opened. Raises NotAVideoError or VideoError."""
+    found = remote.look(uri)
+    if found is None:
+        raise NotAVideoError(f"{uri}: a folder, not a file")
+    if not found.size:
+        raise _unreadable(uri, "the file is empty")
+    return Ranged(found)
+
+
+def size_now(path: str) -> int | None:
+    """The size of a file at the moment, or None if that cannot be told."""
+    try:
+        if remote.is_remote(path):
+            found = remote.look(path)
+            return found.size if found else None
+        return Path(path).stat().st_size
+    except (OSError, StoreError):
+        return None
+
+
 def hardware(decoder: str) -> HWAccel | None:
     """What PyAV has to be told to decode by `decoder`; None for the processor.
 
@@ -46,29 +69,45 @@ def hardware(decoder: str) -> HWAccel | None:
     return HWAccel(decoder, allow_software_fallback=False)
 
 
-def open_container(path: str, size: int, hwaccel: HWAccel | None = None) -> InputContainer:
+def open_container(
+    path: str, size: int, hwaccel: HWAccel | None = None, file: Ranged | None = None
+) -> InputContainer:
     """Open the first `size` bytes of a file, by no refused demuxer, and no other file with it.
 
-    Raises NotAVideoError or VideoError, or what PyAV does where `hwaccel` cannot be had.
+    An object in a store is read through `file`. Raises NotAVideoError or VideoError, or what PyAV
+    does where `hwaccel` cannot be had.
     """
+    if file is None and remote.is_remote(path):
+        file = remote_file(path)
     # subfile: a file that grows is read as far as it went when it was opened.
-    url = f"subfile,,start,0,end,{size},,:file:{path}"
-    options = {"format_whitelist": _demuxers(), "protocol_whitelist": "subfile,file"}
+    source = file or f"subfile,,start,0,end,{size},,:file:{path}"
     if hwaccel:
-        return av.open(url, metadata_errors="replace", container_options=options, hwaccel=hwaccel)
+        return _opened(source, hwaccel)
     try:
-        return av.open(url, metadata_errors="replace", container_options=options)
+        return _opened(source)
     except (av.FFmpegError, ValueError, OSError):
-        return _open_again(path, url, options)
+        return _open_again(path, source)
 
 
-def _open_again(path: str, url: str, options: dict[str, str]) -> InputContainer:
+def _opened(source: str | Ranged, hwaccel: HWAccel | None = None) -> InputContainer:
+    options = {"format_whitelist": _demuxers(), "protocol_whitelist": "subfile,file"}
+    if isinstance(source, Ranged):
+        source = source.rewound()
+        options["protocol_whitelist"] = "none"
+    container = av.open(
+        source, "r", metadata_errors="replace", container_options=options, hwaccel=hwaccel
+    )
+    assert isinstance(container, InputContainer)
+    return container
+
+
+def _open_again(path: str, source: str | Ranged) -> InputContainer:
     """Open a file that failed once more, to hear FFmpeg's own words."""
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
     try:
         with av.logging.Capture():
-            return av.open(url, metadata_errors="replace", container_options=options)
+            return _opened(source)
     except (av.FFmpegError, ValueError, OSError) as error:
         words = reason(error)
         if words.startswith("Format not on whitelist"):

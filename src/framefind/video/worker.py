@@ -287,7 +287,8 @@ class _Server:
         self._close()
         self._decoder = decoder
         self._video = video = Video(path, self._threads, self._beat, decoder)
-        facts, identity = asdict(video.facts), video_id(path)
+        facts = asdict(video.facts)
+        identity = video_id(path, video.remote.reader if video.remote else None)
         self._lap("probe")
         self._send({"facts": facts, "video_id": identity, "fallback": video.fallback})
 
