@@ -41,6 +41,7 @@ from framefind.video.containers import (
 )
 from framefind.video.needs import Stream, Wish, begins_anew, needed
 from framefind.video.pictures import Frame, Scaler
+from framefind.video.ranged import listed_keyframes, listed_packets
 from framefind.video.samplers import Sampler
 
 MAX_PIXELS = 2**26
@@ -175,7 +176,8 @@ class Video:
         """
         if not self.facts.duration or not self._seekable or not self._timed:
             return []
-        keys, found = self._stream.index_entries, [0.0]
+        self._first = None  # Matroska has to be sought in
+        keys, found = listed_packets(self._container, self._stream), [0.0]
         for i in range(1, math.ceil(self.facts.duration / length - 0.5)):
             stamp = int((Fraction(i * length) + self._origin) / self._base)
             at = keys.search_timestamp(stamp, backward=True)
@@ -322,14 +324,22 @@ class Video:
         for t in wanted[max(0, bisect_left(wanted, start) - 1) :]:
             if t <= reached:
                 continue
-            key = keys[bisect_right(keys, t) - 1] if keys and keys[0] <= t else -math.inf
+            at = bisect_right(keys, t)
+            key = keys[at - 1] if at else -math.inf
             if frames is None or (self._seekable and key > reached):
-                frames = self._near(t, key)
+                self._wish.end = keys[at] if self._seekable and at < len(keys) else math.inf
+                frames = chain(self._near(t, key), self._later(t, key))
             for found in frames:
                 reached = found.t
                 if reached >= t:
                     yield found
                     break
+
+    def _later(self, t: float, key: float) -> Iterator[Frame]:
+        """Frames from the keyframe on to the end, once its own group has given none from `t` on."""
+        if self._wish and self._wish.end < math.inf:
+            self._wish.end = math.inf
+            yield from self._near(t, key)
 
     def _near(self, t: float, key: float) -> Iterator[Frame]:
         """Frames from the keyframe at `key` on, or from the beginning; `t` is among them."""
@@ -408,6 +418,8 @@ class Video:
         held: av.Packet[VideoStream] | None = None
         for packet in self._read():
             self._alive()
+            if self.remote:
+                self.remote.mark(packet)
             if packet.has_sidedata("encryption_info"):
                 self._fail("it is encrypted")
             elif packet.size:  # an empty one would end the decoding
@@ -424,13 +436,22 @@ class Video:
         failures = 0
         while failures < _PATIENCE:
             try:
-                for packet in self._container.demux(self._stream):
+                for packet in self._demuxed():
                     failures = 0
                     yield packet
                 return
             except (av.FFmpegError, ValueError) as error:
                 self._fail(error)
                 failures += 1
+
+    def _demuxed(self) -> "Iterator[av.Packet[VideoStream]]":
+        wish = self._wish
+        if self.remote and wish and self._keys_only and "matroska" in self._container.format.name:
+            beside = open_container(self.path, self._bytes, file=self.remote.again())
+            stream = best_stream(self.path, beside)
+            if len(listed_packets(beside, stream)) > 1:
+                return listed_keyframes(beside, stream, wish.start + float(self._origin))
+        return self._container.demux(self._stream)
 
     def _time(self, picture: av.VideoFrame, last: float | None) -> float:
         pts = picture.pts if picture.pts is not None else picture.dts

@@ -1,5 +1,6 @@
 """Open media files, and nothing but media files, through FFmpeg."""
 
+import os
 import stat
 from fractions import Fraction
 from functools import cache
@@ -79,8 +80,9 @@ def open_container(
     """
     if file is None and remote.is_remote(path):
         file = remote_file(path)
-    # subfile: a file that grows is read as far as it went when it was opened.
-    source = file or f"subfile,,start,0,end,{size},,:file:{path}"
+    # A file that grows is read as far as it went when it was opened.
+    subfile = f"subfile,,start,0,end,{size},,:file:{path}"
+    source = file or (subfile if size < _SUBFILE else Beginning(path, size))
     if hwaccel:
         return _opened(source, hwaccel)
     try:
@@ -89,9 +91,37 @@ def open_container(
         return _open_again(path, source)
 
 
-def _opened(source: str | Ranged, hwaccel: HWAccel | None = None) -> InputContainer:
+class Beginning:
+    """The first `size` bytes of a file, for `av.open`."""
+
+    def __init__(self, path: str, size: int) -> None:
+        self.name, self.size = path, size  # FFmpeg looks at how the name ends
+        self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115
+
+    def rewound(self) -> "Beginning":
+        """The same, to be opened once more."""
+        self._file.seek(0)
+        return self
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes from here on."""
+        return self._file.read(max(0, min(size, self.size - self._file.tell()))) or b""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place, counted from the beginning, from here or from the end."""
+        return self._file.seek(*((self.size + offset, 0) if whence == 2 else (offset, whence)))
+
+    def tell(self) -> int:
+        """Where the next byte is read."""
+        return self._file.tell()
+
+
+Source = str | Ranged | Beginning
+
+
+def _opened(source: Source, hwaccel: HWAccel | None = None) -> InputContainer:
     options = {"format_whitelist": _demuxers(), "protocol_whitelist": "subfile,file"}
-    if isinstance(source, Ranged):
+    if not isinstance(source, str):
         source = source.rewound()
         options["protocol_whitelist"] = "none"
     container = av.open(
@@ -101,7 +131,7 @@ def _opened(source: str | Ranged, hwaccel: HWAccel | None = None) -> InputContai
     return container
 
 
-def _open_again(path: str, source: str | Ranged) -> InputContainer:
+def _open_again(path: str, source: Source) -> InputContainer:
     """Open a file that failed once more, to hear FFmpeg's own words."""
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
@@ -186,6 +216,7 @@ def _demuxers() -> str:
     return ",".join(sorted(name for name in av.formats_available if name not in refused))
 
 
+_SUBFILE = 2**31  # bytes from which on FFmpeg's subfile protocol fails to seek
 _SEEKABLE = {"mov", "matroska"}  # containers whose times do not depend on where reading begins
 _STILL_FORMATS = {"gif", "apng", "jpegxl_anim", "mjpeg", "mjpeg_2000", "iff"}
 _STILL_BRANDS = {"avif", "heic", "heix", "mif1", "miaf"}

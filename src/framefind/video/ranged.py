@@ -2,15 +2,22 @@
 
 MP4 and MOV list all packets in one place. From there the demuxer tells when each is shown, how
 large it is and where it lies, but it also reads every packet, wanted or not. So once such a file is
-open, it is given zeros for packets, and `fill` fetches those that are decoded. Other containers
-are read as they come.
+open, it is given zeros for packets, and `fill` fetches those that are decoded. Matroska lists
+keyframes, which `listed_keyframes` goes to. What else is read is read as it comes.
 """
 
+import math
 import os
 import struct
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import suppress
+from copy import copy
+from fractions import Fraction
 
 import av
 from av.container import InputContainer
+from av.index import IndexEntries
 from av.video.stream import VideoStream
 
 from framefind.remote import Object, Reader
@@ -33,6 +40,7 @@ class Ranged:
         self._packets = self.reader if self.size <= _SMALL else Reader(found)
         self._at = 0
         self._hollow = False
+        self._keys: set[int] = set()  # where the packets of keyframes lie
         if self.size <= _SMALL:
             self.reader.at(0, self.size)
         self._media = _media(self.reader)
@@ -48,10 +56,16 @@ class Ranged:
         self._at, self._hollow = 0, False
         return self
 
+    def again(self) -> "Ranged":
+        """The same, to be opened beside this one."""
+        return copy(self).rewound()
+
     def hollow(self, container: InputContainer, stream: VideoStream) -> None:
         """From now on, give zeros for packets where each can be fetched by itself."""
         listed = "mp4" in container.format.name.split(",") and bool(self._media)
         self._hollow = listed and stream.codec_context.codec.canonical_name in _AS_THEY_LIE
+        if self._hollow and not self._keys:
+            self._keys = {entry.pos for entry in stream.index_entries if entry.is_keyframe}
 
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes from here on, or zeros in their place."""
@@ -69,6 +83,11 @@ class Ranged:
         """Where the next byte is read."""
         return self._at
 
+    def mark(self, packet: "av.Packet[VideoStream]") -> None:
+        """Tell whether a packet is a keyframe's, which FFmpeg tells of H.264 from what is in it."""
+        if self._hollow:
+            packet.is_keyframe = packet.pos in self._keys
+
     def fill(self, packet: "av.Packet[VideoStream]") -> None:
         """Fetch what is in a packet, unless it came with the packet."""
         if self._hollow and packet.pos is not None and packet.size:
@@ -85,6 +104,30 @@ class Ranged:
             if self._at in media:
                 return bytes(min(size, media.stop - self._at))
         return b""
+
+
+def listed_keyframes(
+    container: InputContainer, stream: VideoStream, start: float
+) -> "Iterator[av.Packet[VideoStream]]":
+    """The packets of the keyframes that a Matroska file lists, from the one before `start` on.
+
+    `start` is in seconds, as the file has them. What lies between two of them is not read.
+    """
+    base = stream.time_base or Fraction(1, av.time_base)
+    listed = listed_packets(container, stream)
+    stamps = sorted({entry.timestamp for entry in listed if entry.is_keyframe})
+    first = bisect_left(stamps, start / base) - 1 if start > -math.inf else 0
+    for stamp in stamps[max(0, first) :]:
+        container.seek(stamp, stream=stream)
+        yield next(container.demux(stream))
+
+
+def listed_packets(container: InputContainer, stream: VideoStream) -> IndexEntries:
+    """What the container lists; Matroska's list is only read when something is sought."""
+    if len(stream.index_entries) < 2 and "matroska" in container.format.name:
+        with suppress(av.FFmpegError):
+            container.seek(0, stream=stream)
+    return stream.index_entries
 
 
 def _media(file: Reader) -> list[range]:
