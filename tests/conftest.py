@@ -1,6 +1,7 @@
 """Clips, libraries and helpers that many tests share."""
 
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -14,6 +15,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 import framefind
+import stores
 from framefind.tables import Tables
 from framefind.video import Video
 from framefind.video.samplers import Sampler
@@ -95,6 +97,21 @@ def shared_library(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> fra
 def library(shared_library: framefind.Library, tmp_path: Path) -> framefind.Library:
     """A copy of the indexed library of the test's own."""
     return framefind.open(shutil.copytree(shared_library.uri, tmp_path / "own.framefind"))
+
+
+@pytest.fixture(scope="session")
+def store_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An S3 server; gives its log."""
+    with stores.serving(tmp_path_factory.mktemp("store")) as log:
+        yield log
+
+
+@pytest.fixture
+def bucket(store_log: Path) -> stores.Bucket:
+    """A new bucket of an S3 server on this computer."""
+    made = stores.Bucket(f"s3://b{secrets.token_hex(6)}", store_log)
+    made.files.mkdir(made.uri)
+    return made
 
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "videos" / "scenes"

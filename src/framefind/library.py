@@ -23,7 +23,7 @@ from framefind.queries import Query
 from framefind.remote import canonical
 from framefind.search import matches, one
 from framefind.tables import Tables, Upkeep, Video, holds_others, latest_versions
-from framefind.tables.store import is_local, lock, restore, set_aside
+from framefind.tables.store import is_local, lock, restore, set_aside, size
 from framefind.vectors import VectorIndex, refresh
 from framefind.views import ALIKE
 
@@ -385,7 +385,7 @@ class Library:
             dict(sorted(Counter(row.status for row in rows).items())),
             sum(row.frames for row in rows),
             sum(row.duration or 0 for row in rows if row.segments) / 3600,
-            _size(Path(self.uri)) if is_local(self.uri) else 0,
+            size(self.uri),
             index is not None and index.versions == tables.versions(),
         )
 
@@ -476,7 +476,3 @@ def _choice(
     sampler, views = Sampler.parse(sampler).name, Views.parse(views).name  # before a long walk
     named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     return named, list(walk(named, glob, exclude, roots)), sampler, views
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -71,8 +71,9 @@ def look(uri: str) -> Object | None:
 
     Raises StoreError if there is neither, or it cannot be told.
     """
+    store = _filesystem(uri)
     try:
-        entry = _filesystem(uri).info(uri)
+        entry = store.info(uri)
     except Exception as error:  # each store has errors of its own
         raise _explained(uri, error) from None
     return _object(uri, entry) if entry["type"] == "file" else None
@@ -88,8 +89,9 @@ def open_object(uri: str) -> "Reader":
 
 def listing(uri: str) -> list[Object]:
     """All objects below a folder, by key. Raises StoreError if they cannot be listed."""
+    store = _filesystem(uri)
     try:
-        found = _filesystem(uri).find(uri, detail=True)
+        found = store.find(uri, detail=True)
     except Exception as error:
         raise _explained(uri, error) from None
     bucket = "/".join(uri.split("/", 3)[:3])
@@ -198,7 +200,7 @@ def _filesystem(uri: str) -> Any:
         raise StoreError(
             f"{uri}: {scheme}:// needs the package {package}: "
             f"pip install 'framefind[{extra}]' ({error})"
-        ) from None
+        ) from error
     return kind(**kind._get_kwargs_from_urls(uri), use_listings_cache=False)
 
 

@@ -56,6 +56,17 @@ def filesystem(uri: str) -> "pyarrow.fs.FileSystem":
     return pyarrow.fs.PyFileSystem(DeltaStorageHandler(uri, options(uri)))
 
 
+def size(uri: str) -> int:
+    """The bytes of all files of a library, index and old versions too."""
+    if is_local(uri):
+        return sum(file.stat().st_size for file in Path(uri).rglob("*") if file.is_file())
+    from pyarrow.fs import FileSelector
+
+    with explained(f"cannot read the library {uri}"):
+        found = filesystem(uri).get_file_info(FileSelector("", recursive=True))
+    return sum(file.size or 0 for file in found)
+
+
 @contextmanager
 def explained(doing: str) -> Iterator[None]:
     """Raise what a store, Parquet or Delta Lake raises as a LibraryError that says what to do."""

@@ -176,7 +176,8 @@ class Video:
         """
         if not self.facts.duration or not self._seekable or not self._timed:
             return []
-        self._first = None  # Matroska has to be sought in
+        if "matroska" in self._container.format.name:  # it has to be sought in
+            self._first = None
         keys, found = listed_packets(self._container, self._stream), [0.0]
         for i in range(1, math.ceil(self.facts.duration / length - 0.5)):
             stamp = int((Fraction(i * length) + self._origin) / self._base)

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.errors import NotAVideoError, VideoError
+from framefind.errors import NotAVideoError, StoreError, VideoError
 from framefind.video import Facts, Video
 from framefind.video.identity import video_id
 from framefind.video.samplers import Sampler
@@ -37,6 +37,7 @@ STALL = 120.0
 
 _BEAT = 1.0  # seconds between two signs of life while no frame is sampled
 _LENGTH = struct.Struct(">I")
+_KINDS = {"NotAVideoError": NotAVideoError, "StoreError": StoreError}
 _PIPE = 2**20  # bytes; a bigger pipe costs fewer switches between the processes
 
 
@@ -155,8 +156,7 @@ class Worker:
             self._read(memoryview(header))
             answer: dict[str, Any] = json.loads(header)
             if "error" in answer:
-                kind = NotAVideoError if answer["kind"] == "NotAVideoError" else VideoError
-                raise kind(answer["error"])
+                raise _KINDS.get(answer["kind"], VideoError)(answer["error"])
             if answer:  # an empty one is a sign of life
                 return answer
 
