@@ -250,15 +250,18 @@ class TestFailures:
 
 class TestBytes:
     @pytest.mark.parametrize(
-        ("sampler", "most"), [("count=3", 0.25), ("keyframes", 0.25), ("every=10", 0.35)]
+        ("kind", "sampler", "most"),
+        [
+            ("mp4", "count=3", 0.15),
+            ("mp4", "keyframes", 0.2),
+            ("mp4", "every=10", 0.2),
+            ("mkv", "keyframes", 0.25),
+        ],
     )
-    @pytest.mark.parametrize("kind", ["mp4", "mkv"])
     def test_a_long_film_is_not_read_whole(
-        self, bucket: Bucket, film: Path, tmp_path: Path, sampler: str, most: float, kind: str
+        self, bucket: Bucket, film: Path, tmp_path: Path, kind: str, sampler: str, most: float
     ) -> None:
         if kind == "mkv":
-            if sampler != "keyframes":
-                pytest.skip("Matroska lists keyframes only")
             film = _copied(film, tmp_path / "film.mkv")
         size = film.stat().st_size
         uri = bucket.put(f"v/film.{kind}", film.read_bytes())
@@ -266,6 +269,7 @@ class TestBytes:
         bucket.requests("")
         library.index(uri, views="whole", sampler=sampler)
         read = sum(size for method, size in bucket.requests("v/") if method == "GET")
+        print(f"{kind} {sampler}: {read} of {size} bytes")
         local.index(film, views="whole", sampler=sampler)
         remote = below(content(library), f"{bucket.uri}/v")
         assert_same(remote, below(content(local), str(film.parent)))
@@ -291,19 +295,13 @@ def test_the_command_line(bucket: Bucket, clips: Path, tmp_path: Path) -> None:
     assert done.returncode == 3
     assert f"{videos}/secret.forbidden" in done.stderr
     for command in (
-        ["search", "a cat", "--limit", "1"],
         ["search", "a cat", "--video", f"{videos}/deep", "--sheet", str(tmp_path / "s.jpg")],
-        ["videos"],
-        ["status"],
         ["doctor"],
-        ["prune"],
-        ["maintain"],
         ["remove", f"{videos}/b.mp4"],
     ):
         done = run(*command, "--library", uri)
         assert done.returncode == 0, done.stderr
     assert run("videos", "--library", uri).stdout.count("\n") == 3
-    assert run("index", videos, "--library", uri, "--dry-run").returncode == 0
 
 
 def test_local_runs_import_no_fsspec(shared_library: Library) -> None:

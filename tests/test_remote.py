@@ -60,9 +60,8 @@ class TestReader:
     def test_keeps_a_bounded_part(self, uri, monkeypatch):
         monkeypatch.setattr(remote, "_KEPT", 1000)
         reader = remote.open_object(uri)
-        assert all(
-            reader.at(at, 400) == CONTENT[at : at + 400] for at in (0, 1_000_000, 2_000_000, 0)
-        )
+        for at in (0, 1_000_000, 2_000_000, 0):
+            assert reader.at(at, 400) == CONTENT[at : at + 400]
         assert reader.fetched == 1600
 
     def test_an_object_that_is_gone_is_an_error(self, bucket):

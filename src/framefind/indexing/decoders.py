@@ -201,7 +201,7 @@ class Decoders:
             trouble, failed = None, False
             try:
                 if worker.path != parts.file.path:
-                    worker.open(parts.file.path)
+                    worker.open(parts.file.path, known=True)
                 for frame in worker.frames(
                     self._options.sampler,
                     self._options.views,

@@ -75,14 +75,14 @@ class Worker:
         self._stall, self._decoder, self._dedupe = stall, decoder, dedupe
         self._child: _Child | None = None
 
-    def open(self, path: str) -> tuple[Facts, str]:
-        """The facts and the id of a video, which `frames` then decodes.
+    def open(self, path: str, known: bool = False) -> tuple[Facts, str]:
+        """The facts and the id of a video, which `frames` then decodes; no id if it is known.
 
         Raises NotAVideoError for a file without video, and VideoError for one that cannot be
         decoded or on which the decoder crashes or hangs.
         """
         self.path, self.partial = path, None
-        answer = self._ask({"open": path, "decoder": self._decoder})
+        answer = self._ask({"open": path, "known": known, "decoder": self._decoder})
         self.fallback = answer["fallback"]
         return Facts(**answer["facts"]), answer["video_id"]
 
@@ -107,7 +107,7 @@ class Worker:
         early.
         """
         if not self._child:  # it died since, or was given up
-            self.open(self.path)
+            self.open(self.path, known=True)
         request = {"sampler": sampler, "views": views, "size": size, "start": start, "end": end}
         ended = False
         thumbnail = b""
@@ -270,7 +270,7 @@ class _Server:
         """Answer one request, with an error if it comes to that."""
         try:
             if "open" in request:
-                self._open(request["open"], request["decoder"])
+                self._open(request["open"], request["known"], request["decoder"])
             elif "cuts" in request:
                 assert self._video
                 self._send({"cuts": self._video.cuts(request["cuts"])})
@@ -283,12 +283,13 @@ class _Server:
             reason = f"{path}: {type(error).__name__}: {error}"
             self._send({"error": reason, "kind": "VideoError"})
 
-    def _open(self, path: str, decoder: str) -> None:
+    def _open(self, path: str, known: bool, decoder: str) -> None:
         self._close()
         self._decoder = decoder
         self._video = video = Video(path, self._threads, self._beat, decoder)
         facts = asdict(video.facts)
-        identity = video_id(path, video.remote.reader if video.remote else None)
+        reader = video.remote.reader if video.remote else None
+        identity = "" if known else video_id(path, reader)
         self._lap("probe")
         self._send({"facts": facts, "video_id": identity, "fallback": video.fallback})
 
