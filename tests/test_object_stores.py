@@ -127,6 +127,14 @@ class TestLibrary:
             list(pool.map(publish, range(4)))
         assert len(tables.videos()) == 12
 
+    def test_two_first_runs_at_once(self, bucket: Bucket, clips: Path) -> None:
+        libraries = [framefind.open(f"{bucket.uri}/first") for _ in range(2)]
+        paths = [clips / "b.mp4", clips / "c.mp4"]
+        with ThreadPoolExecutor(2) as pool:
+            reports = list(pool.map(lambda library, path: library.index(path), libraries, paths))
+        assert [len(report.indexed) for report in reports] == [1, 1]
+        assert {os.path.basename(row.path) for row in libraries[0].videos()} == {"b.mp4", "c.mp4"}
+
     def test_a_store_that_cannot_be_reached_is_an_error(
         self, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -210,7 +210,11 @@ class Library:
         if not self.exists:
             encoder = models.load(wanted or "mini", self._device, self._precision)
             models.check(encoder)
-            return Tables.create(self.uri, encoder.fingerprint), encoder
+            try:
+                return Tables.create(self.uri, encoder.fingerprint), encoder
+            except LibraryError:
+                if not self.exists:  # or another run has just made it in a store
+                    raise
         tables = Tables.open(self.uri)
         return tables, self._model(tables.fingerprint, wanted)
 

@@ -4,7 +4,6 @@ A frame's time is its presentation timestamp less the container's start, in seco
 and subtitles count from. Pictures are upright: rotated, mirrored and stretched as the file asks.
 """
 
-import heapq
 import math
 import os
 from array import array
@@ -13,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, islice, repeat
+from itertools import chain, islice
 from typing import Any
 
 import av
@@ -40,7 +39,7 @@ from framefind.video.containers import (
     start_time,
 )
 from framefind.video.needs import Stream, Wish, begins_anew, needed
-from framefind.video.pictures import Frame, Scaler
+from framefind.video.pictures import Frame, Scaler, sorted_times
 from framefind.video.ranged import listed_keyframes, listed_packets
 from framefind.video.samplers import Sampler
 
@@ -50,7 +49,6 @@ MAX_PIXELS = 2**26
 _DISORDER = 1.0  # seconds by which a decoder may be late with a frame
 _LEADS = 1.0, 10.0  # seconds before a start from which on reading begins; files list keyframes by
 # when they are decoded
-_HELD = 8  # frames to look ahead for the order of times
 _FAR = 60.0  # seconds before the wanted time that a seek may land
 _PATIENCE = 8  # failures to read in a row before the rest is given up
 
@@ -371,7 +369,7 @@ class Video:
         """
         frames = self._decoded()
         last = -math.inf
-        for frame in frames if self._timed else _sorted_times(frames):
+        for frame in frames if self._timed else sorted_times(frames):
             if not frame.t <= last < frame.t + _DISORDER:  # further back is a new beginning
                 last = frame.t
                 yield frame
@@ -411,7 +409,6 @@ class Video:
         return needed(self._packets(), stream, lambda: self._wish)
 
     def _head(self, packet: Any) -> bytes:
-        """What is in a packet, the beginning at least."""
         return self.remote.head(packet) if self.remote else bytes(packet)
 
     def _packets(self) -> "Iterator[av.Packet[VideoStream]]":
@@ -449,9 +446,8 @@ class Video:
         wish = self._wish
         if self.remote and wish and self._keys_only and "matroska" in self._container.format.name:
             beside = open_container(self.path, self._bytes, file=self.remote.again())
-            stream = best_stream(self.path, beside)
-            if len(listed_packets(beside, stream)) > 1:
-                return listed_keyframes(beside, stream, wish.start + float(self._origin))
+            start = wish.start + float(self._origin)
+            return listed_keyframes(beside, best_stream(self.path, beside), start)
         return self._container.demux(self._stream)
 
     def _time(self, picture: av.VideoFrame, last: float | None) -> float:
@@ -480,22 +476,6 @@ class Video:
         if size is not None and size != self._bytes and not self.partial:
             change = "grew" if size > self._bytes else "shrank"
             self.partial = f"the file {change} while it was read"
-
-
-def _sorted_times(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """Give frames that come in the order of showing their times in that order, too."""
-    held: deque[Frame] = deque()
-    times: list[float] = []
-    for frame in chain(frames, repeat(None)):
-        if frame:
-            held.append(frame)
-            heapq.heappush(times, frame.t)
-        if held and (len(held) > _HELD or not frame):
-            first = held.popleft()
-            first.t = heapq.heappop(times)
-            yield first
-        elif not frame:
-            return
 
 
 def frame(path: str | os.PathLike[str], t: float) -> NDArray[np.uint8]:

@@ -111,15 +111,20 @@ def listed_keyframes(
 ) -> "Iterator[av.Packet[VideoStream]]":
     """The packets of the keyframes that a Matroska file lists, from the one before `start` on.
 
-    `start` is in seconds, as the file has them. What lies between two of them is not read.
+    `start` is in seconds, as the file has them. What lies between two of them is not read. Of a
+    file that lists none, all packets. Closes the container.
     """
     base = stream.time_base or Fraction(1, av.time_base)
-    listed = listed_packets(container, stream)
-    stamps = sorted({entry.timestamp for entry in listed if entry.is_keyframe})
-    first = bisect_left(stamps, start / base) - 1 if start > -math.inf else 0
-    for stamp in stamps[max(0, first) :]:
-        container.seek(stamp, stream=stream)
-        yield next(container.demux(stream))
+    with container:
+        listed = listed_packets(container, stream)
+        stamps = sorted({entry.timestamp for entry in listed if entry.is_keyframe})
+        first = bisect_left(stamps, start / base) - 1 if start > -math.inf else 0
+        for stamp in stamps[max(0, first) :]:
+            container.seek(stamp, stream=stream)
+            yield next(container.demux(stream))
+        if len(stamps) < 2:
+            container.seek(0)
+            yield from container.demux(stream)
 
 
 def listed_packets(container: InputContainer, stream: VideoStream) -> IndexEntries:
