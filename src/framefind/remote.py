@@ -138,6 +138,7 @@ class Reader:
         self.uri, self.size = found.uri, found.size
         self.fetched = 0
         """Bytes that were asked of the store."""
+        self.requests = 0
         self._store = _filesystem(found.uri)
         self._parts: OrderedDict[int, bytes] = OrderedDict()  # by where they begin, last used last
         self._kept = 0
@@ -176,6 +177,7 @@ class Reader:
         if not data:
             raise StoreError(f"{self.uri}: the object has become shorter")
         self.fetched += len(data)
+        self.requests += 1
         self._row += len(data)
         self._end = offset + len(data)
         self._keep(offset, data)

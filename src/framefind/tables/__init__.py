@@ -165,7 +165,7 @@ class Tables:
                 configuration=version,
                 raise_if_key_not_exists=False,
             )
-            if tables.delta("videos").version() > 0:
+            if actions(tables.delta("videos")):
                 raise LibraryError(f"{uri} has lost its frames; restore it or choose a new one")
             DeltaTable.create(
                 tables.address("frames"),

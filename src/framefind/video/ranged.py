@@ -48,8 +48,12 @@ class Ranged:
     @property
     def fetched(self) -> int:
         """Bytes that were asked of the store."""
-        same = self._packets is self.reader
-        return self.reader.fetched + (0 if same else self._packets.fetched)
+        return sum(reader.fetched for reader in {self.reader, self._packets})
+
+    @property
+    def requests(self) -> int:
+        """How many times the store was asked."""
+        return sum(reader.requests for reader in {self.reader, self._packets})
 
     def rewound(self) -> "Ranged":
         """The same, to be opened once more."""
