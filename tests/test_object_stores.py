@@ -302,6 +302,9 @@ def test_the_command_line(bucket: Bucket, clips: Path, tmp_path: Path) -> None:
     done = run("index", videos, str(clips / "a.mp4"), "--library", uri, "--count", "2")
     assert done.returncode == 3
     assert f"{videos}/secret.forbidden" in done.stderr
+    done = run("search", "a cat", "--video", "*d.mp4", "--open", "--library", uri)
+    assert done.returncode == 1
+    assert "framefind serve --open" in done.stderr
     for command in (
         ["search", "a cat", "--video", f"{videos}/deep", "--sheet", str(tmp_path / "s.jpg")],
         ["doctor"],
