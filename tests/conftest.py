@@ -1,6 +1,7 @@
 """Clips, libraries and helpers that many tests share."""
 
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -15,6 +16,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 import framefind
+import stores
 from framefind.tables import Tables
 from framefind.video import Video
 from framefind.video.samplers import Sampler
@@ -109,6 +111,21 @@ def spark() -> Iterator[Any]:
         opened = session("local[2]", **{"spark.driver.memory": "512m"})
         yield opened
         opened.stop()
+
+
+@pytest.fixture(scope="session")
+def store_log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An S3 server; gives its log."""
+    with stores.serving(tmp_path_factory.mktemp("store")) as log:
+        yield log
+
+
+@pytest.fixture
+def bucket(store_log: Path) -> stores.Bucket:
+    """A new bucket of an S3 server on this computer."""
+    made = stores.Bucket(f"s3://b{secrets.token_hex(6)}", store_log)
+    made.files.mkdir(made.uri)
+    return made
 
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "videos" / "scenes"

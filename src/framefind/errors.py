@@ -13,6 +13,10 @@ class NotAVideoError(VideoError):
     """A file holds no video at all: a still picture, audio, text, a playlist, anything else."""
 
 
+class StoreError(VideoError):
+    """An object store cannot be reached, refuses, or lacks its package."""
+
+
 class ModelError(FramefindError):
     """A model cannot be loaded, or its vectors are unusable."""
 

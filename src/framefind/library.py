@@ -21,11 +21,12 @@ from framefind.answers import FrameScores, answers, frame_scores
 from framefind.errors import LibraryError
 from framefind.images import Image
 from framefind.moments import Moment, Page
-from framefind.paths import File, is_library, opened, stored, walk
+from framefind.paths import File, is_library, opened, resolved, stored, there, walk
 from framefind.queries import Query
+from framefind.remote import canonical
 from framefind.search import matches, one
 from framefind.tables import Tables, Upkeep, Video, holds_others, latest_versions
-from framefind.tables.store import is_local, lock, restore, set_aside
+from framefind.tables.store import is_local, lock, restore, set_aside, size
 from framefind.vectors import VectorIndex, refresh
 from framefind.views import ALIKE
 
@@ -94,7 +95,7 @@ class Library:
         `device` is where the model runs, as for `models.load`; `precision` that of a new
         library's model: `auto`, `fp32`, `fp16` or `int8`.
         """
-        text = os.fspath(uri)
+        text = canonical(os.fspath(uri))
         self.uri = text if not is_local(text) else os.path.abspath(os.path.expanduser(text))
         self._wanted_model = models.full_name(model) if model else None
         self.device, self.precision = device, precision
@@ -164,9 +165,7 @@ class Library:
             memory = self.index_folder() / "files.json"
             catalog = Catalog(tables.videos(), memory, sampler, views, retry)
             report = Indexer(tables, encoder, catalog, options, on_progress).run(files)
-            report.missing = catalog.missing(
-                [stored(os.path.realpath(os.path.expanduser(os.fspath(path)))) for path in named]
-            )
+            report.missing = catalog.missing([stored(resolved(path)) for path in named])
             tables.tidy()
             self._opened = refresh(self.index_folder(), tables)
         return report
@@ -223,7 +222,11 @@ class Library:
         if not self.exists:
             encoder = models.load(wanted or "mini", self.device, self.precision)
             models.check(encoder)
-            return Tables.create(self.uri, encoder.fingerprint), encoder
+            try:
+                return Tables.create(self.uri, encoder.fingerprint), encoder
+            except LibraryError:
+                if not self.exists:  # or another run has just made it in a store
+                    raise
         tables = Tables.open(self.uri)
         return tables, self._model(tables.fingerprint, wanted)
 
@@ -398,7 +401,7 @@ class Library:
             dict(sorted(Counter(row.status for row in rows).items())),
             sum(row.frames for row in rows),
             sum(row.duration or 0 for row in rows if row.segments) / 3600,
-            _size(Path(self.uri)) if is_local(self.uri) else 0,
+            size(self.uri),
             index is not None and index.versions == tables.versions(),
         )
 
@@ -425,11 +428,9 @@ class Library:
     def prune(self) -> list[str]:
         """Forget videos whose files are gone, copies and all; returns their paths."""
         with self._changing("prune") as tables:
-            gone = [
-                row
-                for row in self.videos()
-                if not any(os.path.lexists(opened(path)) for path in (row.path, *row.copies))
-            ]
+            rows = self.videos()
+            left = there(path for row in rows for path in (row.path, *row.copies))
+            gone = [row for row in rows if left.isdisjoint((row.path, *row.copies))]
             if gone:
                 tables.publish(removed=[row.video_id for row in gone])
         return [row.path for row in gone]
@@ -513,7 +514,3 @@ def _choice(
     sampler, views = Sampler.parse(sampler).name, Views.parse(views).name  # before a long walk
     named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     return named, list(walk(named, glob, exclude, roots)), sampler, views
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,7 +1,7 @@
 """Paths: walking folders for files that may be videos, and how names are stored.
 
 A path is stored absolute, with links resolved; bytes of a name that are not UTF-8 are stored
-percent-escaped.
+percent-escaped. Objects in a store are files, too: their path is their URI.
 """
 
 import fnmatch
@@ -9,7 +9,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from framefind import remote
+from framefind.errors import StoreError
 
 
 @dataclass(frozen=True)
@@ -39,18 +42,20 @@ def walk(
     must match one of the `glob` patterns, if any, and none of `exclude`; a pattern is matched
     against the name, the path below the folder and the whole path. With `roots`, real paths, only
     what lies below one of them once links are resolved. Folders and files that cannot be read come
-    with an `error`.
+    with an `error`. URIs of object stores are walked as folders are. Raises StoreError for a URI
+    that nothing installed here can open.
     """
     wanted, unwanted = list(glob), list(exclude)
     seen: set[str] = set()
     folders: set[tuple[int, int]] = set()
     for path in paths:
-        root = os.path.expanduser(os.fspath(path))
-        found = (
-            _below(root, wanted, unwanted, folders)
-            if os.path.isdir(root)
-            else iter([look_up(root, named=True)])
-        )
+        root = os.path.expanduser(remote.canonical(os.fspath(path)))
+        if remote.is_remote(root):
+            found = _objects(root, wanted, unwanted)
+        elif os.path.isdir(root):
+            found = _below(root, wanted, unwanted, folders)
+        else:
+            found = iter([look_up(root, named=True)])
         for file in found:
             if file.path not in seen and (not roots or is_below(file.path, roots)):
                 seen.add(file.path)
@@ -75,6 +80,38 @@ def matches(path: str, patterns: Iterable[str], root: str = "") -> bool:
     return any(fnmatch.fnmatch(name, pattern) for pattern in patterns for name in names)
 
 
+def resolved(path: str | os.PathLike[str]) -> str:
+    """A path or a URI the way that files are found under: absolute, with links resolved.
+
+    Raises StoreError for a URI of no store that is known.
+    """
+    name = remote.canonical(os.fspath(path))
+    return name if remote.is_remote(name) else os.path.realpath(os.path.expanduser(name))
+
+
+def there(paths: Iterable[str]) -> set[str]:
+    """Those of some stored paths where something is.
+
+    Objects are asked for together. Raises StoreError when a store cannot be asked.
+    """
+    files = {*paths}
+    uris = {path for path in files if remote.is_remote(path)}
+    found = {path for path in files - uris if os.path.lexists(opened(path))}
+    return found | {uri for uri, known in remote.facts(uris).items() if known} if uris else found
+
+
+def facts(path: str) -> tuple[int, int] | None:
+    """Size and modified time of a stored path, as `File` has them; None if nothing is there."""
+    if remote.is_remote(path):
+        known = remote.facts([path])[path]
+        return (known.size, known.modified) if known else None
+    try:
+        found = Path(opened(path)).stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns // 1000
+
+
 def stored(path: str) -> str:
     """A path as it is stored: bytes that are not UTF-8 are percent-escaped."""
     return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", path)
@@ -82,7 +119,7 @@ def stored(path: str) -> str:
 
 def opened(path: str) -> str:
     """A stored path as the file system knows it."""
-    if "%" not in path or os.path.lexists(path):
+    if "%" not in path or remote.is_remote(path) or os.path.lexists(path):
         return path
     raw = re.sub("%([89A-F][0-9A-F])", lambda byte: chr(0xDC00 + int(byte[1], 16)), path)
     return raw if os.path.lexists(raw) else path
@@ -120,6 +157,44 @@ def _below(
             ):
                 yield look_up(entry.path)
         pending += reversed(deeper)
+
+
+def _objects(root: str, glob: list[str], exclude: list[str]) -> Iterator[File]:
+    """What lies in an object store at `root`, by the rules of `walk`; one listing tells it."""
+    try:
+        found = remote.look(root)
+        objects = remote.listing(root) if found is None else [found]
+    except StoreError as error:
+        if isinstance(error.__cause__, ImportError):
+            raise
+        yield File(root, named=True, error=str(error).removeprefix(f"{root}: "))
+        return
+    if found:
+        yield File(root, found.size, found.modified, named=True)
+        return
+    names = [known.uri[len(root) + 1 :] for known in objects]
+    libraries = _libraries(names)
+    if "" in libraries:
+        yield File(root, error="this is a library, not a folder of videos")
+        return
+    for name, known in zip(names, objects, strict=True):
+        folders = {str(folder) for folder in PurePosixPath(name).parents}
+        hidden = any(part.startswith(".") for part in name.split("/"))
+        if hidden or folders & libraries or matches(known.uri, exclude, root):
+            continue
+        if not glob or matches(known.uri, glob, root):
+            yield File(known.uri, known.size, known.modified)
+
+
+def _libraries(names: Iterable[str]) -> set[str]:
+    """The folders among the names of objects that are libraries; "" is the root of all names."""
+    tables: dict[str, set[str]] = {}
+    for name in names:
+        folder, log, _ = f"/{name}".rpartition("/_delta_log/")
+        if log:
+            library, _, table = folder.rpartition("/")
+            tables.setdefault(library.lstrip("/"), set()).add(table)
+    return {folder for folder, found in tables.items() if found >= {"videos", "frames"}}
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from framefind import models, moments
 from framefind.confidence import Neutral, confidence
-from framefind.errors import QueryError
+from framefind.errors import QueryError, StoreError
 from framefind.moments import Moment, Page, Spans, Then, VideoMoments
-from framefind.paths import stored
+from framefind.paths import resolved, stored
 from framefind.tables import Video
 from framefind.vectors import IndexedVideo, Scores, Timeline, VectorIndex
 from framefind.views import Box
@@ -355,5 +355,8 @@ def _names(video: Video | IndexedVideo, name: str, whole: str) -> bool:
 
 
 def _whole(path: str) -> str:
-    """A path as it is stored: absolute, with links resolved."""
-    return stored(os.path.realpath(os.path.expanduser(path)))
+    """A path as it is stored: absolute, with links resolved; what is no path is left alone."""
+    try:
+        return stored(resolved(path))
+    except StoreError:
+        return path

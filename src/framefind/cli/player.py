@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from framefind.errors import QueryError
 from framefind.paths import opened
+from framefind.remote import is_remote
 
 # Players that take a start time, and how each is told; the first one found is used.
 _PLAYERS: dict[str, Callable[[float], list[str]]] = {
@@ -23,8 +24,10 @@ def play(path: str, start: float) -> str:
     """Start a player at `start` seconds and come back at once; returns what was done.
 
     Without a player that takes a time, the desktop's own opens the video from its beginning.
-    Raises QueryError when there is nothing to open it with.
+    Raises QueryError when there is nothing to open it with, or the video lies in an object store.
     """
+    if is_remote(path):
+        raise QueryError(f"{path}: players cannot open it; `framefind serve --open` plays it")
     file = opened(path)
     for name, option in _PLAYERS.items():
         if program := shutil.which(name):

@@ -232,7 +232,7 @@ class Indexer:
 
     def _end(self, decoders: Decoders, ended: Ended) -> None:
         path = stored(ended.file.path)
-        began = ended.outcome in ("decoded", "failed")  # a copy ends while its video is open
+        began = ended.outcome in ("decoded", "failed", "broken off")  # others may be open elsewhere
         video = self._open.pop(ended.video_id, None) if began else None
         if began:
             self._embedder.forget(ended.video_id)
@@ -243,6 +243,10 @@ class Indexer:
             self._publish(decoders, video, ended.trouble)
         elif ended.outcome == "failed" and video and video.frames and video.progressive:
             self._publish(decoders, video, ended.trouble)  # what was decoded before is kept
+        elif ended.outcome == "broken off":
+            report.failed[path] = ended.trouble or "unknown"
+            if video:
+                self._note_so_far(decoders, video)
         elif ended.outcome == "failed":
             report.failed[path] = ended.trouble or "unknown"
             if video:
@@ -269,6 +273,14 @@ class Indexer:
         with decoders.lock:
             self._note(video.as_row("partial" if trouble else "indexed", trouble))
 
+    def _note_so_far(self, decoders: Decoders, video: _Open) -> None:
+        """Note how far a video is that is not whole, so that the next run goes on there."""
+        if not video.fresh:
+            video.end_segment()
+            if video.progressive:
+                with decoders.lock:
+                    self._note(video.as_row("indexing"))
+
     def _note(self, row: Video) -> None:
         """Note a row for the next commit, with the copies that were found since it was begun."""
         self._catalog.put(replace(row, copies=self._catalog.row(row.video_id).copies))
@@ -281,11 +293,7 @@ class Indexer:
         """Append what is written and publish the rows that go with it."""
         files = self._writer.close()
         for video in self._open.values():
-            if not video.fresh:
-                video.end_segment()
-                if video.progressive:
-                    with decoders.lock:
-                        self._note(video.as_row("indexing"))
+            self._note_so_far(decoders, video)
         with decoders.lock:
             rows = self._catalog.take_changes()
         if files or rows or removed:

@@ -14,7 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from framefind.paths import File, opened, stored
+from framefind.errors import StoreError
+from framefind.paths import File, facts, stored, there
+from framefind.remote import is_remote, look
 from framefind.tables import Video
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,15 +56,18 @@ class Catalog:
         self._sampler, self._views, self._retry = sampler, views, retry
         self._memory_file = memory
         self._memory: dict[str, list[int | str]] = _read(memory)
+        self._seen: dict[str, tuple[int, int]] = {}  # objects that this run has listed
         self._changed: set[str] = set()
         self._begun: set[str] = set()  # videos that this run decodes
 
     def look(self, file: File) -> Verdict:
         """Whether a file has to be opened at all, told from its path, size and modified time."""
         path = stored(file.path)
-        facts: list[int | str] = [file.size, file.modified]
+        now = file.size, file.modified
+        if is_remote(path):
+            self._seen[path] = now
         remembered = self._memory.get(path)
-        if remembered == [*facts, ""] and not file.named:
+        if remembered == [*now, ""] and not file.named:
             return "passed over"
         row = self._rows.get(self._owner.get(path, ""))
         if row is None:
@@ -70,7 +75,7 @@ class Catalog:
         if row.path == path:
             same = row.size == file.size and _stamp(row.modified) == file.modified
         else:
-            same = remembered == [*facts, row.video_id]
+            same = remembered == [*now, row.video_id]
         if same and row.status == "failed":
             return "decode" if self._retry else "failed"
         return "unchanged" if same and self._finished(row) else "decode"
@@ -99,7 +104,7 @@ class Catalog:
             return Claim("copied", row) if done else self._decode(row, file)
         else:
             what = "moved"
-        copies = [copy for copy in row.copies if copy != path and os.path.lexists(opened(copy))]
+        copies = self._left(copy for copy in row.copies if copy != path)
         row = replace(row, path=path, copies=copies, modified=_time(file.modified))
         if row.status == "failed" or not self._finished(row):
             return self._decode(row, file)
@@ -119,7 +124,7 @@ class Catalog:
         one that cannot be read at the moment it stays.
         """
         path = stored(file.path)
-        hidden = video_id if os.access(file.path, os.R_OK) else self._owner.get(path, "")
+        hidden = video_id if _is_readable(file.path) else self._owner.get(path, "")
         if hidden in self._rows and self._rows[hidden].segments:
             return
         self._own(path, video_id)
@@ -151,8 +156,8 @@ class Catalog:
         for row in list(self._rows.values()):
             copies = [path for path in row.copies if self._owner.get(path) == row.video_id]
             owned = self._owner.get(row.path) == row.video_id
-            left = [path for path in copies if os.path.lexists(opened(path))]
-            if left and not (owned and os.path.lexists(opened(row.path))):
+            left = self._left(copies)
+            if left and not (owned and self._left([row.path])):
                 self.put(replace(row, path=left[0], copies=left[1:]))
             elif not owned:
                 gone.append(row.video_id)
@@ -166,12 +171,9 @@ class Catalog:
     def missing(self, roots: Iterable[str]) -> list[str]:
         """Paths of videos below the `roots` that are gone, copies and all."""
         prefixes = tuple(os.path.join(root, "") for root in roots)
-        return sorted(
-            row.path
-            for row in self._rows.values()
-            if row.path.startswith(prefixes)
-            and not any(os.path.lexists(opened(path)) for path in (row.path, *row.copies))
-        )
+        rows = [row for row in self._rows.values() if row.path.startswith(prefixes)]
+        left = {*self._left(path for row in rows for path in (row.path, *row.copies))}
+        return sorted(row.path for row in rows if left.isdisjoint((row.path, *row.copies)))
 
     def save(self) -> None:
         """Write what is remembered; a cache that cannot be written is lost without harm."""
@@ -199,18 +201,38 @@ class Catalog:
 
     def _is_still_there(self, row: Video) -> bool:
         """Whether the row's own path still holds its content, not that of another video."""
+        known = row.size, _stamp(row.modified)
         try:
-            facts = Path(opened(row.path)).stat()
-        except OSError:
-            return False
-        unchanged = (facts.st_size, facts.st_mtime_ns // 1000) == (row.size, _stamp(row.modified))
-        return unchanged and self._owner.get(row.path) == row.video_id
+            now = self._seen.get(row.path) or facts(row.path)
+        except StoreError:  # what cannot be asked for is not taken for gone
+            now = known
+        return now == known and self._owner.get(row.path) == row.video_id
+
+    def _left(self, paths: Iterable[str]) -> list[str]:
+        """Those of some stored paths that are still there, in their order, as far as is known."""
+        asked = list(paths)
+        unseen = [path for path in asked if path not in self._seen]
+        try:
+            found = there(unseen)
+        except StoreError:
+            found = {*unseen}
+        return [path for path in asked if path in self._seen or path in found]
 
     def _own(self, path: str, video_id: str) -> None:
         self._owner[path] = video_id
 
     def _remember(self, file: File, video_id: str) -> None:
         self._memory[stored(file.path)] = [file.size, file.modified, video_id]
+
+
+def _is_readable(path: str) -> bool:
+    """Whether a file can be read at the moment."""
+    if not is_remote(path):
+        return os.access(path, os.R_OK)
+    try:
+        return look(path) is not None
+    except StoreError:
+        return False
 
 
 def _read(memory: Path) -> dict[str, list[int | str]]:

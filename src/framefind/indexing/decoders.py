@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
-from framefind.errors import NotAVideoError, VideoError
+from framefind.errors import NotAVideoError, StoreError, VideoError
 from framefind.indexing.catalog import Catalog
 from framefind.indexing.parts import Parts, part_length
 from framefind.paths import File
@@ -18,6 +18,8 @@ from framefind.video.containers import hardware
 from framefind.video.identity import video_id
 from framefind.video.samplers import Sampler
 from framefind.video.worker import SampledFrame, Worker
+
+Outcome = Literal["decoded", "failed", "broken off", "touched", "moved", "copied", "passed over"]
 
 _QUEUE = 128  # frames between decoding and embedding
 
@@ -41,10 +43,13 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Ended:
-    """A file is done with. `trouble` says what could not be decoded, or why nothing could."""
+    """A file is done with. `trouble` says what could not be decoded, or why nothing could.
+
+    Of one that is broken off, the store could not be read; that says nothing about the video.
+    """
 
     file: File
-    outcome: Literal["decoded", "failed", "touched", "moved", "copied", "passed over"]
+    outcome: Outcome
     video_id: str = ""
     trouble: str | None = None
 
@@ -159,6 +164,8 @@ class Decoders:
             with self.lock:
                 self._catalog.pass_over(file)
             return self._put(Ended(file, "passed over"))
+        except StoreError as error:
+            return self._put(Ended(file, "broken off", trouble=reason(file, error)))
         except VideoError as error:
             with self.lock:
                 self._catalog.fail(file, video_id(file.path), reason(file, error))
@@ -170,7 +177,8 @@ class Decoders:
         self._put(Begun(replace(claim.row, **asdict(facts)), file, claim.start))
 
         def finish(trouble: str | None, failed: bool) -> None:
-            self._put(Ended(file, "failed" if failed else "decoded", key, trouble))
+            ending: Outcome = "broken off" if parts.broken_off else "failed"
+            self._put(Ended(file, ending if failed else "decoded", key, trouble))
 
         parts = Parts(file, key, claim.start, self._cuts(worker, facts), self._put, finish)
         with self._change:
@@ -193,7 +201,7 @@ class Decoders:
             trouble, failed = None, False
             try:
                 if worker.path != parts.file.path:
-                    worker.open(parts.file.path)
+                    worker.open(parts.file.path, known=True)
                 for frame in worker.frames(
                     self._options.sampler,
                     self._options.views,
@@ -208,6 +216,7 @@ class Decoders:
                 trouble = worker.partial
             except VideoError as error:
                 trouble, failed = reason(parts.file, error), True
+                parts.broken_off = parts.broken_off or isinstance(error, StoreError)
             parts.end(part, trouble, failed)
 
     def _share(self, parts: "Parts[Item]") -> int:

@@ -1,10 +1,9 @@
 """Move a library over to another model."""
 
-import os
 from typing import TYPE_CHECKING
 
 from framefind.errors import LibraryError
-from framefind.paths import opened
+from framefind.paths import opened, there
 from framefind.tables.store import is_local, lock, supplant
 
 if TYPE_CHECKING:
@@ -21,7 +20,8 @@ def reembed(library: "Library", beside: "Library", on_progress: "OnProgress | No
     if not is_local(library.uri):
         raise LibraryError(f"{library.uri}: only a library on a disk can be moved to another model")
     rows = [row for row in library.videos() if row.segments]
-    if missing := [row.path for row in rows if not os.path.lexists(opened(row.path))]:
+    left = there(path for row in rows for path in (row.path, *row.copies))
+    if missing := [row.path for row in rows if row.path not in left]:
         raise LibraryError(
             f"{len(missing)} videos are missing, {missing[0]} the first: bring them back or "
             "`framefind prune` them, then reembed"
@@ -34,7 +34,7 @@ def reembed(library: "Library", beside: "Library", on_progress: "OnProgress | No
             for row in rows
             if (row.sampler, row.views) == (sampler, views)
             for path in (row.path, *row.copies)
-            if os.path.lexists(opened(path))
+            if path in left
         ]
         run = beside.index(
             paths,

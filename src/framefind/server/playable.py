@@ -14,6 +14,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from framefind.remote import is_remote, open_object
 from framefind.video.containers import (
     best_stream,
     has_times,
@@ -126,5 +127,7 @@ def seconds(container: InputContainer, video: VideoStream, pts: int) -> float:
 
 def _is_webm(path: str) -> bool:
     """Whether a Matroska file says that it is one of WebM's kind."""
+    if is_remote(path):
+        return b"webm" in open_object(path).at(0, 128)
     with Path(path).open("rb") as file:
         return b"webm" in file.read(128)

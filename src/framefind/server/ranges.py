@@ -1,14 +1,16 @@
 """Sending a file, or a part of it: byte ranges and conditions (RFC 9110)."""
 
-import os
 import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 
 import anyio
+from anyio import to_thread
 from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
+from framefind.remote import is_remote, open_object
 from framefind.server.problems import problem
 
 _CHUNK = 2**18
@@ -43,29 +45,38 @@ def matches(tags: str, etag: str) -> bool:
     return any(tag.strip().removeprefix("W/") in ("*", etag) for tag in tags.split(","))
 
 
-def send_file(
-    path: str, facts: os.stat_result, etag: str, headers: Headers, media_type: str
-) -> Response:
+@dataclass(frozen=True)
+class Found:
+    """A file that is there: `size` in bytes, `modified` in nanoseconds since 1970."""
+
+    path: str
+    size: int
+    modified: int
+
+
+def send_file(file: Found, etag: str, headers: Headers, media_type: str) -> Response:
     """The answer to a GET or HEAD of a file: 200, 206, 304 or 416."""
+    modified = file.modified / 1e9
     known = {
         "ETag": etag,
-        "Last-Modified": formatdate(facts.st_mtime, usegmt=True),
+        "Last-Modified": formatdate(modified, usegmt=True),
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
     }
-    if _unchanged(headers, etag, facts.st_mtime):
+    if _unchanged(headers, etag, modified):
         return Response(status_code=304, headers=known)
-    part, status = range(facts.st_size), 200
+    part, status = range(file.size), 200
     if "range" in headers and _still(headers.get("if-range"), etag, known["Last-Modified"]):
         try:
-            asked = parse_range(headers["range"], facts.st_size)
+            asked = parse_range(headers["range"], file.size)
         except UnsatisfiableError:
-            return problem(416, headers=known | {"Content-Range": f"bytes */{facts.st_size}"})
+            return problem(416, headers=known | {"Content-Range": f"bytes */{file.size}"})
         if asked is not None:
             part, status = asked, 206
-            known["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{facts.st_size}"
+            known["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{file.size}"
     known["Content-Length"] = str(len(part))
-    return StreamingResponse(read(path, part), status, known, media_type)
+    chunks = _fetch(file.path, part) if is_remote(file.path) else read(file.path, part)
+    return StreamingResponse(chunks, status, known, media_type)
 
 
 def _unchanged(headers: Headers, etag: str, modified: float) -> bool:
@@ -80,6 +91,14 @@ def _unchanged(headers: Headers, etag: str, modified: float) -> bool:
 def _still(condition: str | None, etag: str, modified: str) -> bool:
     """Whether the file is what an If-Range header means; a weak tag never is."""
     return condition is None or condition in (etag, modified)
+
+
+async def _fetch(uri: str, part: range) -> AsyncIterator[bytes]:
+    """Those bytes of an object in a store, in chunks."""
+    reader = await to_thread.run_sync(open_object, uri)
+    for offset in range(part.start, part.stop, _CHUNK):
+        size = min(_CHUNK, part.stop - offset)
+        yield await to_thread.run_sync(reader.at, offset, size)
 
 
 async def read(path: str, part: range) -> AsyncIterator[bytes]:

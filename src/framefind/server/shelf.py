@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from starlette.exceptions import HTTPException
 
@@ -107,6 +106,8 @@ class Shelf:
         own = Counter(os.path.dirname(row.path) for row in self.snapshot.rows)
         below: Counter[str] = Counter()
         for folder, count in own.items():
-            for one in (folder, *map(str, Path(folder).parents)):
-                below[one] += count
+            inner = ""
+            while folder != inner:
+                below[folder] += count
+                inner, folder = folder, os.path.dirname(folder)
         return {folder: below[folder] for folder in sorted(own)}

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from framefind.server import documents, streams
 from framefind.server.playable import Playable, keyframe_before, probe
 from framefind.server.problems import answers
-from framefind.server.ranges import read, send_file
+from framefind.server.ranges import Found, read, send_file
 from framefind.server.shelf import Shelf
 from framefind.server.videos import VideoId, facts, file_of
 from framefind.server.work import UNPLAYABLE, Work
@@ -53,34 +53,33 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
         request: Request, video_id: VideoId, start: Start = 0.0, transcode: Transcode = False
     ) -> Response:
         """The video for a player: the file, in ranges, or an MP4 that begins at `start`."""
-        path, found = file_of(shelf.video(video_id))
-        way = await asyncio.to_thread(_way, path, found, transcode)
+        file = await asyncio.to_thread(file_of, shelf.video(video_id))
+        way = await asyncio.to_thread(_way, file, transcode)
         if way.kind == "file":
-            etag = f'"{video_id}-{found.st_size:x}-{found.st_mtime_ns:x}"'
-            return send_file(path, found, etag, request.headers, way.type)
-        start = await asyncio.to_thread(_begin, path, found, way, start)
+            etag = f'"{video_id}-{file.size:x}-{file.modified:x}"'
+            return send_file(file, etag, request.headers, way.type)
+        start = await asyncio.to_thread(_begin, file, way, start)
         headers = {"X-Start": repr(start), "Accept-Ranges": "none"}
         if request.method == "HEAD":
             return Response(headers=headers, media_type=way.type)
-        return await _made(work, path, found, way, start, headers)
+        return await _made(work, file, way, start, headers)
 
     @routes.get("/clip", responses=_CLIP, response_class=Response)
     async def download(request: Request, video_id: VideoId, start: Start, end: End) -> Response:
         """An MP4 of a part of the video, ten minutes at most, encoded again to begin exactly."""
         if not 0 < end - start <= MAX_CLIP:
             raise HTTPException(422, f"end must come after start, {MAX_CLIP:.0f} s later at most")
-        row = shelf.video(video_id)
-        path, found = file_of(row)
+        file = await asyncio.to_thread(file_of, shelf.video(video_id))
         handle, target = tempfile.mkstemp(suffix=".mp4", prefix="framefind-")
         os.close(handle)
         try:
-            await work.written(streams.clip(path, found.st_size, start, end, target), request)
+            await work.written(streams.clip(file.path, file.size, start, end, target), request)
         except BaseException as error:
             os.unlink(target)
             if isinstance(error, UNPLAYABLE):
                 raise HTTPException(415, "the video cannot be decoded there") from None
             raise
-        name = quote(f"{Path(path).stem} {start:.1f}-{end:.1f}.mp4")
+        name = quote(f"{Path(file.path).stem} {start:.1f}-{end:.1f}.mp4")
         headers = {"Content-Disposition": f"attachment; filename*=utf-8''{name}"}
         headers["Content-Length"] = str(os.path.getsize(target))
         return StreamingResponse(_given_away(target), headers=headers, media_type="video/mp4")
@@ -88,21 +87,21 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
     return routes
 
 
-def _way(path: str, found: os.stat_result, transcode: bool) -> Playable:
+def _way(file: Found, transcode: bool) -> Playable:
     """How to play a file; 415 if there is no way."""
     try:
-        way = probe(path, found.st_size, found.st_mtime_ns)
+        way = probe(file.path, file.size, file.modified)
     except UNPLAYABLE:
         raise HTTPException(415, "the file is no video that can be played") from None
     return Playable("transcode", why="it was asked for") if transcode else way
 
 
-def _begin(path: str, found: os.stat_result, way: Playable, start: float) -> float:
+def _begin(file: Found, way: Playable, start: float) -> float:
     """When a stream that was asked for from `start` on begins."""
     if way.kind != "remux":
         return 0.0 if way.kind == "file" else start
     try:
-        return keyframe_before(path, found.st_size, start)
+        return keyframe_before(file.path, file.size, start)
     except UNPLAYABLE:
         return 0.0
 
@@ -110,11 +109,11 @@ def _begin(path: str, found: os.stat_result, way: Playable, start: float) -> flo
 def _plan(row: Video, start: float, transcode: bool) -> dict[str, Any] | None:
     """A video's `documents.Stream`; None if it cannot be played."""
     try:
-        path, found = file_of(row)
-        way = _way(path, found, transcode)
+        file = file_of(row)
+        way = _way(file, transcode)
     except HTTPException:
         return None
-    begin = _begin(path, found, way, start)
+    begin = _begin(file, way, start)
     url = f"/v1/videos/{row.video_id}/stream"
     if way.kind != "file":
         url += f"?start={begin!r}" + ("&transcode=true" if transcode else "")
@@ -122,18 +121,13 @@ def _plan(row: Video, start: float, transcode: bool) -> dict[str, Any] | None:
 
 
 async def _made(
-    work: Work,
-    path: str,
-    found: os.stat_result,
-    way: Playable,
-    start: float,
-    headers: dict[str, str],
+    work: Work, file: Found, way: Playable, start: float, headers: dict[str, str]
 ) -> Response:
     """The answer that is made while it is sent; 415 if nothing can be made."""
     if way.kind == "remux":
-        chunks = streams.remux(path, found.st_size, start, way.copies_audio)
+        chunks = streams.remux(file.path, file.size, start, way.copies_audio)
     else:
-        chunks = streams.transcode(path, found.st_size, start)
+        chunks = streams.transcode(file.path, file.size, start)
     body = work.drawn(chunks)
     first = await anext(body, None)
     if first is None:

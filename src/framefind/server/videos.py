@@ -1,5 +1,6 @@
 """Videos: what the library knows of them, their pictures, and their bytes for a player."""
 
+import asyncio
 import io
 import os
 import stat
@@ -10,11 +11,13 @@ from fastapi import APIRouter, Path, Query
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from framefind.errors import VideoError
+from framefind import remote
+from framefind.errors import StoreError, VideoError
 from framefind.paths import opened
 from framefind.search import matcher
 from framefind.server import documents
 from framefind.server.problems import answers
+from framefind.server.ranges import Found
 from framefind.server.shelf import Shelf
 from framefind.server.together import Together
 from framefind.server.work import Work
@@ -55,8 +58,8 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
         video_id: VideoId, t: At, width: Annotated[int, Query(ge=16, le=4096)] = 1280
     ) -> Response:
         """The picture that the video shows at a time, at most `width` pixels wide."""
-        path, _ = file_of(shelf.video(video_id))
-        jpeg = await work.do(_frame, path, t, width)
+        file = await asyncio.to_thread(file_of, shelf.video(video_id))
+        jpeg = await work.do(_frame, file.path, t, width)
         return Response(jpeg, media_type="image/jpeg", headers=_KEEP)
 
     return routes
@@ -86,16 +89,33 @@ def facts(row: Video) -> dict[str, Any]:
     }
 
 
-def file_of(row: Video) -> tuple[str, os.stat_result]:
-    """A video's file: under its path or that of a copy; 404 if there is none, or a link instead."""
-    for path in map(opened, (row.path, *row.copies)):
-        try:
-            found = os.stat(path)
-        except (OSError, ValueError):
-            continue
-        if stat.S_ISREG(found.st_mode) and os.path.realpath(path) == os.path.abspath(path):
-            return path, found
+def file_of(row: Video) -> Found:
+    """A video's file: under its path or that of a copy; 404 if there is none, or a link instead.
+
+    May ask an object store; 503 if that does not answer.
+    """
+    for path in (row.path, *row.copies):
+        found = _object(path) if remote.is_remote(path) else _file(opened(path))
+        if found:
+            return found
     raise HTTPException(404, "the video's file is not there")
+
+
+def _file(path: str) -> Found | None:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    own = stat.S_ISREG(found.st_mode) and os.path.realpath(path) == os.path.abspath(path)
+    return Found(path, found.st_size, found.st_mtime_ns) if own else None
+
+
+def _object(uri: str) -> Found | None:
+    try:
+        found = remote.facts([uri])[uri]
+    except StoreError:
+        raise HTTPException(503, "the video's object store does not answer") from None
+    return Found(uri, found.size, found.modified * 1000) if found else None
 
 
 def _frame(path: str, t: float, width: int) -> bytes:

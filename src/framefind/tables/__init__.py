@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.errors import LibraryError
-from framefind.tables.store import LOCK, explained, filesystem, is_local
+from framefind.tables.store import LOCK, explained, filesystem, is_local, options
 from framefind.views import Box
 
 if TYPE_CHECKING:
@@ -133,7 +133,8 @@ class Tables:
             return _latest(Path(table, "_delta_log")) is not None
         from deltalake import DeltaTable
 
-        return DeltaTable.is_deltatable(table)
+        with Tables(uri).reading():
+            return DeltaTable.is_deltatable(table, options(table))
 
     @classmethod
     def create(cls, uri: str | os.PathLike[str], fingerprint: Mapping[str, str]) -> "Tables":
@@ -164,14 +165,16 @@ class Tables:
                 tables.address("videos"),
                 _videos_schema(),
                 mode="ignore",  # an interrupted `create` left it
+                storage_options=options(tables.uri),
                 configuration=version,
                 raise_if_key_not_exists=False,
             )
-            if tables.delta("videos").version() > 0:
+            if actions(tables.delta("videos")):
                 raise LibraryError(f"{uri} has lost its frames; restore it or choose a new one")
             DeltaTable.create(
                 tables.address("frames"),
                 files.SCHEMA,
+                storage_options=options(tables.uri),
                 configuration=model | version,
                 raise_if_key_not_exists=False,
             )
@@ -351,7 +354,8 @@ class Tables:
 
         with self.reading():
             try:
-                return DeltaTable(self.address(name))
+                address = self.address(name)
+                return DeltaTable(address, storage_options=options(address))
             except TableNotFoundError as error:
                 raise _missing(self.uri) from error
 

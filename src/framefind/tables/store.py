@@ -33,6 +33,18 @@ def is_local(uri: str) -> bool:
     return "://" not in uri
 
 
+def options(uri: str) -> dict[str, str] | None:
+    """What delta-rs has to be told of a store beyond what it reads from the environment.
+
+    Commits are safe beside those of others as it is: each is a conditional write.
+    """
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if not uri.startswith("s3://") or not endpoint:
+        return None
+    plain = endpoint.startswith("http://")  # such as a server on this computer
+    return {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": str(plain).lower()}
+
+
 def filesystem(uri: str) -> "pyarrow.fs.FileSystem":
     """A file system whose root is the table at a path or URI."""
     import pyarrow.fs
@@ -41,7 +53,18 @@ def filesystem(uri: str) -> "pyarrow.fs.FileSystem":
         return pyarrow.fs.SubTreeFileSystem(uri, pyarrow.fs.LocalFileSystem())
     from deltalake.fs import DeltaStorageHandler  # has the credentials that commits have
 
-    return pyarrow.fs.PyFileSystem(DeltaStorageHandler(uri))
+    return pyarrow.fs.PyFileSystem(DeltaStorageHandler(uri, options(uri)))
+
+
+def size(uri: str) -> int:
+    """The bytes of all files of a library, index and old versions too."""
+    if is_local(uri):
+        return sum(file.stat().st_size for file in Path(uri).rglob("*") if file.is_file())
+    from pyarrow.fs import FileSelector
+
+    with explained(f"cannot read the library {uri}"):
+        found = filesystem(uri).get_file_info(FileSelector("", recursive=True))
+    return sum(file.size or 0 for file in found)
 
 
 @contextmanager

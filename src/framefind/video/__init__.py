@@ -4,7 +4,6 @@ A frame's time is its presentation timestamp less the container's start, in seco
 and subtitles count from. Pictures are upright: rotated, mirrored and stretched as the file asks.
 """
 
-import heapq
 import math
 import os
 from array import array
@@ -13,8 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, islice, repeat
-from pathlib import Path
+from itertools import chain, islice
+from typing import Any
 
 import av
 import numpy as np
@@ -24,6 +23,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from framefind.errors import NotAVideoError, VideoError
+from framefind.remote import canonical, is_remote
 from framefind.video import samplers
 from framefind.video.containers import (
     best_stream,
@@ -34,10 +34,13 @@ from framefind.video.containers import (
     is_still_format,
     open_container,
     reason,
+    remote_file,
+    size_now,
     start_time,
 )
 from framefind.video.needs import Stream, Wish, begins_anew, needed
-from framefind.video.pictures import Frame, Scaler
+from framefind.video.pictures import Frame, Scaler, sorted_times
+from framefind.video.ranged import listed_keyframes, listed_packets
 from framefind.video.samplers import Sampler
 
 MAX_PIXELS = 2**26
@@ -46,7 +49,6 @@ MAX_PIXELS = 2**26
 _DISORDER = 1.0  # seconds by which a decoder may be late with a frame
 _LEADS = 1.0, 10.0  # seconds before a start from which on reading begins; files list keyframes by
 # when they are decoded
-_HELD = 8  # frames to look ahead for the order of times
 _FAR = 60.0  # seconds before the wanted time that a seek may land
 _PATIENCE = 8  # failures to read in a row before the rest is given up
 
@@ -84,11 +86,13 @@ class Video:
     ) -> None:
         self.fallback: str | None = None
         self._hardware = hardware(decoder)
-        self.path = os.fspath(path)
+        self.path = canonical(os.fspath(path))
         self.partial: str | None = None
         self._threads = threads
         self._alive = alive or (lambda: None)
-        self._bytes = file_size(self.path)
+        self.remote = remote_file(self.path) if is_remote(self.path) else None
+        """The file, where it is read from an object store."""
+        self._bytes = self.remote.size if self.remote else file_size(self.path)
         self._wish: Wish | None = None
         self._open()
         try:
@@ -170,7 +174,9 @@ class Video:
         """
         if not self.facts.duration or not self._seekable or not self._timed:
             return []
-        keys, found = self._stream.index_entries, [0.0]
+        if "matroska" in self._container.format.name:  # it has to be sought in
+            self._first = None
+        keys, found = listed_packets(self._container, self._stream), [0.0]
         for i in range(1, math.ceil(self.facts.duration / length - 0.5)):
             stamp = int((Fraction(i * length) + self._origin) / self._base)
             at = keys.search_timestamp(stamp, backward=True)
@@ -202,6 +208,8 @@ class Video:
             self._base = self._stream.time_base or Fraction(1, av.time_base)
             self._origin = start_time(self._container, self._stream)
             self._timed = has_times(self._container, self._stream)
+            if self.remote:
+                self.remote.hollow(self._container, self._stream)
         except BaseException:
             self._container.close()
             raise
@@ -210,10 +218,10 @@ class Video:
         """The container, to be decoded by the hardware if there is some that can."""
         if self._hardware:
             try:
-                return open_container(self.path, self._bytes, self._hardware)
+                return open_container(self.path, self._bytes, self._hardware, self.remote)
             except Exception as error:  # PyAV raises this and that
                 self.fallback, self._hardware = reason(error), None
-        return open_container(self.path, self._bytes)
+        return open_container(self.path, self._bytes, file=self.remote)
 
     def _is_still(self) -> bool:
         if not is_still_format(self._container):
@@ -315,14 +323,22 @@ class Video:
         for t in wanted[max(0, bisect_left(wanted, start) - 1) :]:
             if t <= reached:
                 continue
-            key = keys[bisect_right(keys, t) - 1] if keys and keys[0] <= t else -math.inf
+            at = bisect_right(keys, t)
+            key = keys[at - 1] if at else -math.inf
             if frames is None or (self._seekable and key > reached):
-                frames = self._near(t, key)
+                self._wish.end = keys[at] if self._seekable and at < len(keys) else math.inf
+                frames = chain(self._near(t, key), self._later(t, key))
             for found in frames:
                 reached = found.t
                 if reached >= t:
                     yield found
                     break
+
+    def _later(self, t: float, key: float) -> Iterator[Frame]:
+        """Frames from the keyframe on to the end, once its own group has given none from `t` on."""
+        if self._wish and self._wish.end < math.inf:
+            self._wish.end = math.inf
+            yield from self._near(t, key)
 
     def _near(self, t: float, key: float) -> Iterator[Frame]:
         """Frames from the keyframe at `key` on, or from the beginning; `t` is among them."""
@@ -353,7 +369,7 @@ class Video:
         """
         frames = self._decoded()
         last = -math.inf
-        for frame in frames if self._timed else _sorted_times(frames):
+        for frame in frames if self._timed else sorted_times(frames):
             if not frame.t <= last < frame.t + _DISORDER:  # further back is a new beginning
                 last = frame.t
                 yield frame
@@ -363,6 +379,8 @@ class Video:
         last: float | None = None
         for packet, whole in chain(self._needed(), [(None, True)]):  # None: what is held back
             context.skip_frame = "DEFAULT" if whole else "NONREF"
+            if self.remote and packet:
+                self.remote.fill(packet)
             try:
                 pictures = context.decode(packet)
             except av.EOFError:
@@ -386,15 +404,20 @@ class Video:
         stream = Stream(
             self._seconds,
             self._timed,
-            lambda key: self._seekable and resets(bytes(key)),  # type: ignore[call-overload]
+            lambda key: self._seekable and resets(self._head(key)),
         )
         return needed(self._packets(), stream, lambda: self._wish)
+
+    def _head(self, packet: Any) -> bytes:
+        return self.remote.head(packet) if self.remote else bytes(packet)
 
     def _packets(self) -> "Iterator[av.Packet[VideoStream]]":
         """The packets of the video stream that can be decoded."""
         held: av.Packet[VideoStream] | None = None
         for packet in self._read():
             self._alive()
+            if self.remote:
+                self.remote.mark(packet)
             if packet.has_sidedata("encryption_info"):
                 self._fail("it is encrypted")
             elif packet.size:  # an empty one would end the decoding
@@ -411,13 +434,21 @@ class Video:
         failures = 0
         while failures < _PATIENCE:
             try:
-                for packet in self._container.demux(self._stream):
+                for packet in self._demuxed():
                     failures = 0
                     yield packet
                 return
             except (av.FFmpegError, ValueError) as error:
                 self._fail(error)
                 failures += 1
+
+    def _demuxed(self) -> "Iterator[av.Packet[VideoStream]]":
+        wish = self._wish
+        if self.remote and wish and self._keys_only and "matroska" in self._container.format.name:
+            beside = open_container(self.path, self._bytes, file=self.remote.again())
+            start = wish.start + float(self._origin)
+            return listed_keyframes(beside, best_stream(self.path, beside), start)
+        return self._container.demux(self._stream)
 
     def _time(self, picture: av.VideoFrame, last: float | None) -> float:
         pts = picture.pts if picture.pts is not None else picture.dts
@@ -441,29 +472,10 @@ class Video:
         return max(last.t + float(own), self.facts.duration or 0.0)
 
     def _check_size(self) -> None:
-        try:
-            size = Path(self.path).stat().st_size
-        except OSError:
-            return
-        if size != self._bytes and not self.partial:
+        size = size_now(self.path)
+        if size is not None and size != self._bytes and not self.partial:
             change = "grew" if size > self._bytes else "shrank"
             self.partial = f"the file {change} while it was read"
-
-
-def _sorted_times(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """Give frames that come in the order of showing their times in that order, too."""
-    held: deque[Frame] = deque()
-    times: list[float] = []
-    for frame in chain(frames, repeat(None)):
-        if frame:
-            held.append(frame)
-            heapq.heappush(times, frame.t)
-        if held and (len(held) > _HELD or not frame):
-            first = held.popleft()
-            first.t = heapq.heappop(times)
-            yield first
-        elif not frame:
-            return
 
 
 def frame(path: str | os.PathLike[str], t: float) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """Open media files, and nothing but media files, through FFmpeg."""
 
+import os
 import stat
 from fractions import Fraction
 from functools import cache
@@ -11,7 +12,9 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from framefind.errors import NotAVideoError, VideoError
+from framefind import remote
+from framefind.errors import NotAVideoError, StoreError, VideoError
+from framefind.video.ranged import Ranged
 
 
 def file_size(path: str) -> int:
@@ -33,6 +36,27 @@ def file_size(path: str) -> int:
     return info.st_size
 
 
+def remote_file(uri: str) -> Ranged:
+    """An object that may be opened. Raises NotAVideoError or VideoError."""
+    found = remote.look(uri)
+    if found is None:
+        raise NotAVideoError(f"{uri}: a folder, not a file")
+    if not found.size:
+        raise _unreadable(uri, "the file is empty")
+    return Ranged(found)
+
+
+def size_now(path: str) -> int | None:
+    """The size of a file at the moment, or None if that cannot be told."""
+    try:
+        if remote.is_remote(path):
+            found = remote.look(path)
+            return found.size if found else None
+        return Path(path).stat().st_size
+    except (OSError, StoreError):
+        return None
+
+
 def hardware(decoder: str) -> HWAccel | None:
     """What PyAV has to be told to decode by `decoder`; None for the processor.
 
@@ -46,29 +70,74 @@ def hardware(decoder: str) -> HWAccel | None:
     return HWAccel(decoder, allow_software_fallback=False)
 
 
-def open_container(path: str, size: int, hwaccel: HWAccel | None = None) -> InputContainer:
+def open_container(
+    path: str, size: int, hwaccel: HWAccel | None = None, file: Ranged | None = None
+) -> InputContainer:
     """Open the first `size` bytes of a file, by no refused demuxer, and no other file with it.
 
-    Raises NotAVideoError or VideoError, or what PyAV does where `hwaccel` cannot be had.
+    An object in a store is read through `file`. Raises NotAVideoError or VideoError, or what PyAV
+    does where `hwaccel` cannot be had.
     """
-    # subfile: a file that grows is read as far as it went when it was opened.
-    url = f"subfile,,start,0,end,{size},,:file:{path}"
-    options = {"format_whitelist": _demuxers(), "protocol_whitelist": "subfile,file"}
+    if file is None and remote.is_remote(path):
+        file = remote_file(path)
+    # A file that grows is read as far as it went when it was opened.
+    subfile = f"subfile,,start,0,end,{size},,:file:{path}"
+    source = file or (subfile if size < _SUBFILE else Beginning(path, size))
     if hwaccel:
-        return av.open(url, metadata_errors="replace", container_options=options, hwaccel=hwaccel)
+        return _opened(source, hwaccel)
     try:
-        return av.open(url, metadata_errors="replace", container_options=options)
+        return _opened(source)
     except (av.FFmpegError, ValueError, OSError):
-        return _open_again(path, url, options)
+        return _open_again(path, source)
 
 
-def _open_again(path: str, url: str, options: dict[str, str]) -> InputContainer:
+class Beginning:
+    """The first `size` bytes of a file, for `av.open`."""
+
+    def __init__(self, path: str, size: int) -> None:
+        self.name, self.size = path, size  # FFmpeg looks at how the name ends
+        self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115
+
+    def rewound(self) -> "Beginning":
+        """The same, to be opened once more."""
+        self._file.seek(0)
+        return self
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes from here on."""
+        return self._file.read(max(0, min(size, self.size - self._file.tell()))) or b""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place, counted from the beginning, from here or from the end."""
+        return self._file.seek(*((self.size + offset, 0) if whence == 2 else (offset, whence)))
+
+    def tell(self) -> int:
+        """Where the next byte is read."""
+        return self._file.tell()
+
+
+Source = str | Ranged | Beginning
+
+
+def _opened(source: Source, hwaccel: HWAccel | None = None) -> InputContainer:
+    options = {"format_whitelist": _demuxers(), "protocol_whitelist": "subfile,file"}
+    if not isinstance(source, str):
+        source = source.rewound()
+        options["protocol_whitelist"] = "none"
+    container = av.open(
+        source, "r", metadata_errors="replace", container_options=options, hwaccel=hwaccel
+    )
+    assert isinstance(container, InputContainer)
+    return container
+
+
+def _open_again(path: str, source: Source) -> InputContainer:
     """Open a file that failed once more, to hear FFmpeg's own words."""
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
     try:
         with av.logging.Capture():
-            return av.open(url, metadata_errors="replace", container_options=options)
+            return _opened(source)
     except (av.FFmpegError, ValueError, OSError) as error:
         words = reason(error)
         if words.startswith("Format not on whitelist"):
@@ -147,6 +216,7 @@ def _demuxers() -> str:
     return ",".join(sorted(name for name in av.formats_available if name not in refused))
 
 
+_SUBFILE = 2**31  # bytes from which on FFmpeg's subfile protocol fails to seek
 _SEEKABLE = {"mov", "matroska"}  # containers whose times do not depend on where reading begins
 _STILL_FORMATS = {"gif", "apng", "jpegxl_anim", "mjpeg", "mjpeg_2000", "iff"}
 _STILL_BRANDS = {"avif", "heic", "heix", "mif1", "miaf"}

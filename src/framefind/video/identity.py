@@ -4,22 +4,45 @@ import hashlib
 import os
 from pathlib import Path
 
+from framefind.errors import StoreError
+from framefind.remote import Reader, is_remote, open_object
+
 _MIB = 2**20
 
 
-def video_id(path: str | os.PathLike[str]) -> str:
+def video_id(path: str | os.PathLike[str], reader: Reader | None = None) -> str:
     """The identity of a file: BLAKE2b-128 (hex) over its size and first, middle and last MiB.
 
-    The size is 8 bytes, little endian. Of a file that cannot be read, over its path.
+    The size is 8 bytes, little endian. Of a file that cannot be read, over its path. An object in a
+    store is read through `reader`, if that is given.
     """
-    digest = hashlib.blake2b(digest_size=16)
+    name = os.fspath(path)
     try:
-        with Path(path).open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            digest.update(size.to_bytes(8, "little"))
-            for offset in (0, (size - _MIB) // 2, size - _MIB):
-                file.seek(max(0, offset))
-                digest.update(file.read(_MIB))
+        return _remote_id(name, reader) if is_remote(name) else _local_id(name)
     except OSError:
-        digest = hashlib.blake2b(os.fsencode(Path(path).absolute()), digest_size=16)
+        name = os.path.abspath(name)
+    except StoreError:
+        pass
+    return hashlib.blake2b(os.fsencode(name), digest_size=16).hexdigest()
+
+
+def _local_id(path: str) -> str:
+    with Path(path).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        digest = hashlib.blake2b(size.to_bytes(8, "little"), digest_size=16)
+        for offset in _offsets(size):
+            file.seek(offset)
+            digest.update(file.read(_MIB))
     return digest.hexdigest()
+
+
+def _remote_id(uri: str, reader: Reader | None) -> str:
+    reader = reader or open_object(uri)
+    digest = hashlib.blake2b(reader.size.to_bytes(8, "little"), digest_size=16)
+    for offset in _offsets(reader.size):
+        digest.update(reader.at(offset, _MIB))
+    return digest.hexdigest()
+
+
+def _offsets(size: int) -> list[int]:
+    return [max(0, offset) for offset in (0, (size - _MIB) // 2, size - _MIB)]

@@ -1,8 +1,12 @@
 """From a decoded picture to upright RGB pixels at any size."""
 
+import heapq
 import io
+from collections import deque
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache, cached_property
+from itertools import chain, repeat
 from typing import NamedTuple
 
 import av
@@ -16,6 +20,7 @@ THUMBNAIL = 320
 
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT  # white stays white
 _LARGE = 2  # how many times as large as asked for a picture is that was made smaller before
+_HELD = 8  # frames to look ahead for the order of times
 _SIZES = 8  # how many swscale contexts are kept
 _NAMED_SPACES = {1, 4, 5, 6, 7, 9}  # AVColorSpace values whose matrix swscale knows
 _PQ = 16  # AVCOL_TRC_SMPTE2084
@@ -190,6 +195,22 @@ def _has_alpha(picture: av.VideoFrame) -> bool:
 def _is_reducible(picture: av.VideoFrame) -> bool:
     """Whether swscale can average a picture's pixels as they are: planes of brightness, colour."""
     return picture.format.is_planar and not picture.format.is_rgb and not _has_alpha(picture)
+
+
+def sorted_times(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Give frames that come in the order of showing their times in that order, too."""
+    held: deque[Frame] = deque()
+    times: list[float] = []
+    for frame in chain(frames, repeat(None)):
+        if frame:
+            held.append(frame)
+            heapq.heappush(times, frame.t)
+        if held and (len(held) > _HELD or not frame):
+            first = held.popleft()
+            first.t = heapq.heappop(times)
+            yield first
+        elif not frame:
+            return
 
 
 def _colorspace(picture: av.VideoFrame) -> Colorspace | None:

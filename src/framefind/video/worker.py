@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from framefind.errors import NotAVideoError, VideoError
+from framefind.errors import NotAVideoError, StoreError, VideoError
 from framefind.video import Facts, Video
 from framefind.video.identity import video_id
 from framefind.video.samplers import Sampler
@@ -38,6 +38,7 @@ STALL = 120.0
 
 _BEAT = 1.0  # seconds between two signs of life while no frame is sampled
 _LENGTH = struct.Struct(">I")
+_KINDS = {"NotAVideoError": NotAVideoError, "StoreError": StoreError}
 _PIPE = 2**20  # bytes; a bigger pipe costs fewer switches between the processes
 
 
@@ -75,14 +76,14 @@ class Worker:
         self._stall, self._decoder, self._dedupe = stall, decoder, dedupe
         self._child: _Child | None = None
 
-    def open(self, path: str) -> tuple[Facts, str]:
-        """The facts and the id of a video, which `frames` then decodes.
+    def open(self, path: str, known: bool = False) -> tuple[Facts, str]:
+        """The facts and the id of a video, which `frames` then decodes; no id if it is known.
 
         Raises NotAVideoError for a file without video, and VideoError for one that cannot be
         decoded or on which the decoder crashes or hangs.
         """
         self.path, self.partial = path, None
-        answer = self._ask({"open": path, "decoder": self._decoder})
+        answer = self._ask({"open": path, "known": known, "decoder": self._decoder})
         self.fallback = answer["fallback"]
         return Facts(**answer["facts"]), answer["video_id"]
 
@@ -107,7 +108,7 @@ class Worker:
         early.
         """
         if not self._child:  # it died since, or was given up
-            self.open(self.path)
+            self.open(self.path, known=True)
         request = {"sampler": sampler, "views": views, "size": size, "start": start, "end": end}
         ended = False
         thumbnail = b""
@@ -156,8 +157,7 @@ class Worker:
             self._read(memoryview(header))
             answer: dict[str, Any] = json.loads(header)
             if "error" in answer:
-                kind = NotAVideoError if answer["kind"] == "NotAVideoError" else VideoError
-                raise kind(answer["error"])
+                raise _KINDS.get(answer["kind"], VideoError)(answer["error"])
             if answer:  # an empty one is a sign of life
                 return answer
 
@@ -271,7 +271,7 @@ class _Server:
         """Answer one request, with an error if it comes to that."""
         try:
             if "open" in request:
-                self._open(request["open"], request["decoder"])
+                self._open(request["open"], request["known"], request["decoder"])
             elif "cuts" in request:
                 assert self._video
                 self._send({"cuts": self._video.cuts(request["cuts"])})
@@ -284,11 +284,13 @@ class _Server:
             reason = f"{path}: {type(error).__name__}: {error}"
             self._send({"error": reason, "kind": "VideoError"})
 
-    def _open(self, path: str, decoder: str) -> None:
+    def _open(self, path: str, known: bool, decoder: str) -> None:
         self._close()
         self._decoder = decoder
         self._video = video = Video(path, self._threads, self._beat, decoder)
-        facts, identity = asdict(video.facts), video_id(path)
+        facts = asdict(video.facts)
+        reader = video.remote.reader if video.remote else None
+        identity = "" if known else video_id(path, reader)
         self._lap("probe")
         self._send({"facts": facts, "video_id": identity, "fallback": video.fallback})
 

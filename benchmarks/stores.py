@@ -1,0 +1,83 @@
+"""How much of a video in an object store is read: `python benchmarks/stores.py URI SAMPLER…`.
+
+Counts bytes and requests, which depend on nothing but the file; the times do. `SAMPLER@SECONDS`
+samples only so much of it. `--film FILE HOURS` writes a film to measure with: ten seconds at about
+4.3 Mbit/s with one keyframe, again and again, with sound.
+"""
+
+import io
+import sys
+import time
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from framefind.video import Video
+from framefind.video.samplers import Sampler
+
+
+def measure(uri: str, sampler: str, seconds: str) -> str:
+    began = time.perf_counter()
+    with Video(uri) as video:
+        if video.remote is None:
+            raise SystemExit(f"{uri} lies on a disk")
+        end = float(seconds or "inf")
+        frames = sum(1 for _ in video.frames(Sampler.parse(sampler), 0.0, end))
+        part = video.remote.fetched / video.remote.size
+        return (
+            f"{sampler:20} {frames:6} frames  {video.remote.fetched / 1e6:8.1f} MB  "
+            f"{100 * part:6.2f} % of the file  {video.remote.requests:5} requests  "
+            f"{time.perf_counter() - began:.1f} s"
+        )
+
+
+def write_film(path: str, hours: float) -> None:
+    with av.open(io.BytesIO(ten_seconds())) as source, av.open(path, "w") as made:
+        video, sound = source.streams.video[0], source.streams.audio[0]
+        into = {stream: made.add_stream_from_template(stream) for stream in (video, sound)}
+        packets = [packet for packet in source.demux(video, sound) if packet.size]
+        packets.sort(key=lambda packet: (packet.dts or 0) * packet.time_base)
+        for at in range(int(hours * 360)):
+            for packet in packets:
+                copy, later = av.Packet(bytes(packet)), int(10 * at / packet.time_base)
+                copy.pts, copy.dts = (packet.pts or 0) + later, (packet.dts or 0) + later
+                copy.duration, copy.time_base = packet.duration, packet.time_base
+                copy.is_keyframe, copy.stream = packet.is_keyframe, into[packet.stream]
+                made.mux(copy)
+
+
+def ten_seconds() -> bytes:
+    rng, file = np.random.default_rng(0), io.BytesIO()
+    coarse = rng.integers(0, 256, (90, 160, 3), np.uint8)
+    with av.open(file, "w", format="mp4") as made:
+        video, sound = made.add_stream("libx264", rate=24), made.add_stream("aac", rate=48_000)
+        video.width, video.height, video.pix_fmt, video.bit_rate = 1280, 720, "yuv420p", 4_200_000
+        video.options = {"g": "240", "preset": "veryfast", "sc_threshold": "0"}
+        for at in range(240):
+            moved = np.roll(coarse, (at // 2, at), (0, 1)).repeat(8, 0).repeat(8, 1)
+            noisy = moved.astype(np.int16) + rng.integers(-12, 12, (720, 1280, 1))
+            picture = av.VideoFrame.from_ndarray(np.clip(noisy, 0, 255).astype(np.uint8))
+            picture.pts, picture.time_base = at, Fraction(1, 24)
+            made.mux(video.encode(picture))
+        made.mux(video.encode(None))
+        for at in range(468):
+            noise = rng.normal(0, 0.1, (2, 1024)).astype(np.float32)
+            samples = av.AudioFrame.from_ndarray(noise, "fltp", "stereo")
+            samples.sample_rate, samples.pts = 48_000, 1024 * at
+            made.mux(sound.encode(samples))
+        made.mux(sound.encode(None))
+    return file.getvalue()
+
+
+def main() -> None:
+    if sys.argv[1] == "--film":
+        write_film(sys.argv[2], float(sys.argv[3]))
+        return
+    for wanted in sys.argv[2:]:
+        sampler, _, seconds = wanted.partition("@")
+        print(measure(sys.argv[1], sampler, seconds), flush=True)
+
+
+if __name__ == "__main__":
+    main()

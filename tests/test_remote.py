@@ -1,0 +1,139 @@
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from framefind import remote
+from framefind.errors import StoreError
+from framefind.paths import facts, resolved, there
+from framefind.remote import canonical, is_remote, look
+from framefind.video.ranged import Ranged
+from stores import Bucket
+
+SIZE = 5_000_000
+CONTENT = os.urandom(SIZE)
+few = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+places = st.lists(st.tuples(st.integers(0, SIZE + 9), st.integers(0, 400_000)), max_size=12)
+
+
+@pytest.fixture(scope="module")
+def uri(store_log: Path) -> str:
+    bucket = Bucket("s3://contents", store_log)
+    bucket.files.mkdir(bucket.uri)
+    return bucket.put("some file.bin", CONTENT)
+
+
+class TestReader:
+    @few
+    @given(places, st.sampled_from([0, 2**16]))
+    def test_gives_the_bytes_of_the_object(self, uri, found, least):
+        reader = remote.open_object(uri)
+        for offset, size in found:
+            assert reader.at(offset, size, least) == CONTENT[offset : offset + size]
+
+    @few
+    @given(places)
+    def test_as_a_file(self, uri, found):
+        file = Ranged(look(uri))
+        for offset, size in found:
+            assert file.seek(offset) == file.tell() == offset
+            assert file.read(size) == CONTENT[offset : offset + size]
+            assert file.tell() == min(offset + size, max(offset, SIZE))
+        assert file.seek(-5, os.SEEK_END) == SIZE - 5
+        assert file.read() == CONTENT[-5:]
+
+    def test_asks_for_nothing_twice_and_reads_ahead_in_a_row_only(self, uri):
+        reader = remote.open_object(uri)
+        for _ in range(2):
+            for offset in range(0, SIZE, 900_000):
+                reader.at(offset, 10)
+        assert reader.fetched == 60
+        reader = remote.open_object(uri)
+        for offset in range(0, SIZE // 2, 1000):
+            reader.at(offset, 1000)
+        assert SIZE // 2 < reader.fetched < SIZE // 2 * 1.3
+
+    def test_keeps_a_bounded_part(self, uri, monkeypatch):
+        monkeypatch.setattr(remote, "_KEPT", 1000)
+        reader = remote.open_object(uri)
+        for at in (0, 1_000_000, 2_000_000, 0):
+            assert reader.at(at, 400) == CONTENT[at : at + 400]
+        assert reader.fetched == 1600
+
+    def test_an_object_that_is_gone_is_an_error(self, bucket):
+        uri = bucket.put("a", b"123")
+        reader = remote.open_object(uri)
+        bucket.files.rm(uri)
+        with pytest.raises(StoreError, match=rf"{uri}: there is no such object"):
+            reader.at(0, 1)
+
+
+class TestFacts:
+    @pytest.mark.parametrize("listed", [0, 1000])
+    def test_what_is_there(self, bucket, tmp_path, monkeypatch, listed):
+        monkeypatch.setattr(remote, "_LISTED", listed)
+        uris = [bucket.put(f"deep/{at}/film.mp4", b"x" * at) for at in range(1, 4)]
+        uris += [f"{bucket.uri}/deep/9/film.mp4"]
+        (tmp_path / "a").touch()
+        bucket.requests("")
+        paths = [str(tmp_path / "a"), str(tmp_path / "b")]
+        assert there([*uris, *paths]) == {*uris[:3], paths[0]}
+        methods = {method for method, _ in bucket.requests("deep/")}
+        assert methods == (set() if listed == 0 else {"HEAD"})
+        found = look(uris[1])
+        assert found
+        assert facts(uris[1]) == (2, found.modified)
+        assert facts(uris[3]) is None
+
+    def test_what_must_not_be_looked_at_is_there(self, bucket):
+        uri = bucket.put("a.forbidden", b"x")
+        assert there([uri]) == {uri}
+
+    def test_a_bucket_that_is_not_there(self, bucket):
+        assert there(["s3://no-bucket-of-that-name/a"]) == set()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("s3a://b/k.mp4", "s3://b/k.mp4"),
+        ("S3n://b/k/", "s3://b/k"),
+        ("s3://b/a//b c%20#?é.mp4", "s3://b/a//b c%20#?é.mp4"),
+        ("gcs://b", "gs://b"),
+        ("abfs://c@a.dfs.core.windows.net/k", "abfss://c@a.dfs.core.windows.net/k"),
+        ("/a/b.mp4", "/a/b.mp4"),
+    ],
+)
+def test_canonical(given: str, expected: str) -> None:
+    assert canonical(given) == expected
+    assert canonical(expected) == expected
+    assert is_remote(expected) == ("://" in given)
+
+
+def test_file_uris_are_local(tmp_path: Path) -> None:
+    for name in ("a b é.mp4", "100%.mp4", "a%20b.mp4"):
+        path = tmp_path / name
+        path.touch()
+        written: list[Callable[[], str]] = [path.as_uri, lambda path=path: f"file:{path}"]
+        assert {resolved(uri()) for uri in written} == {str(path.resolve())}
+
+
+@pytest.mark.parametrize("uri", ["hdfs://a/b", "https://a/b.mp4", "s3://", "s3:///k"])
+def test_other_uris_are_refused(uri: str) -> None:
+    with pytest.raises(StoreError, match=uri):
+        canonical(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "extra"), [("gs://b/k", "gcs"), ("abfss://c@a.dfs.core.windows.net/k", "azure")]
+)
+def test_stores_whose_package_is_missing(
+    uri: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, {"gcs": "gcsfs", "azure": "adlfs"}[extra], None)
+    with pytest.raises(StoreError, match=rf"pip install 'framefind\[{extra}\]'"):
+        look(uri)
