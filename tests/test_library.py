@@ -12,6 +12,7 @@ from PIL import Image
 import framefind
 from conftest import assert_same, content, scene, write_clip
 from framefind import LibraryError, Moment, QueryError, models, vectors
+from framefind.tables.store import lock
 
 CHOICE = {"sampler": "count=2", "views": "whole"}
 EVERY = {"limit": 1000, "min_score": -100.0}
@@ -347,6 +348,22 @@ class TestVideos:
         library.maintain()
         assert_same(before, content(library))
         assert library.search("a dog", **EVERY).moments == found
+
+    def test_only_what_needs_the_library_alone_waits_for_a_stream(self, library, clips):
+        with lock(library.uri, exclusive=False, doing="streaming"):
+            for alone in (lambda: library.index(clips), lambda: library.remove([], purge=True)):
+                with pytest.raises(LibraryError, match=rf"streaming \(process {os.getpid()}\)"):
+                    alone()
+            library.maintain()
+            assert names(library.remove(["a.mp4"])) == ["a.mp4"]
+            assert library.prune() == []
+        assert len(library.index(clips).indexed) == 1
+
+    def test_an_object_store_is_not_purged(self, library):
+        library.uri = f"file://{library.uri}"  # whose writers no lock would hold off
+        with pytest.raises(LibraryError, match="cannot be purged: .*after a week"):
+            library.remove(["*"], purge=True)
+        assert len(library.videos()) == 4
 
 
 class TestIndexFolder:

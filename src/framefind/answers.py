@@ -101,7 +101,7 @@ class Pages:
         self._last: tuple[str, Search] | None = None
 
     def page(self, query: Query, vector: Vector, scores: Scores | None) -> Page:
-        """The page of a query with that vector; its `scores` are needed only once made."""
+        """The page of a query with that vector, of its `scores` where they are known."""
         limit, offset, filters = query.limit, query.offset, query.filters
         near = [vector] if query.then is None else [vector, self._thens[query.then]]
         searched = filters if query.then is None else self._alone

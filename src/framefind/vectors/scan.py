@@ -101,8 +101,9 @@ class Scores:
     def leading(self, count: int, least: float) -> "Scores":
         """The scores, by `together`, in those videos that may have one of the best `count` moments.
 
-        Those with a score of `least` at least. A video's best moment scores what its best frame
-        does, so `count` videos with better ones leave no place to the others'.
+        And whose best frame scores `least` or more. A video's best moment scores what its best
+        frame does, so `count` videos with better ones leave no place to the others'. Made of what
+        `together` gives only.
         """
         if not len(self.line):
             return self
