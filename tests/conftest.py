@@ -108,7 +108,8 @@ def spark() -> Iterator[Any]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONWARNINGS", "ignore::FutureWarning")
-        opened = session("local[2]", **{"spark.driver.memory": "512m"})
+        small = {"spark.driver.memory": "512m", "spark.sql.shuffle.partitions": "2"}
+        opened = session("local[2]", **small)
         yield opened
         opened.stop()
 

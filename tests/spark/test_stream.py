@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -247,37 +249,69 @@ class TestTrouble:
         with pytest.raises(SparkError, match=r"pip install 'framefind\[spark\]'"):
             spark_engine.session()
 
-    def test_a_worker_that_is_killed_is_replaced(self, spark, tmp_path):
-        folder = tmp_path / "films"
-        write_clip(folder / "a.mp4", range(80, 90))
-        write_clip(folder / "b.mp4", range(60, 70))
+    def test_a_worker_that_is_killed_is_replaced(self, spark, slow_films, tmp_path):
         library, other = framefind.open(tmp_path / "l"), framefind.open(tmp_path / "other")
-        killed: list[int] = []
-        done = threading.Event()
-
-        def kill() -> None:
-            while not killed and not done.is_set():
-                for worker in _decoding(spark):
-                    killed.append(worker)
-                    os.kill(worker, signal.SIGKILL)
-                    return
-                time.sleep(0.01)
-
-        killer = threading.Thread(target=kill)
-        writes = list(Path(library.uri).glob("frames/*.parquet"))
-        killer.start()
-        report = spark_engine.index(spark, folder, library, sampler="every=0.4", views="60/30")
-        done.set()
-        killer.join()
+        with while_decoding(spark, slow_films, _kill) as killed:
+            report = spark_engine.index(spark, slow_films, library, **SLOWLY)
         assert len(killed) == 1
         assert len(report.indexed) == 2
-        assert writes == []
-        other.index(folder, sampler="every=0.4", views="60/30")
+        other.index(slow_films, **SLOWLY)
         assert_equal(other, library)
 
+    def test_ctrl_c_keeps_what_is_committed(self, spark, slow_films, tmp_path):
+        library = framefind.open(tmp_path / "l")
+        with (
+            while_decoding(spark, slow_films, _interrupt) as interrupted,
+            pytest.raises(KeyboardInterrupt),
+        ):
+            spark_engine.index(spark, slow_films, library, **SLOWLY)
+        assert len(interrupted) == 1
+        assert library.videos() == []
+        assert len(spark_engine.index(spark, slow_films, library, **CHOICE).indexed) == 2
 
-def _decoding(spark: Any) -> list[int]:
-    """The Python workers of Spark that decode right now: those with a decoder that reads a film."""
+
+def _kill(worker: int) -> None:
+    os.kill(worker, signal.SIGKILL)
+
+
+def _interrupt(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+SLOWLY = {"sampler": "every=0.4", "views": "60/30"}
+
+
+@pytest.fixture
+def slow_films(tmp_path: Path) -> Path:
+    folder = tmp_path / "slow"
+    write_clip(folder / "a.mp4", range(80, 90))
+    write_clip(folder / "b.mp4", range(60, 70))
+    return folder
+
+
+@contextmanager
+def while_decoding(spark: Any, folder: Path, do: Callable[[int], None]) -> Iterator[list[int]]:
+    """Do something to the first Python worker of Spark that is seen to decode."""
+    done: list[int] = []
+    ended = threading.Event()
+
+    def look() -> None:
+        while not done and not ended.wait(0.01):
+            for worker in _decoding(spark, folder)[:1]:
+                done.append(worker)
+                do(worker)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield done
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _decoding(spark: Any, folder: Path) -> list[int]:
+    """The Python workers of Spark that decode right now: whose decoder reads a film."""
     found = []
     java = spark.sparkContext._gateway.proc.pid
     parents = {int(stat.parent.name): _parent(stat) for stat in Path("/proc").glob("[0-9]*/stat")}
@@ -287,7 +321,7 @@ def _decoding(spark: Any) -> list[int]:
                 opened = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
             except OSError:
                 continue
-            if any(name.endswith(".mp4") for name in opened):
+            if any(name.startswith(str(folder)) for name in opened):
                 found.append(parent or 0)
     return found
 

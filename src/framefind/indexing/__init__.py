@@ -152,7 +152,7 @@ class Indexer:
         self._total, self._total_bytes = len(todo), sum(file.size + 1 for file in todo)
         decoders = Decoders(todo, self._catalog, self._options, self._size)
         try:
-            with _interruptible() as interrupted:
+            with interruptible() as interrupted:
                 while self._done < self._total and not interrupted.is_set():
                     self._step(decoders)
                 self._embed(decoders)
@@ -357,7 +357,7 @@ def has_to_be_opened(file: File, catalog: Catalog, report: Report) -> bool:
 
 
 @contextmanager
-def _interruptible() -> Iterator[threading.Event]:
+def interruptible() -> Iterator[threading.Event]:
     """Turn the first Ctrl-C into an event, so that it never falls into a commit."""
     interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():

@@ -15,7 +15,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from framefind.indexing import Report
+from framefind.indexing import Report, interruptible
 from framefind.indexing.decoders import Options
 from framefind.library import Library
 from framefind.library import open as open_library
@@ -71,7 +71,7 @@ def index(
     Exactly once: whenever the driver or an executor is killed, starting again neither loses nor
     doubles anything. Holds a local library so that others cannot index into it meanwhile, while
     everything else goes on. Raises LibraryError as `Library.index` does, and SparkError where Spark
-    is missing or gives up.
+    is missing or gives up; KeyboardInterrupt after Ctrl-C, when all is kept that was committed.
     """
     require()
     how = _trigger(trigger)
@@ -93,9 +93,12 @@ def index(
         job = Job(opener, options, opened.device)
         memory = opened.index_folder() / "files.json"
         batches = Batches(spark, tables, job, memory, retry, minutes)
-        run = _Run(spark, root, list(glob), list(exclude), tables, batches, on_batch)
-        run.catch_up(files)
-        run.stream(checkpoint, how, files)
+        with interruptible() as interrupted:
+            run = _Run(spark, root, glob, exclude, tables, batches, on_batch, interrupted)
+            run.catch_up(files)
+            run.stream(checkpoint, how, files)
+        if interrupted.is_set():
+            raise KeyboardInterrupt
         tables.tidy()
         refresh(opened.index_folder(), tables)
     return run.ended()
@@ -108,14 +111,16 @@ class _Run:
         self,
         spark: "SparkSession",
         root: str,
-        glob: list[str],
-        exclude: list[str],
+        glob: Sequence[str],
+        exclude: Sequence[str],
         tables: Tables,
         batches: Batches,
         on_batch: Callable[[Report], None] | None,
+        interrupted: threading.Event,
     ) -> None:
         self._spark, self._root, self._tables, self._batches = spark, root, tables, batches
-        self._glob, self._exclude, self._on_batch = glob, exclude, on_batch
+        self._glob, self._exclude = list(glob), list(exclude)
+        self._on_batch, self._interrupted = on_batch, interrupted
         self._began = time.monotonic()
         self._caught_up: set[File] = set()
         self._libraries: dict[str, bool] = {}
@@ -140,20 +145,25 @@ class _Run:
             if file.error or catalog.knows(file.path) or _is_hidden(file.path, self._root)
         ]
         for at in range(0, len(overlooked), files):
+            if self._interrupted.is_set():
+                return
             self._take(overlooked[at : at + files])
         self._caught_up = set(overlooked)
 
     def stream(self, checkpoint: str, how: dict[str, Any], files: int) -> None:
         """Take what Spark's stream brings, until it ends."""
+        if self._interrupted.is_set():
+            return
         df = videos(self._spark, self._root, glob=_pushed(self._glob), files=files)
         writer = df.writeStream.foreachBatch(self._batch)
         writer = writer.option("checkpointLocation", for_spark(checkpoint)).trigger(**how)
         query = None
         try:
             query = writer.start()
-            query.awaitTermination()
-        except KeyboardInterrupt:
-            raise
+            while query.isActive and not self._interrupted.wait(0.1):
+                pass
+            if not self._interrupted.is_set():
+                query.awaitTermination()  # raises what ended it
         except Exception as error:
             raise explained(self._error or error) from error
         finally:
