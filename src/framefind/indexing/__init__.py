@@ -148,7 +148,8 @@ class Indexer:
         began = time.process_time()
         todo = [file for file in files if self._look(file)]
         self._total, self._total_bytes = len(todo), sum(file.size + 1 for file in todo)
-        decoders = Decoders(todo, self._catalog, self._options, self._model.size)
+        model = self._model
+        decoders = Decoders(todo, self._catalog, self._options, model.size, model.resize)
         try:
             with _interruptible() as interrupted:
                 while self._done < self._total and not interrupted.is_set():
