@@ -1,20 +1,23 @@
 """How fast is indexing, and how near to what the machine can do? All in one run, alternating.
 
-    python benchmarks/indexing.py [--seconds 20] [--long 600] [--rounds 3] [--out FILE]
+    python benchmarks/indexing.py [--rounds 3] [--minutes 15] [--out FILE.json]
 
 Needs torch, transformers, sentence-transformers, opencv-python-headless and imageio-ffmpeg besides
-framefind and its `demo` extra. Films are made (`footage.py`) and kept in --folder; --videos adds a
-folder of real ones. The contenders (`contenders.py`) run in processes of their own, in turn:
+framefind and its `demo` extra; OpenVINO is measured where it is installed. Films are made
+(`footage.py`) and kept in --folder; --videos adds a folder of real ones. The contenders
+(`contenders.py`) run in processes of their own, in turn:
 
 - the same work with ViT-B/32 (random weights): the first article's algorithm, as its text describes
-  it, and framefind with the same frames, patches, architecture and weights, in fp32 and int8; the
-  second article's (ten random frames), and framefind's ten random frames;
+  it, and framefind with the same frames, patches, architecture and weights, in fp32, in int8 and,
+  by OpenVINO, in bf16; the second article's (ten random frames), and framefind's;
 - framefind's default on long films, beside what the machine can do: decoding all frames, decoding
-  what the sampler needs, embedding, each on all cores.
+  what the sampler needs, embedding, each on all cores;
+- many clips of two seconds, and the same again, unchanged.
 
 Printed are medians (least to most) of the seconds of the work itself; CPU is user and system time
 of the whole process tree, and memory the highest sum of its proportional shares. Vectors of the
-same work are compared as they are, and less their common mean, which tells more.
+same work are compared as they are, and less their common mean, which tells more. `report.py` makes
+the tables and the picture; it does so again from the JSON file.
 """
 
 import argparse
@@ -22,23 +25,24 @@ import json
 import os
 import platform
 import resource
-import statistics
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
-from collections import defaultdict
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import report
 from clip import made
-from footage import film
+from footage import clips, film
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 from samples import frames
 
 import framefind
@@ -47,94 +51,121 @@ HERE = Path(__file__).parent
 KINDS = [("street", 2), ("street", 10), ("lecture", 2), ("lecture", 10)]
 PATCHES = {"sampler": "every=1.0", "views": "360/180"}
 TEN = {"sampler": "count=10,random=0", "views": "whole"}
+MINI = {"model": "mini", "precision": "auto"}
 
 
 @dataclass
 class Job:
-    """One contender on one film. `vectors` is where it leaves its vectors, if it does."""
+    """One contender (`name`) at one piece of work (`group`), of which `part` of the report.
 
+    `what` is the function of `contenders.py` that does it; `once`: in the first round only.
+    """
+
+    part: str
     group: str
     name: str
     what: str
     arguments: dict[str, Any]
+    once: bool = False
     runs: list[dict[str, Any]] = field(default_factory=list)
-
-    def median(self, key: str) -> float:
-        return statistics.median(run[key] for run in self.runs)
 
 
 def main() -> None:
-    """Measure, compare, print a table, write JSON and a picture."""
+    """Measure, compare, print tables, write JSON and a picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=20, help="of film for the articles' work")
+    parser.add_argument("--seconds", type=int, default=10, help="of film for the first article")
+    parser.add_argument("--minute", type=int, default=60, help="seconds of film for the second")
     parser.add_argument("--long", type=int, default=600, help="seconds of the long films")
+    parser.add_argument("--clips", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=60.0, help="then no more is begun")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir(), "footage"))
     parser.add_argument("--videos", type=Path, help="a folder of real videos, for the default")
     parser.add_argument("--only", default="", help="only groups whose name contains this")
     parser.add_argument("--out", type=Path, help="JSON; the picture goes beside it")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        jobs = [job for job in _jobs(chosen, Path(scratch)) if chosen.only in job.group]
-        for _ in range(chosen.rounds):
-            for job in jobs:
-                job.runs.append(_run(job, Path(scratch)))
-                print(f"{job.group}: {job.name}: {job.runs[-1]['seconds']:.2f} s", file=sys.stderr)
+        everything = _same_work(chosen, Path(scratch)) + _default(chosen)
+        jobs = [job for job in everything if chosen.only in job.group]
+        _measure(jobs, chosen, Path(scratch))
         likeness = _likeness(jobs, Path(scratch))
-    for line in _table(jobs, likeness):
-        print(line)
+    facts = {"machine": _machine(), "likeness": likeness, "jobs": [vars(job) for job in jobs]}
+    print("\n".join(report.tables(facts)))
     if chosen.out:
-        facts = {"machine": _machine(), "likeness": likeness, "jobs": [vars(job) for job in jobs]}
         chosen.out.write_text(json.dumps(facts, indent=1, default=str) + "\n", "utf-8")
-        _draw(jobs, chosen.out.with_suffix(".png"))
+        report.draw(facts, chosen.out.with_suffix(".png"))
 
 
-def _jobs(chosen: argparse.Namespace, scratch: Path) -> list[Job]:
+def _measure(jobs: Sequence[Job], chosen: argparse.Namespace, scratch: Path) -> None:
+    """Run all jobs in turn, round by round, as long as there is time; each at least once."""
+    end = time.monotonic() + 60 * chosen.minutes
+    for number in range(chosen.rounds):
+        for job in jobs:
+            if number and (job.once or time.monotonic() > end):
+                continue
+            job.runs.append(_run(job, scratch))
+            print(f"{job.group}: {job.name}: {job.runs[-1]['seconds']:.2f} s", file=sys.stderr)
+
+
+def _same_work(chosen: argparse.Namespace, scratch: Path) -> list[Job]:
+    """The articles' work, done by them and by us."""
     clip, folder = made(chosen.folder / "vit-b-32"), chosen.folder
-    local, jobs = f"local-dir:{clip}", []
-    for kind, gop in KINDS[:1] + KINDS[3:]:
-        one = str(film(folder, kind, gop, chosen.seconds))
-        group = f"patches, {kind}, keyframe every {gop} s, {chosen.seconds} s"
+    ours = {"fp32": {"precision": "fp32", "device": "cpu"}, "int8": {"precision": "int8"}}
+    if find_spec("openvino"):
+        ours["bf16 (OpenVINO)"] = {"precision": "fp32", "device": "openvino"}
+    jobs = []
+    for what, more, seconds, how in (
+        ("first_article", {}, chosen.seconds, PATCHES),
+        ("second_article", {"count": 10}, chosen.minute, TEN),
+    ):
+        name = what.replace("_", " ")
+        group = f"{name}: {seconds} s of film"
+        one = str(film(folder, "street", 2, seconds))
         saved = {"film": one, "folder": str(clip), "vectors": str(scratch / f"{group}.npy")}
-        jobs.append(Job(group, "first article", "first_article", saved))
-        for precision in ("fp32", "int8"):
-            ours = {"film": one, "model": local, "precision": precision, **PATCHES}
-            jobs.append(Job(group, f"framefind {precision}", "framefind", ours))
-        group = f"ten frames, {kind}, keyframe every {gop} s, {3 * chosen.seconds} s"
-        one = str(film(folder, kind, gop, 3 * chosen.seconds))
-        saved = {"film": one, "folder": str(clip), "vectors": str(scratch / f"{group}.npy")}
-        jobs.append(Job(group, "second article", "second_article", {**saved, "count": 10}))
-        ours = {"film": one, "model": local, "precision": "fp32", **TEN}
-        jobs.append(Job(group, "framefind fp32", "framefind", ours))
-    mini = {"model": "mini", "precision": "auto"}
+        jobs.append(Job("same work", group, name, what, saved | more))
+        for numbers, engine in ours.items():
+            run = {"film": one, "model": f"local-dir:{clip}", "loaded": True, **engine, **how}
+            jobs.append(Job("same work", group, f"framefind, {numbers}", "framefind", run))
+    return jobs
+
+
+def _default(chosen: argparse.Namespace) -> list[Job]:
+    """The default on long films, and the limits; on many clips; on real videos."""
+    jobs = []
     for kind, gop in KINDS:
-        one = str(film(folder, kind, gop, chosen.long))
-        for sampler, views in (
-            ("every=1.0", chosen.long * 4),
-            ("keyframes", chosen.long // gop * 4),
-        ):
-            group = f"{sampler}, {kind}, keyframe every {gop} s, {chosen.long} s"
-            run = {"film": one, **mini, "sampler": sampler}
-            jobs.append(Job(group, "framefind", "framefind", run))
-            jobs.append(
-                Job(group, "decode needed", "decode_needed", {"film": one, "sampler": sampler})
-            )
-            jobs.append(Job(group, "embed", "embed_only", {**mini, "views": views}))
+        one = str(film(chosen.folder, kind, gop, chosen.long))
+        for sampler, many in (("every=1.0", chosen.long), ("keyframes", chosen.long // gop)):
+            group = f"{kind}, keyframe every {gop} s, {chosen.long} s, {sampler}"
+            run = {"film": one, "sampler": sampler}
+            jobs += [
+                Job(sampler, group, "framefind", "framefind", run | MINI),
+                Job(sampler, group, "decode needed", "decode_needed", run),
+                Job(sampler, group, "embed", "embed_only", {**MINI, "views": 4 * many}),
+            ]
             if sampler != "keyframes":
-                jobs.append(Job(group, "decode all", "decode_all", {"film": one}))
+                whole = {"film": one}
+                jobs.append(Job(sampler, group, "decode all", "decode_all", whole, once=True))
+    if chosen.clips:
+        group, run = (
+            f"{chosen.clips} clips of 2 s",
+            {"film": str(clips(chosen.folder, chosen.clips))},
+        )
+        jobs.append(Job("many files", group, "framefind", "framefind", run | MINI, once=True))
+        jobs.append(Job("many files", group, "again, unchanged", "unchanged", run))
     if chosen.videos:
-        run = {"film": str(chosen.videos), **mini}
-        jobs.append(Job("real videos", "framefind", "framefind", run))
+        run = {"film": str(chosen.videos)} | MINI
+        jobs.append(Job("many files", "real videos", "framefind", "framefind", run))
     return jobs
 
 
 def _run(job: Job, scratch: Path) -> dict[str, Any]:
     """Run a job in a process of its own; its facts, with CPU seconds and the peak of memory."""
-    library = scratch / f"{job.group} {job.name}"
     arguments = dict(job.arguments)
     if job.what == "framefind":
-        subprocess.run(["rm", "-rf", str(library)], check=True)
-        arguments["library"] = str(library)
+        arguments["library"] = str(_library(job, scratch))
+        shutil.rmtree(arguments["library"], ignore_errors=True)
+    if job.what == "unchanged":
+        arguments["library"] = str(scratch / f"{job.group} framefind")
     described = scratch / "job.json"
     described.write_text(json.dumps(arguments), "utf-8")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -148,6 +179,10 @@ def _run(job: Job, scratch: Path) -> dict[str, Any]:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {**json.loads(said.splitlines()[-1]), "cpu": cpu, "memory_mb": memory.end() / 1e6}
+
+
+def _library(job: Job, scratch: Path) -> Path:
+    return scratch / f"{job.group} {job.name}"
 
 
 class _Memory:
@@ -192,14 +227,14 @@ def _share(pid: int) -> int:
 
 
 def _likeness(jobs: Sequence[Job], scratch: Path) -> dict[str, list[float]]:
-    """The lowest cosines with the first article's vectors: as they are, less their mean."""
+    """Cosines with the first article's vectors: the lowest, and less their mean the median."""
     found = {}
     for job in jobs:
         saved = scratch / f"{job.group}.npy"
-        if job.what != "framefind" or not job.group.startswith("patches") or not saved.exists():
+        if job.what != "framefind" or job.arguments.get("views") != PATCHES["views"]:
             continue
         theirs = _unit(np.load(saved).reshape(-1, 512).astype(np.float32))
-        library = framefind.open(scratch / f"{job.group} {job.name}")
+        library = framefind.open(_library(job, scratch))
         ((_, own),) = frames(library).items()
         ours = _unit(np.concatenate(own))
         mean = theirs.mean(axis=0)
@@ -215,38 +250,6 @@ def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
-def _table(jobs: Sequence[Job], likeness: dict[str, list[float]]) -> list[str]:
-    lines = [
-        "| work | contender | seconds | CPU seconds | memory, MB | |",
-        "|---|---|---|---|---|---|",
-    ]
-    groups: dict[str, list[Job]] = defaultdict(list)
-    for job in jobs:
-        groups[job.group].append(job)
-    for group, members in groups.items():
-        for job in members:
-            all_seconds = [run["seconds"] for run in job.runs]
-            notes = []
-            if job is not members[0] and "article" in members[0].name:
-                notes.append(
-                    f"{members[0].median('seconds') / job.median('seconds'):.1f} × as fast"
-                )
-            if "speed" in job.runs[0]:
-                notes.append(f"{job.median('speed'):.0f} × real time")
-            limits = [one for one in members if one.name in ("decode needed", "embed")]
-            if job.name == "framefind" and limits:
-                whole = sum(one.median("seconds") for one in limits)
-                notes.append(f"{job.median('seconds') / whole:.2f} × the limits' sum")
-            if job.what == "framefind" and f"{group}: {job.name}" in likeness:
-                plain, centred = likeness[f"{group}: {job.name}"]
-                notes.append(f"cosine ≥ {plain}, less the mean {centred}")
-            spread = f"{min(all_seconds):.2f} to {max(all_seconds):.2f}"
-            cells = [group, job.name, f"{job.median('seconds'):.2f} ({spread})"]
-            cells += [f"{job.median('cpu'):.1f}", f"{job.median('memory_mb'):.0f}"]
-            lines.append("| " + " | ".join([*cells, "; ".join(notes)]) + " |")
-    return lines
-
-
 def _machine() -> dict[str, Any]:
     names = [
         line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
@@ -258,32 +261,6 @@ def _machine() -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
         "command": " ".join(sys.argv),
     }
-
-
-def _draw(jobs: Sequence[Job], path: Path) -> None:
-    """Bars of seconds, each group to its own scale."""
-    width, row, left = 1100, 24, 620
-    groups = list(dict.fromkeys(job.group for job in jobs))
-    height = row * (len(jobs) + 2 * len(groups)) + row
-    page = Image.new("RGB", (width, height), "white")
-    draw = ImageDraw.Draw(page)
-    y = row // 2
-    for group in groups:
-        members = [job for job in jobs if job.group == group]
-        most = max(job.median("seconds") for job in members)
-        draw.text((10, y), group, "black", font_size=16)
-        y += row
-        for job in members:
-            seconds = job.median("seconds")
-            colour = (40, 100, 200) if job.what == "framefind" else (170, 170, 170)
-            draw.text((left - 250, y), job.name, "black", font_size=14)
-            draw.rectangle(
-                (left - 100, y + 2, left - 100 + 450 * seconds / most, y + row - 6), fill=colour
-            )
-            draw.text((left + 360, y), f"{seconds:.2f} s", "black", font_size=14)
-            y += row
-        y += row
-    page.save(path)
 
 
 if __name__ == "__main__":

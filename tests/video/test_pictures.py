@@ -52,6 +52,25 @@ def test_a_reduced_picture_scales_as_pillow_scales_the_whole(
     assert off(frame.scale(across, down), np.asarray(wanted)) < 3.0
 
 
+FILTERS = ["bilinear", "bicubic", "lanczos", "box"]
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (480, 270)])
+@pytest.mark.parametrize("resize", FILTERS)
+def test_a_model_gets_the_filter_that_it_names(resize: str, size: tuple[int, int]) -> None:
+    picture = shown(*size)
+    frame = Frame(0.0, as_video(picture, "yuv444p"), Scaler(None))
+    found = frame.scale(96, 64, f"{resize}, centre")
+    by = {
+        one: off(
+            found,
+            np.asarray(Image.fromarray(picture).resize((96, 64), Image.Resampling[one.upper()])),
+        )
+        for one in FILTERS
+    }
+    assert min(by, key=by.__getitem__) == resize
+
+
 def test_the_colours_are_those_of_the_large_picture() -> None:
     """Where no file names the matrix, size tells it, of which little is left."""
     picture = np.full((1080, 1920, 3), (200, 40, 60), np.uint8)

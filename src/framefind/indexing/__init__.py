@@ -131,8 +131,8 @@ class Indexer:
         options: Options,
         on_progress: OnProgress | None = None,
     ) -> None:
-        self._tables, self._catalog = tables, catalog
-        self._size, self._embedder = model.size, Embedder(model)
+        self._tables, self._model, self._catalog = tables, model, catalog
+        self._embedder = Embedder(model)
         self._options = options
         self._on_progress = on_progress
         self._report = Report()
@@ -150,7 +150,8 @@ class Indexer:
         began = time.process_time()
         todo = [file for file in files if has_to_be_opened(file, self._catalog, self._report)]
         self._total, self._total_bytes = len(todo), sum(file.size + 1 for file in todo)
-        decoders = Decoders(todo, self._catalog, self._options, self._size)
+        model = self._model
+        decoders = Decoders(todo, self._catalog, self._options, model.size, model.resize)
         try:
             with interruptible() as interrupted:
                 while self._done < self._total and not interrupted.is_set():

@@ -81,9 +81,14 @@ class Decoders:
     """
 
     def __init__(
-        self, files: Sequence[File], catalog: Catalog, options: Options, size: int
+        self,
+        files: Sequence[File],
+        catalog: Catalog,
+        options: Options,
+        size: int,
+        resize: str = "bilinear",
     ) -> None:
-        """Start decoding `files`; views are cut to `size` pixels."""
+        """Start decoding `files`; views are scaled to `size` pixels by the filter `resize`."""
         self.items: queue.Queue[Item] = queue.Queue(_QUEUE)
         self.lock = threading.Lock()  # guards the catalog
         self.spent: Counter[str] = Counter()
@@ -91,7 +96,8 @@ class Decoders:
         self.fallback: str | None = None
         """Why the processor decodes what another decoder should have."""
         self._files = deque(files)
-        self._catalog, self._options, self._size = catalog, options, size
+        self._catalog, self._options = catalog, options
+        self._size, self._resize = size, resize
         self._length = part_length(Sampler.parse(options.sampler))
         self._change = threading.Condition()  # guards what follows
         self._busy = 0
@@ -209,6 +215,7 @@ class Decoders:
                     part.start,
                     self._share(parts),
                     part.end,
+                    self._resize,
                 ):
                     parts.add(part, Decoded(parts.video_id, frame))
                     if self._stop.is_set() or parts.closed:

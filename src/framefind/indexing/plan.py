@@ -99,7 +99,7 @@ def _try(worker: Worker, model: Model, sampler: str, views: str) -> _Trial:
     """Decode the opened video for a moment, and embed what came of it."""
     frames: list[SampledFrame] = []
     started = now = time.perf_counter()
-    for frame in worker.frames(sampler, views, model.size, threads=1):
+    for frame in worker.frames(sampler, views, model.size, threads=1, resize=model.resize):
         frames.append(frame)
         now = time.perf_counter()
         if now - started > _TRIAL:

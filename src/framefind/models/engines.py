@@ -109,7 +109,9 @@ class OnnxRuntimeGraph:
         ]
         self._output = _vectors([output.name for output in self._session.get_outputs()])
         on_gpu = self._session.get_providers()[0] == _CUDA
-        self.rows = _ROWS if on_gpu else min(_ROWS, _ROWS_PER_CORE * (os.cpu_count() or 1))
+        self.rows = (
+            _ROWS if on_gpu else min(_ROWS, _ROWS_PER_CORE * (_threads or os.cpu_count() or 1))
+        )
         self.said = f"{self.name} on the {'GPU' if on_gpu else 'CPU'}"
 
     def run(self, given: dict[str, NDArray[Any]]) -> NDArray[Any]:

@@ -141,7 +141,7 @@ def probe(paths: Iterable[str], decoder: str, cut: bool) -> Iterator[Probed]:
 
 
 def sampled(
-    pieces: Iterable[Piece], options: Options, size: int, threads: int
+    pieces: Iterable[Piece], options: Options, size: int, threads: int, resize: str = "bilinear"
 ) -> Generator[tuple[Piece, SampledFrame | End]]:
     """The sampled frames of the pieces in their order, and the end of each."""
     with _decoder(options.decoder, options.dedupe) as worker:
@@ -152,7 +152,7 @@ def sampled(
             try:
                 _open(worker, piece)
                 for frame in worker.frames(
-                    options.sampler, options.views, size, piece.start, threads, piece.end
+                    options.sampler, options.views, size, piece.start, threads, piece.end, resize
                 ):
                     yield piece, frame
                 end = End(worker.partial)
@@ -193,7 +193,7 @@ def run(pieces: Iterable[Piece], job: Job) -> Iterator[tuple[Piece, Embedded | E
     """Decode in a process of its own, which a thread reads ahead, and embed meanwhile."""
     engines.use_threads(_cores())
     model = job.opener(_device(job.device))  # loaded once per Python worker and device
-    frames = sampled(pieces, job.options, model.size, _cores())
+    frames = sampled(pieces, job.options, model.size, _cores(), model.resize)
     with closing(ahead(frames, _AHEAD)) as ready:
         yield from embedded(ready, model)
 

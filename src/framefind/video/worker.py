@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -99,17 +100,20 @@ class Worker:
         start: float = 0.0,
         threads: int = 0,
         end: float = math.inf,
+        resize: str = "bilinear",
     ) -> Iterator[SampledFrame]:
         """The sampled frames of the opened video from `start` until before `end`, cut into views.
 
-        `size` is the side of a view in pixels, `threads` are the decoder's (0: one per core).
+        `size` is the side of a view in pixels, `resize` the filter that makes it so small, as a
+        model names it; `threads` are the decoder's (0: one per core).
         Raises VideoError if the video cannot be decoded, or the decoder crashes or hangs. When the
         iterator has ended, `partial` says what could not be decoded, or is None. It may be closed
         early.
         """
         if not self._child:  # it died since, or was given up
             self.open(self.path, known=True)
-        request = {"sampler": sampler, "views": views, "size": size, "start": start, "end": end}
+        request = {"sampler": sampler, "views": views, "size": size, "resize": resize}
+        request |= {"start": start, "end": end}
         ended = False
         thumbnail = b""
         try:
@@ -299,6 +303,7 @@ class _Server:
         sampler: str,
         views: str,
         size: int,
+        resize: str,
         start: float,
         end: float,
         threads: int,
@@ -312,7 +317,8 @@ class _Server:
         likeness = Likeness(dedupe)
         for frame in self._video.frames(Sampler.parse(sampler), start, end):
             self._lap("decode")
-            pixels = cut.cut(frame.scale, frame.width, frame.height, size)
+            scale = partial(frame.scale, resize=resize)
+            pixels = cut.cut(scale, frame.width, frame.height, size)
             again = dedupe > 0 and likeness.is_again(pixels)
             thumbnail = b"" if again else frame.thumbnail()
             shown = pixels[:0] if again else pixels
