@@ -173,7 +173,7 @@ def _middle(frame: Frame, size: int) -> NDArray[np.uint8]:
     short = min(frame.width, frame.height)
     width, height = (max(size, size * side // short) for side in (frame.width, frame.height))
     left, top = (width - size) // 2, (height - size) // 2
-    return frame.scale(width, height)[top : top + size, left : left + size]
+    return frame.scale(width, height, "bicubic")[top : top + size, left : left + size]
 
 
 def _take_turns(embedders: dict[str, Embed], count: int, rounds: int) -> list[dict[str, Any]]:

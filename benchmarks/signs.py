@@ -53,7 +53,7 @@ def views(model: models.Model, frames: list[Image.Image]) -> list[Vectors]:
     for frame in frames:
 
         def scale(width: int, height: int, frame: Image.Image = frame) -> "np.ndarray":
-            return np.asarray(frame.resize((width, height), Image.Resampling.BOX))
+            return np.asarray(frame.resize((width, height), Image.Resampling.BILINEAR))
 
         cut.append(Views.parse("tiles").cut(scale, frame.width, frame.height, model.size))
     vectors = model.embed_images(np.concatenate(cut))

@@ -5,6 +5,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -144,12 +145,13 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> list[SimpleNamespace]:
         with Video(path) as video:
             for frame in video.frames(Sampler.parse("count=1")):
                 full = frame.scale(frame.width, frame.height)
-                whole = Views.parse("whole").cut(frame.scale, *full.shape[1::-1], 224)[0]
+                scale = partial(frame.scale, resize="bicubic")
+                whole = Views.parse("whole").cut(scale, *full.shape[1::-1], 224)[0]
                 factor = 224 / min(frame.width, frame.height)
                 width = max(224, int(frame.width * factor))
                 height = max(224, int(frame.height * factor))
                 left, top = (width - 224) // 2, (height - 224) // 2
-                middle = frame.scale(width, height)[top : top + 224, left : left + 224]
+                middle = scale(width, height)[top : top + 224, left : left + 224]
                 found.append(SimpleNamespace(full=full, whole=whole, middle=middle))
     assert len(found) >= 50
     return found
