@@ -20,6 +20,8 @@ from framefind.tables import Tables
 from framefind.video.worker import Worker
 from media import truncated
 
+pytest.importorskip("pyspark")
+
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
