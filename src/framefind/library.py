@@ -189,7 +189,7 @@ class Library:
         tables = Tables.open(self.uri) if self.exists else None
         wanted = models.full_name(model or "mini")
         if tables:
-            encoder = self._model(tables.fingerprint, model)
+            encoder = self.encoder(tables.fingerprint, model)
         else:
             encoder = models.load(wanted, self.device, self.precision)
         rows = tables.videos() if tables else []
@@ -228,9 +228,9 @@ class Library:
                 if not self.exists:  # or another run has just made it in a store
                     raise
         tables = Tables.open(self.uri)
-        return tables, self._model(tables.fingerprint, wanted)
+        return tables, self.encoder(tables.fingerprint, wanted)
 
-    def _model(self, fingerprint: dict[str, str], wanted: str | None = None) -> models.Model:
+    def encoder(self, fingerprint: dict[str, str], wanted: str | None = None) -> models.Model:
         """The model that made the library's vectors, or another one of the same checkpoint.
 
         Raises LibraryError if its vectors cannot be compared with those of the library.
@@ -328,8 +328,8 @@ class Library:
         embedded in one go, and queries with the same filters are scored together. Raises what
         `search` does, before the first page.
         """
-        index = self._index()
-        model = self._model(index.fingerprint)
+        index = self.vector_index()
+        model = self.encoder(index.fingerprint)
         asked = [Query(query) if isinstance(query, str) else query for query in queries]
         return answers(asked, index, model)
 
@@ -347,8 +347,8 @@ class Library:
         Scores and confidences are exactly those that moments have. Raises QueryError when there is
         no such video, or the query is no query.
         """
-        index = self._index()
-        model = self._model(index.fingerprint)
+        index = self.vector_index()
+        model = self.encoder(index.fingerprint)
         query = Query(text, image=image, plus=plus, minus=minus)
         found = index.videos.find(video)
         video_id = one(index.videos, video).video_id if found is None else video
@@ -356,7 +356,7 @@ class Library:
 
     def thumbnails(self, found: Sequence[Moment]) -> list[bytes | None]:
         """The JPEG thumbnail of each moment's best frame; None where the library has lost it."""
-        index = self._index()
+        index = self.vector_index()
         wanted = []
         for moment in found:
             frame = index.frame_at(moment.video_id, moment.t)
@@ -370,7 +370,7 @@ class Library:
         """
         from framefind.video import frame
 
-        return frame(opened(one(self._index().videos, video).path), t)
+        return frame(opened(one(self.vector_index().videos, video).path), t)
 
     def evaluate(self, captions: str | Path, *, rank: str = "softmax") -> "Quality":
         """Measure how well texts find the videos, and moments, that they describe.
@@ -485,7 +485,7 @@ class Library:
             self._seen = self._tables.versions()
         return self._seen
 
-    def _index(self, now: bool = False) -> VectorIndex:
+    def vector_index(self, now: bool = False) -> VectorIndex:
         """The vector index, as new as the tables; on an object store only `now` or nearly so."""
         index = self._opened_index()
         try:

@@ -60,11 +60,11 @@ class Shelf:
         if versions == self._snapshot.versions and old and old.generation.exists():
             return  # another library in its place would have another index
         for _ in range(_TRIES):  # so that rows and index are of one version
-            index = self.library._index(now=True)
+            index = self.library.vector_index(now=True)
             rows = sorted(tables.videos(), key=lambda row: row.path)
             if index.versions == tables.versions():
                 break
-        model = self.library._model(index.fingerprint)
+        model = self.library.encoder(index.fingerprint)
         by_id = {row.video_id: row for row in rows}
         self._snapshot = Snapshot(index.versions, index, model, rows, by_id)
 

@@ -2,16 +2,18 @@
 
 import os
 import re
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from framefind.tables import Tables, actions
 from framefind.tables.store import is_local
 
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
 
-def tables(spark: SparkSession, library: str | os.PathLike[str]) -> tuple[DataFrame, DataFrame]:
+
+def tables(spark: "SparkSession", library: str | os.PathLike[str]) -> "tuple[DataFrame, DataFrame]":
     """The tables `videos` and `frames` of a library, the latter with published rows only.
 
     They are read as plain Parquet, by the file lists of the tables' newest versions, so that no
@@ -25,7 +27,9 @@ def tables(spark: SparkSession, library: str | os.PathLike[str]) -> tuple[DataFr
     return videos, frames.join(published, ["video_id", "segment"], "left_semi")
 
 
-def _read(spark: SparkSession, tables: Tables, name: str) -> DataFrame:
+def _read(spark: "SparkSession", tables: Tables, name: str) -> "DataFrame":
+    from pyspark.sql.pandas.types import from_arrow_schema
+
     table = tables.delta(name)
     root = tables.address(name)
     root = os.path.abspath(root) if is_local(root) else root

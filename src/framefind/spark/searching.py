@@ -14,14 +14,11 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, SparkSession, Window
-from pyspark.sql import functions as sql
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from framefind import models
 from framefind.answers import Pages, alike
@@ -33,6 +30,9 @@ from framefind.queries import Query, vectors
 from framefind.tables import Tables
 from framefind.vectors import IndexedVideo, VectorIndex, together
 from framefind.vectors.store import Appender, listed
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
 
 SHARE = 1 << 14
 """Frames that a task has in its index at a time: a few hundred megabytes on its disk, at most."""
@@ -91,12 +91,12 @@ class _Asked:
 
 
 def search(
-    spark: SparkSession,
+    spark: "SparkSession",
     library: Library | PathLike,
     queries: Iterable[str | Query],
     *,
     partitions: int | None = None,
-) -> DataFrame:
+) -> "DataFrame":
     """The moments that `Library.search_batch` finds for each of the queries, by one Spark job.
 
     A text is a Query with nothing else. Columns: `query` (its place among the queries, from 0),
@@ -108,11 +108,13 @@ def search(
 
     Raises LibraryError when there is no library and QueryError when a query is no query.
     """
+    from pyspark.sql.pandas.types import from_arrow_schema
+
     opened = library if isinstance(library, Library) else open_library(library)
     asked = [Query(query) if isinstance(query, str) else query for query in queries]
     tables = Tables.open(opened.uri)
-    model = opened._model(tables.fingerprint)
-    wanted, thens = vectors(asked, opened._index, model)
+    model = opened.encoder(tables.fingerprint)
+    wanted, thens = vectors(asked, opened.vector_index, model)
     judge = _Judge(model.scale, models.neutral(model))
     job = _Asked(asked, wanted, thens, judge, tables.uri, tables.fingerprint)
     _check(job)
@@ -123,7 +125,7 @@ def search(
     return _ranked(spark, asked, found)
 
 
-def shares(spark: SparkSession, tables: Tables) -> list[Share]:
+def shares(spark: "SparkSession", tables: Tables) -> list[Share]:
     """All videos in shares of at most about `SHARE` frames, neighbours in time of indexing."""
     videos = sorted(
         (video for video in tables.videos() if video.segments), key=lambda one: one.segments[0]
@@ -145,7 +147,7 @@ def shares(spark: SparkSession, tables: Tables) -> list[Share]:
     return groups
 
 
-def _segments(spark: SparkSession, tables: Tables) -> list[tuple[str, str]]:
+def _segments(spark: "SparkSession", tables: Tables) -> list[tuple[str, str]]:
     """The data files of `frames` and the segments in each."""
     uri, columns = tables.uri, "file string, segment string"
 
@@ -245,8 +247,11 @@ def _rows(query: int, found: Found) -> Iterator[dict[str, Any]]:
         )
 
 
-def _ranked(spark: SparkSession, asked: Sequence[Query], found: DataFrame) -> DataFrame:
+def _ranked(spark: "SparkSession", asked: Sequence[Query], found: "DataFrame") -> "DataFrame":
     """What all tasks have found, merged, and cut to the page of each query."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as sql
+
     schema = "query long, text string, offset long, last long"
     rows = [(at, q.text, q.offset, q.offset + q.limit) for at, q in enumerate(asked)]
     pages = sql.broadcast(spark.createDataFrame(rows, schema))

@@ -112,10 +112,13 @@ def plain(path: str) -> str:
 def as_file(path: str, length: int, modified: int) -> File:
     """A file that Spark found, as a walk finds it; `modified` in microseconds.
 
-    A local one is looked up again, since Spark rounds its time and does not resolve links.
+    A local one is looked up again, since Spark rounds its time and does not resolve links; objects
+    have full seconds.
     """
     path = plain(path)
-    return look_up(path) if is_local(path) else File(path, length, modified)
+    if is_local(path):
+        return look_up(path)
+    return File(path, length, modified // 1_000_000 * 1_000_000)
 
 
 def slots(spark: "SparkSession") -> int:

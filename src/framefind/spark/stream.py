@@ -10,7 +10,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -135,13 +135,9 @@ class _Run:
         one that failed and shall be tried again, one that was indexed by another sampler.
         """
         catalog = self._batches.catalog
-        if is_local(self._root):
-            listed: Iterable[File] = walk([self._root], self._glob, self._exclude)
-        else:
-            listed = self._files(videos(self._spark, self._root, streaming=False))
         overlooked = [
             file
-            for file in listed
+            for file in walk([self._root], self._glob, self._exclude)
             if file.error or catalog.knows(file.path) or _is_hidden(file.path, self._root)
         ]
         for at in range(0, len(overlooked), files):
@@ -261,7 +257,5 @@ def _is_hidden(path: str, root: str) -> bool:
 
     Or where a link leads to, if that lies elsewhere.
     """
-    if not is_local(root):
-        return False
     below = os.path.relpath(path, root).split(os.sep)
     return below[0] == ".." or any(name.startswith("_") for name in below) or stored(path) != path
