@@ -10,6 +10,7 @@ from framefind import models
 from framefind.errors import ModelError
 
 SHIPPED = Path(models.__file__).parent
+MINI_1 = "137f565495e874dfe201533c82396f08"
 
 
 @pytest.fixture
@@ -57,6 +58,29 @@ class TestMini:
         neutral = models.neutral(models.load("mini"))
         assert neutral.of_pictures
         assert neutral.axes.shape[1:] == neutral.mean.shape == (models.load("mini").dimensions,)
+
+
+class TestOlder:
+    """Versions before the newest, of which the package keeps the text tower."""
+
+    @pytest.mark.parametrize("name", models.shipped()[:-1])
+    def test_answers_texts(self, name):
+        model = models.load(name)
+        vectors = model.embed_texts(["a dog", "a cat"])
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+        assert models.neutral(model).of_pictures
+        assert model.engine
+
+    @pytest.mark.parametrize("name", models.shipped()[:-1])
+    def test_pictures_are_an_error_that_says_how_to_move_over(self, name):
+        model = models.load(name)
+        pictures = np.zeros((1, model.size, model.size, 3), np.uint8)
+        with pytest.raises(ModelError, match=f"{name} is older.*index --reembed"):
+            model.embed_images(pictures)
+
+    def test_has_the_fingerprint_it_had(self):
+        """By which libraries made with it know it."""
+        assert models.load("mini-1").fingerprint["weights"] == MINI_1
 
 
 class TestFolder:
