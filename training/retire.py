@@ -22,7 +22,8 @@ def main() -> None:
     names = (image, text["file"], text["tokenizer"])
     facts["weights"] = weights_hash([folder / name for name in names])
     file.write_text(json.dumps(facts, indent=1) + "\n")
-    (folder / image).unlink()
+    if image == Path(image).name:  # otherwise it is that of a newer version
+        (folder / image).unlink()
 
 
 if __name__ == "__main__":
