@@ -188,6 +188,10 @@ def blend(start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dic
     }
 
 
+def mean(values: list[Tensor]) -> Tensor:
+    return torch.stack(values).mean(0)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--state", type=Path, required=True)
@@ -197,14 +201,15 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=112)
     parser.add_argument("--blend", type=Path, help="the state that training went on from")
     parser.add_argument("--share", type=float, default=0.7, help="of --state in the blend")
-    parser.add_argument("--words", type=Path, help="the text tower that wording.py trained")
+    parser.add_argument("--words", type=Path, nargs="+", help="of wording.py: their mean")
     options = parser.parse_args()
     state = torch.load(options.state, weights_only=True)
     parts = state["model"]
     if options.blend:
         parts = blend(torch.load(options.blend, weights_only=True)["model"], parts, options.share)
     if options.words:
-        parts |= torch.load(options.words, weights_only=True)
+        given = [torch.load(file, weights_only=True) for file in options.words]
+        parts |= {name: mean([t[name] for t in given]) for name in given[0]}
     image = towers.ImageTower(tuple(state["widths"]), tuple(state["blocks"]))
     image.load_state_dict({k[6:]: v for k, v in parts.items() if k.startswith("image.")})
     text = towers.TextTower(parts["text.table"])

@@ -31,7 +31,9 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-PICTURES = 16_000  # of a source, at most
+PICTURES = {"flickr8k": 8_000, "sports100": 8_000, "caltech101": 6_000}  # of a source, at most
+PICTURES |= {"mini_imagenet": 16_000, "tiny_imagenet": 8_000}
+OF_OTHERS = 4_000
 NEAREST = 32  # known texts that place an unknown name
 SHARP = 50.0  # how much more the nearest of them count
 STRANGE = 0.5  # likeness to all known texts below which a name means nothing to be seen
@@ -54,7 +56,8 @@ class Known:
         vectors, texts, labels, shares = [], [], [], []
         for name, pixels in pictures.pixels.items():
             rng = np.random.default_rng(0)
-            rows = np.sort(rng.choice(len(pixels), min(len(pixels), PICTURES), replace=False))
+            count = min(len(pixels), PICTURES.get(name, OF_OTHERS))
+            rows = np.sort(rng.choice(len(pixels), count, replace=False))
             parts = np.array_split(rows, max(1, len(rows) // 256))
             vectors += [pair.pictures([Image.fromarray(pixels[i]) for i in p]) for p in parts]
             texts += [pictures.texts[name][i] for i in rows]
@@ -297,13 +300,13 @@ def main() -> None:
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--guide", type=int, default=1200, help="steps of the guide")
-    parser.add_argument("--steps", type=int, default=2000, help="steps of the text tower")
+    parser.add_argument("--guide", type=int, default=1000, help="steps of the guide")
+    parser.add_argument("--steps", type=int, default=1200, help="steps of the text tower")
     parser.add_argument("--sentences", type=int, default=60_000, help="captions without pictures")
     parser.add_argument("--batch", type=int, default=768)
     parser.add_argument("--rate", type=float, default=2e-3, help="of the token table")
     parser.add_argument("--follow", type=float, default=8.0, help="weight of the places of texts")
-    parser.add_argument("--twins", type=float, default=1.0, help="weight of other words")
+    parser.add_argument("--twins", type=float, default=2.0, help="weight of other words")
     options = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(1)
