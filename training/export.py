@@ -188,10 +188,6 @@ def blend(start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dic
     }
 
 
-def mean(values: list[Tensor]) -> Tensor:
-    return torch.stack(values).mean(0)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--state", type=Path, required=True)
@@ -208,8 +204,7 @@ def main() -> None:
     if options.blend:
         parts = blend(torch.load(options.blend, weights_only=True)["model"], parts, options.share)
     if options.words:
-        given = [torch.load(file, weights_only=True) for file in options.words]
-        parts |= {name: mean([t[name] for t in given]) for name in given[0]}
+        parts |= towers.mean(options.words)
     image = towers.ImageTower(tuple(state["widths"]), tuple(state["blocks"]))
     image.load_state_dict({k[6:]: v for k, v in parts.items() if k.startswith("image.")})
     text = towers.TextTower(parts["text.table"])

@@ -16,9 +16,11 @@ import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from string import ascii_lowercase as LETTERS
 
+import augment
 import batches
 import numpy as np
 import torch
@@ -52,17 +54,22 @@ class Known:
 
     @classmethod
     def read(cls, pack: Path, model: Path) -> "Known":
+        """Every chosen picture as it is, and every third one cropped and worn as well."""
         pair, pictures = Pair(model), batches.Pictures(pack)
         vectors, texts, labels, shares = [], [], [], []
         for name, pixels in pictures.pixels.items():
             rng = np.random.default_rng(0)
             count = min(len(pixels), PICTURES.get(name, OF_OTHERS))
             rows = np.sort(rng.choice(len(pixels), count, replace=False))
-            parts = np.array_split(rows, max(1, len(rows) // 256))
-            vectors += [pair.pictures([Image.fromarray(pixels[i]) for i in p]) for p in parts]
-            texts += [pictures.texts[name][i] for i in rows]
-            labels += [pictures.kinds[name] == "label"] * len(rows)
-            shares += [pictures.shares[name] / len(rows)] * len(rows)
+            for chosen, view in (
+                (rows, Image.fromarray),
+                (rows[::3], partial(worn, pair.size, rng)),
+            ):
+                parts = np.array_split(chosen, max(1, len(chosen) // 256))
+                vectors += [pair.pictures([view(pixels[i]) for i in part]) for part in parts]
+                texts += [pictures.texts[name][i] for i in chosen]
+                labels += [pictures.kinds[name] == "label"] * len(chosen)
+                shares += [pictures.shares[name] / len(chosen)] * len(chosen)
         joined = torch.from_numpy(np.concatenate(vectors))
         return cls(joined, texts, np.array(labels), torch.tensor(shares))
 
@@ -76,6 +83,13 @@ class Known:
             names.append(name)
             phrases.append(phrase(name, rng) if self.labels[i] else name)
         return self.vectors[rows], names, phrases
+
+
+def worn(size: int, rng: np.random.Generator, pixels: NDArray[np.uint8]) -> Image.Image:
+    """A part of a picture with one of the damages of video frames."""
+    part = augment.crop(Image.fromarray(pixels), size, 0.6, rng)
+    change, _ = augment.DEGRADATIONS[rng.integers(len(augment.DEGRADATIONS))]
+    return change(part, rng)
 
 
 def phrase(name: str, rng: np.random.Generator) -> str:
@@ -300,6 +314,9 @@ def main() -> None:
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--start", type=Path, nargs="+", help="earlier outcomes: on from their mean"
+    )
     parser.add_argument("--guide", type=int, default=1000, help="steps of the guide")
     parser.add_argument("--steps", type=int, default=1200, help="steps of the text tower")
     parser.add_argument("--sentences", type=int, default=60_000, help="captions without pictures")
@@ -333,7 +350,16 @@ def main() -> None:
     nothing = -F.normalize(known.vectors.mean(0), dim=0)
     placed = places(teach, sentences, nothing, labels, captions, names)
     tower = towers.TextTower(torch.from_numpy(np.load(options.pack / "table.npy")))
-    begin(tower, placed, words)
+    if options.start:
+        tower.load_state_dict(
+            {
+                name[5:]: value
+                for name, value in towers.mean(options.start).items()
+                if name != "scale"
+            }
+        )
+    else:
+        begin(tower, placed, words)
     twins = np.array(listed, object)[np.load(options.pack / "pairs.npy")]
     usual = {*labels, *words_of(captions)}
     lessons = Lessons(placed, captions, usual, nothing, tokenizer)
