@@ -99,7 +99,6 @@ class TestOpen:
         with pytest.raises(LibraryError, match="other weights or preprocessing"):
             framefind.open(library.uri).search("a")
 
-
     def test_an_older_model_answers_texts_and_adds_nothing(self, copied_clips, tmp_path):
         source = Path(models.__file__).parent / models.full_name("mini")
         folder = shutil.copytree(source, tmp_path / "model")
