@@ -12,6 +12,7 @@ from PIL import Image
 import framefind
 from conftest import assert_same, content, scene, write_clip
 from framefind import LibraryError, Moment, QueryError, models, vectors
+from framefind.errors import ModelError
 from framefind.tables.store import lock
 
 CHOICE = {"sampler": "count=2", "views": "whole"}
@@ -98,6 +99,24 @@ class TestOpen:
         models._load.cache_clear()
         with pytest.raises(LibraryError, match="other weights or preprocessing"):
             framefind.open(library.uri).search("a")
+
+    def test_an_older_model_answers_texts_and_adds_nothing(self, copied_clips, tmp_path):
+        source = Path(models.__file__).parent / models.full_name("mini")
+        folder = shutil.copytree(source, tmp_path / "model")
+        library = framefind.open(tmp_path / "l", model=f"local-dir:{folder}")
+        library.index(copied_clips / "a.mp4", **CHOICE)
+        found = list(library.search("a dog"))
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest["weights"] = models.load(f"local-dir:{folder}").fingerprint["weights"]
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        (folder / "image.onnx").unlink()
+        models._load.cache_clear()
+        library = framefind.open(tmp_path / "l")
+        assert list(library.search("a dog")) == found != []
+        with pytest.raises(ModelError, match="framefind index --reembed"):
+            library.index(copied_clips, **CHOICE)
+        assert list(library.search("a dog")) == found
+        assert len(library.reembed("mini").indexed) == 1
 
 
 class TestSearch:

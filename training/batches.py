@@ -49,12 +49,17 @@ class Texts:
         self.tokenizer.enable_truncation(48)
 
     def ids(self, texts: list[str]) -> Tensor:
-        encoded = self.tokenizer.encode_batch(texts, add_special_tokens=False)
-        rows = [e.ids or [towers.NO_TEXT] for e in encoded]
-        padded = np.zeros((len(rows), max(map(len, rows))), np.int64)
-        for target, row in zip(padded, rows, strict=True):
-            target[: len(row)] = row
-        return torch.from_numpy(padded)
+        return padded(self.tokenizer, texts)
+
+
+def padded(tokenizer: Tokenizer, texts: list[str]) -> Tensor:
+    """(n, longest) token ids of the texts, 0 where there is none."""
+    encoded = tokenizer.encode_batch(texts, add_special_tokens=False)
+    rows = [e.ids or [towers.NO_TEXT] for e in encoded]
+    ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
+    for target, row in zip(ids, rows, strict=True):
+        target[: len(row)] = row
+    return torch.from_numpy(ids)
 
 
 class Pictures:

@@ -197,11 +197,14 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=112)
     parser.add_argument("--blend", type=Path, help="the state that training went on from")
     parser.add_argument("--share", type=float, default=0.7, help="of --state in the blend")
+    parser.add_argument("--words", type=Path, nargs="+", help="of wording.py: their mean")
     options = parser.parse_args()
     state = torch.load(options.state, weights_only=True)
     parts = state["model"]
     if options.blend:
         parts = blend(torch.load(options.blend, weights_only=True)["model"], parts, options.share)
+    if options.words:
+        parts |= towers.mean(options.words)
     image = towers.ImageTower(tuple(state["widths"]), tuple(state["blocks"]))
     image.load_state_dict({k[6:]: v for k, v in parts.items() if k.startswith("image.")})
     text = towers.TextTower(parts["text.table"])

@@ -6,7 +6,8 @@ Writes into PACK: `table.npy` (30,522 x 256 float32: the teacher's mean output f
 alone, reduced by principal components), `texts.json` (the distinct texts, sources' first),
 `teacher.npy` (their 384-dimensional unit embeddings, float16), `near.npy` (rows of the six texts
 most like each) and `pairs.npy` (rows of two words for one thing: of one WordNet class, and alike to
-the teacher, which leaves out a word's other meanings).
+the teacher, which leaves out a word's other meanings; no class that has both words of a measured
+pair).
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import sources
 import torch
+from evaluate import SYNONYMS
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
@@ -102,7 +104,12 @@ def nearest(vectors: NDArray[np.float16], count: int = 6) -> NDArray[np.int32]:
 def twins(
     classes: list[list[str]], row: dict[str, int], vectors: NDArray[np.float16], alike: float = 0.5
 ) -> NDArray[np.int32]:
-    """Rows of pairs of one class's names whose cosine is at least `alike`."""
+    """Rows of pairs of one class's names whose cosine is at least `alike`.
+
+    A class with both words of a pair that measures synonyms is left out as a whole.
+    """
+    measured = [set(pair) for pair in SYNONYMS]
+    classes = [names for names in classes if not any(pair <= set(names) for pair in measured)]
     pairs = {
         (row[one], row[other])
         for names in classes

@@ -1,5 +1,7 @@
 """The two encoders of `mini`: a residual convolutional network and a sum of token vectors."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -103,3 +105,9 @@ class TextTower(nn.Module):
     def head(self, x: Tensor) -> Tensor:
         x = 8 * F.normalize(x, dim=-1)
         return F.normalize(self.skip(x) + self.down(F.gelu(self.up(x))), dim=-1)
+
+
+def mean(files: list[Path]) -> dict[str, Tensor]:
+    """The mean of the weights that lie in several files."""
+    given = [torch.load(file, weights_only=True) for file in files]
+    return {name: torch.stack([state[name] for state in given]).mean(0) for name in given[0]}

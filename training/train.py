@@ -3,7 +3,8 @@
     python training/train.py --pack PACK --tokenizer tokenizer.json --out RUN \
         --phases 64:25 96:10 112:15 --cool 20
 
-Each phase is SIZE:MINUTES. Minutes are those spent in steps, so a paused process loses none.
+Each phase is SIZE:MINUTES. On a CPU these are minutes that its cores worked on steps, so a process
+that was paused, or had to wait for others, loses none.
 On a GPU add `--device cuda --threads 1 --piece 4096 --loaders 14`.
 The learning rate is constant after a short rise and falls to zero over the last `--cool`
 minutes. `hot.pt` is the state just before it falls: start from it (`--start`) to train longer.
@@ -233,18 +234,24 @@ class Run:
         with (self.out / "log.txt").open("a") as file:
             file.write(line + "\n")
 
+    def clock(self) -> Callable[[], float]:
+        """Seconds that went into steps."""
+        if self.device.type == "cpu":
+            return lambda: time.process_time() / self.options.threads
+        return time.perf_counter
+
     def train(self) -> None:
         size, stream = 0, iter(())
         losses: list[tuple[float, float]] = []
         saved, hot, usual = self.spent, self.spent >= self.plan.length - self.plan.cool, 5.0
+        clock = self.clock()
         while self.spent < self.plan.length:
             if size != self.plan.size(self.spent):
                 size = self.plan.size(self.spent)
                 stream = self.batches(size)
-            started = time.perf_counter()
+            started = clock()
             losses.append(self.learn(next(stream)))
-            # A step that took far longer than the others was a paused process.
-            took = min(time.perf_counter() - started, 4 * usual)
+            took = clock() - started
             usual = 0.9 * usual + 0.1 * took
             self.spent += took
             self.step += 1

@@ -198,7 +198,7 @@ def _filesystem(uri: str) -> Any:
         from fsspec import get_filesystem_class
 
         kind = get_filesystem_class(scheme)
-    except ImportError as error:
+    except (ImportError, ValueError) as error:  # fsspec knows some schemes by their packages only
         raise StoreError(
             f"{uri}: {scheme}:// needs the package {package}: "
             f"pip install 'framefind[{extra}]' ({error})"

@@ -10,6 +10,10 @@ from framefind import models
 from framefind.errors import ModelError
 
 SHIPPED = Path(models.__file__).parent
+OLDER = {
+    "mini-1": "137f565495e874dfe201533c82396f08",
+    "mini-2": "ca0d541e848557146fb05ae37229fd54",
+}
 
 
 @pytest.fixture
@@ -57,6 +61,28 @@ class TestMini:
         neutral = models.neutral(models.load("mini"))
         assert neutral.of_pictures
         assert neutral.axes.shape[1:] == neutral.mean.shape == (models.load("mini").dimensions,)
+
+
+class TestOlder:
+    """Versions before the newest, with which libraries were made."""
+
+    @pytest.mark.parametrize("name", models.shipped()[:-1])
+    def test_answers_texts(self, name):
+        model = models.load(name)
+        vectors = model.embed_texts(["a dog", "a cat"])
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+        assert models.neutral(model).of_pictures
+        assert model.engine
+
+    def test_pictures_for_one_without_image_tower_are_an_error_that_says_how_to_move_over(self):
+        model = models.load("mini-1")
+        pictures = np.zeros((1, model.size, model.size, 3), np.uint8)
+        with pytest.raises(ModelError, match="mini-1 is older.*index --reembed"):
+            model.embed_images(pictures)
+
+    def test_has_the_weights_it_had(self):
+        """By which libraries made with it know it."""
+        assert {name: models.load(name).fingerprint["weights"] for name in OLDER} == OLDER
 
 
 class TestFolder:
