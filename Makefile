@@ -16,7 +16,7 @@ demo: $(VENV)/demo
 	@VENV=$(VENV) OUT=$(OUT) DEMO="$(DEMO)" sh demo/run.sh
 
 test: $(VENV)/dev
-	$(VENV)/bin/python -m pytest -rs
+	$(VENV)/bin/python -m pytest -rs -n 2 --dist loadfile
 
 lint: $(VENV)/dev
 	$(VENV)/bin/ruff format --check .
