@@ -29,7 +29,7 @@ def test_the_notebook_shows_what_it_says(cells: list[Any]) -> None:
     cat = shown(cells, 'search("a close-up of a cat"')
     assert "<b>film.mp4</b> 0:15 – 0:2" in cat  # the flower after it fades in
     assert "data:image/jpeg;base64," in cat
-    assert "0:25 – 0:30" in shown(cells, '"a red motorcycle", limit=3')
+    assert "0:25 – " in shown(cells, '"a red motorcycle", limit=3')
     assert "then 0:2" in shown(cells, 'then="a motorcycle"')
     assert "1 indexed" in shown(cells, "report = library.index")
     assert "film.mp4" in shown(cells, 'views="360/180"')

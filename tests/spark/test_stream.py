@@ -218,7 +218,7 @@ def _first_frames(tables: Any, count: int, segment: str) -> Any:
 
 class TestTrouble:
     def test_another_model_is_refused(self, spark, library, clips):
-        with pytest.raises(LibraryError, match="was made with mini-2, not mini-1"):
+        with pytest.raises(LibraryError, match="was made with mini-3, not mini-1"):
             spark_engine.index(spark, clips, library, model="mini-1")
 
     def test_a_wrong_choice_is_refused_before_anything_is_made(self, spark, clips, tmp_path):
