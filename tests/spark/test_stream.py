@@ -60,6 +60,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(folder / "a b.mp4", folder / "copy.mp4")
     truncated(write_clip(folder / "broken.mp4", [9]))
     damaged(write_clip(folder / "damaged.mkv", range(60, 70)))
+    (folder / "empty.mp4").touch()
     (folder / "notes.txt").write_text("a film, one day")
     write_clip(Path(os.fsdecode(bytes(folder) + b"/latin\xe9.mp4")), [9])
     library = framefind.open(folder / "inner.framefind")

@@ -138,7 +138,7 @@ class _Run:
         overlooked = [
             file
             for file in walk([self._root], self._glob, self._exclude)
-            if file.error or catalog.knows(file.path) or _is_hidden(file.path, self._root)
+            if file.error or catalog.knows(file.path) or _is_hidden(file, self._root)
         ]
         for at in range(0, len(overlooked), files):
             if self._interrupted.is_set():
@@ -252,10 +252,11 @@ def _pushed(glob: Sequence[str]) -> str | None:
     return None
 
 
-def _is_hidden(path: str, root: str) -> bool:
-    """Whether Spark passes over a file: names that begin with `_`, or that Java cannot tell.
+def _is_hidden(file: File, root: str) -> bool:
+    """Whether Spark passes over a file: an empty one, or one whose name begins with `_`.
 
-    Or where a link leads to, if that lies elsewhere.
+    Or has a name that Java cannot tell, or lies elsewhere, where a link leads to.
     """
-    below = os.path.relpath(path, root).split(os.sep)
-    return below[0] == ".." or any(name.startswith("_") for name in below) or stored(path) != path
+    path, below = file.path, os.path.relpath(file.path, root).split(os.sep)
+    strange = below[0] == ".." or any(name.startswith("_") for name in below)
+    return strange or not file.size or stored(path) != path
