@@ -47,6 +47,14 @@ def assert_equal(one: framefind.Library, other: framefind.Library) -> None:
             np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_decoder() -> Iterator[None]:
+    """Of two equal files, the local engine takes that for the copy which it opens later."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("framefind.indexing.decoders.cores", lambda: 1)
+        yield
+
+
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all sorts of names and troubles; for reading only."""
