@@ -28,7 +28,6 @@ from framefind.search import matches, one
 from framefind.tables import Tables, Upkeep, Video, holds_others, latest_versions
 from framefind.tables.store import is_local, lock, restore, set_aside, size
 from framefind.vectors import VectorIndex, refresh
-from framefind.views import ALIKE
 
 if TYPE_CHECKING:
     from framefind.evaluate import Quality
@@ -156,8 +155,7 @@ class Library:
         from framefind.indexing.decoders import Options
 
         named, files, sampler, views = _choice(paths, glob, exclude, sampler, views, roots)
-        bound = ALIKE if dedupe is True else float(dedupe)
-        options = Options(sampler, views, bound, decoder)
+        options = Options.chosen(sampler, views, dedupe, decoder)
         if not files and not self.exists:
             return Report()
         with lock(self.uri, doing="index"):

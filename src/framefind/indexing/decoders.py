@@ -18,6 +18,7 @@ from framefind.video.containers import hardware
 from framefind.video.identity import video_id
 from framefind.video.samplers import Sampler
 from framefind.video.worker import SampledFrame, Worker
+from framefind.views import ALIKE, Views
 
 Outcome = Literal["decoded", "failed", "broken off", "touched", "moved", "copied", "passed over"]
 
@@ -72,6 +73,12 @@ class Options:
 
     def __post_init__(self) -> None:
         hardware(self.decoder)  # raises ValueError for an unknown one
+
+    @classmethod
+    def chosen(cls, sampler: str, views: str, dedupe: bool | float, decoder: str) -> "Options":
+        """As users say it, by any name; `dedupe` True is the usual bound. Raises ValueError."""
+        bound = ALIKE if dedupe is True else float(dedupe)
+        return cls(Sampler.parse(sampler).name, Views.parse(views).name, bound, decoder)
 
 
 class Decoders:
@@ -165,17 +172,17 @@ class Decoders:
             facts, key = worker.open(file.path)
         except NotAVideoError as error:
             if file.named:
-                trouble = f"not a video ({reason(file, error)})"
+                trouble = f"not a video ({reason(file.path, error)})"
                 return self._put(Ended(file, "failed", trouble=trouble))
             with self.lock:
                 self._catalog.pass_over(file)
             return self._put(Ended(file, "passed over"))
         except StoreError as error:
-            return self._put(Ended(file, "broken off", trouble=reason(file, error)))
+            return self._put(Ended(file, "broken off", trouble=reason(file.path, error)))
         except VideoError as error:
             with self.lock:
-                self._catalog.fail(file, video_id(file.path), reason(file, error))
-            return self._put(Ended(file, "failed", trouble=reason(file, error)))
+                self._catalog.fail(file, video_id(file.path), reason(file.path, error))
+            return self._put(Ended(file, "failed", trouble=reason(file.path, error)))
         with self.lock:
             claim = self._catalog.claim(file, key)
         if claim.what != "decode":
@@ -222,7 +229,7 @@ class Decoders:
                         break
                 trouble = worker.partial
             except VideoError as error:
-                trouble, failed = reason(parts.file, error), True
+                trouble, failed = reason(parts.file.path, error), True
                 parts.broken_off = parts.broken_off or isinstance(error, StoreError)
             parts.end(part, trouble, failed)
 
@@ -232,9 +239,9 @@ class Decoders:
             return max(1, cores() // max(parts.count, self._busy + len(self._files)))
 
 
-def reason(file: File, error: VideoError) -> str:
+def reason(path: str, error: VideoError) -> str:
     """What went wrong, without the path, which stands beside it everywhere."""
-    return str(error).removeprefix(f"{file.path}: ")
+    return str(error).removeprefix(f"{path}: ")
 
 
 def cores() -> int:

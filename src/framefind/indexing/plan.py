@@ -77,10 +77,10 @@ def _probe(worker: Worker, file: File, catalog: Catalog, result: Plan) -> float 
     except NotAVideoError as error:
         result.passed_over += not file.named
         if file.named:
-            result.failed[stored(file.path)] = reason(file, error)
+            result.failed[stored(file.path)] = reason(file.path, error)
         return None
     except VideoError as error:
-        result.failed[stored(file.path)] = reason(file, error)
+        result.failed[stored(file.path)] = reason(file.path, error)
         return None
     if catalog.claim(file, key).what != "decode":
         result.known += 1

@@ -12,8 +12,6 @@ from framefind.spark.executor import End, Job, Piece
 from framefind.spark.sources import plain
 from framefind.tables import FrameRow, new_segment
 from framefind.tables.files import SCHEMA, table
-from framefind.video.samplers import Sampler
-from framefind.views import ALIKE, Views
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -41,8 +39,7 @@ def frames(
     part that could not be decoded, or not to its end, has a row with the reason, without `t`. The
     model is loaded once per Python worker, on the GPU that Spark gives its tasks, if any.
     """
-    bound = ALIKE if dedupe is True else float(dedupe)
-    options = Options(Sampler.parse(sampler).name, Views.parse(views).name, bound, decoder)
+    options = Options.chosen(sampler, views, dedupe, decoder)
     opener = partial(executor.named, models.full_name(model), precision)
     return df.select("path", "video_id", "start", "end", "error").mapInArrow(
         partial(_frames, job=Job(opener, options, device)), FRAME

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from framefind import models
 from framefind.errors import ModelError, NotAVideoError, VideoError
 from framefind.indexing import COMMIT_FRAMES, SEGMENT_SECONDS
-from framefind.indexing.decoders import Options
+from framefind.indexing.decoders import Options, reason
 from framefind.indexing.embedding import BATCH, Embedder
 from framefind.indexing.parts import LENGTH
 from framefind.models import Model, engines
@@ -133,9 +133,9 @@ def probe(paths: Iterable[str], decoder: str, cut: bool) -> Iterator[Probed]:
                 cuts = worker.cuts(LENGTH) if cut else []
             except VideoError as error:
                 if isinstance(error, NotAVideoError):
-                    yield Probed(path, "not a video", error=_reason(path, error))
+                    yield Probed(path, "not a video", error=reason(path, error))
                 else:
-                    yield Probed(path, "failed", video_id(path), error=_reason(path, error))
+                    yield Probed(path, "failed", video_id(path), error=reason(path, error))
             else:
                 yield Probed(path, "video", key, facts, tuple(cuts))
 
@@ -157,7 +157,7 @@ def sampled(
                     yield piece, frame
                 end = End(worker.partial)
             except VideoError as error:
-                end = End(_reason(piece.path, error), failed=True)
+                end = End(reason(piece.path, error), failed=True)
             yield piece, end
 
 
@@ -358,8 +358,3 @@ def _device(device: str) -> str:
     if gpu is None or device not in ("auto", "cuda"):
         return device
     return f"cuda:{gpu.addresses[0]}"
-
-
-def _reason(path: str, error: VideoError) -> str:
-    """What went wrong, without the path, which stands beside it everywhere."""
-    return str(error).removeprefix(f"{path}: ")

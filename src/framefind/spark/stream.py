@@ -28,8 +28,6 @@ from framefind.spark.sources import FILES, as_file, for_spark, plain, videos
 from framefind.tables import Tables
 from framefind.tables.store import is_local, lock
 from framefind.vectors import refresh
-from framefind.video.samplers import Sampler
-from framefind.views import ALIKE, Views
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -75,8 +73,7 @@ def index(
     """
     require()
     how = _trigger(trigger)
-    bound = ALIKE if dedupe is True else float(dedupe)
-    options = Options(Sampler.parse(sampler).name, Views.parse(views).name, bound, decoder)
+    options = Options.chosen(sampler, views, dedupe, decoder)
     opened = (
         library
         if isinstance(library, Library)
