@@ -33,6 +33,7 @@ class Batch(NamedTuple):
     pixels: Tensor  # (n, size, size, 3) uint8
     ids: Tensor  # (n, length) tokens of the texts
     rows: Tensor  # (n,) which of the distinct texts, before its template
+    classes: Tensor  # (n,) which class of `Pictures.classes` it shows, -1 if none
 
 
 class Texts:
@@ -70,6 +71,19 @@ class Pictures:
         self.shares = {name: share for name, (_, _, _, share) in sources.TRAIN.items()}
         self.pixels = {n: np.load(pack / f"{n}.npy", mmap_mode="r") for n in self.kinds}
         self.texts = {n: json.loads((pack / f"{n}.json").read_text())["texts"] for n in self.kinds}
+        # (source, name, ...) of each class, in the order of their first picture
+        rows = {n: [(n, *texts) for texts in self.texts[n]] for n in self.kinds if self.sorts(n)}
+        self.classes = list(dict.fromkeys(row for source in rows.values() for row in source))
+        number = {row: i for i, row in enumerate(self.classes)}
+        self.shown = {n: [number[row] for row in rows[n]] for n in rows}
+
+    def sorts(self, source: str) -> bool:
+        """Whether a source's pictures are sorted into classes that exclude each other."""
+        return self.kinds[source] == "label" and source != "small"
+
+    def groups(self) -> NDArray[np.int64]:
+        """(classes,) which source each class is of."""
+        return np.unique([row[0] for row in self.classes], return_inverse=True)[1]
 
     def draw(self, count: int, rng: np.random.Generator) -> list[tuple[str, int]]:
         """Sources by their share, distinct pictures within each."""
@@ -115,7 +129,9 @@ class Batches(Dataset[Batch]):
         views, names, phrases = zip(*(self._one(*d, rng) for d in drawn), strict=True)
         rows = [self.texts.row[name] for name in names]
         pixels = torch.from_numpy(np.stack(views))
-        return Batch(pixels, self.texts.ids(list(phrases)), torch.tensor(rows))
+        shown = self.pictures.shown
+        classes = torch.tensor([shown[source][i] if source in shown else -1 for source, i in drawn])
+        return Batch(pixels, self.texts.ids(list(phrases)), torch.tensor(rows), classes)
 
 
 def stream(batches: Batches, first: int, processes: int) -> Iterator[Batch]:

@@ -219,18 +219,18 @@ def products(roots: Roots) -> Iterator[Item]:
 
 # name: (generator, stored size in pixels, kind, share of a training batch)
 TRAIN = {
-    "flickr8k": (flickr8k, 128, "caption", 0.28),
+    "flickr8k": (flickr8k, 128, "caption", 0.18),
     "small": (small, 112, "label", 0.02),
     "sports100": (sports100, 128, "label", 0.14),
-    "caltech101": (caltech101, 128, "label", 0.06),
+    "caltech101": (caltech101, 128, "label", 0.08),
     "imagenette": (imagenette, 128, "label", 0.04),
     "scenes": (scenes, 112, "label", 0.05),
-    "animals105": (animals105, 128, "label", 0.04),
+    "animals105": (animals105, 128, "label", 0.05),
     "popular_animals": (popular_animals, 128, "label", 0.02),
     "clothing": (clothing, 128, "label", 0.015),
     "pacs": (pacs, 128, "caption", 0.02),
-    "mini_imagenet": (mini_imagenet, 84, "label", 0.155),
-    "tiny_imagenet": (tiny_imagenet, 64, "label", 0.08),
+    "mini_imagenet": (mini_imagenet, 84, "label", 0.2),
+    "tiny_imagenet": (tiny_imagenet, 64, "label", 0.1),
     "food101": (food101, 64, "label", 0.04),
     "products": (products, 64, "caption", 0.015),
 }

@@ -70,10 +70,15 @@ class Model(nn.Module):
     def temperature(self) -> Tensor:
         return self.scale.exp().clamp(max=60)
 
+    def texts(self, *ids: Tensor) -> tuple[Tensor, ...]:
+        """Several sets of texts at once, since every gradient of the token table is a whole one."""
+        length = max(rows.shape[1] for rows in ids)
+        joined = torch.cat([F.pad(rows, (0, length - rows.shape[1])) for rows in ids])
+        return self.text(joined).split([len(rows) for rows in ids])
 
-def contrast(model: Model, batch: batches.Batch, pictures: Tensor, targets: Tensor) -> Tensor:
-    """Symmetric cross entropy of pictures and texts."""
-    logits = model.temperature() * pictures @ model.text(batch.ids).T
+
+def contrast(logits: Tensor, targets: Tensor) -> Tensor:
+    """Symmetric cross entropy of pictures (rows) and texts (columns)."""
     rows = -(targets * logits.log_softmax(1)).sum(1).mean()
     columns = -(targets * logits.T.log_softmax(1)).sum(1).mean()
     return (rows + columns) / 2
@@ -86,10 +91,23 @@ def targets(rows: Tensor, teacher: Tensor, soft: float) -> Tensor:
     return (1 - soft) * same / same.sum(1, keepdim=True) + soft * alike
 
 
-def resemble(model: Model, ids: Tensor, teacher: Tensor) -> Tensor:
+class Classes:
+    """The classes of all sources whose pictures are sorted into classes."""
+
+    def __init__(self, texts: batches.Texts, pictures: batches.Pictures, device: str) -> None:
+        self.ids = texts.ids([names[1] for names in pictures.classes]).to(device)
+        self.sources = torch.from_numpy(pictures.groups()).to(device)
+
+    def loss(self, logits: Tensor, shown: Tensor) -> Tensor:
+        """Cross entropy of each sorted picture (row) among the classes of its own source."""
+        logits, shown = logits[shown >= 0], shown[shown >= 0]
+        others = self.sources[shown][:, None] != self.sources[None]
+        return F.cross_entropy(logits.masked_fill(others, -1e4), shown)
+
+
+def resemble(student: Tensor, teacher: Tensor) -> Tensor:
     """How far the text tower's neighbourhoods are from the teacher's (Kullback-Leibler)."""
-    student = model.text(ids)
-    hide = torch.eye(len(ids), device=ids.device) * 1e4
+    hide = torch.eye(len(student), device=student.device) * 1e4
     wanted = (20 * teacher @ teacher.T - hide).softmax(1)
     found = (20 * student @ student.T - hide).log_softmax(1)
     return F.kl_div(found, wanted, reduction="batchmean")
@@ -147,6 +165,7 @@ class Run:
         self.plan = Plan(seconds, 60 * options.cool)
         self.texts = batches.Texts(options.pack, options.tokenizer)
         self.device = torch.device(options.device)
+        self.classes = Classes(self.texts, batches.Pictures(options.pack), options.device)
         self.teacher = torch.from_numpy(self.texts.teacher).to(self.device)
         table = torch.from_numpy(np.load(options.pack / "table.npy"))
         self.model = Model(table, tuple(options.widths), tuple(options.blocks)).to(self.device)
@@ -184,7 +203,8 @@ class Run:
         torch.save(state, self.out / "saving")
         (self.out / "saving").replace(self.out / name)
 
-    def learn(self, batch: batches.Batch) -> tuple[float, float]:
+    def learn(self, batch: batches.Batch) -> list[float]:
+        """One step; what it lost by contrast, by classes and by the text teacher."""
         rate = self.plan.rate(self.spent)
         for optimizer, bases in zip(self.optimizers, self.bases, strict=True):
             for group, base in zip(optimizer.param_groups, bases, strict=True):
@@ -195,17 +215,22 @@ class Run:
         report: list[float] = []
 
         def loss_of(pictures: Tensor) -> Tensor:
-            loss = contrast(self.model, batch, pictures, goal)
-            apart = resemble(self.model, ids, teacher)
-            report.extend((loss.item(), apart.item()))
-            agree = (self.model.text(one) * self.model.text(other)).sum(1).mean()
-            return loss + self.options.resemble * apart + self.options.synonyms * (1 - agree)
+            texts, names, near, left, right = self.model.texts(
+                batch.ids, self.classes.ids, ids, one, other
+            )
+            scaled = self.model.temperature() * pictures
+            loss = contrast(scaled @ texts.T, goal)
+            kinds = self.classes.loss(scaled @ names.T, batch.classes)
+            apart = resemble(near, teacher)
+            report.extend((loss.item(), kinds.item(), apart.item()))
+            loss = loss + self.options.classes * kinds + self.options.resemble * apart
+            return loss + self.options.synonyms * (1 - (left * right).sum(1).mean())
 
         self.model.zero_grad(set_to_none=True)
         self.workers.learn(batch.pixels, loss_of)
         nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
         self.workers.map(lambda optimizer: optimizer.step(), self.optimizers)
-        return report[0], report[1]
+        return report
 
     def sentences(self, count: int = 128) -> tuple[Tensor, Tensor]:
         """Ids and teacher embeddings of texts that need no picture, each with one that is near."""
@@ -242,7 +267,7 @@ class Run:
 
     def train(self) -> None:
         size, stream = 0, iter(())
-        losses: list[tuple[float, float]] = []
+        losses: list[list[float]] = []
         saved, hot, usual = self.spent, self.spent >= self.plan.length - self.plan.cool, 5.0
         clock = self.clock()
         while self.spent < self.plan.length:
@@ -257,11 +282,12 @@ class Run:
             self.step += 1
             self.seen += self.options.batch
             if self.step % 20 == 0:
-                loss, apart = np.mean(losses, axis=0)
+                loss, kinds, apart = np.mean(losses, axis=0)
+                scale = self.model.temperature().item()
                 self.log(
                     f"step {self.step} {self.spent / 60:.1f} min size {size} loss {loss:.3f} "
-                    f"text {apart:.3f} scale {self.model.temperature().item():.1f} "
-                    f"seen {self.seen} {self.options.batch / usual:.0f}/s"
+                    f"classes {kinds:.3f} text {apart:.3f} scale {scale:.1f} seen {self.seen} "
+                    f"{self.options.batch / usual:.0f}/s"
                 )
                 losses = []
             if not hot and self.spent >= self.plan.length - self.plan.cool:
@@ -286,6 +312,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.05)
     parser.add_argument("--soft", type=float, default=0.2, help="share of the soft targets")
+    parser.add_argument("--classes", type=float, default=1.0, help="weight of sets of classes")
     parser.add_argument("--resemble", type=float, default=1.0, help="weight of the text teacher")
     parser.add_argument("--synonyms", type=float, default=4.0, help="weight of other words")
     parser.add_argument("--widths", type=int, nargs=4, default=[32, 96, 192, 320])
