@@ -2,9 +2,10 @@
 
     python training/export.py --state last.pt --tokenizer tokenizer.json --out DIR --name mini-2
 
-Batch normalisation is folded into the convolutions; image weights are stored in half precision
-and widened when the session starts; the token table is int8 with a scale per row, its tokens'
-weights folded in. Input pixels are uint8 and normalised inside the graph.
+What normalises pixels and channels is folded into the convolutions. Image weights are stored in
+half precision and widened when the session starts; with `--int8 PACK` convolutions multiply
+integers, by spans that pictures of the pack give. The token table is int8 with a scale per row,
+its tokens' weights folded in.
 """
 
 import argparse
@@ -13,76 +14,11 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 import towers
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from graphs import Folded, Graph, Integers, observe
+from onnx import TensorProto, helper
 from torch import Tensor, nn
-
-OPSET = 17
-
-
-class Graph:
-    """An ONNX graph written node by node."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.weights: list[onnx.TensorProto] = []
-
-    def constant(self, value: NDArray[np.generic]) -> str:
-        name = f"w{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
-
-    def half(self, value: Tensor) -> str:
-        """A float32 weight stored as float16; the session folds the cast away when it starts."""
-        return self.node("Cast", self.constant(value.half().numpy()), to=TensorProto.FLOAT)
-
-    def node(self, kind: str, *inputs: str, **attributes: object) -> str:
-        name = f"x{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
-        return name
-
-    def unit(self, x: str) -> str:
-        """Rows of length one."""
-        length = self.node("ReduceL2", x, axes=[1], keepdims=1)
-        floor = self.constant(np.float32(1e-12))
-        return self.node("Div", x, self.node("Max", length, floor))
-
-    def linear(self, x: str, layer: nn.Linear) -> str:
-        bias = self.constant(layer.bias.detach().numpy())
-        return self.node("Gemm", x, self.half(layer.weight.detach()), bias, transB=1)
-
-    def save(
-        self, path: Path, result: str, inputs: list[onnx.ValueInfoProto], dimensions: int
-    ) -> None:
-        self.nodes.append(helper.make_node("Identity", [result], ["embeddings"]))
-        output = helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["n", dimensions])
-        graph = helper.make_graph(self.nodes, "tower", inputs, [output], self.weights)
-        opset = [helper.make_opsetid("", OPSET)]
-        model = helper.make_model(graph, opset_imports=opset, ir_version=8)
-        onnx.checker.check_model(model, full_check=True)
-        onnx.save(model, path)
-
-
-def convolution(graph: Graph, x: str, pair: nn.Sequential) -> str:
-    """A convolution with its batch normalisation folded in."""
-    layer, norm = pair
-    assert isinstance(layer, nn.Conv2d)
-    assert isinstance(norm, nn.BatchNorm2d)
-    factor = norm.weight / (norm.running_var + norm.eps).sqrt()
-    bias = norm.bias - norm.running_mean * factor
-    weight = (layer.weight * factor[:, None, None, None]).detach().contiguous()
-    padding, stride = layer.padding[0], layer.stride[0]
-    return graph.node(
-        "Conv",
-        x,
-        graph.half(weight),
-        graph.constant(bias.detach().numpy()),
-        pads=[padding] * 4,
-        strides=[stride] * 2,
-    )
 
 
 def attention(graph: Graph, x: str, layer: towers.Attention) -> str:
@@ -94,26 +30,22 @@ def attention(graph: Graph, x: str, layer: towers.Attention) -> str:
 
 
 def block(graph: Graph, x: str, layer: towers.Block) -> str:
-    y = graph.node("Relu", convolution(graph, x, layer.first))
-    y = attention(graph, convolution(graph, y, layer.second), layer.attention)
+    y = graph.convolution(x, Folded(layer.first), relu=True)
+    y = attention(graph, graph.convolution(y, Folded(layer.second)), layer.attention)
     shortcut = layer.shortcut
     if isinstance(shortcut, nn.Sequential):
         if isinstance(shortcut[0], nn.AvgPool2d):
             x = graph.node("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
             shortcut = shortcut[1]
-        x = convolution(graph, x, shortcut)
+        x = graph.convolution(x, Folded(shortcut))
     return graph.node("Relu", graph.node("Add", y, x))
 
 
-def image_tower(tower: towers.ImageTower, path: Path, size: int) -> None:
-    graph = Graph()
-    x = graph.node("Cast", "pixels", to=TensorProto.FLOAT)
-    mean, std = (graph.constant(np.array(v, np.float32)) for v in (towers.MEAN, towers.STD))
-    x = graph.node("Div", graph.node("Sub", x, mean), std)
-    x = graph.node("Transpose", x, perm=[0, 3, 1, 2])
-    for layer in tower.stem:
-        if isinstance(layer, nn.Sequential):
-            x = graph.node("Relu", convolution(graph, x, layer))
+def image_tower(tower: towers.ImageTower, path: Path, size: int, graph: Graph) -> None:
+    x = graph.grey_is_zero(graph.node("Transpose", "pixels", perm=[0, 3, 1, 2]))
+    first, second = (pair for pair in tower.stem if isinstance(pair, nn.Sequential))
+    x = graph.convolution(x, Folded(first).takes_pixels(), relu=True)
+    x = graph.convolution(x, Folded(second), relu=True)
     for layer in tower.body:
         x = block(graph, x, layer)
     x = graph.node("Flatten", graph.node("GlobalAveragePool", x))
@@ -197,6 +129,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=112)
     parser.add_argument("--blend", type=Path, help="the state that training went on from")
     parser.add_argument("--share", type=float, default=0.7, help="of --state in the blend")
+    parser.add_argument("--int8", type=Path, metavar="PACK", help="convolve integers")
     parser.add_argument("--words", type=Path, nargs="+", help="of wording.py: their mean")
     options = parser.parse_args()
     state = torch.load(options.state, weights_only=True)
@@ -210,7 +143,10 @@ def main() -> None:
     text = towers.TextTower(parts["text.table"])
     text.load_state_dict({k[5:]: v for k, v in parts.items() if k.startswith("text.")})
     options.out.mkdir(parents=True, exist_ok=True)
-    image_tower(image.eval(), options.out / "image.onnx", options.size)
+    graph = Graph()
+    if options.int8:
+        graph = Integers(observe(image.eval(), options.int8, options.size))
+    image_tower(image.eval(), options.out / "image.onnx", options.size, graph)
     text_tower(text.eval(), options.out / "text.onnx")
     shutil.copyfile(options.tokenizer, options.out / "tokenizer.json")
     scale = float(parts["scale"].exp().clamp(max=60))
