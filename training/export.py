@@ -13,11 +13,14 @@ import json
 import shutil
 from pathlib import Path
 
+import batches
 import numpy as np
 import torch
 import towers
 from graphs import Folded, Graph, Integers, observe
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
+from PIL import Image
 from torch import Tensor, nn
 
 
@@ -112,6 +115,14 @@ def manifest(name: str, dimensions: int, size: int, scale: float) -> dict[str, o
     }
 
 
+def views(pack: Path, size: int, count: int = 512) -> NDArray[np.uint8]:
+    """Training pictures as the image tower is given them: (count, size, size, 3)."""
+    pictures = batches.Pictures(pack)
+    drawn = pictures.draw(count, np.random.default_rng(0))
+    shown = (Image.fromarray(pictures.pixels[source][i]) for source, i in drawn)
+    return np.stack([one.resize((size, size), Image.Resampling.BILINEAR) for one in shown])
+
+
 def blend(start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dict[str, Tensor]:
     """Weights between those before and after further training (Wortsman et al. 2022)."""
     return {
@@ -145,7 +156,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     graph = Graph()
     if options.int8:
-        graph = Integers(observe(image.eval(), options.int8, options.size))
+        graph = Integers(observe(image.eval(), views(options.int8, options.size)))
     image_tower(image.eval(), options.out / "image.onnx", options.size, graph)
     text_tower(text.eval(), options.out / "text.onnx")
     shutil.copyfile(options.tokenizer, options.out / "tokenizer.json")

@@ -3,14 +3,12 @@
 from collections import defaultdict
 from pathlib import Path
 
-import batches
 import numpy as np
 import onnx
 import torch
 import towers
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from PIL import Image
 from torch import Tensor, nn
 
 OPSET = 17
@@ -140,22 +138,19 @@ class Integers(Graph):
         return x
 
 
-def observe(tower: towers.ImageTower, pack: Path, size: int, count: int = 512) -> Spans:
-    """What goes into and comes out of each convolution for 98 in 100 of some training pictures."""
-    seen = defaultdict(list)  # (pictures, 4): least and most taken, least and most given
+def observe(tower: towers.ImageTower, views: NDArray[np.uint8]) -> Spans:
+    """What goes into and comes out of each convolution for 98 in 100 of some views."""
+    seen = defaultdict(list)  # (views, 4): least and most taken, least and most given
 
     def note(pair: nn.Module, taken: tuple[Tensor], given: Tensor) -> None:
         seen[pair].append([float(end) for x in (taken[0], given) for end in x.aminmax()])
 
-    pictures = batches.Pictures(pack)
     pairs = [m for m in tower.modules() if isinstance(m, nn.Sequential) and _is_pair(m)]
     hooks = [pair.register_forward_hook(note) for pair in pairs]
+    mean, std = np.array(towers.MEAN, np.float32), np.array(towers.STD, np.float32)
     with torch.inference_mode():
-        for source, i in pictures.draw(count, np.random.default_rng(0)):
-            picture = Image.fromarray(pictures.pixels[source][i])
-            view = np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR), np.float32)
-            normalised = (view - np.array(towers.MEAN)) / np.array(towers.STD)
-            tower(torch.from_numpy(normalised).float().permute(2, 0, 1)[None])
+        for view in views:
+            tower(torch.from_numpy((view - mean) / std).permute(2, 0, 1)[None])
     for hook in hooks:
         hook.remove()
     spans: Spans = {}

@@ -1,0 +1,120 @@
+"""What `training/` ships is what was trained: its exports against PyTorch. Needs torch and ONNX."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+
+TRAINING = Path(__file__).parent.parent / "training"
+SIZE = 64
+
+
+@pytest.fixture(scope="module")
+def towers():
+    sys.path.insert(0, str(TRAINING))
+    import towers
+
+    yield towers
+    sys.path.remove(str(TRAINING))
+
+
+@pytest.fixture(scope="module")
+def views():
+    """Pictures with shapes in them: sums of waves, uint8 (n, SIZE, SIZE, 3)."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:SIZE, :SIZE] / SIZE
+    waves = rng.uniform(0, 6, (2, 32, 3, 4, 1, 1))
+    shown = np.sin(2 * np.pi * (waves[0] * x + waves[1] * y)).sum(2)  # (32, 4, SIZE, SIZE)
+    shown = 127 + 40 * shown[:, :3] * rng.uniform(0.2, 1, (32, 1, 1, 1))
+    return np.clip(shown.transpose(0, 2, 3, 1), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def tower(towers, views):
+    """A small image tower with the statistics of a trained one, if with nothing learned."""
+    torch.manual_seed(0)
+    tower = towers.ImageTower((16, 24, 32, 48), (1, 2, 1, 1), 32)
+    for norm in tower.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(norm.weight, 0.5, 1.5)
+            torch.nn.init.normal_(norm.bias, std=0.3)
+    with torch.no_grad():
+        for _ in range(30):
+            tower(normalised(towers, views))
+    return tower.eval()
+
+
+def normalised(towers, views):
+    pixels = (views.astype(np.float32) - np.array(towers.MEAN)) / np.array(towers.STD)
+    return torch.from_numpy(pixels.astype(np.float32)).permute(0, 3, 1, 2)
+
+
+def by_torch(towers, tower, views):
+    with torch.no_grad():
+        return tower(normalised(towers, views)).numpy()
+
+
+def by_onnx(file, **inputs):
+    return onnxruntime.InferenceSession(file).run(None, inputs)[0]
+
+
+def agreement(one, other):
+    """The lowest cosine, less the common mean."""
+    mean = one.mean(0)
+    one, other = one - mean, other - mean
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return ((one * other).sum(1) / lengths).min()
+
+
+class TestImageTower:
+    def test_equals_torch_but_for_what_surrounds_a_picture(self, towers, tower, views, tmp_path):
+        import export
+        import graphs
+
+        export.image_tower(tower, tmp_path / "image.onnx", SIZE, graphs.Graph())
+        found = by_onnx(tmp_path / "image.onnx", pixels=views)
+        assert found.shape == (32, 32)
+        assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+        assert agreement(by_torch(towers, tower, views), found) > 0.99
+
+    def test_integers_keep_it(self, towers, tower, views, tmp_path):
+        import export
+        import graphs
+
+        spans = graphs.observe(tower, views[:16])
+        export.image_tower(tower, tmp_path / "image.onnx", SIZE, graphs.Integers(spans))
+        found = by_onnx(tmp_path / "image.onnx", pixels=views)
+        assert agreement(by_torch(towers, tower, views), found) > 0.97
+
+    def test_no_two_products_overflow_16_bits(self, tower, views, tmp_path):
+        import export
+        import graphs
+
+        spans = graphs.observe(tower, views[:16])
+        export.image_tower(tower, tmp_path / "image.onnx", SIZE, graphs.Integers(spans))
+        weights = [
+            onnx.numpy_helper.to_array(one)
+            for one in onnx.load(tmp_path / "image.onnx").graph.initializer
+            if one.data_type == onnx.TensorProto.INT8
+        ]
+        assert len(weights) == len(spans)
+        assert max(int(abs(one.astype(int)).max()) for one in weights) * 255 * 2 < 2**15
+
+
+def test_a_text_tower_equals_torch(towers, tmp_path):
+    import export
+
+    torch.manual_seed(0)
+    tower = towers.TextTower(torch.randn(200, 32), hidden=48).eval()
+    export.text_tower(tower, tmp_path / "text.onnx")
+    ids = np.random.default_rng(0).integers(1, 200, (16, 6))
+    ids[:, 4:] = 0  # padding
+    found = by_onnx(tmp_path / "text.onnx", input_ids=ids, attention_mask=(ids > 0).astype(int))
+    with torch.no_grad():
+        wanted = tower(torch.from_numpy(ids)).numpy()
+    assert agreement(wanted, found) > 0.999
