@@ -25,6 +25,7 @@ TEMPLATES = (
     "the {}",
     "a {}",
 )
+CAPTIONS = "flickr8k"
 
 
 class Batch(NamedTuple):
@@ -33,7 +34,7 @@ class Batch(NamedTuple):
     pixels: Tensor  # (n, size, size, 3) uint8
     ids: Tensor  # (n, length) tokens of the texts
     rows: Tensor  # (n,) which of the distinct texts, before its template
-    classes: Tensor  # (n,) which class of `Pictures.classes` it shows, -1 if none
+    classes: Tensor  # (n,) which class of `Pictures.classes` each shows, -1 if none
 
 
 class Texts:
@@ -78,12 +79,8 @@ class Pictures:
         self.shown = {n: [number[row] for row in rows[n]] for n in rows}
 
     def sorts(self, source: str) -> bool:
-        """Whether a source's pictures are sorted into classes that exclude each other."""
-        return self.kinds[source] == "label" and source != "small"
-
-    def groups(self) -> NDArray[np.int64]:
-        """(classes,) which source each class is of."""
-        return np.unique([row[0] for row in self.classes], return_inverse=True)[1]
+        """Whether a source's pictures are of classes that exclude each other, or each its own."""
+        return source == CAPTIONS or (self.kinds[source] == "label" and source != "small")
 
     def draw(self, count: int, rng: np.random.Generator) -> list[tuple[str, int]]:
         """Sources by their share, distinct pictures within each."""
@@ -115,7 +112,7 @@ class Batches(Dataset[Batch]):
     ) -> tuple[NDArray[np.uint8], str, str]:
         """A view of one picture, one of its names, and that name in a phrase."""
         kind = self.pictures.kinds[source]
-        smallest = 0.5 if source == "flickr8k" else 0.35
+        smallest = 0.5 if source == CAPTIONS else 0.35
         pixels = self.pictures.pixels[source][i]
         view = augment.frame(pixels, self.size, smallest, self.degrade, rng)
         name = name_of(self.pictures.texts[source][i], kind, rng)

@@ -92,17 +92,33 @@ def targets(rows: Tensor, teacher: Tensor, soft: float) -> Tensor:
 
 
 class Classes:
-    """The classes of all sources whose pictures are sorted into classes."""
+    """The classes of all sources that sort their pictures; a captioned picture is its own class."""
 
-    def __init__(self, texts: batches.Texts, pictures: batches.Pictures, device: str) -> None:
-        self.ids = texts.ids([names[1] for names in pictures.classes]).to(device)
-        self.sources = torch.from_numpy(pictures.groups()).to(device)
+    def __init__(self, texts: batches.Texts, pictures: batches.Pictures) -> None:
+        known = pictures.classes
+        names = [row[1:] if row[0] == batches.CAPTIONS else row[1:2] for row in known]
+        self.counts = np.array([len(row) for row in names])
+        self.firsts = np.cumsum(self.counts) - self.counts
+        self.ids = texts.ids([name for row in names for name in row])
+        _, sources = np.unique([row[0] for row in known], return_inverse=True)
+        self.sources = torch.from_numpy(sources)
+        self.crowd = np.flatnonzero([row[0] == batches.CAPTIONS for row in known])
+        self.few = np.setdiff1d(np.arange(len(known)), self.crowd)
 
-    def loss(self, logits: Tensor, shown: Tensor) -> Tensor:
-        """Cross entropy of each sorted picture (row) among the classes of its own source."""
+    def draw(self, shown: Tensor, step: int, count: int = 1024) -> tuple[Tensor, Tensor]:
+        """All classes, but of captions those `shown` and `count` others; and a name of each."""
+        rng = np.random.default_rng(30_000_000 + step)
+        others = rng.choice(self.crowd, min(count, len(self.crowd)), replace=False)
+        drawn = np.unique(np.concatenate([self.few, others, shown[shown >= 0].cpu().numpy()]))
+        names = self.firsts[drawn] + rng.integers(self.counts[drawn])
+        return torch.from_numpy(drawn), self.ids[torch.from_numpy(names)]
+
+    def loss(self, logits: Tensor, shown: Tensor, drawn: Tensor) -> Tensor:
+        """Cross entropy of each sorted picture (row) among the `drawn` classes of its source."""
         logits, shown = logits[shown >= 0], shown[shown >= 0]
-        others = self.sources[shown][:, None] != self.sources[None]
-        return F.cross_entropy(logits.masked_fill(others, -1e4), shown)
+        sources = self.sources.to(shown.device)
+        others = sources[shown][:, None] != sources[drawn][None]
+        return F.cross_entropy(logits.masked_fill(others, -1e4), torch.searchsorted(drawn, shown))
 
 
 def resemble(student: Tensor, teacher: Tensor) -> Tensor:
@@ -165,7 +181,7 @@ class Run:
         self.plan = Plan(seconds, 60 * options.cool)
         self.texts = batches.Texts(options.pack, options.tokenizer)
         self.device = torch.device(options.device)
-        self.classes = Classes(self.texts, batches.Pictures(options.pack), options.device)
+        self.classes = Classes(self.texts, batches.Pictures(options.pack))
         self.teacher = torch.from_numpy(self.texts.teacher).to(self.device)
         table = torch.from_numpy(np.load(options.pack / "table.npy"))
         self.model = Model(table, tuple(options.widths), tuple(options.blocks)).to(self.device)
@@ -212,15 +228,16 @@ class Run:
         goal = targets(batch.rows, self.teacher[batch.rows].float(), self.options.soft)
         ids, teacher = self.sentences()
         one, other = self.synonyms()
+        drawn, named = (
+            part.to(self.device) for part in self.classes.draw(batch.classes, self.step)
+        )
         report: list[float] = []
 
         def loss_of(pictures: Tensor) -> Tensor:
-            texts, names, near, left, right = self.model.texts(
-                batch.ids, self.classes.ids, ids, one, other
-            )
+            texts, names, near, left, right = self.model.texts(batch.ids, named, ids, one, other)
             scaled = self.model.temperature() * pictures
             loss = contrast(scaled @ texts.T, goal)
-            kinds = self.classes.loss(scaled @ names.T, batch.classes)
+            kinds = self.classes.loss(scaled @ names.T, batch.classes, drawn)
             apart = resemble(near, teacher)
             report.extend((loss.item(), kinds.item(), apart.item()))
             loss = loss + self.options.classes * kinds + self.options.resemble * apart
