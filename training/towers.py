@@ -102,6 +102,13 @@ class TextTower(nn.Module):
         x = F.embedding_bag(ids, self.table, mode="sum", per_sample_weights=weights)
         return self.head(x)
 
+    def several(self, *ids: Tensor) -> tuple[Tensor, ...]:
+        """Several sets of texts at once, since every gradient of the token table is a whole one."""
+        length = max(rows.shape[1] for rows in ids)
+        joined = torch.cat([F.pad(rows, (0, length - rows.shape[1])) for rows in ids])
+        found: Tensor = self(joined)
+        return found.split([len(rows) for rows in ids])
+
     def head(self, x: Tensor) -> Tensor:
         x = 8 * F.normalize(x, dim=-1)
         return F.normalize(self.skip(x) + self.down(F.gelu(self.up(x))), dim=-1)

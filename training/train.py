@@ -25,6 +25,7 @@ import batches
 import numpy as np
 import torch
 import towers
+from classes import Classes
 from muon import Muon
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -70,12 +71,6 @@ class Model(nn.Module):
     def temperature(self) -> Tensor:
         return self.scale.exp().clamp(max=60)
 
-    def texts(self, *ids: Tensor) -> tuple[Tensor, ...]:
-        """Several sets of texts at once, since every gradient of the token table is a whole one."""
-        length = max(rows.shape[1] for rows in ids)
-        joined = torch.cat([F.pad(rows, (0, length - rows.shape[1])) for rows in ids])
-        return self.text(joined).split([len(rows) for rows in ids])
-
 
 def contrast(logits: Tensor, targets: Tensor) -> Tensor:
     """Symmetric cross entropy of pictures (rows) and texts (columns)."""
@@ -89,36 +84,6 @@ def targets(rows: Tensor, teacher: Tensor, soft: float) -> Tensor:
     same = (rows[:, None] == rows[None]).float()
     alike = (20 * teacher @ teacher.T).softmax(1)
     return (1 - soft) * same / same.sum(1, keepdim=True) + soft * alike
-
-
-class Classes:
-    """The classes of all sources that sort their pictures; a captioned picture is its own class."""
-
-    def __init__(self, texts: batches.Texts, pictures: batches.Pictures) -> None:
-        known = pictures.classes
-        names = [row[1:] if row[0] == batches.CAPTIONS else row[1:2] for row in known]
-        self.counts = np.array([len(row) for row in names])
-        self.firsts = np.cumsum(self.counts) - self.counts
-        self.ids = texts.ids([name for row in names for name in row])
-        _, sources = np.unique([row[0] for row in known], return_inverse=True)
-        self.sources = torch.from_numpy(sources)
-        self.crowd = np.flatnonzero([row[0] == batches.CAPTIONS for row in known])
-        self.few = np.setdiff1d(np.arange(len(known)), self.crowd)
-
-    def draw(self, shown: Tensor, step: int, count: int = 1024) -> tuple[Tensor, Tensor]:
-        """All classes, but of captions those `shown` and `count` others; and a name of each."""
-        rng = np.random.default_rng(30_000_000 + step)
-        others = rng.choice(self.crowd, min(count, len(self.crowd)), replace=False)
-        drawn = np.unique(np.concatenate([self.few, others, shown[shown >= 0].cpu().numpy()]))
-        names = self.firsts[drawn] + rng.integers(self.counts[drawn])
-        return torch.from_numpy(drawn), self.ids[torch.from_numpy(names)]
-
-    def loss(self, logits: Tensor, shown: Tensor, drawn: Tensor) -> Tensor:
-        """Cross entropy of each sorted picture (row) among the `drawn` classes of its source."""
-        logits, shown = logits[shown >= 0], shown[shown >= 0]
-        sources = self.sources.to(shown.device)
-        others = sources[shown][:, None] != sources[drawn][None]
-        return F.cross_entropy(logits.masked_fill(others, -1e4), torch.searchsorted(drawn, shown))
 
 
 def resemble(student: Tensor, teacher: Tensor) -> Tensor:
@@ -234,7 +199,9 @@ class Run:
         report: list[float] = []
 
         def loss_of(pictures: Tensor) -> Tensor:
-            texts, names, near, left, right = self.model.texts(batch.ids, named, ids, one, other)
+            texts, names, near, left, right = self.model.text.several(
+                batch.ids, named, ids, one, other
+            )
             scaled = self.model.temperature() * pictures
             loss = contrast(scaled @ texts.T, goal)
             kinds = self.classes.loss(scaled @ names.T, batch.classes, drawn)

@@ -25,6 +25,7 @@ import batches
 import numpy as np
 import torch
 import towers
+from classes import Classes
 from evaluate import Pair
 from numpy.typing import NDArray
 from PIL import Image
@@ -50,13 +51,14 @@ class Known:
     vectors: Tensor  # (n, dimensions)
     texts: list[list[str]]
     labels: NDArray[np.bool_]  # whether the texts are names of a class
+    classes: Tensor  # (n,) which of `Pictures.classes`, -1 if none
     shares: Tensor  # (n,) how often each is drawn
 
     @classmethod
     def read(cls, pack: Path, model: Path) -> "Known":
         """Every chosen picture as it is, and every third one cropped and worn as well."""
         pair, pictures = Pair(model), batches.Pictures(pack)
-        vectors, texts, labels, shares = [], [], [], []
+        vectors, texts, labels, classes, shares = [], [], [], [], []
         for name, pixels in pictures.pixels.items():
             rng = np.random.default_rng(0)
             count = min(len(pixels), PICTURES.get(name, OF_OTHERS))
@@ -69,12 +71,15 @@ class Known:
                 vectors += [pair.pictures([view(pixels[i]) for i in part]) for part in parts]
                 texts += [pictures.texts[name][i] for i in chosen]
                 labels += [pictures.kinds[name] == "label"] * len(chosen)
+                classes += [
+                    pictures.shown[name][i] if name in pictures.shown else -1 for i in chosen
+                ]
                 shares += [pictures.shares[name] / len(chosen)] * len(chosen)
         joined = torch.from_numpy(np.concatenate(vectors))
-        return cls(joined, texts, np.array(labels), torch.tensor(shares))
+        return cls(joined, texts, np.array(labels), torch.tensor(classes), torch.tensor(shares))
 
     def draw(self, count: int, rng: np.random.Generator) -> tuple[Tensor, list[str], list[str]]:
-        """Vectors of pictures, a text of each, and that text in a phrase if it is a label."""
+        """Rows of pictures, a text of each, and that text in a phrase if it is a label."""
         rows = torch.multinomial(self.shares, count)
         names, phrases = [], []
         for i in rows.tolist():
@@ -82,7 +87,7 @@ class Known:
             name = batches.name_of(self.texts[i], kind, rng)
             names.append(name)
             phrases.append(phrase(name, rng) if self.labels[i] else name)
-        return self.vectors[rows], names, phrases
+        return rows, names, phrases
 
 
 def worn(size: int, rng: np.random.Generator, pixels: NDArray[np.uint8]) -> Image.Image:
@@ -165,11 +170,11 @@ def learn_guide(known: Known, sentences: Sentences, steps: int, batch: int = 102
     )
     rng = np.random.default_rng(0)
     for step in range(steps):
-        vectors, names, phrases = known.draw(batch, rng)
+        rows, names, phrases = known.draw(batch, rng)
         known_phrases = [
             p if p in sentences.row else n for p, n in zip(phrases, names, strict=True)
         ]
-        logits = scale.exp() * vectors @ guide(sentences[known_phrases]).T
+        logits = scale.exp() * known.vectors[rows] @ guide(sentences[known_phrases]).T
         loss = contrast(logits, names, sentences[names])
         falling.step(loss)
         if step % 100 == 0:
@@ -274,6 +279,7 @@ def learn_text(
     known: Known,
     sentences: Sentences,
     lessons: Lessons,
+    classes: Classes,
     twins: NDArray[np.object_],
     options: argparse.Namespace,
 ) -> Tensor:
@@ -285,13 +291,16 @@ def learn_text(
     falling = Falling([{**group, "weight_decay": 0.0} for group in groups], options.steps)
     rng = np.random.default_rng(1)
     for step in range(options.steps):
-        vectors, names, phrases = known.draw(options.batch, rng)
-        logits = scale.exp() * vectors @ tower(lessons.ids(phrases)).T
-        loss = contrast(logits, names, sentences[names])
+        rows, names, phrases = known.draw(options.batch, rng)
+        scaled, shown = scale.exp() * known.vectors[rows], known.classes[rows]
         ids, wanted = lessons.draw(options.batch, rng)
-        apart = 1 - (tower(ids) * wanted).sum(1).mean()
-        one, other = twins[rng.integers(len(twins), size=128)].T
-        unlike = 1 - (tower(lessons.ids([*one])) * tower(lessons.ids([*other]))).sum(1).mean()
+        drawn, named = classes.draw(shown, step)
+        pairs = [lessons.ids([*words]) for words in twins[rng.integers(len(twins), size=128)].T]
+        texts, placed, kinds, one, other = tower.several(lessons.ids(phrases), ids, named, *pairs)
+        loss = contrast(scaled @ texts.T, names, sentences[names])
+        loss = loss + options.classes * classes.loss(scaled @ kinds.T, shown, drawn)
+        apart = 1 - (placed * wanted).sum(1).mean()
+        unlike = 1 - (one * other).sum(1).mean()
         falling.step(loss + options.follow * apart + options.twins * unlike)
         if step % 50 == 0:
             parts = f"loss {loss.item():.3f} apart {apart.item():.3f} twins {unlike.item():.3f}"
@@ -321,12 +330,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1200, help="steps of the text tower")
     parser.add_argument("--sentences", type=int, default=60_000, help="captions without pictures")
     parser.add_argument("--batch", type=int, default=768)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rate", type=float, default=2e-3, help="of the token table")
     parser.add_argument("--follow", type=float, default=8.0, help="weight of the places of texts")
+    parser.add_argument("--classes", type=float, default=1.0, help="weight of sets of classes")
     parser.add_argument("--twins", type=float, default=2.0, help="weight of other words")
     options = parser.parse_args()
     torch.manual_seed(0)
-    torch.set_num_threads(1)
+    torch.set_num_threads(options.threads)
     tokenizer = Tokenizer.from_file(str(options.model / "tokenizer.json"))
     known = Known.read(options.pack, options.model)
     listed = json.loads((options.pack / "texts.json").read_text())
@@ -363,7 +374,11 @@ def main() -> None:
     twins = np.array(listed, object)[np.load(options.pack / "pairs.npy")]
     usual = {*labels, *words_of(captions)}
     lessons = Lessons(placed, captions, usual, nothing, tokenizer)
-    scale = learn_text(tower, known, sentences, lessons, twins, options)
+    classes = Classes(
+        batches.Texts(options.pack, options.model / "tokenizer.json"),
+        batches.Pictures(options.pack),
+    )
+    scale = learn_text(tower, known, sentences, lessons, classes, twins, options)
     state = {f"text.{name}": value for name, value in tower.state_dict().items()}
     torch.save({**state, "scale": scale}, options.out)
 
