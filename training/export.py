@@ -133,7 +133,9 @@ def blend(start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dic
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--state", type=Path, required=True)
+    images = parser.add_mutually_exclusive_group(required=True)
+    images.add_argument("--state", type=Path, help="of training")
+    images.add_argument("--image", type=Path, help="a model whose image tower to keep")
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", required=True)
@@ -143,26 +145,36 @@ def main() -> None:
     parser.add_argument("--int8", type=Path, metavar="PACK", help="convolve integers")
     parser.add_argument("--words", type=Path, nargs="+", help="of wording.py: their mean")
     options = parser.parse_args()
-    state = torch.load(options.state, weights_only=True)
-    parts = state["model"]
-    if options.blend:
-        parts = blend(torch.load(options.blend, weights_only=True)["model"], parts, options.share)
-    if options.words:
-        parts |= towers.mean(options.words)
-    image = towers.ImageTower(tuple(state["widths"]), tuple(state["blocks"]))
-    image.load_state_dict({k[6:]: v for k, v in parts.items() if k.startswith("image.")})
+    options.out.mkdir(parents=True, exist_ok=True)
+    parts = towers.mean(options.words) if options.words else {}
+    if options.image:
+        kept = json.loads((options.image / "manifest.json").read_text())
+        shutil.copyfile(options.image / kept["image"]["file"], options.out / "image.onnx")
+        options.size = kept["image"]["size"]
+    else:
+        parts = trained(options) | parts
     text = towers.TextTower(parts["text.table"])
     text.load_state_dict({k[5:]: v for k, v in parts.items() if k.startswith("text.")})
-    options.out.mkdir(parents=True, exist_ok=True)
+    text_tower(text.eval(), options.out / "text.onnx")
+    shutil.copyfile(options.tokenizer, options.out / "tokenizer.json")
+    scale = float(parts["scale"].exp().clamp(max=60))
+    facts = manifest(options.name, text.skip.out_features, options.size, scale)
+    (options.out / "manifest.json").write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def trained(options: argparse.Namespace) -> dict[str, Tensor]:
+    """Write the image tower of a state of training; gives all its weights."""
+    state = torch.load(options.state, weights_only=True)
+    parts: dict[str, Tensor] = state["model"]
+    if options.blend:
+        parts = blend(torch.load(options.blend, weights_only=True)["model"], parts, options.share)
+    image = towers.ImageTower(tuple(state["widths"]), tuple(state["blocks"]))
+    image.load_state_dict({k[6:]: v for k, v in parts.items() if k.startswith("image.")})
     graph = Graph()
     if options.int8:
         graph = Integers(observe(image.eval(), views(options.int8, options.size)))
     image_tower(image.eval(), options.out / "image.onnx", options.size, graph)
-    text_tower(text.eval(), options.out / "text.onnx")
-    shutil.copyfile(options.tokenizer, options.out / "tokenizer.json")
-    scale = float(parts["scale"].exp().clamp(max=60))
-    facts = manifest(options.name, image.head.out_features, options.size, scale)
-    (options.out / "manifest.json").write_text(json.dumps(facts, indent=1) + "\n")
+    return parts
 
 
 if __name__ == "__main__":
