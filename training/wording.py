@@ -334,6 +334,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2e-3, help="of the token table")
     parser.add_argument("--follow", type=float, default=8.0, help="weight of the places of texts")
     parser.add_argument("--classes", type=float, default=1.0, help="weight of sets of classes")
+    parser.add_argument("--old", type=float, default=1.0, help="weight of FOLDER's text tower")
     parser.add_argument("--twins", type=float, default=2.0, help="weight of other words")
     options = parser.parse_args()
     torch.manual_seed(0)
@@ -355,7 +356,7 @@ def main() -> None:
     old = Pair(options.model)
 
     def teach(texts: list[str]) -> Tensor:
-        both = guide(sentences[texts]) + torch.from_numpy(old.texts(texts))
+        both = guide(sentences[texts]) + options.old * torch.from_numpy(old.texts(texts))
         return F.normalize(both, dim=-1)
 
     nothing = -F.normalize(known.vectors.mean(0), dim=0)

@@ -13,6 +13,7 @@ SHIPPED = Path(models.__file__).parent
 OLDER = {
     "mini-1": "137f565495e874dfe201533c82396f08",
     "mini-2": "ca0d541e848557146fb05ae37229fd54",
+    "mini-3": "c22e2407e7e9af2be03827b0d061ec4a",
 }
 
 
