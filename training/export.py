@@ -1,7 +1,9 @@
 """Export a training state to the shipped format: ONNX towers, tokenizer, manifest.
 
-    python training/export.py --state last.pt --tokenizer tokenizer.json --out DIR --name mini-2
+    python training/export.py --state last.pt --tokenizer tokenizer.json --out DIR --name mini-4
 
+`--image MODEL` takes the image tower of a model that is exported already instead of a state's, and
+`--words` the text tower that `wording.py` has trained against it.
 What normalises pixels and channels is folded into the convolutions. Image weights are stored in
 half precision and widened when the session starts; with `--int8 PACK` convolutions multiply
 integers, by spans that pictures of the pack give. The token table is int8 with a scale per row,
