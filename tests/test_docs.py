@@ -68,6 +68,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def environment(home: Path) -> dict[str, str]:
     known = {"HOME": str(home), "FRAMEFIND_LIBRARY": str(home / "default.framefind")}
+    known["PYSPARK_PYTHON"] = sys.executable  # as in an activated environment
     return {**os.environ, **known, "XDG_CACHE_HOME": str(home / ".cache")}
 
 
