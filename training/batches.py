@@ -11,6 +11,7 @@ import sources
 import torch
 import towers
 from numpy.typing import NDArray
+from PIL import Image
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -91,6 +92,11 @@ class Pictures:
             for name, n in zip(self.shares, counts, strict=True)
             for i in rng.choice(len(self.texts[name]), n, replace=False)
         ]
+
+    def some(self, count: int, seed: int) -> list[Image.Image]:
+        """Pictures as they are stored, drawn as for a batch."""
+        drawn = self.draw(count, np.random.default_rng(seed))
+        return [Image.fromarray(self.pixels[source][i]) for source, i in drawn]
 
 
 def name_of(texts: list[str], kind: str, rng: np.random.Generator) -> str:

@@ -119,9 +119,7 @@ def manifest(name: str, dimensions: int, size: int, scale: float) -> dict[str, o
 
 def views(pack: Path, size: int, count: int = 512) -> NDArray[np.uint8]:
     """Training pictures as the image tower is given them: (count, size, size, 3)."""
-    pictures = batches.Pictures(pack)
-    drawn = pictures.draw(count, np.random.default_rng(0))
-    shown = (Image.fromarray(pictures.pixels[source][i]) for source, i in drawn)
+    shown = batches.Pictures(pack).some(count, seed=0)
     return np.stack([one.resize((size, size), Image.Resampling.BILINEAR) for one in shown])
 
 

@@ -16,18 +16,16 @@ import export
 import numpy as np
 import onnx
 from evaluate import Pair
+from graphs import Graph
 from numpy.typing import NDArray
 from onnx import compose
-from PIL import Image
 
 PICTURES = 4000
 
 
 def turn(pairs: list[Pair], pack: Path, dimensions: int) -> NDArray[np.float32]:
     """(joined, dimensions): the directions in which training pictures lie most."""
-    pictures = batches.Pictures(pack)
-    drawn = pictures.draw(PICTURES, np.random.default_rng(5))
-    shown = [Image.fromarray(pictures.pixels[source][i]) for source, i in drawn]
+    shown = batches.Pictures(pack).some(PICTURES, seed=5)
     joined = np.concatenate([pair.pictures(shown) for pair in pairs], axis=1)
     _, strengths, directions = np.linalg.svd(joined, full_matrices=False)
     kept = (strengths[:dimensions] ** 2).sum() / (strengths**2).sum()
@@ -38,16 +36,14 @@ def turn(pairs: list[Pair], pack: Path, dimensions: int) -> NDArray[np.float32]:
 def joined(files: list[Path], turned: NDArray[np.float32], out: Path) -> None:
     """Towers of the same inputs as one."""
     towers = [onnx.load(file) for file in files]
-    nodes, weights, vectors = [], [], []
-    for number, tower in enumerate(towers):
-        prefix = f"{'ab'[number]}_"
-        graph = compose.add_prefix(tower, prefix, rename_inputs=False).graph
-        nodes += graph.node
-        weights += graph.initializer
+    graph, vectors = Graph(), []
+    for letter, tower in zip("ab", towers, strict=True):
+        prefix = f"{letter}_"
+        renamed = compose.add_prefix(tower, prefix, rename_inputs=False).graph
+        graph.nodes += renamed.node
+        graph.weights += renamed.initializer
         vectors.append(prefix + tower.graph.output[0].name)
-    graph = export.Graph()
     x = graph.node("Concat", *vectors, axis=1)
-    graph.nodes, graph.weights = [*nodes, *graph.nodes], [*weights, *graph.weights]
     x = graph.unit(graph.node("MatMul", x, graph.constant(turned)))
     graph.save(out, x, list(towers[0].graph.input), turned.shape[1])
 
