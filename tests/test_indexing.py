@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +106,37 @@ class TestFirstRun:
         with pytest.raises(ValueError, match="use"):
             framefind.open(tmp_path / "l").index(clips, **choice)
         assert not (tmp_path / "l").exists()
+
+    def test_decoding_begins_while_the_library_is_made(self, clips, tmp_path, monkeypatch):
+        opened, ask, make = threading.Event(), Worker.open, Tables.create
+        first: list[bool] = []
+
+        def asked(*args):
+            opened.set()
+            return ask(*args)
+
+        def create(*args):
+            first.append(opened.wait(60))
+            return make(*args)
+
+        monkeypatch.setattr(Worker, "open", asked)
+        monkeypatch.setattr(Tables, "create", create)
+        report = framefind.open(tmp_path / "l").index(clips, **CHOICE)
+        assert first == [True]
+        assert names(report.indexed) == CLIPS
+
+    def test_without_a_library_nothing_goes_on(self, clips, tmp_path, monkeypatch):
+        def fail(*_):
+            raise LibraryError("the store is away")
+
+        monkeypatch.setattr(Tables, "create", fail)
+        library, before = framefind.open(tmp_path / "l"), threading.active_count()
+        with pytest.raises(LibraryError, match="the store is away"):
+            library.index(clips, **CHOICE)
+        assert threading.active_count() == before
+        assert not library.exists
+        monkeypatch.undo()
+        assert names(library.index(clips, **CHOICE).indexed) == CLIPS
 
 
 class TestAgain:

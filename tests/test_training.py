@@ -1,5 +1,6 @@
 """What `training/` ships is what was trained: its exports against PyTorch. Needs torch and ONNX."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 TRAINING = Path(__file__).parent.parent / "training"
+TOKENIZER = TRAINING.parent / "src" / "framefind" / "models" / "mini-1" / "tokenizer.json"
 SIZE = 64
 
 
@@ -111,10 +113,46 @@ def test_a_text_tower_equals_torch(towers, tmp_path):
 
     torch.manual_seed(0)
     tower = towers.TextTower(torch.randn(200, 32), hidden=48).eval()
-    export.text_tower(tower, tmp_path / "text.onnx")
+    assert export.text_tower(tower, tmp_path / "text.onnx", [*range(200)]) == 32
     ids = np.random.default_rng(0).integers(1, 200, (16, 6))
     ids[:, 4:] = 0  # padding
     found = by_onnx(tmp_path / "text.onnx", input_ids=ids, attention_mask=(ids > 0).astype(int))
     with torch.no_grad():
         wanted = tower(torch.from_numpy(ids)).numpy()
     assert agreement(wanted, found) > 0.999
+
+
+def test_two_text_towers_side_by_side_with_fewer_tokens_equal_torch(towers, tmp_path):
+    import export
+
+    torch.manual_seed(0)
+    parts = [towers.TextTower(torch.randn(200, 32)) for _ in range(2)]
+    tower = towers.Joined(parts, torch.linalg.qr(torch.randn(64, 24)).Q).eval()
+    kept = [0, *range(1, 200, 3)]
+    assert export.text_tower(tower, tmp_path / "text.onnx", kept) == 24
+    rows = np.random.default_rng(0).integers(1, len(kept), (16, 6))
+    found = by_onnx(tmp_path / "text.onnx", input_ids=rows, attention_mask=np.ones_like(rows))
+    again = towers.text_of({f"text.{name}": value for name, value in tower.state_dict().items()})
+    with torch.no_grad():
+        wanted = again(torch.from_numpy(np.array(kept)[rows])).numpy()
+    assert agreement(wanted, found) > 0.999
+
+
+def test_what_is_written_in_latin_keeps_its_tokens(towers):
+    """But for their numbers; of what is left out, nothing is left but that it is unknown."""
+    import vocabulary
+    from tokenizers import Tokenizer
+
+    given = json.loads(TOKENIZER.read_text())
+    smaller, rows = vocabulary.latin(given)
+    whole, cut = (Tokenizer.from_str(json.dumps(one)) for one in (given, smaller))
+    for one in (whole, cut):
+        one.no_padding()
+    for text in ("A dog's café, 3 km² of §-signs", "surfboards & straße", "rhododendron blossoms"):
+        wanted = whole.encode(text, add_special_tokens=False)
+        found = cut.encode(text, add_special_tokens=False)
+        assert found.tokens == wanted.tokens
+        assert [rows[i] for i in found.ids] == wanted.ids
+    assert "[UNK]" not in whole.encode("собака 犬").tokens
+    assert set(cut.encode("собака 犬", add_special_tokens=False).tokens) == {"[UNK]"}
+    assert cut.token_to_id("[PAD]") == 0

@@ -3,7 +3,8 @@
     python training/export.py --state last.pt --tokenizer tokenizer.json --out DIR --name mini-4
 
 `--image MODEL` takes the image tower of a model that is exported already instead of a state's, and
-`--words` the text tower that `wording.py` has trained against it.
+`--words` the text tower that `wording.py` has trained against it. Nothing can be trained against a
+model without the tokens of other scripts (`--latin`), which number the others anew.
 What normalises pixels and channels is folded into the convolutions. Image weights are stored in
 half precision and widened when the session starts; with `--int8 PACK` convolutions multiply
 integers, by spans that pictures of the pack give. The token table is int8 with a scale per row,
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from PIL import Image
 from torch import Tensor, nn
+from vocabulary import latin
 
 
 def attention(graph: Graph, x: str, layer: towers.Attention) -> str:
@@ -72,9 +74,24 @@ def gelu(graph: Graph, x: str) -> str:
     return graph.node("Mul", graph.node("Mul", x, bell), half)
 
 
-def text_tower(tower: towers.TextTower, path: Path) -> None:
+def text_tower(tower: towers.TextTower | towers.Joined, path: Path, tokens: list[int]) -> int:
+    """Write it with these rows of its tables alone; gives how many numbers a vector has."""
     graph = Graph()
-    rows = (tower.table * tower.weight[:, None]).detach()
+    if isinstance(tower, towers.Joined):
+        vectors = [text(graph, part, tokens) for part in tower.parts]
+        x, dimensions = graph.turned(vectors, tower.turned.numpy()), tower.turned.shape[1]
+    else:
+        x, dimensions = text(graph, tower, tokens), tower.skip.out_features
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["n", "length"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    graph.save(path, x, inputs, dimensions)
+    return dimensions
+
+
+def text(graph: Graph, tower: towers.TextTower, tokens: list[int]) -> str:
+    rows = (tower.table * tower.weight[:, None]).detach()[tokens]
     scale = rows.abs().amax(1, keepdim=True).clamp(min=1e-8) / 127
     table = graph.constant((rows / scale).round().to(torch.int8).numpy())
     scales = graph.constant(scale.half().numpy())
@@ -88,11 +105,7 @@ def text_tower(tower: towers.TextTower, path: Path) -> None:
     x = graph.node("Mul", graph.unit(x), graph.constant(np.float32(8)))
     hidden = gelu(graph, graph.linear(x, tower.up))
     x = graph.node("Add", graph.linear(x, tower.skip), graph.linear(hidden, tower.down))
-    inputs = [
-        helper.make_tensor_value_info(name, TensorProto.INT64, ["n", "length"])
-        for name in ("input_ids", "attention_mask")
-    ]
-    graph.save(path, graph.unit(x), inputs, tower.skip.out_features)
+    return graph.unit(x)
 
 
 def manifest(name: str, dimensions: int, size: int, scale: float) -> dict[str, object]:
@@ -143,6 +156,7 @@ def main() -> None:
     parser.add_argument("--blend", type=Path, help="the state that training went on from")
     parser.add_argument("--share", type=float, default=0.7, help="of --state in the blend")
     parser.add_argument("--int8", type=Path, metavar="PACK", help="convolve integers")
+    parser.add_argument("--latin", action="store_true", help="no tokens of other scripts")
     parser.add_argument("--words", type=Path, nargs="+", help="of wording.py: their mean")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -153,12 +167,14 @@ def main() -> None:
         options.size = kept["image"]["size"]
     else:
         parts = trained(options) | parts
-    text = towers.TextTower(parts["text.table"])
-    text.load_state_dict({k[5:]: v for k, v in parts.items() if k.startswith("text.")})
-    text_tower(text.eval(), options.out / "text.onnx")
-    shutil.copyfile(options.tokenizer, options.out / "tokenizer.json")
+    tokenizer = json.loads(options.tokenizer.read_text())
+    tokens = list(range(len(tokenizer["model"]["vocab"])))
+    if options.latin:
+        tokenizer, tokens = latin(tokenizer)
+    dimensions = text_tower(towers.text_of(parts).eval(), options.out / "text.onnx", tokens)
+    (options.out / "tokenizer.json").write_text(json.dumps(tokenizer, separators=(",", ":")))
     scale = float(parts["scale"].exp().clamp(max=60))
-    facts = manifest(options.name, text.skip.out_features, options.size, scale)
+    facts = manifest(options.name, dimensions, options.size, scale)
     (options.out / "manifest.json").write_text(json.dumps(facts, indent=1) + "\n")
 
 

@@ -71,6 +71,11 @@ class Graph:
         bias = self.constant(layer.bias.detach().numpy())
         return self.node("Gemm", x, self.half(layer.weight.detach()), bias, transB=1)
 
+    def turned(self, vectors: list[str], directions: NDArray[np.float32]) -> str:
+        """Vectors side by side as rows of length one, along some directions."""
+        x = self.node("Concat", *vectors, axis=1)
+        return self.unit(self.node("MatMul", x, self.half(torch.from_numpy(directions))))
+
     def grey_is_zero(self, pixels: str) -> str:
         """uint8 (n, 3, s, s) to numbers around 0."""
         x = self.node("Cast", pixels, to=TensorProto.FLOAT)

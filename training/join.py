@@ -43,8 +43,7 @@ def joined(files: list[Path], turned: NDArray[np.float32], out: Path) -> None:
         graph.nodes += renamed.node
         graph.weights += renamed.initializer
         vectors.append(prefix + tower.graph.output[0].name)
-    x = graph.node("Concat", *vectors, axis=1)
-    x = graph.unit(graph.node("MatMul", x, graph.constant(turned)))
+    x = graph.turned(vectors, turned)
     graph.save(out, x, list(towers[0].graph.input), turned.shape[1])
 
 
@@ -59,6 +58,7 @@ def main() -> None:
     pairs = [Pair(folder) for folder in options.models]
     turned = turn(pairs, options.pack, options.dimensions)
     options.out.mkdir(parents=True, exist_ok=True)
+    np.save(options.out / "turned.npy", turned)  # for wording.py
     for part in ("image", "text"):
         files = [f / p.manifest[part]["file"] for f, p in zip(options.models, pairs, strict=True)]
         joined(files, turned, options.out / f"{part}.onnx")

@@ -102,19 +102,44 @@ class TextTower(nn.Module):
         x = F.embedding_bag(ids, self.table, mode="sum", per_sample_weights=weights)
         return self.head(x)
 
-    def several(self, *ids: Tensor) -> tuple[Tensor, ...]:
-        """Several sets of texts at once, since every gradient of the token table is a whole one."""
-        length = max(rows.shape[1] for rows in ids)
-        joined = torch.cat([F.pad(rows, (0, length - rows.shape[1])) for rows in ids])
-        found: Tensor = self(joined)
-        return found.split([len(rows) for rows in ids])
-
     def head(self, x: Tensor) -> Tensor:
         x = 8 * F.normalize(x, dim=-1)
         return F.normalize(self.skip(x) + self.down(F.gelu(self.up(x))), dim=-1)
 
 
+class Joined(nn.Module):
+    """Text towers side by side, whose vectors are turned as `join.py` has turned the pictures'."""
+
+    def __init__(self, parts: list[TextTower], turned: Tensor) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(parts)
+        self.register_buffer("turned", turned)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = torch.cat([part(ids) for part in self.parts], 1)
+        return F.normalize(x @ self.turned, dim=-1)
+
+
+def several(tower: nn.Module, *ids: Tensor) -> tuple[Tensor, ...]:
+    """Several sets of texts at once, since every gradient of a token table is a whole one."""
+    length = max(rows.shape[1] for rows in ids)
+    joined = torch.cat([F.pad(rows, (0, length - rows.shape[1])) for rows in ids])
+    found: Tensor = tower(joined)
+    return found.split([len(rows) for rows in ids])
+
+
+def text_of(weights: dict[str, Tensor]) -> TextTower | Joined:
+    """The text tower whose weights these are, called `text.` and so on."""
+    kept = {name[5:]: value for name, value in weights.items() if name.startswith("text.")}
+    tables = [value for name, value in kept.items() if name.endswith("table")]
+    parts = [TextTower(table) for table in tables]
+    tower = Joined(parts, kept["turned"]) if "turned" in kept else parts[0]
+    tower.load_state_dict(kept)
+    return tower
+
+
 def mean(files: list[Path]) -> dict[str, Tensor]:
-    """The mean of the weights that lie in several files."""
-    given = [torch.load(file, weights_only=True) for file in files]
+    """The mean of the weights in several files, outcomes of `wording.py` or states of training."""
+    loaded = [torch.load(file, weights_only=True) for file in files]
+    given = [state.get("model", state) for state in loaded]
     return {name: torch.stack([state[name] for state in given]).mean(0) for name in given[0]}

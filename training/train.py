@@ -199,8 +199,8 @@ class Run:
         report: list[float] = []
 
         def loss_of(pictures: Tensor) -> Tensor:
-            texts, names, near, left, right = self.model.text.several(
-                batch.ids, named, ids, one, other
+            texts, names, near, left, right = towers.several(
+                self.model.text, batch.ids, named, ids, one, other
             )
             scaled = self.model.temperature() * pictures
             loss = contrast(scaled @ texts.T, goal)

@@ -274,8 +274,22 @@ def begin(tower: towers.TextTower, placed: dict[str, Tensor], words: dict[str, i
             nn.init.zeros_(layer)
 
 
+def first(
+    options: argparse.Namespace, placed: dict[str, Tensor], words: dict[str, int]
+) -> towers.TextTower | towers.Joined:
+    """The text tower to begin with."""
+    if options.start:
+        return towers.text_of(towers.mean(options.start))
+    if options.halves:
+        turned = torch.from_numpy(np.load(options.model / "turned.npy"))
+        return towers.Joined([towers.text_of(towers.mean([h])) for h in options.halves], turned)
+    tower = towers.TextTower(torch.from_numpy(np.load(options.pack / "table.npy")))
+    begin(tower, placed, words)
+    return tower
+
+
 def learn_text(
-    tower: towers.TextTower,
+    tower: towers.TextTower | towers.Joined,
     known: Known,
     sentences: Sentences,
     lessons: Lessons,
@@ -285,7 +299,8 @@ def learn_text(
 ) -> Tensor:
     """Train the tower in place; gives the temperature's logarithm."""
     scale = nn.Parameter(torch.tensor(3.2))
-    table = [tower.table, tower.weight]
+    bags = [part for part in tower.modules() if isinstance(part, towers.TextTower)]
+    table = [p for bag in bags for p in (bag.table, bag.weight)]
     rest = [p for p in tower.parameters() if all(p is not t for t in table)]
     groups = [{"params": [*rest, scale], "lr": 2e-3}, {"params": table, "lr": options.rate}]
     falling = Falling([{**group, "weight_decay": 0.0} for group in groups], options.steps)
@@ -296,7 +311,9 @@ def learn_text(
         ids, wanted = lessons.draw(options.batch, rng)
         drawn, named = classes.draw(shown, step)
         pairs = [lessons.ids([*words]) for words in twins[rng.integers(len(twins), size=128)].T]
-        texts, placed, kinds, one, other = tower.several(lessons.ids(phrases), ids, named, *pairs)
+        texts, placed, kinds, one, other = towers.several(
+            tower, lessons.ids(phrases), ids, named, *pairs
+        )
         loss = contrast(scaled @ texts.T, names, sentences[names])
         loss = loss + options.classes * classes.loss(scaled @ kinds.T, shown, drawn)
         apart = 1 - (placed * wanted).sum(1).mean()
@@ -323,8 +340,12 @@ def main() -> None:
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument(
+    begins = parser.add_mutually_exclusive_group()
+    begins.add_argument(
         "--start", type=Path, nargs="+", help="earlier outcomes: on from their mean"
+    )
+    begins.add_argument(
+        "--halves", type=Path, nargs=2, help="of a joined FOLDER: states with their text towers"
     )
     parser.add_argument("--guide", type=int, default=1000, help="steps of the guide")
     parser.add_argument("--steps", type=int, default=1200, help="steps of the text tower")
@@ -361,17 +382,7 @@ def main() -> None:
 
     nothing = -F.normalize(known.vectors.mean(0), dim=0)
     placed = places(teach, sentences, nothing, labels, captions, names)
-    tower = towers.TextTower(torch.from_numpy(np.load(options.pack / "table.npy")))
-    if options.start:
-        tower.load_state_dict(
-            {
-                name[5:]: value
-                for name, value in towers.mean(options.start).items()
-                if name != "scale"
-            }
-        )
-    else:
-        begin(tower, placed, words)
+    tower = first(options, placed, words)
     twins = np.array(listed, object)[np.load(options.pack / "pairs.npy")]
     usual = {*labels, *words_of(captions)}
     lessons = Lessons(placed, captions, usual, nothing, tokenizer)

@@ -159,13 +159,14 @@ class Library:
         if not files and not self.exists:
             return Report()
         with lock(self.uri, doing="index"):
-            tables, encoder = self.prepare(model)
+            tables, encoder = self._found(model)
             memory = self.index_folder() / "files.json"
-            catalog = Catalog(tables.videos(), memory, sampler, views, retry)
-            report = Indexer(tables, encoder, catalog, options, on_progress).run(files)
+            catalog = Catalog(tables.videos() if tables else [], memory, sampler, views, retry)
+            indexer = Indexer(encoder, catalog, options, on_progress)
+            report = indexer.run(files, lambda: tables or self._made(encoder))
             report.missing = catalog.missing([stored(resolved(path)) for path in named])
-            tables.tidy()
-            self._opened = refresh(self.index_folder(), tables)
+            self._tables.tidy()
+            self._opened = refresh(self.index_folder(), self._tables)
         return report
 
     def plan(
@@ -216,17 +217,28 @@ class Library:
         The model of a new library passes its self-test first. Raises LibraryError when the
         library was made with another model.
         """
+        tables, encoder = self._found(model)
+        return tables or self._made(encoder), encoder
+
+    def _found(self, model: str | None) -> tuple[Tables | None, models.Model]:
+        """The tables, if there are any, and the model that fills them."""
         wanted = models.full_name(model) if model else self._wanted_model
         if not self.exists:
-            encoder = models.load(wanted or "mini", self.device, self.precision)
-            models.check(encoder)
-            try:
-                return Tables.create(self.uri, encoder.fingerprint), encoder
-            except LibraryError:
-                if not self.exists:  # or another run has just made it in a store
-                    raise
+            return None, models.load(wanted or "mini", self.device, self.precision)
         tables = Tables.open(self.uri)
         return tables, self.encoder(tables.fingerprint, wanted)
+
+    def _made(self, encoder: models.Model) -> Tables:
+        """The tables of a new library, whose model passes its self-test first."""
+        models.check(encoder)
+        try:
+            return Tables.create(self.uri, encoder.fingerprint)
+        except LibraryError:
+            if not self.exists:  # or another run has just made it in a store
+                raise
+        tables = Tables.open(self.uri)
+        self.encoder(tables.fingerprint, encoder.fingerprint["model"])
+        return tables
 
     def encoder(self, fingerprint: dict[str, str], wanted: str | None = None) -> models.Model:
         """The model that made the library's vectors, or another one of the same checkpoint.

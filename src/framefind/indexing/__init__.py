@@ -125,13 +125,12 @@ class Indexer:
 
     def __init__(
         self,
-        tables: Tables,
         model: Model,
         catalog: Catalog,
         options: Options,
         on_progress: OnProgress | None = None,
     ) -> None:
-        self._tables, self._model, self._catalog = tables, model, catalog
+        self._model, self._catalog = model, catalog
         self._embedder = Embedder(model)
         self._options = options
         self._on_progress = on_progress
@@ -140,18 +139,33 @@ class Indexer:
         self._open: dict[str, _Open] = {}
         self._batch: list[Decoded | Ended] = []
         self._batch_views = 0
-        self._writer = tables.writer()
         self._uncommitted = 0
         self._committed_at = self._told_at = self._started = time.monotonic()
         self._done = self._done_bytes = self._total = self._total_bytes = 0
 
-    def run(self, files: Sequence[File]) -> Report:
-        """Index the files. Ctrl-C commits what is embedded, then raises KeyboardInterrupt."""
+    def run(self, files: Sequence[File], tables: Callable[[], Tables]) -> Report:
+        """Index the files into what `tables` gives, which may take a while: decoding begins before.
+
+        Ctrl-C commits what is embedded, then raises KeyboardInterrupt.
+        """
         began = time.process_time()
         todo = [file for file in files if has_to_be_opened(file, self._catalog, self._report)]
         self._total, self._total_bytes = len(todo), sum(file.size + 1 for file in todo)
         model = self._model
         decoders = Decoders(todo, self._catalog, self._options, model.size, model.resize)
+        try:
+            self._tables = tables()
+            self._writer = self._tables.writer()
+            self._take_all(decoders)
+        finally:
+            decoders.stop()
+        self._report.seconds = time.monotonic() - self._started
+        self._report.fallback = decoders.fallback
+        self._account(decoders.spent, time.process_time() - began)
+        return self._report
+
+    def _take_all(self, decoders: Decoders) -> None:
+        """Take what the decoders give until nothing is left, or until Ctrl-C."""
         try:
             with interruptible() as interrupted:
                 while self._done < self._total and not interrupted.is_set():
@@ -162,13 +176,9 @@ class Indexer:
             if interrupted.is_set():
                 raise KeyboardInterrupt
         finally:
-            decoders.stop()
+            decoders.stop()  # they change the catalog
             self._writer.abort()
             self._catalog.save()
-        self._report.seconds = time.monotonic() - self._started
-        self._report.fallback = decoders.fallback
-        self._account(decoders.spent, time.process_time() - began)
-        return self._report
 
     def _step(self, decoders: Decoders) -> None:
         """Take one item; embed when a batch is full or the decoders have nothing ready."""

@@ -189,6 +189,7 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # threads that NumPy starts for nothing
         )
         if sys.platform == "linux":
             import fcntl
