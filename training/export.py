@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--words", type=Path, nargs="+", help="of wording.py: their mean")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    parts = towers.mean(options.words) if options.words else {}
+    parts = towers.mean_text(options.words) if options.words else {}
     if options.image:
         kept = json.loads((options.image / "manifest.json").read_text())
         shutil.copyfile(options.image / kept["image"]["file"], options.out / "image.onnx")

@@ -138,8 +138,9 @@ def text_of(weights: dict[str, Tensor]) -> TextTower | Joined:
     return tower
 
 
-def mean(files: list[Path]) -> dict[str, Tensor]:
-    """The mean of the weights in several files, outcomes of `wording.py` or states of training."""
+def mean_text(files: list[Path]) -> dict[str, Tensor]:
+    """The mean of the text towers in several files, outcomes of `wording.py` or training states."""
     loaded = [torch.load(file, weights_only=True) for file in files]
     given = [state.get("model", state) for state in loaded]
-    return {name: torch.stack([state[name] for state in given]).mean(0) for name in given[0]}
+    names = [name for name in given[0] if name == "scale" or name.startswith("text.")]
+    return {name: torch.stack([state[name] for state in given]).mean(0) for name in names}

@@ -279,10 +279,10 @@ def first(
 ) -> towers.TextTower | towers.Joined:
     """The text tower to begin with."""
     if options.start:
-        return towers.text_of(towers.mean(options.start))
+        return towers.text_of(towers.mean_text(options.start))
     if options.halves:
         turned = torch.from_numpy(np.load(options.model / "turned.npy"))
-        return towers.Joined([towers.text_of(towers.mean([h])) for h in options.halves], turned)
+        return towers.Joined([towers.text_of(towers.mean_text([h])) for h in options.halves], turned)
     tower = towers.TextTower(torch.from_numpy(np.load(options.pack / "table.npy")))
     begin(tower, placed, words)
     return tower

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ROWS = 128
 """Frames in a row group."""
 
-BUFFER = 32 << 20
+BUFFER = 8 << 20
 """Bytes that a writer gathers before it sorts them and writes their row groups."""
 
 KEYS = ["video_id", "segment", "t"]
@@ -188,7 +188,7 @@ def merge(table: str, paths: Sequence[str], segments: Collection[str]) -> list[D
     with FramesWriter(table) as writer:
         for path in paths:
             with _open(store, path) as parquet:
-                for batch in parquet.iter_batches(8 * ROWS, columns=SCHEMA.names):
+                for batch in parquet.iter_batches(2 * ROWS, columns=SCHEMA.names, use_threads=False):
                     kept = batch.filter(_among(batch["segment"], segments))
                     writer.extend(pa.Table.from_batches([kept]).cast(SCHEMA))
         return writer.close()
