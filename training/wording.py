@@ -282,7 +282,9 @@ def first(
         return towers.text_of(towers.mean_text(options.start))
     if options.halves:
         turned = torch.from_numpy(np.load(options.model / "turned.npy"))
-        return towers.Joined([towers.text_of(towers.mean_text([h])) for h in options.halves], turned)
+        return towers.Joined(
+            [towers.text_of(towers.mean_text([h])) for h in options.halves], turned
+        )
     tower = towers.TextTower(torch.from_numpy(np.load(options.pack / "table.npy")))
     begin(tower, placed, words)
     return tower

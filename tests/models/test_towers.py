@@ -26,7 +26,8 @@ def forgotten():
 
 
 def load(folder: Path, **how: str) -> models.Model:
-    return models.load(f"local-dir:{folder}", **how)
+    """On the device that computes in the file's own numbers."""
+    return models.load(f"local-dir:{folder}", **{"device": "cpu", **how})
 
 
 def expected(mean, std) -> np.ndarray:

@@ -5,6 +5,7 @@ takes half the time; ONNX Runtime has no such kernels for x86.
 """
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -77,7 +78,7 @@ def open_graph(file: Path, device: str, may_round: bool = False) -> Graph:
 
     `cpu` is ONNX Runtime, which computes in the file's own numbers. `auto` is a GPU where ONNX
     Runtime has one; else OpenVINO, if numbers may be rounded to bf16 and it is installed on a
-    processor that multiplies these; else `cpu`. Raises ModelError when the file cannot be loaded or
+    processor that multiplies these, and can load the file; else `cpu`. Raises ModelError when the file cannot be loaded or
     the device is not here.
     """
     kind, _, number = device.partition(":")
@@ -85,13 +86,16 @@ def open_graph(file: Path, device: str, may_round: bool = False) -> Graph:
         raise ModelError(f"device {device!r}: use {', '.join(DEVICES)}, or cuda:1 and so on")
     if device == "openvino" and not find_spec("openvino"):
         raise ModelError("device openvino: pip install 'framefind[openvino]'")
-    rounds = device == "auto" and may_round and not has_cuda() and openvino_has_bf16()
-    engine = OpenVinoGraph if device == "openvino" or rounds else OnnxRuntimeGraph
+    if device == "auto" and may_round and not has_cuda() and openvino_has_bf16():
+        # It reads no weights beside the file through links, as the hub's cache has them.
+        with suppress(Exception):  # theirs share no base class of their own
+            return OpenVinoGraph(file, device)
+    engine = OpenVinoGraph if device == "openvino" else OnnxRuntimeGraph
     try:
         return engine(file, device)
     except ModelError:
         raise
-    except Exception as error:  # theirs share no base class of their own
+    except Exception as error:
         raise ModelError(f"{file}: {engine.name} cannot load it: {error}") from None
 
 
