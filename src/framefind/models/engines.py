@@ -77,9 +77,9 @@ def open_graph(file: Path, device: str, may_round: bool = False) -> Graph:
     """Open an ONNX file on a device, `auto`, `cpu`, `openvino`, `cuda` or `cuda:1` and so on.
 
     `cpu` is ONNX Runtime, which computes in the file's own numbers. `auto` is a GPU where ONNX
-    Runtime has one; else OpenVINO, if numbers may be rounded to bf16 and it is installed on a
-    processor that multiplies these, and can load the file; else `cpu`. Raises ModelError when the file cannot be loaded or
-    the device is not here.
+    Runtime has one; else OpenVINO, if numbers may be rounded to bf16, it is installed on a
+    processor that multiplies these, and it can load the file; else `cpu`. Raises ModelError when
+    the file cannot be loaded or the device is not here.
     """
     kind, _, number = device.partition(":")
     if kind not in DEVICES or (number and not (kind == "cuda" and number.isdecimal())):

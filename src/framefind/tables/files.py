@@ -188,7 +188,8 @@ def merge(table: str, paths: Sequence[str], segments: Collection[str]) -> list[D
     with FramesWriter(table) as writer:
         for path in paths:
             with _open(store, path) as parquet:
-                for batch in parquet.iter_batches(2 * ROWS, columns=SCHEMA.names, use_threads=False):
+                # On one thread: memory that several have used is kept for each of them.
+                for batch in parquet.iter_batches(2 * ROWS, None, SCHEMA.names, use_threads=False):
                     kept = batch.filter(_among(batch["segment"], segments))
                     writer.extend(pa.Table.from_batches([kept]).cast(SCHEMA))
         return writer.close()
