@@ -26,9 +26,9 @@ import numpy as np
 import torch
 import towers
 from classes import Classes
+from losses import contrast, resemble, targets
 from muon import Muon
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 T = TypeVar("T")
 SAVE_EVERY = 120.0  # seconds of steps
@@ -70,28 +70,6 @@ class Model(nn.Module):
 
     def temperature(self) -> Tensor:
         return self.scale.exp().clamp(max=60)
-
-
-def contrast(logits: Tensor, targets: Tensor) -> Tensor:
-    """Symmetric cross entropy of pictures (rows) and texts (columns)."""
-    rows = -(targets * logits.log_softmax(1)).sum(1).mean()
-    columns = -(targets * logits.T.log_softmax(1)).sum(1).mean()
-    return (rows + columns) / 2
-
-
-def targets(rows: Tensor, teacher: Tensor, soft: float) -> Tensor:
-    """(n, n): equal texts count as one, and alike ones, by the teacher's cosine, in part."""
-    same = (rows[:, None] == rows[None]).float()
-    alike = (20 * teacher @ teacher.T).softmax(1)
-    return (1 - soft) * same / same.sum(1, keepdim=True) + soft * alike
-
-
-def resemble(student: Tensor, teacher: Tensor) -> Tensor:
-    """How far the text tower's neighbourhoods are from the teacher's (Kullback-Leibler)."""
-    hide = torch.eye(len(student), device=student.device) * 1e4
-    wanted = (20 * teacher @ teacher.T - hide).softmax(1)
-    found = (20 * student @ student.T - hide).log_softmax(1)
-    return F.kl_div(found, wanted, reduction="batchmean")
 
 
 def optimizers(model: Model, rate: float, decay: float, parts: int) -> list[torch.optim.Optimizer]:

@@ -27,6 +27,7 @@ import torch
 import towers
 from classes import Classes
 from evaluate import Pair
+from losses import contrast, targets
 from numpy.typing import NDArray
 from PIL import Image
 from teacher import FIRST_WORD, Teacher
@@ -37,6 +38,7 @@ from torch.nn import functional as F
 PICTURES = {"flickr8k": 8_000, "sports100": 8_000, "caltech101": 6_000}  # of a source, at most
 PICTURES |= {"mini_imagenet": 16_000, "tiny_imagenet": 8_000}
 OF_OTHERS = 4_000
+SOFT = 0.2  # share of the soft targets
 NEAREST = 32  # known texts that place an unknown name
 SHARP = 50.0  # how much more the nearest of them count
 STRANGE = 0.5  # likeness to all known texts below which a name means nothing to be seen
@@ -138,13 +140,10 @@ class Guide(nn.Module):
         return F.normalize(self.skip(x) + self.down(self.drop(F.gelu(self.up(x)))), dim=-1)
 
 
-def contrast(logits: Tensor, names: list[str], teacher: Tensor) -> Tensor:
-    """Symmetric cross entropy; equal texts count as one, a fifth goes to those alike."""
+def rows_of(names: list[str]) -> Tensor:
+    """Equal names have one number."""
     number = {name: i for i, name in enumerate(dict.fromkeys(names))}
-    rows = torch.tensor([number[name] for name in names])
-    same = (rows[:, None] == rows[None]).float()
-    goal = 0.8 * same / same.sum(1, keepdim=True) + 0.2 * (20 * teacher @ teacher.T).softmax(1)
-    return -sum((goal * part.log_softmax(1)).sum(1).mean() for part in (logits, logits.T)) / 2
+    return torch.tensor([number[name] for name in names])
 
 
 class Falling:
@@ -175,7 +174,7 @@ def learn_guide(known: Known, sentences: Sentences, steps: int, batch: int = 102
             p if p in sentences.row else n for p, n in zip(phrases, names, strict=True)
         ]
         logits = scale.exp() * known.vectors[rows] @ guide(sentences[known_phrases]).T
-        loss = contrast(logits, names, sentences[names])
+        loss = contrast(logits, targets(rows_of(names), sentences[names], SOFT))
         falling.step(loss)
         if step % 100 == 0:
             print(f"guide {step} loss {loss.item():.3f} scale {scale.exp().item():.1f}", flush=True)
@@ -316,7 +315,8 @@ def learn_text(
         texts, placed, kinds, one, other = towers.several(
             tower, lessons.ids(phrases), ids, named, *pairs
         )
-        loss = contrast(scaled @ texts.T, names, sentences[names])
+        goal = targets(rows_of(names), sentences[names], SOFT)
+        loss = contrast(scaled @ texts.T, goal)
         loss = loss + options.classes * classes.loss(scaled @ kinds.T, shown, drawn)
         apart = 1 - (placed * wanted).sum(1).mean()
         unlike = 1 - (one * other).sum(1).mean()
