@@ -3,6 +3,7 @@
 from typing import Any
 
 LATIN = "\u024f"  # the last letter of Latin Extended-B
+SIGNS = "\u2010", "\u20cf"  # quotation marks, dashes, currencies
 
 
 def latin(tokenizer: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
@@ -24,4 +25,6 @@ def latin(tokenizer: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
 
 
 def _needed(token: str) -> bool:
-    return not token.startswith("[unused") and all(letter <= LATIN for letter in token)
+    first, last = SIGNS
+    known = (letter <= LATIN or first <= letter <= last for letter in token)
+    return not token.startswith("[unused") and all(known)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from framefind.tables import Tables, actions
+from framefind.tables import Tables
+from framefind.tables.log import actions
 from framefind.tables.store import is_local
 
 if TYPE_CHECKING:

@@ -26,13 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.errors import LibraryError
+from framefind.tables.log import actions, adds
 from framefind.tables.store import LOCK, explained, filesystem, is_local, options
 from framefind.views import Box
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
-    from deltalake.transaction import AddAction
 
     from framefind.tables.files import DataFile, FramesWriter, Key
 
@@ -394,22 +394,6 @@ class Tables:
         """Turns what the store or the format raises into LibraryError."""
         with explained(f"cannot write to the library {self.uri}"):
             yield
-
-
-def adds(files: "Sequence[DataFile]", change: bool = True) -> "list[AddAction]":
-    """The log entries of data files."""
-    from deltalake.transaction import AddAction
-
-    now = time.time_ns() // 1_000_000
-    return [AddAction(f.path, f.size, {}, now, change, f.statistics()) for f in files]
-
-
-def actions(table: "DeltaTable") -> list[dict[str, Any]]:
-    """The data files of a table as its log has them: path, size_bytes, statistics, …"""
-    import pyarrow as pa
-
-    rows: list[dict[str, Any]] = pa.table(table.get_add_actions(flatten=True)).to_pylist()
-    return rows
 
 
 def _has(videos: "DeltaTable", transaction: tuple[str, int]) -> bool:

@@ -9,7 +9,8 @@ from deltalake import CommitProperties
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import RemoveAction
 
-from framefind.tables import Tables, Upkeep, actions, adds, files
+from framefind.tables import Tables, Upkeep, files
+from framefind.tables.log import actions, adds
 
 FILE_SIZE = 128 << 20
 """Bytes of a data file of `frames` that compaction aims at."""
