@@ -2,11 +2,12 @@
 
     python training/wording.py --pack PACK --model FOLDER --out RUN/words.pt
 
-FOLDER is an exported model. Text starts afresh from the teacher's tokens. A `Guide`, a perceptron
-from the sentence model's vectors into the space of the pictures, and FOLDER's own text tower say
-where whole texts belong; a word belongs where the captions that contain it are, and a name that no
-caption has where the known texts are that the sentence model finds most like it. `export.py
---words RUN/words.pt` takes the outcome.
+FOLDER is an exported model. Text starts afresh from the teacher's tokens or, against a model that
+`join.py` made, from the text towers of its halves (`--halves`), which stay side by side. A `Guide`,
+a perceptron from the sentence model's vectors into the space of the pictures, and FOLDER's own text
+tower say where whole texts belong; a word belongs where the captions that contain it are, and a
+name that no caption has where the known texts are that the sentence model finds most like it.
+`export.py --words RUN/words.pt` takes the outcome.
 """
 
 import argparse
