@@ -182,6 +182,18 @@ def test_an_opened_index_takes_newer_lists(tmp_path):
     assert narrowed(index, made[7][0, 0]) >= {7}
 
 
+def test_newer_lists_serve_an_older_index(tmp_path):
+    made = films(60)
+    index = write(tmp_path, made[:40])
+    lists.build(write(tmp_path, made, old=VectorIndex(tmp_path)))
+    for at in (3, 39, 45, 59):
+        found = narrowed(index, made[at][0, 0])
+        assert len(found) < 20
+        assert found <= set(range(40))
+        assert (at in found) is (at < 40)
+    assert index._ready().state.frames == 60 * 20  # type: ignore[union-attr]
+
+
 def test_searches_answer_while_lists_are_built_replaced_and_lost(tmp_path):
     made = films(60)
     index = write(tmp_path, made[:40])

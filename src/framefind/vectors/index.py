@@ -165,7 +165,9 @@ class VectorIndex:
         known = self._ready()
         if known is None:
             return line
-        keep = None if len(line) == len(self.frames) else self._mask(line)
+        # Newer lists may hold frames that this index has not got.
+        all_of_them = len(line) == len(self.frames) >= known.state.frames
+        keep = None if all_of_them else self._mask(line)
         # What is best for two together is rarely among the best for either.
         most, nearest = (_FRAMES, _NEAREST) if len(queries) < 2 else (8 * _FRAMES, 4 * _NEAREST)
         total = np.zeros(len(self.videos))
