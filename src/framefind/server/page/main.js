@@ -208,7 +208,8 @@ function closed(moment) {
     if (history.state?.watching) history.back();
     else history.replaceState(null, "", `?${format(query)}`);
   }
-  results.card(moment)?.focus();
+  // The browser tells late: by now, "/" may have been pressed.
+  if (document.activeElement !== box) results.card(moment)?.focus();
 }
 
 // --- the library ---------------------------------------------------------------------------------
