@@ -254,6 +254,25 @@ def test_the_keyboard_is_enough(tab: Opener, site: str) -> None:
     expect(page.locator("#keys")).not_to_be_visible()
 
 
+def test_the_end_of_the_player_takes_no_focus_away(tab: Opener, site: str) -> None:
+    page = tab(site)
+    page.keyboard.type("a cat")
+    page.keyboard.press("Enter")
+    page.locator("a.card[data-key]").first.click()
+    expect(page.locator("#player")).to_be_visible()
+    told = """() => new Promise((tell) => {
+        const player = document.querySelector("#player");
+        player.addEventListener("close", () => setTimeout(tell));
+        player.close();
+        document.querySelector("#q").focus();
+    })"""
+    page.evaluate(told)
+    expect(page.locator("#q")).to_be_focused()
+    page.locator("a.card[data-key]").first.click()
+    page.keyboard.press("Escape")
+    expect(page.locator("a.card[data-key]").first).to_be_focused()
+
+
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_a_narrow_screen(tab: Opener, site: str, scheme: str) -> None:
     phone = {"width": 360, "height": 740}
