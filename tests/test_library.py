@@ -269,7 +269,7 @@ class TestByPicture:
     def test_a_moment_stands_for_its_best_view(self, shared_library):
         moment = shared_library.search("a dog")[0]
         best = shared_library.search(image=moment)[0]
-        assert (best.path, best.t) == (moment.path, moment.t)
+        assert (best.path, best.start, best.t) == (moment.path, moment.start, moment.t)
         assert best.box == moment.box
         assert best.score == pytest.approx(100, abs=0.1)
 
