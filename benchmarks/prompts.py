@@ -55,7 +55,7 @@ class Captions:
             library = framefind.open(Path(folder, "l.framefind"))
             library.index(named(videos), model=name)
             rows = library.videos()
-            index = library.vector_index()
+            index = library.vector_index.get()
             asked, _ = evaluate.read(videos / "captions.jsonl", rows)
             self.texts = list(asked)
             self._vectors = np.array(index.vectors, np.float32)

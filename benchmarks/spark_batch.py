@@ -109,7 +109,7 @@ def _run(chosen: argparse.Namespace) -> None:
     texts = [texts[at] for at in rng.permutation(len(texts))[: chosen.queries]]
     library = framefind.open(chosen.library)
     if chosen.side == "local":
-        library.vector_index()
+        library.vector_index.get()
         with Watch() as watch:
             pages = list(library.search_batch(texts))
         found = [

@@ -148,7 +148,7 @@ class TestDuration:
         assert found(max_duration=0.0) == set()
 
     def test_an_unknown_length_is_neither(self, many):
-        known = many.vector_index()
+        known = many.vector_index.get()
         unknown = [replace(video, duration=None) for video in known.videos]
         known.videos.__dict__["_all"] = unknown
         try:

@@ -11,11 +11,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 import framefind
-from framefind import Library, library, models
+from framefind import Library, models
 from framefind.server import create_app
 from framefind.server.security import Access
 from framefind.tables import FrameRow, Tables, Video, new_segment
-from framefind.vectors import VectorIndex
+from framefind.vectors import VectorIndex, current
 from framefind.views import WHOLE
 
 Calls = Callable[[object, str], list[tuple[object, ...]]]
@@ -93,7 +93,7 @@ class TestObjectStore:
     def remote(self, own: Library) -> Library:
         """The same by a URI: all but the scheme is as on an object store."""
         opened = framefind.open(own.uri)
-        opened.uri = f"file://{own.uri}"
+        opened.vector_index.uri = opened.uri = f"file://{own.uri}"
         assert best(opened.search("a dog")) == "a dog.mp4"
         return opened
 
@@ -111,7 +111,7 @@ class TestObjectStore:
     ) -> None:
         publish(Tables(remote.uri), "a red car")
         read = calls(Tables, "read_frames")
-        monkeypatch.setattr(library, "LOOK", 0.0)
+        monkeypatch.setattr(current, "LOOK", 0.0)
         assert best(remote.search("a red car")) == "a red car.mp4"
         assert len(read) == 1
         opened = calls(VectorIndex, "__init__")

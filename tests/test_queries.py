@@ -85,7 +85,7 @@ class TestEmbed:
 
 class TestImages:
     def test_several_are_summed_and_one_is_embedded_once(self, shared_library, calls):
-        index = shared_library.vector_index()
+        index = shared_library.vector_index.get()
         images = ["a.mp4@0#0,0,0.5,0.5", "d.mp4@4"]
         one, two = (embed_image(image, index, MODEL) for image in images)
         embedded = calls(type(MODEL), "embed_images")
@@ -98,7 +98,7 @@ class TestImages:
         np.testing.assert_allclose(alone, one, atol=1e-6)
 
     def test_a_box_of_a_frame_is_cut_from_the_very_frame(self, shared_library):
-        index, box = shared_library.vector_index(), (0.1, 0.2, 0.5, 0.6)
+        index, box = shared_library.vector_index.get(), (0.1, 0.2, 0.5, 0.6)
         frame = shared_library.frame("d.mp4", 4.6)
         cut = frame[round(0.2 * 120) : round(0.8 * 120), round(0.1 * 160) : round(0.6 * 160)]
         expected = embed_image(png(cut), index, MODEL)
@@ -108,10 +108,10 @@ class TestImages:
 
     def test_of_a_video_that_is_gone(self, library, shared_library):
         with pytest.raises(QueryError, match="no video"):
-            embed_image("nothing.mp4@3#0,0,1,1", library.vector_index(), MODEL)
+            embed_image("nothing.mp4@3#0,0,1,1", library.vector_index.get(), MODEL)
         gone = Moment("", "00", 0, 1, 0, 0, 0, (0, 0, 1, 1))
         with pytest.raises(QueryError, match="00 is not in the library"):
-            embed_image(gone, library.vector_index(), MODEL)
+            embed_image(gone, library.vector_index.get(), MODEL)
 
 
 def test_the_document_repeats_what_was_asked_for(shared_library: Library) -> None:

@@ -1,15 +1,11 @@
 """The library: what framefind knows of a set of videos; every verb of the command line is here."""
 
-import math
 import os
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,17 +21,14 @@ from framefind.paths import File, is_library, opened, resolved, stored, there, w
 from framefind.queries import Query
 from framefind.remote import canonical
 from framefind.search import matches, one
-from framefind.tables import Tables, Upkeep, Video, holds_others, latest_versions
+from framefind.tables import Tables, Upkeep, Video, holds_others
 from framefind.tables.store import is_local, lock, restore, set_aside, size
-from framefind.vectors import VectorIndex, refresh
+from framefind.vectors.current import CurrentIndex
 
 if TYPE_CHECKING:
     from framefind.evaluate import Quality
     from framefind.indexing import OnProgress, Report
     from framefind.indexing.plan import Plan
-
-LOOK = 2.0
-"""Seconds after which a search looks again whether a library on an object store has changed."""
 
 PathLike = str | os.PathLike[str]
 
@@ -98,9 +91,7 @@ class Library:
         self.uri = text if not is_local(text) else os.path.abspath(os.path.expanduser(text))
         self._wanted_model = models.full_name(model) if model else None
         self.device, self.precision = device, precision
-        self._opened: VectorIndex | None = None
-        self._seen: tuple[int, int] | None = None  # the versions of tables on an object store,
-        self._looked = -math.inf  # and when they were looked up
+        self.vector_index = CurrentIndex(self.uri)
         if not is_local(self.uri) or is_library(self.uri):
             return
         if is_library(str(set_aside(self.uri))):
@@ -160,13 +151,14 @@ class Library:
             return Report()
         with lock(self.uri, doing="index"):
             tables, encoder = self._found(model)
-            memory = self.index_folder() / "files.json"
+            memory = self.vector_index.folder / "files.json"
             catalog = Catalog(tables.videos() if tables else [], memory, sampler, views, retry)
             indexer = Indexer(encoder, catalog, options, on_progress)
             report = indexer.run(files, lambda: tables or self._made(encoder))
             report.missing = catalog.missing([stored(resolved(path)) for path in named])
-            self._tables.tidy()
-            self._opened = refresh(self.index_folder(), self._tables)
+            tables = tables or Tables.open(self.uri)
+            tables.tidy()
+            self.vector_index.refresh(tables)
         return report
 
     def plan(
@@ -192,7 +184,7 @@ class Library:
         else:
             encoder = models.load(wanted, self.device, self.precision)
         rows = tables.videos() if tables else []
-        catalog = Catalog(rows, self.index_folder() / "files.json", sampler, views, retry)
+        catalog = Catalog(rows, self.vector_index.folder / "files.json", sampler, views, retry)
         return plan(files, catalog, encoder, sampler, views)
 
     def reembed(self, model: str, on_progress: "OnProgress | None" = None) -> "Report":
@@ -208,7 +200,7 @@ class Library:
             f"{self.uri}.reembed", model=model, device=self.device, precision=self.precision
         )
         report = reembed(self, beside, on_progress)
-        self._opened = None
+        self.vector_index.forget()
         return report
 
     def prepare(self, model: str | None) -> tuple[Tables, models.Model]:
@@ -338,7 +330,7 @@ class Library:
         embedded in one go, and queries with the same filters are scored together. Raises what
         `search` does, before the first page.
         """
-        index = self.vector_index()
+        index = self.vector_index.get()
         model = self.encoder(index.fingerprint)
         asked = [Query(query) if isinstance(query, str) else query for query in queries]
         return answers(asked, index, model)
@@ -357,7 +349,7 @@ class Library:
         Scores and confidences are exactly those that moments have. Raises QueryError when there is
         no such video, or the query is no query.
         """
-        index = self.vector_index()
+        index = self.vector_index.get()
         model = self.encoder(index.fingerprint)
         query = Query(text, image=image, plus=plus, minus=minus)
         found = index.videos.find(video)
@@ -366,7 +358,7 @@ class Library:
 
     def thumbnails(self, found: Sequence[Moment]) -> list[bytes | None]:
         """The JPEG thumbnail of each moment's best frame; None where the library has lost it."""
-        index = self.vector_index()
+        index = self.vector_index.get()
         wanted = []
         for moment in found:
             frame = index.frame_at(moment.video_id, moment.t)
@@ -380,7 +372,7 @@ class Library:
         """
         from framefind.video import frame
 
-        return frame(opened(one(self.vector_index().videos, video).path), t)
+        return frame(opened(one(self.vector_index.get().videos, video).path), t)
 
     def evaluate(self, captions: str | Path, *, rank: str = "softmax") -> "Quality":
         """Measure how well texts find the videos, and moments, that they describe.
@@ -404,7 +396,6 @@ class Library:
         """The library in numbers."""
         tables = Tables.open(self.uri)
         rows = tables.videos()
-        index = self._opened_index()
         return Status(
             self.uri,
             tables.fingerprint["model"],
@@ -412,7 +403,7 @@ class Library:
             sum(row.frames for row in rows),
             sum(row.duration or 0 for row in rows if row.segments) / 3600,
             size(self.uri),
-            index is not None and index.versions == tables.versions(),
+            self.vector_index.is_fresh(tables),
         )
 
     def remove(self, wanted: Sequence[str], *, purge: bool = False) -> list[str]:
@@ -452,7 +443,7 @@ class Library:
         """
         with self._changing("maintain") as tables:
             upkeep = tables.maintain()
-            self._opened = refresh(self.index_folder(), tables)
+            self.vector_index.refresh(tables)
         return upkeep
 
     # --- inner parts ---------------------------------------------------------------------------
@@ -463,50 +454,6 @@ class Library:
         tables = Tables.open(self.uri)
         with lock(self.uri, exclusive, doing):
             yield tables
-
-    def index_folder(self) -> Path:
-        """Where the index lies: in the library, or in the user's cache if that is read-only."""
-        folder = Path(self.uri, "index")
-        if is_local(self.uri) and os.access(folder if folder.exists() else self.uri, os.W_OK):
-            return folder
-        from platformdirs import user_cache_path
-
-        key = blake2b(self.uri.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
-        folder = user_cache_path("framefind") / "index" / key
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    def _opened_index(self) -> VectorIndex | None:
-        if self._opened is None:
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                self._opened = VectorIndex(self.index_folder())
-        return self._opened
-
-    @cached_property
-    def _tables(self) -> Tables:
-        return Tables(self.uri)
-
-    def _versions(self, now: bool) -> tuple[int, int]:
-        """The newest versions of the tables; on an object store as of the last `LOOK` seconds."""
-        if is_local(self.uri):
-            return latest_versions(self.uri)
-        if self._seen is None or now or time.monotonic() - self._looked > LOOK:
-            self._looked = time.monotonic()
-            self._seen = self._tables.versions()
-        return self._seen
-
-    def vector_index(self, now: bool = False) -> VectorIndex:
-        """The vector index, as new as the tables; on an object store only `now` or nearly so."""
-        index = self._opened_index()
-        try:
-            versions = self._versions(now)
-            if index is None or index.versions != versions or not index.generation.exists():
-                self._opened = index = refresh(self.index_folder(), Tables.open(self.uri))
-        except LibraryError:
-            if index is None or not set_aside(self.uri).exists():
-                raise
-            # `reembed` is just putting another library in this one's place, which still answers.
-        return index
 
 
 def _choice(

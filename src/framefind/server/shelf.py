@@ -60,7 +60,7 @@ class Shelf:
         if versions == self._snapshot.versions and old and old.generation.exists():
             return  # another library in its place would have another index
         for _ in range(_TRIES):  # so that rows and index are of one version
-            index = self.library.vector_index(now=True)
+            index = self.library.vector_index.get(now=True)
             rows = sorted(tables.videos(), key=lambda row: row.path)
             if index.versions == tables.versions():
                 break

@@ -114,7 +114,7 @@ def search(
     asked = [Query(query) if isinstance(query, str) else query for query in queries]
     tables = Tables.open(opened.uri)
     model = opened.encoder(tables.fingerprint)
-    wanted, thens = vectors(asked, opened.vector_index, model)
+    wanted, thens = vectors(asked, opened.vector_index.get, model)
     judge = _Judge(model.scale, models.neutral(model))
     job = _Asked(asked, wanted, thens, judge, tables.uri, tables.fingerprint)
     _check(job)

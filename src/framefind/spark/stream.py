@@ -27,7 +27,6 @@ from framefind.spark.sessions import SparkError, explained, require
 from framefind.spark.sources import FILES, as_file, for_spark, plain, videos
 from framefind.tables import Tables
 from framefind.tables.store import is_local, lock
-from framefind.vectors import refresh
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -88,7 +87,7 @@ def index(
     with lock(opened.uri, False, "index --engine spark"):
         opener = partial(executor.same, encoder.fingerprint, opened.precision)
         job = Job(opener, options, opened.device)
-        memory = opened.index_folder() / "files.json"
+        memory = opened.vector_index.folder / "files.json"
         batches = Batches(spark, tables, job, memory, retry, minutes)
         with interruptible() as interrupted:
             run = _Run(spark, root, glob, exclude, tables, batches, on_batch, interrupted)
@@ -97,7 +96,7 @@ def index(
         if interrupted.is_set():
             raise KeyboardInterrupt
         tables.tidy()
-        refresh(opened.index_folder(), tables)
+        opened.vector_index.refresh(tables)
     return run.ended()
 
 
