@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
@@ -160,3 +161,55 @@ def test_what_is_written_in_latin_keeps_its_tokens(towers):
     assert "[UNK]" not in whole.encode("собака 犬").tokens
     assert set(cut.encode("собака 犬", add_special_tokens=False).tokens) == {"[UNK]"}
     assert cut.token_to_id("[PAD]") == 0
+
+
+@pytest.fixture(scope="module")
+def classes(towers):
+    """Of two dogs, two cars, and twenty captioned pictures: dogs that run, cats that sleep."""
+    import batches
+    import classes
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(TOKENIZER))
+    captions = [("a dog runs", "the dog"), ("a cat sleeps", "cats")] * 10
+    pictures = SimpleNamespace(
+        classes=[("dogs", "poodle"), ("dogs", "beagle"), ("cars", "cab"), ("cars", "van")]
+        + [(batches.CAPTIONS, *texts) for texts in captions]
+    )
+    texts = SimpleNamespace(ids=lambda names: batches.padded(tokenizer, names))
+    return classes.Classes(texts, pictures)
+
+
+class TestClasses:
+    """Columns: poodle, beagle, cab, van; cat, cats, dog, runs, sleeps."""
+
+    def test_a_class_is_told_from_those_of_its_source_alone(self, classes):
+        logits = torch.zeros(1, 9)
+        logits[0, 1], logits[0, 2:] = 1.0, 50.0
+        wanted = -torch.tensor([0.0, 1.0]).log_softmax(0)[1]
+        assert torch.isclose(classes.loss(logits, torch.tensor([1])), wanted)
+
+    def test_a_captioned_picture_shows_its_words_as_often_as_they_are_said(self, classes):
+        goal = torch.tensor([0, 0, 0, 0, 0, 0, 2, 1, 0]) / 3
+        assert torch.allclose(classes.goals[4], goal)
+        said = torch.tensor([0.2, 0.2, 0.4, 0.5, 0.9, 0.1, 2.0, 1.0, 0.3])
+        wanted = -(goal[4:] * said[4:].log_softmax(0)).sum()
+        assert torch.isclose(classes.loss(said[None], torch.tensor([4])), wanted)
+
+    def test_what_is_of_no_class_costs_nothing(self, classes):
+        logits = torch.randn(2, 9, generator=torch.Generator().manual_seed(0))
+        alone = classes.loss(logits[:1], torch.tensor([0]))
+        assert torch.equal(classes.loss(logits, torch.tensor([0, -1])), alone)
+
+
+def test_a_thinned_caption_keeps_its_order_and_at_least_a_word(towers):
+    import batches
+
+    rng, caption = np.random.default_rng(0), "a brown dog runs after a red ball"
+    found = [batches.thinned(caption, rng).split() for _ in range(200)]
+    for words in found:
+        rest = iter(caption.split())
+        assert words
+        assert all(word in rest for word in words)
+    assert 80 <= [" ".join(words) for words in found].count(caption) <= 130
+    assert batches.thinned("dog", rng) == "dog"

@@ -106,28 +106,41 @@ def name_of(texts: list[str], kind: str, rng: np.random.Generator) -> str:
     return texts[int(rng.integers(len(texts)))]
 
 
-class Batches(Dataset[Batch]):
-    """The batch of each step: always the same one for the same number."""
+def thinned(caption: str, rng: np.random.Generator) -> str:
+    """The caption, half of the time without about a third of its words, as queries are."""
+    words = caption.split()
+    if rng.random() < 0.5:
+        return caption
+    kept = [word for word in words if rng.random() > 0.35]
+    return " ".join(kept or words)
 
-    def __init__(self, pack: Path, texts: Texts, count: int, size: int, degrade: bool) -> None:
+
+class Batches(Dataset[Batch]):
+    """The batch of each step: always the same one for the same seed and number."""
+
+    def __init__(
+        self, pack: Path, texts: Texts, count: int, size: int, degrade: bool, seed: int
+    ) -> None:
         self.pictures, self.texts = Pictures(pack), texts
-        self.count, self.size, self.degrade = count, size, degrade
+        self.count, self.size, self.degrade, self.seed = count, size, degrade, seed
 
     def _one(
         self, source: str, i: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.uint8], str, str]:
         """A view of one picture, one of its names, and that name in a phrase."""
         kind = self.pictures.kinds[source]
-        smallest = 0.5 if source == CAPTIONS else 0.35
+        smallest = 0.4 if source == CAPTIONS else 0.35
         pixels = self.pictures.pixels[source][i]
         view = augment.frame(pixels, self.size, smallest, self.degrade, rng)
         name = name_of(self.pictures.texts[source][i], kind, rng)
-        if kind != "label" or rng.random() < 0.5:
+        if kind == "caption":
+            return view, name, thinned(name, rng)
+        if rng.random() < 0.5:
             return view, name, name
         return view, name, TEMPLATES[int(rng.integers(len(TEMPLATES)))].format(name)
 
     def __getitem__(self, step: int) -> Batch:
-        rng = np.random.default_rng(step)
+        rng = np.random.default_rng([self.seed, step])
         drawn = self.pictures.draw(self.count, rng)
         views, names, phrases = zip(*(self._one(*d, rng) for d in drawn), strict=True)
         rows = [self.texts.row[name] for name in names]

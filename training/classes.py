@@ -1,37 +1,59 @@
-"""Telling a picture's class from all others of its source, not only from those in its batch."""
+"""What a picture shows, told from all else that its source knows, not only from its batch."""
+
+import re
+from collections import Counter
 
 import batches
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+OFTEN = 8  # captioned pictures that a word must be said of
+SAY_NOTHING = """a an the this that its it his her their he she they them who which while as of
+in on at to by from for with and or is are be being has have there some other another"""
+
+
+def words_said(captions: list[list[str]]) -> list[Counter[str]]:
+    """How many captions of each picture have each word."""
+    little = {*SAY_NOTHING.split()}
+    return [
+        Counter(
+            word for text in texts for word in {*re.findall("[a-z]{2,}", text.lower())} - little
+        )
+        for texts in captions
+    ]
 
 
 class Classes:
-    """The classes of all sources that sort their pictures; a captioned picture is its own class."""
+    """Classes of the sources that sort their pictures, and the words of captions.
+
+    A captioned picture is of no class; it shows every word in its captions, each as much as many
+    of its captions have it. To tell seven thousand captions apart, they can be learned by heart;
+    words are said of many pictures.
+    """
 
     def __init__(self, texts: batches.Texts, pictures: batches.Pictures) -> None:
         known = pictures.classes
-        names = [row[1:] if row[0] == batches.CAPTIONS else row[1:2] for row in known]
-        self.counts = np.array([len(row) for row in names])
-        self.firsts = np.cumsum(self.counts) - self.counts
-        self.ids = texts.ids([name for row in names for name in row])
-        _, sources = np.unique([row[0] for row in known], return_inverse=True)
-        self.sources = torch.from_numpy(sources)
-        self.crowd = np.flatnonzero([row[0] == batches.CAPTIONS for row in known])
-        self.few = np.setdiff1d(np.arange(len(known)), self.crowd)
+        said = words_said([list(row[1:]) if row[0] == batches.CAPTIONS else [] for row in known])
+        pictures_of = Counter(word for words in said for word in words)
+        words = sorted(word for word, count in pictures_of.items() if count >= OFTEN)
+        classes = [i for i, row in enumerate(known) if row[0] != batches.CAPTIONS]
+        number = {word: i for i, word in enumerate(words, len(classes))}
+        self.ids = texts.ids([*(known[i][1] for i in classes), *words])
+        goals = torch.zeros(len(known), len(self.ids))
+        goals[classes, range(len(classes))] = 1.0
+        for goal, counts in zip(goals, said, strict=True):
+            for word in counts.keys() & number.keys():
+                goal[number[word]] = counts[word]
+        self.goals = goals / goals.sum(1, keepdim=True).clamp(min=1)
+        names = [row[0] for row in known]
+        number = {name: i for i, name in enumerate(dict.fromkeys(names))}
+        self.of_picture = torch.tensor([number[name] for name in names])
+        sources = [names[i] for i in classes] + [batches.CAPTIONS] * len(words)
+        self.of_column = torch.tensor([number[name] for name in sources])
 
-    def draw(self, shown: Tensor, step: int, count: int = 1024) -> tuple[Tensor, Tensor]:
-        """All classes, but of captions those `shown` and `count` others; and a name of each."""
-        rng = np.random.default_rng(30_000_000 + step)
-        others = rng.choice(self.crowd, min(count, len(self.crowd)), replace=False)
-        drawn = np.unique(np.concatenate([self.few, others, shown[shown >= 0].cpu().numpy()]))
-        names = self.firsts[drawn] + rng.integers(self.counts[drawn])
-        return torch.from_numpy(drawn), self.ids[torch.from_numpy(names)]
-
-    def loss(self, logits: Tensor, shown: Tensor, drawn: Tensor) -> Tensor:
-        """Cross entropy of each sorted picture (row) among the `drawn` classes of its source."""
-        logits, shown = logits[shown >= 0], shown[shown >= 0]
-        sources = self.sources.to(shown.device)
-        others = sources[shown][:, None] != sources[drawn][None]
-        return F.cross_entropy(logits.masked_fill(others, -1e4), torch.searchsorted(drawn, shown))
+    def loss(self, logits: Tensor, shown: Tensor) -> Tensor:
+        """Cross entropy of each picture (row) of `shown` classes among those of its source."""
+        logits, shown = logits[shown >= 0], shown[shown >= 0].cpu()
+        others = self.of_picture[shown][:, None] != self.of_column[None]
+        found = logits.masked_fill(others.to(logits.device), -1e4).log_softmax(1)
+        return -(self.goals[shown].to(logits.device) * found).sum(1).mean()

@@ -219,7 +219,7 @@ def products(roots: Roots) -> Iterator[Item]:
 
 # name: (generator, stored size in pixels, kind, share of a training batch)
 TRAIN = {
-    "flickr8k": (flickr8k, 128, "caption", 0.28),
+    "flickr8k": (flickr8k, 128, "caption", 0.20),
     "small": (small, 112, "label", 0.02),
     "sports100": (sports100, 128, "label", 0.14),
     "caltech101": (caltech101, 128, "label", 0.08),

@@ -171,21 +171,19 @@ class Run:
         goal = targets(batch.rows, self.teacher[batch.rows].float(), self.options.soft)
         ids, teacher = self.sentences()
         one, other = self.synonyms()
-        drawn, named = (
-            part.to(self.device) for part in self.classes.draw(batch.classes, self.step)
-        )
+        kinds = self.classes.ids.to(self.device)
         report: list[float] = []
 
         def loss_of(pictures: Tensor) -> Tensor:
             texts, names, near, left, right = towers.several(
-                self.model.text, batch.ids, named, ids, one, other
+                self.model.text, batch.ids, kinds, ids, one, other
             )
             scaled = self.model.temperature() * pictures
             loss = contrast(scaled @ texts.T, goal)
-            kinds = self.classes.loss(scaled @ names.T, batch.classes, drawn)
+            shown = self.classes.loss(scaled @ names.T, batch.classes)
             apart = resemble(near, teacher)
-            report.extend((loss.item(), kinds.item(), apart.item()))
-            loss = loss + self.options.classes * kinds + self.options.resemble * apart
+            report.extend((loss.item(), shown.item(), apart.item()))
+            loss = loss + self.options.classes * shown + self.options.resemble * apart
             return loss + self.options.synonyms * (1 - (left * right).sum(1).mean())
 
         self.model.zero_grad(set_to_none=True)
@@ -212,7 +210,9 @@ class Run:
 
     def batches(self, size: int) -> Iterator[batches.Batch]:
         options = self.options
-        drawn = batches.Batches(options.pack, self.texts, options.batch, size, options.degrade)
+        drawn = batches.Batches(
+            options.pack, self.texts, options.batch, size, options.degrade, options.seed
+        )
         for batch in batches.stream(drawn, self.step, options.loaders):
             yield batches.Batch(*(part.to(self.device, non_blocking=True) for part in batch))
 
@@ -244,11 +244,11 @@ class Run:
             self.step += 1
             self.seen += self.options.batch
             if self.step % 20 == 0:
-                loss, kinds, apart = np.mean(losses, axis=0)
+                loss, shown, apart = np.mean(losses, axis=0)
                 scale = self.model.temperature().item()
                 self.log(
                     f"step {self.step} {self.spent / 60:.1f} min size {size} loss {loss:.3f} "
-                    f"classes {kinds:.3f} text {apart:.3f} scale {scale:.1f} seen {self.seen} "
+                    f"classes {shown:.3f} text {apart:.3f} scale {scale:.1f} seen {self.seen} "
                     f"{self.options.batch / usual:.0f}/s"
                 )
                 losses = []
@@ -283,8 +283,9 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=2, help="1 on a GPU")
     parser.add_argument("--loaders", type=int, default=1, help="processes that prepare batches")
+    parser.add_argument("--seed", type=int, default=0, help="another one gives another network")
     options = parser.parse_args()
-    torch.manual_seed(0)
+    torch.manual_seed(options.seed)
     torch.set_num_threads(1)  # see Workers
     (options.out / "pid").parent.mkdir(parents=True, exist_ok=True)
     (options.out / "pid").write_text(str(os.getpid()))

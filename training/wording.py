@@ -311,14 +311,13 @@ def learn_text(
         rows, names, phrases = known.draw(options.batch, rng)
         scaled, shown = scale.exp() * known.vectors[rows], known.classes[rows]
         ids, wanted = lessons.draw(options.batch, rng)
-        drawn, named = classes.draw(shown, step)
         pairs = [lessons.ids([*words]) for words in twins[rng.integers(len(twins), size=128)].T]
         texts, placed, kinds, one, other = towers.several(
-            tower, lessons.ids(phrases), ids, named, *pairs
+            tower, lessons.ids(phrases), ids, classes.ids, *pairs
         )
         goal = targets(rows_of(names), sentences[names], SOFT)
         loss = contrast(scaled @ texts.T, goal)
-        loss = loss + options.classes * classes.loss(scaled @ kinds.T, shown, drawn)
+        loss = loss + options.classes * classes.loss(scaled @ kinds.T, shown)
         apart = 1 - (placed * wanted).sum(1).mean()
         unlike = 1 - (one * other).sum(1).mean()
         falling.step(loss + options.follow * apart + options.twins * unlike)
