@@ -142,8 +142,6 @@ class Run:
         """Go on from a state; `fresh` starts the plan anew with those weights."""
         state = torch.load(path, weights_only=True, map_location=self.device)
         self.model.load_state_dict(state["model"])
-        if "optimizers" not in state:  # the weights of a shipped model, by start.py
-            return
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.step, self.seen = state["step"], state["seen"]
@@ -286,7 +284,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="another one gives another network")
     options = parser.parse_args()
     torch.manual_seed(options.seed)
-    torch.set_num_threads(1)  # see Workers
+    torch.set_num_threads(options.threads)  # for texts; pictures have Workers
     (options.out / "pid").parent.mkdir(parents=True, exist_ok=True)
     (options.out / "pid").write_text(str(os.getpid()))
     Run(options).train()
