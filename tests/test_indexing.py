@@ -478,7 +478,7 @@ class TestInterrupted:
         "DeltaTable.create_write_transaction:2:after",
         "DeltaTable.merge:2:before",
         "TableMerger.execute:3:after",
-        "library.refresh:1:before",
+        "current.refresh:1:before",
     )
 
     @pytest.mark.parametrize("where", KILLED)
@@ -491,9 +491,10 @@ import os, signal
 import framefind
 from deltalake import DeltaTable
 from deltalake.table import TableMerger
-from framefind import indexing, library
+from framefind import indexing
 from framefind.indexing import Indexer
 from framefind.tables import Tables
+from framefind.vectors import current
 indexing.SEGMENT_SECONDS, indexing.BATCH, indexing.COMMIT_FRAMES = 5.0, 8, 4
 place, number, when = {where!r}.split(":")
 owner, name = place.split(".")
