@@ -46,10 +46,10 @@ class Classes:
                 goal[number[word]] = counts[word]
         self.goals = goals / goals.sum(1, keepdim=True).clamp(min=1)
         names = [row[0] for row in known]
-        number = {name: i for i, name in enumerate(dict.fromkeys(names))}
-        self.of_picture = torch.tensor([number[name] for name in names])
-        sources = [names[i] for i in classes] + [batches.CAPTIONS] * len(words)
-        self.of_column = torch.tensor([number[name] for name in sources])
+        source = {name: i for i, name in enumerate(dict.fromkeys(names))}
+        self.of_picture = torch.tensor([source[name] for name in names])
+        columns = [names[i] for i in classes] + [batches.CAPTIONS] * len(words)
+        self.of_column = torch.tensor([source[name] for name in columns])
 
     def loss(self, logits: Tensor, shown: Tensor) -> Tensor:
         """Cross entropy of each picture (row) of `shown` classes among those of its source."""
