@@ -213,3 +213,23 @@ def test_a_thinned_caption_keeps_its_order_and_at_least_a_word(towers):
         assert all(word in rest for word in words)
     assert 80 <= [" ".join(words) for words in found].count(caption) <= 130
     assert batches.thinned("dog", rng) == "dog"
+
+
+def test_classes_are_drawn_alike_however_many_pictures_they_have(towers, tmp_path):
+    import batches
+    import sources
+
+    for name, (_, _, kind, _) in sources.TRAIN.items():
+        texts = [["rare"]] * 5 + [["common"]] * 95
+        if kind == "caption":
+            texts = [[f"{name} {i}"] for i in range(100)]
+        (tmp_path / f"{name}.json").write_text(json.dumps({"texts": texts}))
+        np.save(tmp_path / f"{name}.npy", np.zeros((100, 1, 1, 3), np.uint8))
+    pictures, rng = batches.Pictures(tmp_path), np.random.default_rng(0)
+    drawn = [pictures.draw(10, rng) for _ in range(1000)]
+    assert all(len(set(batch)) == 10 for batch in drawn)
+    rows = [row for batch in drawn for row in batch]
+    for name, kind in pictures.kinds.items():
+        rare = np.mean([i < 5 for source, i in rows if source == name])
+        sorted_by_class = kind == "label" and name != "small"
+        assert abs(rare - (0.5 if sorted_by_class else 0.05)) < 0.15, name

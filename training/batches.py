@@ -78,6 +78,13 @@ class Pictures:
         self.classes = list(dict.fromkeys(row for source in rows.values() for row in source))
         number = {row: i for i, row in enumerate(self.classes)}
         self.shown = {n: [number[row] for row in rows[n]] for n in rows}
+        self.chances = {n: self._chances(n) for n in self.kinds}
+
+    def _chances(self, source: str) -> NDArray[np.float64]:
+        """How often each picture is drawn: classes alike, whether of 30 pictures or of 800."""
+        classes = self.shown.get(source, range(len(self.texts[source])))
+        _, number, sizes = np.unique(classes, return_inverse=True, return_counts=True)
+        return 1 / sizes[number] / len(sizes)
 
     def sorts(self, source: str) -> bool:
         """Whether a source's pictures are of classes that exclude each other, or each its own."""
@@ -90,7 +97,7 @@ class Pictures:
         return [
             (name, int(i))
             for name, n in zip(self.shares, counts, strict=True)
-            for i in rng.choice(len(self.texts[name]), n, replace=False)
+            for i in rng.choice(len(self.texts[name]), n, replace=False, p=self.chances[name])
         ]
 
     def some(self, count: int, seed: int) -> list[Image.Image]:

@@ -125,6 +125,7 @@ class Run:
         self.texts = batches.Texts(options.pack, options.tokenizer)
         self.device = torch.device(options.device)
         self.classes = Classes(self.texts, batches.Pictures(options.pack))
+        self.kinds = self.classes.ids.to(self.device)
         self.teacher = torch.from_numpy(self.texts.teacher).to(self.device)
         table = torch.from_numpy(np.load(options.pack / "table.npy"))
         self.model = Model(table, tuple(options.widths), tuple(options.blocks)).to(self.device)
@@ -169,12 +170,11 @@ class Run:
         goal = targets(batch.rows, self.teacher[batch.rows].float(), self.options.soft)
         ids, teacher = self.sentences()
         one, other = self.synonyms()
-        kinds = self.classes.ids.to(self.device)
         report: list[float] = []
 
         def loss_of(pictures: Tensor) -> Tensor:
             texts, names, near, left, right = towers.several(
-                self.model.text, batch.ids, kinds, ids, one, other
+                self.model.text, batch.ids, self.kinds, ids, one, other
             )
             scaled = self.model.temperature() * pictures
             loss = contrast(scaled @ texts.T, goal)
