@@ -89,7 +89,8 @@ export class Playback extends EventTarget {
     this.asked = t;
     this.offset = this.isMade ? stream.start : 0;
     this.media.src = stream.url;
-    if (!this.isMade) this.media.currentTime = t;
+    // Also to 0: Firefox would begin a made stream where a file that it could not play was to begin.
+    this.media.currentTime = this.isMade ? 0 : t;
   }
 
   /** Have a made stream begin elsewhere. While one drags, only the last place counts. */
