@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -93,6 +94,17 @@ def shared_library(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> fra
     report = library.index(clips)
     assert len(report.indexed) == 4
     return library
+
+
+@pytest.fixture(scope="session")
+def followed_by(shared_library: framefind.Library) -> tuple[str, str]:
+    """Two things of which, by the model at hand, the second follows the first somewhere."""
+    things = "red", "green", "blue", "a beach", "a painting", "a person"
+    return next(
+        (one, other)
+        for one, other in permutations(things, 2)
+        if len(shared_library.search(one, then=other, within=5)) > 1
+    )
 
 
 @pytest.fixture

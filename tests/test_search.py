@@ -56,18 +56,20 @@ def test_each_is_followed_by_the_best_that_fits(one, other, within):
 
 
 class TestThen:
-    def test_the_second_comes_later_in_the_same_video(self, shared_library: Library):
-        page = shared_library.search("a beach", then="a painting", within=5, limit=99)
+    def test_the_second_comes_later_in_the_same_video(
+        self, shared_library: Library, followed_by: tuple[str, str]
+    ):
+        page = shared_library.search(followed_by[0], then=followed_by[1], within=5, limit=99)
         assert page.total == len(page) > 0
         for moment in page:
             assert moment.then is not None
             assert moment.then.t > moment.t
             assert moment.then.start <= moment.end + 5
 
-    def test_scores_are_of_both(self, shared_library: Library):
-        first = {(m.path, m.t): m for m in shared_library.search("a beach", limit=99)}
-        second = {(m.path, m.t): m for m in shared_library.search("a painting", limit=99)}
-        page = shared_library.search("a beach", then="a painting", limit=99)
+    def test_scores_are_of_both(self, shared_library: Library, followed_by: tuple[str, str]):
+        first = {(m.path, m.t): m for m in shared_library.search(followed_by[0], limit=99)}
+        second = {(m.path, m.t): m for m in shared_library.search(followed_by[1], limit=99)}
+        page = shared_library.search(followed_by[0], then=followed_by[1], limit=99)
         assert page.total
         for moment in page:
             one, other = first[moment.path, moment.t], second[moment.path, moment.then.t]
@@ -77,16 +79,18 @@ class TestThen:
                 min(one.confidence, other.confidence), abs=1e-4
             )
 
-    def test_filters_act_on_what_is_shown(self, shared_library: Library):
-        everything = shared_library.search("a beach", then="a painting", limit=99)
+    def test_filters_act_on_what_is_shown(
+        self, shared_library: Library, followed_by: tuple[str, str]
+    ):
+        everything = shared_library.search(followed_by[0], then=followed_by[1], limit=99)
         least = everything[len(everything) // 2].score
-        page = shared_library.search("a beach", then="a painting", limit=99, min_score=least)
+        page = shared_library.search(followed_by[0], then=followed_by[1], limit=99, min_score=least)
         assert list(page) == [moment for moment in everything if moment.score >= least]
 
-    def test_pages_make_the_whole(self, shared_library: Library):
-        everything = shared_library.search("a beach", then="a painting", limit=99)
+    def test_pages_make_the_whole(self, shared_library: Library, followed_by: tuple[str, str]):
+        everything = shared_library.search(followed_by[0], then=followed_by[1], limit=99)
         paged = [
-            shared_library.search("a beach", then="a painting", limit=1, offset=at)[0]
+            shared_library.search(followed_by[0], then=followed_by[1], limit=1, offset=at)[0]
             for at in range(everything.total)
         ]
         assert paged == list(everything)

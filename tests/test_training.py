@@ -1,5 +1,6 @@
 """What `training/` ships is what was trained: its exports against PyTorch. Needs torch and ONNX."""
 
+import copy
 import json
 import sys
 from pathlib import Path
@@ -215,17 +216,25 @@ def test_a_thinned_caption_keeps_its_order_and_at_least_a_word(towers):
     assert batches.thinned("dog", rng) == "dog"
 
 
-def test_classes_are_drawn_alike_however_many_pictures_they_have(towers, tmp_path):
-    import batches
+@pytest.fixture(scope="module")
+def pack(towers, tmp_path_factory):
+    """Hundred pictures of a pixel in each source, where sorted of two classes: 5 and 95."""
     import sources
 
+    folder = tmp_path_factory.mktemp("pack")
     for name, (_, _, kind, _) in sources.TRAIN.items():
         texts = [["rare"]] * 5 + [["common"]] * 95
         if kind == "caption":
             texts = [[f"{name} {i}"] for i in range(100)]
-        (tmp_path / f"{name}.json").write_text(json.dumps({"texts": texts}))
-        np.save(tmp_path / f"{name}.npy", np.zeros((100, 1, 1, 3), np.uint8))
-    pictures, rng = batches.Pictures(tmp_path), np.random.default_rng(0)
+        (folder / f"{name}.json").write_text(json.dumps({"texts": texts}))
+        np.save(folder / f"{name}.npy", np.arange(300, dtype=np.uint8).reshape(100, 1, 1, 3))
+    return folder
+
+
+def test_classes_are_drawn_alike_however_many_pictures_they_have(pack):
+    import batches
+
+    pictures, rng = batches.Pictures(pack), np.random.default_rng(0)
     drawn = [pictures.draw(10, rng) for _ in range(1000)]
     assert all(len(set(batch)) == 10 for batch in drawn)
     rows = [row for batch in drawn for row in batch]
@@ -233,3 +242,32 @@ def test_classes_are_drawn_alike_however_many_pictures_they_have(towers, tmp_pat
         rare = np.mean([i < 5 for source, i in rows if source == name])
         sorted_by_class = kind == "label" and name != "small"
         assert abs(rare - (0.5 if sorted_by_class else 0.05)) < 0.15, name
+
+
+class TestMean:
+    def test_weights_are_half_of_one_and_half_of_the_other(self, tower):
+        import mean
+
+        one = tower.state_dict()
+        other = {name: value + 2 for name, value in one.items()}
+        for name, value in mean.mean([one, other]).items():
+            counted = not value.is_floating_point()
+            torch.testing.assert_close(value, other[name] if counted else one[name] + 1)
+
+    def test_statistics_are_those_of_views_whatever_they_were(
+        self, towers, tower, pack, monkeypatch
+    ):
+        import mean
+
+        monkeypatch.setattr(mean, "STEPS", 1)
+        fresh = towers.ImageTower((16, 24, 32, 48), (1, 2, 1, 1), 32)
+        weights = {k: v for k, v in tower.state_dict().items() if "running" not in k}
+        fresh.load_state_dict(weights, strict=False)
+        measured = []
+        for one in (fresh, copy.deepcopy(tower)):
+            torch.manual_seed(0)
+            mean.measure(one, pack)
+            measured.append({k: v for k, v in one.state_dict().items() if "running" in k})
+        for name, value in measured[0].items():
+            torch.testing.assert_close(value, measured[1][name], msg=name)
+            assert not torch.allclose(value, tower.state_dict()[name], atol=1e-4), name

@@ -1,6 +1,6 @@
 """Export a training state to the shipped format: ONNX towers, tokenizer, manifest.
 
-    python training/export.py --state last.pt --tokenizer tokenizer.json --out DIR --name mini-4
+    python training/export.py --state last.pt --tokenizer tokenizer.json --out DIR --name mini-6
 
 `--image MODEL` takes the image tower of a model that is exported already instead of a state's, and
 `--words` the text tower that `wording.py` has trained against it. Nothing can be trained against a
@@ -136,14 +136,6 @@ def views(pack: Path, size: int, count: int = 512) -> NDArray[np.uint8]:
     return np.stack([one.resize((size, size), Image.Resampling.BILINEAR) for one in shown])
 
 
-def blend(start: dict[str, Tensor], end: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-    """Weights between those before and after further training (Wortsman et al. 2022)."""
-    return {
-        name: start[name].lerp(value, share) if value.is_floating_point() else value
-        for name, value in end.items()
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     images = parser.add_mutually_exclusive_group(required=True)
@@ -153,8 +145,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--size", type=int, default=112)
-    parser.add_argument("--blend", type=Path, help="the state that training went on from")
-    parser.add_argument("--share", type=float, default=0.7, help="of --state in the blend")
     parser.add_argument("--int8", type=Path, metavar="PACK", help="convolve integers")
     parser.add_argument("--latin", action="store_true", help="no tokens of other scripts")
     parser.add_argument("--words", type=Path, nargs="+", help="of wording.py: their mean")
@@ -182,8 +172,6 @@ def trained(options: argparse.Namespace) -> dict[str, Tensor]:
     """Write the image tower of a state of training; gives all its weights."""
     state = torch.load(options.state, weights_only=True)
     parts: dict[str, Tensor] = state["model"]
-    if options.blend:
-        parts = blend(torch.load(options.blend, weights_only=True)["model"], parts, options.share)
     image = towers.ImageTower(tuple(state["widths"]), tuple(state["blocks"]))
     image.load_state_dict({k[6:]: v for k, v in parts.items() if k.startswith("image.")})
     graph = Graph()

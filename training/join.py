@@ -1,6 +1,6 @@
 """Two models as one: their vectors side by side, turned so that few numbers say nearly all.
 
-    python training/join.py --pack PACK --models ONE OTHER --out FOLDER --name mini-4
+    python training/join.py --pack PACK --models ONE OTHER --out FOLDER --name mini-6
 
 The models are in the shipped format, for pictures of one size. What turns their joined vectors are
 the singular vectors of some training pictures and texts together: a score is nearly the mean of

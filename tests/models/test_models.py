@@ -15,6 +15,7 @@ OLDER = {
     "mini-2": "ca0d541e848557146fb05ae37229fd54",
     "mini-3": "c22e2407e7e9af2be03827b0d061ec4a",
     "mini-4": "7acb36632dc8e65674e622708ec6d228",
+    "mini-5": "7df3d8236260f6ad8009d339a68ff70e",
 }
 
 
