@@ -2,9 +2,9 @@
 
     python training/mean.py --pack PACK --states RUN/last.pt MORE/last.pt --out MEAN.pt
 
-What each of two runs learned by heart is not what the other did, and is lost with their mean; what
-both saw in general stays ("model soups", Wortsman et al. 2022). The statistics of its activations
-are neither's: they are measured anew, on views such as it was trained on.
+Both ends err, each differently, and their mean errs less on what it was not trained on ("model
+soups", Wortsman et al. 2022). The statistics of its activations are neither's: they are measured
+anew, on views such as it was trained on.
 """
 
 import argparse
