@@ -172,8 +172,7 @@ def trained(options: argparse.Namespace) -> dict[str, Tensor]:
     """Write the image tower of a state of training; gives all its weights."""
     state = torch.load(options.state, weights_only=True)
     parts: dict[str, Tensor] = state["model"]
-    image = towers.ImageTower(tuple(state["widths"]), tuple(state["blocks"]))
-    image.load_state_dict({k[6:]: v for k, v in parts.items() if k.startswith("image.")})
+    image = towers.image_of(parts, state["widths"], state["blocks"])
     graph = Graph()
     if options.int8:
         graph = Integers(observe(image.eval(), views(options.int8, options.size)))

@@ -59,8 +59,7 @@ def main() -> None:
     loaded = [torch.load(file, weights_only=True) for file in options.states]
     weights = mean([state["model"] for state in loaded])
     widths, blocks = loaded[0]["widths"], loaded[0]["blocks"]
-    tower = towers.ImageTower(tuple(widths), tuple(blocks))
-    tower.load_state_dict({k[6:]: v for k, v in weights.items() if k.startswith("image.")})
+    tower = towers.image_of(weights, widths, blocks)
     measure(tower.to(memory_format=torch.channels_last), options.pack)
     weights |= {f"image.{name}": value for name, value in tower.state_dict().items()}
     torch.save({"model": weights, "widths": widths, "blocks": blocks}, options.out)

@@ -128,6 +128,13 @@ def several(tower: nn.Module, *ids: Tensor) -> tuple[Tensor, ...]:
     return found.split([len(rows) for rows in ids])
 
 
+def image_of(weights: dict[str, Tensor], widths: list[int], blocks: list[int]) -> ImageTower:
+    """The image tower whose weights these are, called `image.` and so on."""
+    tower = ImageTower(tuple(widths), tuple(blocks))
+    tower.load_state_dict({k[6:]: v for k, v in weights.items() if k.startswith("image.")})
+    return tower
+
+
 def text_of(weights: dict[str, Tensor]) -> TextTower | Joined:
     """The text tower whose weights these are, called `text.` and so on."""
     kept = {name[5:]: value for name, value in weights.items() if name.startswith("text.")}
