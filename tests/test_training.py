@@ -110,12 +110,68 @@ class TestImageTower:
         assert max(int(abs(one.astype(int)).max()) for one in weights) * 255 * 2 < 2**15
 
 
-def test_a_text_tower_equals_torch(towers, tmp_path):
+@pytest.fixture
+def text_tower(towers):
+    """Of 200 tokens, as `wording.py` leaves it."""
+    import rounding
+
+    def made(seed=0):
+        torch.manual_seed(seed)
+        tower = towers.TextTower(torch.randn(200, 64)).eval()
+        rounding.begin(tower)
+        rounding.end(tower)
+        return tower
+
+    return made
+
+
+class TestRounding:
+    def test_a_number_is_off_by_half_a_step_at_most(self, towers):
+        import rounding
+
+        table = torch.randn(50, 96, generator=torch.Generator().manual_seed(0))
+        whole, scales = rounding.steps(table)
+        widths = scales.float().repeat_interleave(rounding.GROUP, 1)
+        assert scales.shape == (50, 3)
+        assert (whole == whole.round()).all()
+        assert whole.abs().max() == rounding.MOST
+        assert ((whole * widths - table).abs() <= 0.502 * widths).all()  # half precision
+
+    def test_what_is_rounded_stays_as_it_is(self, text_tower):
+        import rounding
+
+        tower = text_tower()
+        whole, scales = rounding.steps(tower.table)
+        again = whole * scales.float().repeat_interleave(rounding.GROUP, 1)
+        assert torch.equal(again, tower.table)
+
+    def test_a_rounded_table_learns(self, towers):
+        """Past the step that rounding would take away, since what is learned is not rounded."""
+        import rounding
+
+        torch.manual_seed(0)
+        tower = towers.TextTower(torch.randn(20, 32), hidden=48)
+        learned = rounding.begin(tower)
+        falling = torch.optim.SGD([learned], 0.02)
+        wanted = torch.randn(20, 32).div(4)
+        ids = torch.arange(1, 20)[:, None]
+        far = [(1 - (tower(ids) * wanted[1:]).sum(1)).mean()]
+        for _ in range(200):
+            falling.zero_grad()
+            loss = (1 - (tower(ids) * wanted[1:]).sum(1)).mean()
+            loss.backward()
+            falling.step()
+        rounding.end(tower)
+        far.append((1 - (tower(ids) * wanted[1:]).sum(1)).mean())
+        assert far[1] < far[0] - 0.2
+        assert torch.equal(tower.weight, torch.ones(20))
+
+
+def test_a_text_tower_equals_torch(text_tower, tmp_path):
     import export
 
-    torch.manual_seed(0)
-    tower = towers.TextTower(torch.randn(200, 32), hidden=48).eval()
-    assert export.text_tower(tower, tmp_path / "text.onnx", [*range(200)]) == 32
+    tower = text_tower()
+    assert export.text_tower(tower, tmp_path / "text.onnx", [*range(200)]) == 64
     ids = np.random.default_rng(0).integers(1, 200, (16, 6))
     ids[:, 4:] = 0  # padding
     found = by_onnx(tmp_path / "text.onnx", input_ids=ids, attention_mask=(ids > 0).astype(int))
@@ -124,12 +180,11 @@ def test_a_text_tower_equals_torch(towers, tmp_path):
     assert agreement(wanted, found) > 0.999
 
 
-def test_two_text_towers_side_by_side_with_fewer_tokens_equal_torch(towers, tmp_path):
+def test_two_text_towers_side_by_side_with_fewer_tokens_equal_torch(towers, text_tower, tmp_path):
     import export
 
-    torch.manual_seed(0)
-    parts = [towers.TextTower(torch.randn(200, 32)) for _ in range(2)]
-    tower = towers.Joined(parts, torch.linalg.qr(torch.randn(64, 24)).Q).eval()
+    parts = [text_tower(seed) for seed in range(2)]
+    tower = towers.Joined(parts, torch.linalg.qr(torch.randn(128, 24)).Q).eval()
     kept = [0, *range(1, 200, 3)]
     assert export.text_tower(tower, tmp_path / "text.onnx", kept) == 24
     rows = np.random.default_rng(0).integers(1, len(kept), (16, 6))

@@ -7,8 +7,8 @@
 model without the tokens of other scripts (`--latin`), which number the others anew.
 What normalises pixels and channels is folded into the convolutions. Image weights are stored in
 half precision and widened when the session starts; with `--int8 PACK` convolutions multiply
-integers, by spans that pictures of the pack give. The token table is int8 with a scale per row,
-its tokens' weights folded in.
+integers, by spans that pictures of the pack give. The token table has four bits a number
+(`rounding.py`), its tokens' weights folded in.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import batches
 import numpy as np
+import rounding
 import torch
 import towers
 from graphs import Folded, Graph, Integers, observe
@@ -32,8 +33,7 @@ def attention(graph: Graph, x: str, layer: towers.Attention) -> str:
     mean = graph.node("Flatten", graph.node("GlobalAveragePool", x))
     hidden = graph.node("Relu", graph.linear(mean, layer.down))
     weights = graph.node("Sigmoid", graph.linear(hidden, layer.up))
-    axes = graph.constant(np.array([2, 3], np.int64))
-    return graph.node("Mul", x, graph.node("Unsqueeze", weights, axes))
+    return graph.node("Mul", x, graph.unsqueezed(weights, 2, 3))
 
 
 def block(graph: Graph, x: str, layer: towers.Block) -> str:
@@ -91,17 +91,15 @@ def text_tower(tower: towers.TextTower | towers.Joined, path: Path, tokens: list
 
 
 def text(graph: Graph, tower: towers.TextTower, tokens: list[int]) -> str:
-    rows = (tower.table * tower.weight[:, None]).detach()[tokens]
-    scale = rows.abs().amax(1, keepdim=True).clamp(min=1e-8) / 127
-    table = graph.constant((rows / scale).round().to(torch.int8).numpy())
-    scales = graph.constant(scale.half().numpy())
-    taken = graph.node("Cast", graph.node("Gather", table, "input_ids"), to=TensorProto.FLOAT)
-    widths = graph.node("Cast", graph.node("Gather", scales, "input_ids"), to=TensorProto.FLOAT)
+    whole, scales = rounding.steps((tower.table * tower.weight[:, None])[tokens])
+    taken = graph.nibbles(graph.rows(rounding.packed(whole), "input_ids"))
+    taken = graph.reshaped(taken, 0, 0, -1, rounding.GROUP)
     mask = graph.node("Cast", "attention_mask", to=TensorProto.FLOAT)
-    last = graph.constant(np.array([2], np.int64))
-    widths = graph.node("Mul", widths, graph.node("Unsqueeze", mask, last))
+    widths = graph.rows(scales.numpy(), "input_ids")
+    widths = graph.unsqueezed(graph.node("Mul", widths, graph.unsqueezed(mask, 2)), 3)
     axes = graph.constant(np.array([1], np.int64))
     x = graph.node("ReduceSum", graph.node("Mul", taken, widths), axes, keepdims=0)
+    x = graph.reshaped(x, 0, whole.shape[1])
     x = graph.node("Mul", graph.unit(x), graph.constant(np.float32(8)))
     hidden = gelu(graph, graph.linear(x, tower.up))
     x = graph.node("Add", graph.linear(x, tower.skip), graph.linear(hidden, tower.down))

@@ -61,6 +61,25 @@ class Graph:
         self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
         return name
 
+    def rows(self, table: NDArray[np.generic], ids: str) -> str:
+        """Rows of a table as float32."""
+        return self.node(
+            "Cast", self.node("Gather", self.constant(table), ids), to=TensorProto.FLOAT
+        )
+
+    def nibbles(self, x: str) -> str:
+        """Both halves of bytes (n, tokens, columns), the low ones first: -8 to 7."""
+        sixteen, eight = self.constant(np.float32(16)), self.constant(np.float32(8))
+        high = self.node("Floor", self.node("Div", x, sixteen))
+        low = self.node("Sub", x, self.node("Mul", high, sixteen))
+        return self.node("Sub", self.node("Concat", low, high, axis=2), eight)
+
+    def unsqueezed(self, x: str, *axes: int) -> str:
+        return self.node("Unsqueeze", x, self.constant(np.array(axes, np.int64)))
+
+    def reshaped(self, x: str, *shape: int) -> str:
+        return self.node("Reshape", x, self.constant(np.array(shape, np.int64)))
+
     def unit(self, x: str) -> str:
         """Rows of length one."""
         length = self.node("ReduceL2", x, axes=[1], keepdims=1)

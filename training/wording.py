@@ -24,6 +24,7 @@ from string import ascii_lowercase as LETTERS
 import augment
 import batches
 import numpy as np
+import rounding
 import torch
 import towers
 from classes import Classes
@@ -302,8 +303,8 @@ def learn_text(
     """Train the tower in place; gives the temperature's logarithm."""
     scale = nn.Parameter(torch.tensor(3.2))
     bags = [part for part in tower.modules() if isinstance(part, towers.TextTower)]
-    table = [p for bag in bags for p in (bag.table, bag.weight)]
-    rest = [p for p in tower.parameters() if all(p is not t for t in table)]
+    table = [rounding.begin(bag) for bag in bags]
+    rest = [p for p in tower.parameters() if p.requires_grad and all(p is not t for t in table)]
     groups = [{"params": [*rest, scale], "lr": 2e-3}, {"params": table, "lr": options.rate}]
     falling = Falling([{**group, "weight_decay": 0.0} for group in groups], options.steps)
     rng = np.random.default_rng(1)
@@ -324,6 +325,8 @@ def learn_text(
         if step % 50 == 0:
             parts = f"loss {loss.item():.3f} apart {apart.item():.3f} twins {unlike.item():.3f}"
             print(f"text {step} {parts} scale {scale.exp().item():.1f}", flush=True)
+    for bag in bags:
+        rounding.end(bag)
     return scale.detach()
 
 
