@@ -195,6 +195,44 @@ def test_two_text_towers_side_by_side_with_fewer_tokens_equal_torch(towers, text
     assert agreement(wanted, found) > 0.999
 
 
+def test_a_retired_text_tower_says_nearly_the_same_with_half_of_the_bytes(towers, tmp_path):
+    """Of the older models in the package, every one is stored so."""
+    import retire
+
+    def stored(file):
+        return {one.name: one.data_type for one in onnx.load(file).graph.initializer}
+
+    for folder in sorted(TOKENIZER.parent.parent.glob("mini-*")):
+        assert onnx.TensorProto.INT8 not in stored(folder / "text.onnx").values(), folder.name
+    kept = int8_tower(tmp_path / "text.onnx")
+    ids = np.random.default_rng(0).integers(1, 200, (16, 6))
+    asked = {"input_ids": ids, "attention_mask": (ids < 150).astype(int)}
+    wanted, size = by_onnx(kept, **asked), kept.stat().st_size
+    retire.shrink(kept)
+    assert agreement(wanted, by_onnx(kept, **asked)) > 0.97
+    assert kept.stat().st_size < 0.65 * size
+    assert onnx.TensorProto.INT8 not in stored(kept).values()
+
+
+def int8_tower(file):
+    """A sum of token vectors of eight bits a number, as `mini-1` to `mini-6` had them."""
+    import graphs
+
+    rng, graph = np.random.default_rng(0), graphs.Graph()
+    table = graph.rows(rng.integers(-127, 128, (200, 256)).astype(np.int8), "input_ids")
+    widths = graph.rows(rng.uniform(0.01, 0.02, (200, 1)).astype(np.float16), "input_ids")
+    mask = graph.node("Cast", "attention_mask", to=onnx.TensorProto.FLOAT)
+    widths = graph.node("Mul", widths, graph.unsqueezed(mask, 2))
+    axes = graph.constant(np.array([1]))
+    x = graph.node("ReduceSum", graph.node("Mul", table, widths), axes, keepdims=0)
+    inputs = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.INT64, ["n", "length"])
+        for name in ("input_ids", "attention_mask")
+    ]
+    graph.save(file, graph.unit(x), inputs, 256)
+    return file
+
+
 def test_what_is_written_in_latin_keeps_its_tokens(towers):
     """But for their numbers; of what is left out, nothing is left but that it is unknown."""
     import vocabulary
@@ -300,12 +338,10 @@ def test_classes_are_drawn_alike_however_many_pictures_they_have(pack):
 
 
 class TestMean:
-    def test_weights_are_half_of_one_and_half_of_the_other(self, tower):
-        import mean
-
+    def test_weights_are_half_of_one_and_half_of_the_other(self, towers, tower):
         one = tower.state_dict()
         other = {name: value + 2 for name, value in one.items()}
-        for name, value in mean.mean([one, other]).items():
+        for name, value in towers.mean([one, other]).items():
             counted = not value.is_floating_point()
             torch.testing.assert_close(value, other[name] if counted else one[name] + 1)
 

@@ -78,8 +78,8 @@ def text_tower(tower: towers.TextTower | towers.Joined, path: Path, tokens: list
     """Write it with these rows of its tables alone; gives how many numbers a vector has."""
     graph = Graph()
     if isinstance(tower, towers.Joined):
-        vectors = [text(graph, part, tokens) for part in tower.parts]
-        x, dimensions = graph.turned(vectors, tower.turned.numpy()), tower.turned.shape[1]
+        parts = [text(graph, part, tokens) for part in tower.parts]
+        x, dimensions = graph.turned(parts, tower.turned.numpy()), tower.turned.shape[1]
     else:
         x, dimensions = text(graph, tower, tokens), tower.skip.out_features
     inputs = [
@@ -91,19 +91,23 @@ def text_tower(tower: towers.TextTower | towers.Joined, path: Path, tokens: list
 
 
 def text(graph: Graph, tower: towers.TextTower, tokens: list[int]) -> str:
-    whole, scales = rounding.steps((tower.table * tower.weight[:, None])[tokens])
-    taken = graph.nibbles(graph.rows(rounding.packed(whole), "input_ids"))
-    taken = graph.reshaped(taken, 0, 0, -1, rounding.GROUP)
-    mask = graph.node("Cast", "attention_mask", to=TensorProto.FLOAT)
-    widths = graph.rows(scales.numpy(), "input_ids")
-    widths = graph.unsqueezed(graph.node("Mul", widths, graph.unsqueezed(mask, 2)), 3)
+    taken = vectors(graph, (tower.table * tower.weight[:, None]).detach()[tokens])
+    mask = graph.unsqueezed(graph.node("Cast", "attention_mask", to=TensorProto.FLOAT), 2)
     axes = graph.constant(np.array([1], np.int64))
-    x = graph.node("ReduceSum", graph.node("Mul", taken, widths), axes, keepdims=0)
-    x = graph.reshaped(x, 0, whole.shape[1])
+    x = graph.node("ReduceSum", graph.node("Mul", taken, mask), axes, keepdims=0)
     x = graph.node("Mul", graph.unit(x), graph.constant(np.float32(8)))
     hidden = gelu(graph, graph.linear(x, tower.up))
     x = graph.node("Add", graph.linear(x, tower.skip), graph.linear(hidden, tower.down))
     return graph.unit(x)
+
+
+def vectors(graph: Graph, table: Tensor) -> str:
+    """(n, tokens, columns): rows of a table that is stored with four bits a number."""
+    whole, scales = rounding.steps(table)
+    taken = graph.nibbles(graph.rows(rounding.packed(whole), "input_ids"))
+    taken = graph.reshaped(taken, 0, 0, -1, rounding.GROUP)
+    widths = graph.unsqueezed(graph.rows(scales.numpy(), "input_ids"), 3)
+    return graph.reshaped(graph.node("Mul", taken, widths), 0, 0, table.shape[1])
 
 
 def manifest(name: str, dimensions: int, size: int, scale: float) -> dict[str, object]:

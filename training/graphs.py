@@ -43,12 +43,14 @@ class Folded:
 class Graph:
     """An ONNX graph written node by node."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "") -> None:
+        """`prefix` begins the names of everything in it."""
+        self.prefix = prefix
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
 
     def constant(self, value: NDArray[np.generic]) -> str:
-        name = f"w{len(self.weights)}"
+        name = f"{self.prefix}w{len(self.weights)}"
         self.weights.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
@@ -57,7 +59,7 @@ class Graph:
         return self.node("Cast", self.constant(value.half().numpy()), to=TensorProto.FLOAT)
 
     def node(self, kind: str, *inputs: str, **attributes: object) -> str:
-        name = f"x{len(self.nodes)}"
+        name = f"{self.prefix}x{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
         return name
 

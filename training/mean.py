@@ -15,21 +15,11 @@ import batches
 import numpy as np
 import torch
 import towers
-from torch import Tensor, nn
+from torch import nn
 
 SIZE = 128  # pixels of the views
 STEPS = 10  # batches of 384
 PIECE = 96  # pictures at a time, as in training
-
-
-def mean(states: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of all floating point weights; the last state's integers."""
-    return {
-        name: torch.stack([state[name] for state in states]).mean(0)
-        if last.is_floating_point()
-        else last
-        for name, last in states[-1].items()
-    }
 
 
 @torch.no_grad()
@@ -57,7 +47,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.manual_seed(0)
     loaded = [torch.load(file, weights_only=True) for file in options.states]
-    weights = mean([state["model"] for state in loaded])
+    weights = towers.mean([state["model"] for state in loaded])
     widths, blocks = loaded[0]["widths"], loaded[0]["blocks"]
     tower = towers.image_of(weights, widths, blocks)
     measure(tower.to(memory_format=torch.channels_last), options.pack)

@@ -145,9 +145,19 @@ def text_of(weights: dict[str, Tensor]) -> TextTower | Joined:
     return tower
 
 
+def mean(states: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of all floating point weights; the last state's integers."""
+    return {
+        name: torch.stack([state[name] for state in states]).mean(0)
+        if last.is_floating_point()
+        else last
+        for name, last in states[-1].items()
+    }
+
+
 def mean_text(files: list[Path]) -> dict[str, Tensor]:
     """The mean of the text towers in several files, outcomes of `wording.py` or training states."""
     loaded = [torch.load(file, weights_only=True) for file in files]
     given = [state.get("model", state) for state in loaded]
     names = [name for name in given[0] if name == "scale" or name.startswith("text.")]
-    return {name: torch.stack([state[name] for state in given]).mean(0) for name in names}
+    return mean([{name: state[name] for name in names} for state in given])

@@ -16,6 +16,7 @@ OLDER = {
     "mini-3": "c22e2407e7e9af2be03827b0d061ec4a",
     "mini-4": "7acb36632dc8e65674e622708ec6d228",
     "mini-5": "7df3d8236260f6ad8009d339a68ff70e",
+    "mini-6": "764d280d1f61756fe7f0746e6a1b966b",
 }
 
 
