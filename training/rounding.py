@@ -1,4 +1,4 @@
-"""Token tables of four bits a number, and how a table is trained to lose nothing by that."""
+"""Token tables of four bits a number, and training them as they will be stored."""
 
 import numpy as np
 import torch
