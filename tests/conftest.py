@@ -100,11 +100,10 @@ def shared_library(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> fra
 def followed_by(shared_library: framefind.Library) -> tuple[str, str]:
     """Two things of which, by the model at hand, the second follows the first somewhere."""
     things = "red", "green", "blue", "a beach", "a painting", "a person"
-    return next(
-        (one, other)
-        for one, other in permutations(things, 2)
-        if len(shared_library.search(one, then=other, within=5)) > 1
-    )
+    for one, other in permutations(things, 2):
+        if len(shared_library.search(one, then=other, within=5)) > 1:
+            return one, other
+    pytest.fail(f"none of {things} follows another by this model: name things that do")
 
 
 @pytest.fixture
