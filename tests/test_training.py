@@ -3,6 +3,7 @@
 import copy
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -231,6 +232,39 @@ def int8_tower(file):
     ]
     graph.save(file, graph.unit(x), inputs, 256)
     return file
+
+
+def test_a_balanced_score_is_less_by_how_near_the_picture_is_to_the_bank(towers, tmp_path):
+    """But for lengths: a cosine of vectors whose last numbers say it."""
+    import balance
+    import graphs
+
+    rng = np.random.default_rng(0)
+    pictures, texts, bank = (
+        balance.unit(rng.normal(size=(count, 16)).astype(np.float32)) for count in (40, 30, 50)
+    )
+    turned = np.linalg.qr(rng.normal(size=(16, 16)))[0][:, :15].astype(np.float32)
+    short = {name: balance.unit(v @ turned) for name, v in (("p", pictures), ("t", texts))}
+    bank = balance.unit(bank @ turned)
+    near = balance.nearness(short["p"], bank, 30.0)
+    usual = float(near.mean())
+    found = []
+    for vectors, end in (
+        (pictures, partial(balance.picture, bank, 30.0, usual)),
+        (texts, balance.text),
+    ):
+        graph = graphs.Graph()
+        taken = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["n", 16])
+        graph.save(tmp_path / "tower.onnx", graph.node("Identity", "x"), [taken], 16)
+        balance.write(tmp_path / "tower.onnx", tmp_path / "balanced.onnx", turned, end)
+        found.append(by_onnx(tmp_path / "balanced.onnx", x=vectors))
+        assert found[-1].shape == vectors.shape
+        np.testing.assert_allclose(np.linalg.norm(found[-1], axis=1), 1, atol=1e-3)
+    less = balance.PART * (near - usual)
+    last = less * (1 - balance.SHARE**2) ** 0.5 / balance.SHARE
+    cosine = short["t"] @ short["p"].T * np.sqrt(1 - last**2)
+    wanted = (1 - balance.SHARE**2) ** 0.5 * (cosine - less)
+    np.testing.assert_allclose(found[1] @ found[0].T, wanted, atol=2e-3)
 
 
 def test_what_is_written_in_latin_keeps_its_tokens(towers):
