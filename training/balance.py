@@ -7,7 +7,7 @@ How near a picture is to a bank of training texts, the logarithm of the mean of 
 model's own temperature, is subtracted from its scores, in part: all of it would be the softmax over
 texts that pictures were trained with ("querybank normalisation", Bogolin et al. 2022). Both towers
 get one more number for that, so that a score stays a cosine: the picture's says how near it is to
-the bank, the text's is the same for all. The direction in which vectors lie least makes room for it.
+the bank, the text's is the same for all. The direction in which vectors lie least makes room.
 """
 
 import argparse
