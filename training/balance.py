@@ -22,16 +22,14 @@ import batches
 import numpy as np
 import onnx
 import torch
-from evaluate import Pair
+from evaluate import Array, Pair
 from graphs import Graph
-from numpy.typing import NDArray
 from onnx import helper
 
 COUNT = 2000  # captions, and names, in the bank
 PART = 0.6  # of a picture's nearness, that is subtracted; all of it costs single words too much
 SHARE = 0.4  # of a text's unit length, that says nothing but that it is to be subtracted
 PICTURES = 4000  # that say in which direction vectors lie least, and how near is usual
-Array = NDArray[np.float32]
 
 
 def bank(pack: Path) -> list[str]:
