@@ -15,6 +15,7 @@ import batches
 import numpy as np
 import torch
 import towers
+from precision import mixed
 from torch import nn
 
 SIZE = 128  # pixels of the views
@@ -35,7 +36,7 @@ def measure(tower: towers.ImageTower, pack: Path) -> None:
         drawn = pictures.draw(4 * PIECE, rng)
         views = [augment.frame(pictures.pixels[n][i], SIZE, 0.35, True, rng) for n, i in drawn]
         for piece in torch.from_numpy(np.stack(views)).split(PIECE):
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+            with mixed():
                 tower(augment.normalise(piece))
 
 

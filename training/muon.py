@@ -8,12 +8,13 @@ this one convolutions too.
 from collections.abc import Iterable
 
 import torch
+from precision import short
 from torch import Tensor
 
 
 def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
-    """Nearly the nearest orthogonal matrix, by Newton-Schulz iterations in bfloat16."""
-    x = matrix.bfloat16()
+    """Nearly the nearest orthogonal matrix, by Newton-Schulz iterations."""
+    x = short(matrix)
     tall = x.shape[0] > x.shape[1]
     if tall:
         x = x.T

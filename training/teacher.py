@@ -22,6 +22,7 @@ import sources
 import torch
 from evaluate import SYNONYMS
 from numpy.typing import NDArray
+from precision import mixed, short
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer
@@ -53,7 +54,7 @@ class Teacher:
 
     @torch.inference_mode()
     def pooled(self, ids: Tensor, mask: Tensor) -> Tensor:
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with mixed():
             output = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
         weights = mask[:, :, None].float()
         return (output.float() * weights).sum(1) / weights.sum(1)
@@ -92,7 +93,7 @@ class Teacher:
 
 def nearest(vectors: NDArray[np.float16], count: int = 6) -> NDArray[np.int32]:
     """Rows of the `count` texts most like each, without itself."""
-    everything = torch.from_numpy(vectors).bfloat16()
+    everything = short(torch.from_numpy(vectors))
     found = []
     for start in range(0, len(everything), 1024):
         part = everything[start : start + 1024] @ everything.T

@@ -28,6 +28,7 @@ import towers
 from classes import Classes
 from losses import contrast, resemble, targets
 from muon import Muon
+from precision import mixed
 from torch import Tensor, nn
 
 T = TypeVar("T")
@@ -100,7 +101,7 @@ class Workers:
         return list(self.pool.map(work, *items))
 
     def _forward(self, pixels: Tensor) -> Tensor:
-        with torch.autocast(pixels.device.type, dtype=torch.bfloat16):
+        with mixed(pixels.device.type):
             return self.model.image(augment.normalise(pixels))
 
     def learn(self, pixels: Tensor, loss_of: Callable[[Tensor], Tensor]) -> None:
