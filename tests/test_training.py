@@ -59,6 +59,10 @@ def normalised(towers, views):
     return torch.from_numpy(pixels.astype(np.float32)).permute(0, 3, 1, 2)
 
 
+def one_by_one(towers, views):
+    return [(one,) for one in normalised(towers, views[:16]).split(1)]
+
+
 def by_torch(towers, tower, views):
     with torch.no_grad():
         return tower(normalised(towers, views)).numpy()
@@ -91,16 +95,16 @@ class TestImageTower:
         import export
         import graphs
 
-        spans = graphs.observe(tower, views[:16])
+        spans = graphs.observe(tower, one_by_one(towers, views))
         export.image_tower(tower, tmp_path / "image.onnx", SIZE, graphs.Integers(spans))
         found = by_onnx(tmp_path / "image.onnx", pixels=views)
         assert agreement(by_torch(towers, tower, views), found) > 0.97
 
-    def test_no_two_products_overflow_16_bits(self, tower, views, tmp_path):
+    def test_no_two_products_overflow_16_bits(self, towers, tower, views, tmp_path):
         import export
         import graphs
 
-        spans = graphs.observe(tower, views[:16])
+        spans = graphs.observe(tower, one_by_one(towers, views))
         export.image_tower(tower, tmp_path / "image.onnx", SIZE, graphs.Integers(spans))
         weights = [
             onnx.numpy_helper.to_array(one)
@@ -109,6 +113,63 @@ class TestImageTower:
         ]
         assert len(weights) == len(spans)
         assert max(int(abs(one.astype(int)).max()) for one in weights) * 255 * 2 < 2**15
+
+
+@pytest.fixture
+def joined(towers, tower, views, tmp_path):
+    """The image tower and itself, of integers, as a joined one."""
+    import export
+    import graphs
+    import join
+
+    spans = graphs.observe(tower, one_by_one(towers, views))
+    export.image_tower(tower, tmp_path / "one.onnx", SIZE, graphs.Integers(spans))
+    turned = np.linalg.qr(np.random.default_rng(1).normal(size=(64, 32)))[0].astype(np.float32)
+    join.joined([tmp_path / "one.onnx"] * 2, turned, tmp_path / "joined.onnx")
+    return tmp_path / "joined.onnx"
+
+
+class TestFusion:
+    def test_sees_what_goes_into_the_last_block_of_each_network(self, towers, tower, views, joined):
+        import fusion
+
+        trunk = fusion.Trunk(joined)
+        maps, vectors = trunk.see(views)
+        np.testing.assert_allclose(vectors, by_onnx(joined, pixels=views), atol=1e-6)
+        with torch.no_grad():
+            wanted = tower.body[:-1](tower.stem(normalised(towers, views)))
+        seen = trunk.fractions(maps)
+        assert seen.shape == (32, 64, 4, 4)
+        for half in seen.chunk(2, 1):
+            assert agreement(wanted.flatten(1).numpy(), half.flatten(1).numpy()) > 0.9
+
+    def test_before_it_is_trained_it_adds_nothing(self, towers, views, joined):
+        import fusion
+
+        maps, vectors = (trunk := fusion.Trunk(joined)).see(views)
+        found = towers.Fusion(64, 16, 2, 32).eval()(
+            trunk.fractions(maps), torch.from_numpy(vectors)
+        )
+        np.testing.assert_allclose(found.detach().numpy(), vectors, atol=1e-6)
+
+    def test_shipped_it_equals_torch(self, towers, views, joined, tmp_path):
+        import export
+        import fusion
+
+        torch.manual_seed(2)
+        maps, vectors = (trunk := fusion.Trunk(joined)).see(views)
+        seen, plain = trunk.fractions(maps), torch.from_numpy(vectors)
+        end = towers.Fusion(64, 16, 2, 32)
+        torch.nn.init.normal_(end.head.weight, std=0.1)
+        with torch.no_grad():
+            for _ in range(30):
+                end(seen, plain)
+            wanted = end.eval()(seen, plain).numpy()
+        export.fused(end, views, joined, tmp_path / "fused.onnx")
+        found = by_onnx(tmp_path / "fused.onnx", pixels=views)
+        np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+        assert agreement(wanted, found) > 0.97
+        assert agreement(wanted, vectors) < 0.9  # it is the end that makes the difference
 
 
 @pytest.fixture

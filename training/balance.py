@@ -23,8 +23,8 @@ import numpy as np
 import onnx
 import torch
 from evaluate import Array, Pair
-from graphs import Graph
-from onnx import helper
+from graphs import Graph, lengthen
+from onnx import numpy_helper
 
 COUNT = 2000  # captions, and names, in the bank
 PART = 0.6  # of a picture's nearness, that is subtracted; all of it costs single words too much
@@ -74,17 +74,20 @@ def text(graph: Graph, x: str) -> str:
 
 def write(file: Path, out: Path, directions: Array, end: Callable[[Graph, str], str]) -> None:
     """A tower whose vectors are turned, shortened by `directions` and have another end."""
-    tower = onnx.load(file)
-    nodes = tower.graph.node
-    given = next(node for node in nodes if "embeddings" in node.output)
     graph = Graph("balance_")
-    turned = graph.turned([given.input[0]], directions)
-    ended = end(graph, turned)
-    nodes.remove(given)
-    nodes.extend([*graph.nodes, helper.make_node("Identity", [ended], ["embeddings"])])
-    tower.graph.initializer.extend(graph.weights)
-    onnx.checker.check_model(tower, full_check=True)
-    onnx.save(tower, out)
+    lengthen(file, out, graph, lambda x: end(graph, graph.turned([x], directions)))
+
+
+def least(pictures: Array, texts: Array) -> Array:
+    """(dimensions, dimensions - 1): all directions but the one in which vectors lie least."""
+    found = np.linalg.svd(np.concatenate([pictures, texts]), full_matrices=False)[2]
+    return np.ascontiguousarray(found[:-1].T, np.float32)
+
+
+def taken(file: Path) -> Array:
+    """The directions by which a balanced tower was shortened."""
+    weights = {one.name: one for one in onnx.load(file).graph.initializer}
+    return numpy_helper.to_array(weights["balance_w0"]).astype(np.float32)
 
 
 def main() -> None:
@@ -92,21 +95,25 @@ def main() -> None:
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--text", type=Path, help="a balanced model whose text tower to keep")
     options = parser.parse_args()
     pair = Pair(options.model)
     facts = pair.manifest
+    files = {part: facts[part]["file"] for part in ("image", "text")}
     pictures = pair.pictures(batches.Pictures(options.pack).some(PICTURES, seed=7))
     texts = pair.texts(bank(options.pack))
-    found = np.linalg.svd(np.concatenate([pictures, texts]), full_matrices=False)[2]
-    directions = np.ascontiguousarray(found[:-1].T, np.float32)
+    directions = taken(options.text / files["text"]) if options.text else least(pictures, texts)
     pictures, texts = unit(pictures @ directions), unit(texts @ directions)
     usual = float(nearness(pictures, texts, facts["scale"]).mean())
     options.out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(options.model / "tokenizer.json", options.out / "tokenizer.json")
-    ends = {"image": partial(picture, texts, facts["scale"], usual), "text": text}
+    ends = {"image": partial(picture, texts, facts["scale"], usual)}
+    if options.text:
+        shutil.copyfile(options.text / files["text"], options.out / files["text"])
+    else:
+        ends["text"] = text
     for part, end in ends.items():
-        file = facts[part]["file"]
-        write(options.model / file, options.out / file, directions, end)
+        write(options.model / files[part], options.out / files[part], directions, end)
     facts["scale"] /= (1 - SHARE**2) ** 0.5  # scores are that much lower
     (options.out / "manifest.json").write_text(json.dumps(facts, indent=1) + "\n")
 

@@ -90,6 +90,10 @@ class Pictures:
         """Whether a source's pictures are of classes that exclude each other, or each its own."""
         return source == CAPTIONS or (self.kinds[source] == "label" and source != "small")
 
+    def class_of(self, source: str, i: int) -> int:
+        """Which of `classes` a picture shows, -1 if none."""
+        return self.shown[source][i] if source in self.shown else -1
+
     def draw(self, count: int, rng: np.random.Generator) -> list[tuple[str, int]]:
         """Sources by their share, distinct pictures within each."""
         shares = np.array(list(self.shares.values()))
@@ -99,6 +103,23 @@ class Pictures:
             for name, n in zip(self.shares, counts, strict=True)
             for i in rng.choice(len(self.texts[name]), n, replace=False, p=self.chances[name])
         ]
+
+    def view(
+        self, source: str, i: int, size: int, degrade: bool, rng: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        """A picture as it is trained on: (size, size, 3)."""
+        smallest = 0.4 if source == CAPTIONS else 0.35
+        return augment.frame(self.pixels[source][i], size, smallest, degrade, rng)
+
+    def said(self, source: str, i: int, rng: np.random.Generator) -> tuple[str, str]:
+        """One of a picture's names, and that name in a phrase."""
+        kind = self.kinds[source]
+        name = name_of(self.texts[source][i], kind, rng)
+        if kind == "caption":
+            return name, thinned(name, rng)
+        if rng.random() < 0.5:
+            return name, name
+        return name, TEMPLATES[int(rng.integers(len(TEMPLATES)))].format(name)
 
     def some(self, count: int, seed: int) -> list[Image.Image]:
         """Pictures as they are stored, drawn as for a batch."""
@@ -131,29 +152,15 @@ class Batches(Dataset[Batch]):
         self.pictures, self.texts = Pictures(pack), texts
         self.count, self.size, self.degrade, self.seed = count, size, degrade, seed
 
-    def _one(
-        self, source: str, i: int, rng: np.random.Generator
-    ) -> tuple[NDArray[np.uint8], str, str]:
-        """A view of one picture, one of its names, and that name in a phrase."""
-        kind = self.pictures.kinds[source]
-        smallest = 0.4 if source == CAPTIONS else 0.35
-        pixels = self.pictures.pixels[source][i]
-        view = augment.frame(pixels, self.size, smallest, self.degrade, rng)
-        name = name_of(self.pictures.texts[source][i], kind, rng)
-        if kind == "caption":
-            return view, name, thinned(name, rng)
-        if rng.random() < 0.5:
-            return view, name, name
-        return view, name, TEMPLATES[int(rng.integers(len(TEMPLATES)))].format(name)
-
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step])
         drawn = self.pictures.draw(self.count, rng)
-        views, names, phrases = zip(*(self._one(*d, rng) for d in drawn), strict=True)
+        known, size, degrade = self.pictures, self.size, self.degrade
+        shown = [(known.view(*d, size, degrade, rng), *known.said(*d, rng)) for d in drawn]
+        views, names, phrases = zip(*shown, strict=True)
         rows = [self.texts.row[name] for name in names]
         pixels = torch.from_numpy(np.stack(views))
-        shown = self.pictures.shown
-        classes = torch.tensor([shown[source][i] if source in shown else -1 for source, i in drawn])
+        classes = torch.tensor([known.class_of(*d) for d in drawn])
         return Batch(pixels, self.texts.ids(list(phrases)), torch.tensor(rows), classes)
 
 

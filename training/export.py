@@ -2,8 +2,9 @@
 
     python training/export.py --state last.pt --tokenizer tokenizer.json --out DIR --name mini-6
 
-`--image MODEL` takes the image tower of a model that is exported already instead of a state's, and
-`--words` the text tower that `wording.py` has trained against it. Nothing can be trained against a
+`--image MODEL` takes the image tower of a model that is exported already instead of a state's, with
+`--fusion` the end that `fusion.py` has given it, and `--words` the text tower that `wording.py` has
+trained against it. Nothing can be trained against a
 model without the tokens of other scripts (`--latin`), which number the others anew.
 What normalises pixels and channels is folded into the convolutions. Image weights are stored in
 half precision and widened when the session starts; with `--int8 PACK` convolutions multiply
@@ -21,7 +22,8 @@ import numpy as np
 import rounding
 import torch
 import towers
-from graphs import Folded, Graph, Integers, observe
+from fusion import Trunk
+from graphs import Folded, Graph, Integers, lengthen, observe
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from PIL import Image
@@ -48,6 +50,16 @@ def block(graph: Graph, x: str, layer: towers.Block) -> str:
     return graph.node("Relu", graph.node("Add", y, x))
 
 
+def pooled(graph: Graph, x: str, norm: nn.BatchNorm1d, head: nn.Linear) -> str:
+    """The mean over a picture, each channel as usual as another, as a vector."""
+    x = graph.node("Flatten", graph.node("GlobalAveragePool", x))
+    factor = norm.weight / (norm.running_var + norm.eps).sqrt()
+    shift = norm.bias - norm.running_mean * factor
+    x = graph.node("Mul", x, graph.constant(factor.detach().numpy()))
+    x = graph.node("Add", x, graph.constant(shift.detach().numpy()))
+    return graph.linear(x, head)
+
+
 def image_tower(tower: towers.ImageTower, path: Path, size: int, graph: Graph) -> None:
     x = graph.grey_is_zero(graph.node("Transpose", "pixels", perm=[0, 3, 1, 2]))
     first, second = (pair for pair in tower.stem if isinstance(pair, nn.Sequential))
@@ -55,16 +67,26 @@ def image_tower(tower: towers.ImageTower, path: Path, size: int, graph: Graph) -
     x = graph.convolution(x, Folded(second), relu=True)
     for layer in tower.body:
         x = block(graph, x, layer)
-    x = graph.node("Flatten", graph.node("GlobalAveragePool", x))
-    norm = tower.norm
-    factor = norm.weight / (norm.running_var + norm.eps).sqrt()
-    shift = norm.bias - norm.running_mean * factor
-    x = graph.node("Mul", x, graph.constant(factor.detach().numpy()))
-    x = graph.node("Add", x, graph.constant(shift.detach().numpy()))
-    x = graph.unit(graph.linear(x, tower.head))
+    x = graph.unit(pooled(graph, x, tower.norm, tower.head))
     shape = ["n", size, size, 3]
     pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, shape)
     graph.save(path, x, [pixels], tower.head.out_features)
+
+
+def fused(tower: towers.Fusion, shown: NDArray[np.uint8], file: Path, out: Path) -> None:
+    """Write the joined image tower in `file` with another end, by the spans of some views."""
+    trunk = Trunk(file)
+    seen, joined = trunk.see(shown)
+    inputs = zip(trunk.fractions(seen).split(1), torch.from_numpy(joined).split(1), strict=True)
+    graph = Integers(observe(tower, inputs), "fusion_")
+
+    def end(vectors: str) -> str:
+        x = graph.node("Concat", *trunk.ends, axis=1)
+        for layer in tower.body:
+            x = block(graph, x, layer)
+        return graph.unit(graph.node("Add", vectors, pooled(graph, x, tower.norm, tower.head)))
+
+    lengthen(file, out, graph, end)
 
 
 def gelu(graph: Graph, x: str) -> str:
@@ -138,6 +160,12 @@ def views(pack: Path, size: int, count: int = 512) -> NDArray[np.uint8]:
     return np.stack([one.resize((size, size), Image.Resampling.BILINEAR) for one in shown])
 
 
+def normalised(view: NDArray[np.uint8]) -> tuple[Tensor]:
+    """A view as the image tower takes it: (1, 3, size, size)."""
+    mean, std = np.array(towers.MEAN, np.float32), np.array(towers.STD, np.float32)
+    return (torch.from_numpy((view - mean) / std).permute(2, 0, 1)[None],)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     images = parser.add_mutually_exclusive_group(required=True)
@@ -148,6 +176,7 @@ def main() -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--size", type=int, default=112)
     parser.add_argument("--int8", type=Path, metavar="PACK", help="convolve integers")
+    parser.add_argument("--fusion", type=Path, help="of fusion.py, to end the model's image tower")
     parser.add_argument("--latin", action="store_true", help="no tokens of other scripts")
     parser.add_argument("--words", type=Path, nargs="+", help="of wording.py: their mean")
     options = parser.parse_args()
@@ -155,8 +184,13 @@ def main() -> None:
     parts = towers.mean_text(options.words) if options.words else {}
     if options.image:
         kept = json.loads((options.image / "manifest.json").read_text())
-        shutil.copyfile(options.image / kept["image"]["file"], options.out / "image.onnx")
         options.size = kept["image"]["size"]
+        file, out = options.image / kept["image"]["file"], options.out / "image.onnx"
+        if options.fusion:
+            tower = towers.fusion_of(torch.load(options.fusion, weights_only=True))
+            fused(tower.eval(), views(options.int8, options.size), file, out)
+        else:
+            shutil.copyfile(file, out)
     else:
         parts = trained(options) | parts
     tokenizer = json.loads(options.tokenizer.read_text())
@@ -177,7 +211,8 @@ def trained(options: argparse.Namespace) -> dict[str, Tensor]:
     image = towers.image_of(parts, state["widths"], state["blocks"])
     graph = Graph()
     if options.int8:
-        graph = Integers(observe(image.eval(), views(options.int8, options.size)))
+        given = map(normalised, views(options.int8, options.size))
+        graph = Integers(observe(image.eval(), given))
     image_tower(image.eval(), options.out / "image.onnx", options.size, graph)
     return parts
 

@@ -1,6 +1,7 @@
 """ONNX graphs written node by node, in floating point or with integers in the convolutions."""
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -126,8 +127,8 @@ class Integers(Graph):
     not overflow, so that vectors are the same on all.
     """
 
-    def __init__(self, spans: Spans) -> None:
-        super().__init__()
+    def __init__(self, spans: Spans, prefix: str = "") -> None:
+        super().__init__(prefix)
         self.spans = spans
         self.scales: dict[str, float] = {}  # of what is made of integers
 
@@ -164,8 +165,21 @@ class Integers(Graph):
         return x
 
 
-def observe(tower: towers.ImageTower, views: NDArray[np.uint8]) -> Spans:
-    """What goes into and comes out of each convolution for 98 in 100 of some views."""
+def lengthen(file: Path, out: Path, graph: Graph, end: Callable[[str], str]) -> None:
+    """Write a tower again whose vectors go through more nodes, which `end` adds to `graph`."""
+    tower = onnx.load(file)
+    nodes = tower.graph.node
+    given = next(node for node in nodes if "embeddings" in node.output)
+    ended = end(given.input[0])
+    nodes.remove(given)
+    nodes.extend([*graph.nodes, helper.make_node("Identity", [ended], ["embeddings"])])
+    tower.graph.initializer.extend(graph.weights)
+    onnx.checker.check_model(tower, full_check=True)
+    onnx.save(tower, out)
+
+
+def observe(tower: nn.Module, inputs: Iterable[tuple[Tensor, ...]]) -> Spans:
+    """What goes into and comes out of each convolution for 98 in 100 of some inputs of one view."""
     seen = defaultdict(list)  # (views, 4): least and most taken, least and most given
 
     def note(pair: nn.Module, taken: tuple[Tensor], given: Tensor) -> None:
@@ -173,10 +187,9 @@ def observe(tower: towers.ImageTower, views: NDArray[np.uint8]) -> Spans:
 
     pairs = [m for m in tower.modules() if isinstance(m, nn.Sequential) and _is_pair(m)]
     hooks = [pair.register_forward_hook(note) for pair in pairs]
-    mean, std = np.array(towers.MEAN, np.float32), np.array(towers.STD, np.float32)
     with torch.inference_mode():
-        for view in views:
-            tower(torch.from_numpy((view - mean) / std).permute(2, 0, 1)[None])
+        for given in inputs:
+            tower(*given)
     for hook in hooks:
         hook.remove()
     spans: Spans = {}

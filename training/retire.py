@@ -3,7 +3,8 @@
     python training/retire.py src/framefind/models/mini-1
 
 The manifest keeps the hash of all its weights, by which a library knows its model. A token table of
-eight bits a number is stored with four from then on, so that the package stays small.
+eight bits a number is stored with four from then on, and a text tower that another version has is
+not stored twice, so that the package stays small.
 """
 
 import argparse
@@ -47,20 +48,32 @@ def _take(tower: onnx.GraphProto, table: onnx.TensorProto, graph: Graph, vectors
     tower.initializer.extend(graph.weights)
 
 
+def twin(file: Path) -> Path | None:
+    """The same file in another version's folder."""
+    others = file.parent.parent.glob(f"*/{file.name}")
+    same = (one for one in others if one != file and one.read_bytes() == file.read_bytes())
+    return next(same, None)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     file = folder / "manifest.json"
     facts = json.loads(file.read_text())
-    image, text = facts["image"]["file"], facts["text"]
+    image, text = facts["image"]["file"], facts["text"]["file"]
     if "weights" not in facts:  # not retired before
-        names = (image, text["file"], text["tokenizer"])
+        names = (image, text, facts["text"]["tokenizer"])
         facts["weights"] = weights_hash([folder / name for name in names])
-        file.write_text(json.dumps(facts, indent=1) + "\n")
         if image == Path(image).name:  # otherwise it is that of a newer version
             (folder / image).unlink()
-    shrink(folder / text["file"])
+    if text == Path(text).name:
+        if same := twin(folder / text):
+            (folder / text).unlink()
+            facts["text"]["file"] = f"../{same.parent.name}/{same.name}"
+        else:
+            shrink(folder / text)
+    file.write_text(json.dumps(facts, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The two encoders of `mini`: a residual convolutional network and a sum of token vectors."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -80,6 +81,26 @@ class ImageTower(nn.Module):
         return F.normalize(self.head(self.norm(x)).float(), dim=-1)
 
 
+class Fusion(nn.Module):
+    """Blocks on what joined networks see, whose vector is added to theirs.
+
+    (n, channels, s, s) and (n, dimensions) unit vectors to (n, dimensions) unit vectors.
+    """
+
+    def __init__(self, channels: int, width: int, blocks: int, dimensions: int) -> None:
+        super().__init__()
+        inputs = [channels] + [width] * (blocks - 1)
+        self.body = nn.Sequential(*(Block(n, width, 1 if i else 2) for i, n in enumerate(inputs)))
+        self.norm = nn.BatchNorm1d(width)
+        self.head = nn.Linear(width, dimensions)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, seen: Tensor, joined: Tensor) -> Tensor:
+        x = self.norm(self.body(seen).mean((2, 3)))
+        return F.normalize(joined + self.head(x), dim=-1)
+
+
 class TextTower(nn.Module):
     """Token ids, 0 where there is none, to (n, dimensions) unit vectors.
 
@@ -132,6 +153,13 @@ def image_of(weights: dict[str, Tensor], widths: list[int], blocks: list[int]) -
     """The image tower whose weights these are, called `image.` and so on."""
     tower = ImageTower(tuple(widths), tuple(blocks))
     tower.load_state_dict({k[6:]: v for k, v in weights.items() if k.startswith("image.")})
+    return tower
+
+
+def fusion_of(state: dict[str, Any]) -> Fusion:
+    """The blocks that `fusion.py` has trained, as it has stored them."""
+    tower = Fusion(*(state[part] for part in ("channels", "width", "blocks", "dimensions")))
+    tower.load_state_dict(state["model"])
     return tower
 
 

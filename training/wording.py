@@ -75,9 +75,7 @@ class Known:
                 vectors += [pair.pictures([view(pixels[i]) for i in part]) for part in parts]
                 texts += [pictures.texts[name][i] for i in chosen]
                 labels += [pictures.kinds[name] == "label"] * len(chosen)
-                classes += [
-                    pictures.shown[name][i] if name in pictures.shown else -1 for i in chosen
-                ]
+                classes += [pictures.class_of(name, i) for i in chosen]
                 shares += [pictures.shares[name] / len(chosen)] * len(chosen)
         joined = torch.from_numpy(np.concatenate(vectors))
         return cls(joined, texts, np.array(labels), torch.tensor(classes), torch.tensor(shares))
