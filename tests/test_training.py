@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import onnxruntime
 import pytest
+
+from framefind import models
+from framefind.models import hashes
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
@@ -264,8 +268,8 @@ def test_a_retired_text_tower_says_nearly_the_same_with_half_of_the_bytes(towers
     def stored(file):
         return {one.name: one.data_type for one in onnx.load(file).graph.initializer}
 
-    for folder in sorted(TOKENIZER.parent.parent.glob("mini-*")):
-        assert onnx.TensorProto.INT8 not in stored(folder / "text.onnx").values(), folder.name
+    for file in sorted(TOKENIZER.parent.parent.glob("mini-*/text.onnx")):
+        assert onnx.TensorProto.INT8 not in stored(file).values(), file.parent.name
     kept = int8_tower(tmp_path / "text.onnx")
     ids = np.random.default_rng(0).integers(1, 200, (16, 6))
     asked = {"input_ids": ids, "attention_mask": (ids < 150).astype(int)}
@@ -274,6 +278,24 @@ def test_a_retired_text_tower_says_nearly_the_same_with_half_of_the_bytes(towers
     assert agreement(wanted, by_onnx(kept, **asked)) > 0.97
     assert kept.stat().st_size < 0.65 * size
     assert onnx.TensorProto.INT8 not in stored(kept).values()
+
+
+def test_a_text_tower_that_a_newer_version_has_is_stored_once(towers, tmp_path, monkeypatch):
+    import retire
+
+    shipped = TOKENIZER.parent.parent / models.full_name("mini")
+    old, new = (Path(shutil.copytree(shipped, tmp_path / name)) for name in ("old", "new"))
+    monkeypatch.setattr(sys, "argv", ["retire.py", str(old)])
+    retire.main()
+    facts = json.loads((old / "manifest.json").read_text())
+    assert {file.name for file in old.iterdir()} == {
+        "manifest.json",
+        "neutral.npz",
+        "tokenizer.json",
+    }
+    assert (old / facts["text"]["file"]).samefile(new / "text.onnx")
+    parts = [new / name for name in ("image.onnx", "text.onnx", "tokenizer.json")]
+    assert facts["weights"] == hashes.weights_hash(parts)
 
 
 def int8_tower(file):

@@ -36,7 +36,9 @@ from torch.utils.data import DataLoader, Dataset
 
 AT_ONCE = 256  # views
 RISE = 50  # steps
+PART = 0.5  # of what was learned, that is added in the end: all of it costs captions
 SOFT = 0.2  # share of the soft targets
+LITTLE = 4.0  # weight of what is added to captioned pictures
 MIX = 0.4  # how often two pictures have nearly equal parts in one
 
 
@@ -152,22 +154,15 @@ class Lessons:
             self.names = tower(self.classes.ids)
 
     def goals(
-        self, drawn: list[tuple[str, int]], joined: Tensor, rng: np.random.Generator
+        self, drawn: list[tuple[str, int]], rng: np.random.Generator
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Texts of pictures, how much each shows of every text, and which class each is of.
-
-        Captions are known by heart, so that what is learned of them would not hold for others:
-        captioned pictures show what the joined vectors find in them.
-        """
+        """Texts of pictures, how much each shows of every text, and which class each is of."""
         said = [self.pictures.said(*d, rng) for d in drawn]
         rows = torch.tensor([self.texts.row[name] for name, _ in said])
         classes = torch.tensor([self.pictures.class_of(*d) for d in drawn])
-        captioned = torch.tensor([source == batches.CAPTIONS for source, _ in drawn])
         with torch.no_grad():
             texts = self.tower(self.texts.ids([phrase for _, phrase in said]))
-            goal = targets(rows, self.teacher[rows].float(), SOFT)
-            goal[captioned] = (self.scale * joined[captioned] @ texts.T).softmax(1)
-        return texts, goal, classes.masked_fill(captioned, -1)
+        return texts, targets(rows, self.teacher[rows].float(), SOFT), classes
 
     def told(self, scaled: Tensor, classes: Tensor) -> Tensor:
         """How far pictures are from being told from all classes of their sources."""
@@ -196,24 +191,30 @@ def learn(
             optimizer.param_groups[0]["lr"] = options.rate * min(1.0, step / RISE, left)
             optimizer.zero_grad()
         joined, maps = torch.from_numpy(seen.joined[rows]).float(), trunk.fractions(seen.maps[rows])
-        texts, goal, classes = lessons.goals([seen.drawn[row] for row in rows], joined, rng)
+        drawn = [seen.drawn[row] for row in rows]
+        texts, goal, classes = lessons.goals(drawn, rng)
+        captioned = torch.tensor([float(source == batches.CAPTIONS) for source, _ in drawn])
         # Of two pictures in one, the first shows the more ("manifold mixup", Verma et al. 2019).
         others, share = rng.permutation(len(rows)), rng.beta(MIX, MIX)
         part = max(share, 1 - share)
-        joined, maps, goal = (part * x + (1 - part) * x[others] for x in (joined, maps, goal))
-        vectors = fusion(maps, F.normalize(joined, dim=1))
+        joined, maps, goal, captioned = (
+            part * x + (1 - part) * x[others] for x in (joined, maps, goal, captioned)
+        )
+        added = fusion.added(maps)
+        vectors = F.normalize(F.normalize(joined, dim=1) + added, dim=1)
         scaled = temperature.exp().clamp(max=60) * vectors
         loss = -(goal * (scaled @ texts.T).log_softmax(1)).sum(1).mean()
         first, second = (lessons.told(scaled, shown) for shown in (classes, classes[others]))
         told = part * first + (1 - part) * second
-        (loss + told).backward()
+        much = (captioned * added.square().sum(1)).sum() / captioned.sum()
+        (loss + told + LITTLE * much).backward()
         for optimizer in optimizers:
             optimizer.step()
-        losses.append((loss.item(), told.item()))
+        losses.append((loss.item(), told.item(), much.item()))
         if step % 50 == 0:
-            loss_of, classes = np.mean(losses[-50:], axis=0)
+            lost, of_classes, of_captioned = np.mean(losses[-50:], axis=0)
             speed = step * options.batch / (time.perf_counter() - began)
-            parts = f"loss {loss_of:.3f} classes {classes:.3f} scale {temperature.exp().item():.1f}"
+            parts = f"loss {lost:.3f} classes {of_classes:.3f} added {of_captioned:.3f}"
             print(f"step {step} {parts} {speed:.0f}/s", flush=True)
 
 
@@ -247,6 +248,9 @@ def main() -> None:
     fusion.to(memory_format=torch.channels_last)
     lessons = Lessons(texts, pictures, tower, pair.manifest["scale"])
     learn(fusion, trunk, seen, lessons, options)
+    with torch.no_grad():
+        for learned in fusion.head.parameters():
+            learned.mul_(PART)
     options.out.mkdir(parents=True, exist_ok=True)
     torch.save(
         {"model": fusion.state_dict(), "channels": channels, "width": options.width}

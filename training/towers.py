@@ -97,8 +97,11 @@ class Fusion(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, seen: Tensor, joined: Tensor) -> Tensor:
-        x = self.norm(self.body(seen).mean((2, 3)))
-        return F.normalize(joined + self.head(x), dim=-1)
+        return F.normalize(joined + self.added(seen), dim=-1)
+
+    def added(self, seen: Tensor) -> Tensor:
+        added: Tensor = self.head(self.norm(self.body(seen).mean((2, 3))))
+        return added
 
 
 class TextTower(nn.Module):

@@ -17,6 +17,7 @@ OLDER = {
     "mini-4": "7acb36632dc8e65674e622708ec6d228",
     "mini-5": "7df3d8236260f6ad8009d339a68ff70e",
     "mini-6": "764d280d1f61756fe7f0746e6a1b966b",
+    "mini-7": "e7c8187902acbb3a05629fb972075903",
 }
 
 
