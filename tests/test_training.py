@@ -147,6 +147,23 @@ class TestFusion:
         for half in seen.chunk(2, 1):
             assert agreement(wanted.flatten(1).numpy(), half.flatten(1).numpy()) > 0.9
 
+    def test_what_it_sees_of_views_is_kept_and_goes_on(self, joined, pack, tmp_path, monkeypatch):
+        import batches
+        import fusion
+
+        monkeypatch.setattr(fusion, "AT_ONCE", 16)
+        trunk, pictures = fusion.Trunk(joined), batches.Pictures(pack)
+        for name, counts in (("whole", [48]), ("parts", [16, 16, 48])):
+            for count in counts:
+                fusion.look(trunk, pictures, tmp_path / name, count, SIZE)
+        whole, parts = (fusion.Seen.read(tmp_path / n, trunk, SIZE) for n in ("whole", "parts"))
+        assert whole.maps.shape == (48, 64, 4, 4)
+        assert parts.drawn == whole.drawn
+        np.testing.assert_array_equal(parts.maps, whole.maps)
+        np.testing.assert_array_equal(parts.joined, whole.joined)
+        drawn = whole.rows(16, np.random.default_rng(0))
+        assert sorted(np.concatenate([next(drawn) for _ in range(3)])) == list(range(48))
+
     def test_before_it_is_trained_it_adds_nothing(self, towers, views, joined):
         import fusion
 

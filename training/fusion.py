@@ -166,9 +166,35 @@ class Lessons:
             texts = self.tower(self.texts.ids([phrase for _, phrase in said]))
         return texts, targets(rows, self.teacher[rows].float(), SOFT), classes
 
-    def told(self, scaled: Tensor, classes: Tensor) -> Tensor:
-        """How far pictures are from being told from all classes of their sources."""
-        return self.classes.loss(scaled @ self.names.T, classes)
+    def losses(
+        self,
+        fusion: towers.Fusion,
+        temperature: Tensor,
+        maps: Tensor,
+        joined: Tensor,
+        drawn: list[tuple[str, int]],
+        rng: np.random.Generator,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """By contrast, by classes, and what is added to captioned pictures.
+
+        Every picture is two in one, of which the first shows the more ("manifold mixup", Verma et
+        al. 2019).
+        """
+        texts, goal, classes = self.goals(drawn, rng)
+        captioned = torch.tensor([float(source == batches.CAPTIONS) for source, _ in drawn])
+        others, share = rng.permutation(len(drawn)), rng.beta(MIX, MIX)
+        part = max(share, 1 - share)
+        joined, maps, goal, captioned = (
+            part * x + (1 - part) * x[others] for x in (joined, maps, goal, captioned)
+        )
+        added = fusion.added(maps)
+        scaled = temperature * F.normalize(F.normalize(joined, dim=1) + added, dim=1)
+        lost = -(goal * (scaled @ texts.T).log_softmax(1)).sum(1).mean()
+        logits = scaled @ self.names.T
+        told = part * self.classes.loss(logits, classes)
+        told = told + (1 - part) * self.classes.loss(logits, classes[others])
+        much = (captioned * added.square().sum(1)).sum() / captioned.sum().clamp(min=1e-6)
+        return lost, told, much
 
 
 def learn(
@@ -193,30 +219,16 @@ def learn(
             optimizer.param_groups[0]["lr"] = options.rate * min(1.0, step / RISE, left)
             optimizer.zero_grad()
         joined, maps = torch.from_numpy(seen.joined[rows]).float(), trunk.fractions(seen.maps[rows])
-        drawn = [seen.drawn[row] for row in rows]
-        texts, goal, classes = lessons.goals(drawn, rng)
-        captioned = torch.tensor([float(source == batches.CAPTIONS) for source, _ in drawn])
-        # Of two pictures in one, the first shows the more ("manifold mixup", Verma et al. 2019).
-        others, share = rng.permutation(len(rows)), rng.beta(MIX, MIX)
-        part = max(share, 1 - share)
-        joined, maps, goal, captioned = (
-            part * x + (1 - part) * x[others] for x in (joined, maps, goal, captioned)
-        )
-        added = fusion.added(maps)
-        vectors = F.normalize(F.normalize(joined, dim=1) + added, dim=1)
-        scaled = temperature.exp().clamp(max=60) * vectors
-        loss = -(goal * (scaled @ texts.T).log_softmax(1)).sum(1).mean()
-        first, second = (lessons.told(scaled, shown) for shown in (classes, classes[others]))
-        told = part * first + (1 - part) * second
-        much = (captioned * added.square().sum(1)).sum() / captioned.sum()
-        (loss + told + LITTLE * much).backward()
+        drawn, sharp = [seen.drawn[row] for row in rows], temperature.exp().clamp(max=60)
+        lost, told, much = lessons.losses(fusion, sharp, maps, joined, drawn, rng)
+        (lost + told + LITTLE * much).backward()
         for optimizer in optimizers:
             optimizer.step()
-        losses.append((loss.item(), told.item(), much.item()))
+        losses.append((lost.item(), told.item(), much.item()))
         if step % 50 == 0:
-            lost, of_classes, of_captioned = np.mean(losses[-50:], axis=0)
+            loss, classes, added = np.mean(losses[-50:], axis=0)
             speed = step * options.batch / (time.perf_counter() - began)
-            parts = f"loss {lost:.3f} classes {of_classes:.3f} added {of_captioned:.3f}"
+            parts = f"loss {loss:.3f} classes {classes:.3f} added {added:.3f}"
             print(f"step {step} {parts} {speed:.0f}/s", flush=True)
 
 
