@@ -155,7 +155,7 @@ class TestFusion:
         trunk, pictures = fusion.Trunk(joined), batches.Pictures(pack)
         for name, counts in (("whole", [48]), ("parts", [16, 16, 48])):
             for count in counts:
-                fusion.look(trunk, pictures, tmp_path / name, count, SIZE)
+                fusion.look(trunk, pictures, tmp_path / name, count, SIZE, loaders=0)
         whole, parts = (fusion.Seen.read(tmp_path / n, trunk, SIZE) for n in ("whole", "parts"))
         assert whole.maps.shape == (48, 64, 4, 4)
         assert parts.drawn == whole.drawn

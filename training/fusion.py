@@ -93,14 +93,21 @@ class Views(Dataset[tuple[Tensor, list[tuple[str, int]]]]):
         return coloured.round().byte().permute(0, 2, 3, 1).contiguous(), drawn
 
 
-def look(trunk: Trunk, pictures: batches.Pictures, folder: Path, count: int, size: int) -> None:
+def look(
+    trunk: Trunk,
+    pictures: batches.Pictures,
+    folder: Path,
+    count: int,
+    size: int,
+    loaders: int = 1,
+) -> None:
     """Keep what the trunk sees of so many views; goes on where it stopped."""
     folder.mkdir(parents=True, exist_ok=True)
     listed = folder / "drawn.jsonl"
     known = len(listed.read_text().splitlines()) if listed.exists() else 0
     steps = range(known, count // AT_ONCE)
     views = Views(pictures, size)
-    loader = DataLoader(views, batch_size=None, sampler=steps, num_workers=1, prefetch_factor=4)
+    loader = DataLoader(views, batch_size=None, sampler=steps, num_workers=loaders)
     began = time.perf_counter()
     for step, (pixels, drawn) in zip(steps, loader, strict=True):
         maps, joined = trunk.see(pixels.numpy())
@@ -248,12 +255,13 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=320)
     parser.add_argument("--blocks", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--loaders", type=int, default=1, help="processes that prepare views")
     options = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(options.threads)
     pair, pictures = Pair(options.model), batches.Pictures(options.pack)
     trunk = Trunk(options.model / pair.manifest["image"]["file"])
-    look(trunk, pictures, options.views, options.count, pair.size)
+    look(trunk, pictures, options.views, options.count, pair.size, options.loaders)
     seen = Seen.read(options.views, trunk, pair.size)
     texts = batches.Texts(options.pack, options.model / "tokenizer.json")
     tower = towers.text_of(towers.mean_text([options.words])).eval()
