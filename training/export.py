@@ -4,8 +4,8 @@
 
 `--image MODEL` takes the image tower of a model that is exported already instead of a state's, with
 `--fusion` the end that `fusion.py` has given it, and `--words` the text tower that `wording.py` has
-trained against it. Nothing can be trained against a
-model without the tokens of other scripts (`--latin`), which number the others anew.
+trained against it. Nothing can be trained against a model without the tokens of other scripts
+(`--latin`), which number the others anew.
 What normalises pixels and channels is folded into the convolutions. Image weights are stored in
 half precision and widened when the session starts; with `--int8 PACK` convolutions multiply
 integers, by spans that pictures of the pack give. The token table has four bits a number
@@ -180,6 +180,8 @@ def main() -> None:
     parser.add_argument("--latin", action="store_true", help="no tokens of other scripts")
     parser.add_argument("--words", type=Path, nargs="+", help="of wording.py: their mean")
     options = parser.parse_args()
+    if options.fusion and not (options.image and options.int8):
+        parser.error("--fusion ends the tower of --image, with --int8")
     options.out.mkdir(parents=True, exist_ok=True)
     parts = towers.mean_text(options.words) if options.words else {}
     if options.image:
