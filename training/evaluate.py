@@ -72,19 +72,21 @@ NONSENSE = (
 )
 
 
+def session(tower: Path | bytes) -> onnxruntime.InferenceSession:
+    """A tower on two threads of the CPU, from its file or its content."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 2
+    return onnxruntime.InferenceSession(tower, options, ["CPUExecutionProvider"])
+
+
 class Pair:
     """The two towers of a model folder, on two threads."""
 
     def __init__(self, folder: Path) -> None:
         self.manifest = json.loads((folder / "manifest.json").read_text())
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 2
-        providers = ["CPUExecutionProvider"]
-        sessions = [
-            onnxruntime.InferenceSession(folder / self.manifest[part]["file"], options, providers)
-            for part in ("image", "text")
-        ]
-        self.image, self.text = sessions
+        self.image, self.text = (
+            session(folder / self.manifest[part]["file"]) for part in ("image", "text")
+        )
         self.tokenizer = Tokenizer.from_file(str(folder / self.manifest["text"]["tokenizer"]))
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(self.manifest["text"]["max_tokens"])

@@ -23,11 +23,10 @@ import augment
 import batches
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 import towers
 from classes import Classes
-from evaluate import Pair
+from evaluate import Pair, session
 from losses import targets
 from muon import Muon
 from numpy.typing import NDArray
@@ -60,11 +59,7 @@ class Trunk:
         names = [node.output[0] for node in chosen]
         graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
         self.names = [*names, "embeddings"]
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 2
-        self.session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, ["CPUExecutionProvider"]
-        )
+        self.session = session(model.SerializeToString())
 
     def see(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """(n, channels, s, s) in steps of `scales`, and (n, dimensions) unit vectors."""
@@ -153,10 +148,8 @@ class Seen:
 class Lessons:
     """What is said of pictures, as the text tower puts it."""
 
-    def __init__(
-        self, texts: batches.Texts, pictures: batches.Pictures, tower: nn.Module, scale: float
-    ) -> None:
-        self.texts, self.pictures, self.tower, self.scale = texts, pictures, tower, scale
+    def __init__(self, texts: batches.Texts, pictures: batches.Pictures, tower: nn.Module) -> None:
+        self.texts, self.pictures, self.tower = texts, pictures, tower
         self.classes = Classes(texts, pictures)
         self.teacher = torch.from_numpy(texts.teacher)
         with torch.no_grad():
@@ -209,10 +202,11 @@ def learn(
     trunk: Trunk,
     seen: Seen,
     lessons: Lessons,
+    scale: float,
     options: argparse.Namespace,
 ) -> None:
-    """Train in place; the rate rises briefly and falls to zero."""
-    temperature = nn.Parameter(torch.tensor(math.log(lessons.scale)))
+    """Train in place, from the temperature `scale`; the rate rises briefly and falls to zero."""
+    temperature = nn.Parameter(torch.tensor(math.log(scale)))
     flat = [p for p in fusion.parameters() if p.ndim <= 1]
     matrices = [p for p in fusion.parameters() if p.ndim > 1]
     optimizers: list[torch.optim.Optimizer] = [
@@ -268,8 +262,8 @@ def main() -> None:
     channels, dimensions = seen.maps.shape[1], seen.joined.shape[1]
     fusion = towers.Fusion(channels, options.width, options.blocks, dimensions)
     fusion.to(memory_format=torch.channels_last)
-    lessons = Lessons(texts, pictures, tower, pair.manifest["scale"])
-    learn(fusion, trunk, seen, lessons, options)
+    lessons = Lessons(texts, pictures, tower)
+    learn(fusion, trunk, seen, lessons, pair.manifest["scale"], options)
     with torch.no_grad():
         for learned in fusion.head.parameters():
             learned.mul_(PART)

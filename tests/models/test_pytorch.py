@@ -8,6 +8,7 @@ from pathlib import Path
 
 import hubs
 import numpy as np
+import onnx
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -155,6 +156,17 @@ class TestExport:
         assert parity(model.embed_texts(TEXTS), reference_texts(pair, TEXTS)) >= bound
         wrong = model.embed_images(np.ascontiguousarray(pictures[..., ::-1]))
         assert parity(wrong, reference_pictures(pair, frames)) < bound
+
+    def test_of_integers_overflows_16_bits_on_no_processor(self, exported):
+        for side in ("image", "text"):
+            held = onnx.load(exported["int8"] / f"{side}.onnx").graph.initializer
+            weights = [
+                onnx.numpy_helper.to_array(one)
+                for one in held
+                if one.data_type == onnx.TensorProto.INT8
+            ]
+            assert any(one.ndim == 2 for one in weights)
+            assert max(int(abs(one.astype(int)).max()) for one in weights) * 255 * 2 < 2**15
 
     def test_of_siglip_keeps_padding_and_case(self, wide, tmp_path):
         models.export(f"local-dir:{wide}", tmp_path / "new")
