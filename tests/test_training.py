@@ -4,6 +4,7 @@ import copy
 import json
 import shutil
 import sys
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -391,18 +392,93 @@ def test_what_is_written_in_latin_keeps_its_tokens(towers):
     assert cut.token_to_id("[PAD]") == 0
 
 
+class TestRare:
+    """Words that few pictures have: "plane" lends to "aeroplane", "horse" to "stallion"."""
+
+    def test_a_word_takes_after_the_likest_that_is_seen_more(self, towers):
+        import rare
+
+        known = ["horse", "plane", "man"]
+        seen = Counter(horse=500, plane=100, man=900, foal=90)
+        words = ["stallion", "foal", "plane", "senate", "mantis", "planes", "horse"]
+        likeness = np.array(
+            [
+                [0.7, 0.1, 0.65],
+                [0.8, 0.9, 0.0],  # "plane" is not seen often enough to say what "foal" means
+                [0.0, 1.0, 0.7],
+                [0.2, 0.1, 0.3],  # like none
+                [0.1, 0.2, 0.8],  # in pieces, of which the first is "man"
+                [0.1, 0.8, 0.2],
+                [1.0, 0.1, 0.3],
+            ],
+            np.float32,
+        )
+        like, strange = rare.likes(words, likeness, known, seen, {*words} - {"mantis", "planes"})
+        assert like == {"stallion": "horse", "foal": "horse", "plane": "man", "planes": "plane"}
+        assert strange == {"senate"}
+
+    def test_the_fewer_pictures_the_nearer(self, towers):
+        import rare
+
+        row = {"horse": 0, "stallion": 1, "foal": 2, "steed": 3, "senate": 4, "treaty": 5}
+        table = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
+        seen = Counter(horse=500, foal=rare.FEW)
+        like = {"stallion": "horse", "foal": "horse", "steed": "foal"}
+        found = rare.drawn(table, like, {"senate", "treaty"}, seen, row)
+        assert torch.equal(found[0], table[0])
+        assert torch.equal(found[1], table[0])
+        assert torch.allclose(found[2], (table[0] + table[2]) / 2)
+        assert torch.equal(found[3], found[2])  # as it is after it was drawn itself
+        assert torch.equal(found[4], found[5])
+
+    def test_like_words_are_one_token_where_it_ships(self, towers, tmp_path):
+        import batches
+        import export
+        import rare
+        import vocabulary
+        from tokenizers import Tokenizer
+
+        given = json.loads(TOKENIZER.read_text())
+        count, row = len(given["model"]["vocab"]), given["model"]["vocab"]
+        torch.manual_seed(0)
+        table = torch.randn(count, 32)
+        like = {"paragliders": "kite", "stallion": "horse"}
+        assert "paragliders" not in row
+        wider, rows = rare.widened(given, like, count)
+        tower = towers.TextTower(rare.drawn(table, like, set(), Counter(), row)[rows])
+        smaller, tokens = vocabulary.latin(wider)
+        shared, left = vocabulary.once(smaller, tokens, [tower.table.detach()])
+        assert len(left) == len(tokens) - 2
+        export.text_tower(tower, tmp_path / "text.onnx", left)
+        tokenizer = Tokenizer.from_str(json.dumps(shared))
+        tokenizer.no_padding()
+        assert tokenizer.token_to_id("[PAD]") == 0
+        texts = ["a stallion", "a horse", "Paragliders", "kite", "the dog's café"]
+        ids = batches.padded(tokenizer, texts)
+        inputs = {"input_ids": ids.numpy(), "attention_mask": (ids > 0).long().numpy()}
+        found = by_onnx(tmp_path / "text.onnx", **inputs)
+        np.testing.assert_array_equal(found[0], found[1])
+        np.testing.assert_array_equal(found[2], found[3])
+        assert found[0] @ found[2] < 0.9
+        whole = Tokenizer.from_str(json.dumps(wider))
+        whole.no_padding()
+        for text, shorter in zip(texts, ids.tolist(), strict=True):
+            wanted = tower.table[whole.encode(text, add_special_tokens=False).ids]
+            assert torch.equal(tower.table[[left[i] for i in shorter if i]], wanted)
+
+
 @pytest.fixture(scope="module")
 def classes(towers):
-    """Of two dogs, two cars, and twenty captioned pictures: dogs that run, cats that sleep."""
+    """Two dogs, two cars; captioned pictures of two sources: dogs that run, cats that sleep."""
     import batches
     import classes
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(TOKENIZER))
-    captions = [("a dog runs", "the dog"), ("a cat sleeps", "cats")] * 10
+    captions = [("a dog runs", "the dog"), ("a cat sleeps", "cats")] * 20
     pictures = SimpleNamespace(
         classes=[("dogs", "poodle"), ("dogs", "beagle"), ("cars", "cab"), ("cars", "van")]
-        + [(batches.CAPTIONS, *texts) for texts in captions]
+        + [(batches.CAPTIONED[i % 2], *texts) for i, texts in enumerate(captions)]
     )
     texts = SimpleNamespace(ids=lambda names: batches.padded(tokenizer, names))
     return classes.Classes(texts, pictures)

@@ -36,7 +36,11 @@ def bank(pack: Path) -> list[str]:
     """Training texts: captions, and as many names."""
     listed = json.loads((pack / "texts.json").read_text())
     names = [text for text in listed if len(text.split()) <= 3]
-    shown = json.loads((pack / "flickr8k.json").read_text())["texts"]
+    shown = [
+        texts
+        for source in batches.CAPTIONED
+        for texts in json.loads((pack / f"{source}.json").read_text())["texts"]
+    ]
     rng = random.Random(0)
     captions = [rng.choice(texts) for texts in rng.sample(shown, COUNT)]
     return captions + rng.sample(names, COUNT)

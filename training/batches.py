@@ -26,7 +26,7 @@ TEMPLATES = (
     "the {}",
     "a {}",
 )
-CAPTIONS = "flickr8k"
+CAPTIONED = ("flickr8k", "coco", "stock")  # sources of which every picture has captions of its own
 
 
 class Batch(NamedTuple):
@@ -88,7 +88,7 @@ class Pictures:
 
     def sorts(self, source: str) -> bool:
         """Whether a source's pictures are of classes that exclude each other, or each its own."""
-        return source == CAPTIONS or (self.kinds[source] == "label" and source != "small")
+        return source in CAPTIONED or (self.kinds[source] == "label" and source != "small")
 
     def class_of(self, source: str, i: int) -> int:
         """Which of `classes` a picture shows, -1 if none."""
@@ -108,7 +108,7 @@ class Pictures:
         self, source: str, i: int, size: int, degrade: bool, rng: np.random.Generator
     ) -> NDArray[np.uint8]:
         """A picture as it is trained on: (size, size, 3)."""
-        smallest = 0.4 if source == CAPTIONS else 0.35
+        smallest = 0.4 if source in CAPTIONED else 0.35
         return augment.frame(self.pixels[source][i], size, smallest, degrade, rng)
 
     def said(self, source: str, i: int, rng: np.random.Generator) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import batches
 import torch
 from torch import Tensor
 
-OFTEN = 8  # captioned pictures that a word must be said of
+OFTEN = 16  # captioned pictures that a word must be said of
 SAY_NOTHING = """a an the this that its it his her their he she they them who which while as of
 in on at to by from for with and or is are be being has have there some other another"""
 
@@ -27,16 +27,16 @@ class Classes:
     """Classes of the sources that sort their pictures, and the words of captions.
 
     A captioned picture is of no class; it shows every word in its captions, each as much as many
-    of its captions have it. To tell seven thousand captions apart, they can be learned by heart;
-    words are said of many pictures.
+    of its captions have it. To tell thousands of captions apart, they can be learned by heart;
+    words are said of many pictures, of whatever source.
     """
 
     def __init__(self, texts: batches.Texts, pictures: batches.Pictures) -> None:
         known = pictures.classes
-        said = words_said([list(row[1:]) if row[0] == batches.CAPTIONS else [] for row in known])
+        said = words_said([list(row[1:]) if row[0] in batches.CAPTIONED else [] for row in known])
         pictures_of = Counter(word for words in said for word in words)
         words = sorted(word for word, count in pictures_of.items() if count >= OFTEN)
-        classes = [i for i, row in enumerate(known) if row[0] != batches.CAPTIONS]
+        classes = [i for i, row in enumerate(known) if row[0] not in batches.CAPTIONED]
         number = {word: i for i, word in enumerate(words, len(classes))}
         self.ids = texts.ids([*(known[i][1] for i in classes), *words])
         goals = torch.zeros(len(known), len(self.ids))
@@ -45,10 +45,10 @@ class Classes:
             for word in counts.keys() & number.keys():
                 goal[number[word]] = counts[word]
         self.goals = goals / goals.sum(1, keepdim=True).clamp(min=1)
-        names = [row[0] for row in known]
+        names = ["" if row[0] in batches.CAPTIONED else row[0] for row in known]
         source = {name: i for i, name in enumerate(dict.fromkeys(names))}
         self.of_picture = torch.tensor([source[name] for name in names])
-        columns = [names[i] for i in classes] + [batches.CAPTIONS] * len(words)
+        columns = [names[i] for i in classes] + [""] * len(words)
         self.of_column = torch.tensor([source[name] for name in columns])
 
     def loss(self, logits: Tensor, shown: Tensor) -> Tensor:

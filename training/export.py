@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from PIL import Image
 from torch import Tensor, nn
-from vocabulary import latin
+from vocabulary import latin, once
 
 
 def attention(graph: Graph, x: str, layer: towers.Attention) -> str:
@@ -189,8 +189,8 @@ def main() -> None:
         options.size = kept["image"]["size"]
         file, out = options.image / kept["image"]["file"], options.out / "image.onnx"
         if options.fusion:
-            tower = towers.fusion_of(torch.load(options.fusion, weights_only=True))
-            fused(tower.eval(), views(options.int8, options.size), file, out)
+            end = towers.fusion_of(torch.load(options.fusion, weights_only=True))
+            fused(end.eval(), views(options.int8, options.size), file, out)
         else:
             shutil.copyfile(file, out)
     else:
@@ -199,7 +199,10 @@ def main() -> None:
     tokens = list(range(len(tokenizer["model"]["vocab"])))
     if options.latin:
         tokenizer, tokens = latin(tokenizer)
-    dimensions = text_tower(towers.text_of(parts).eval(), options.out / "text.onnx", tokens)
+    tower = towers.text_of(parts).eval()
+    bags = [part for part in tower.modules() if isinstance(part, towers.TextTower)]
+    tokenizer, tokens = once(tokenizer, tokens, [bag.table.detach() for bag in bags])
+    dimensions = text_tower(tower, options.out / "text.onnx", tokens)
     (options.out / "tokenizer.json").write_text(json.dumps(tokenizer, separators=(",", ":")))
     scale = float(parts["scale"].exp().clamp(max=60))
     facts = manifest(options.name, dimensions, options.size, scale)

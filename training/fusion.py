@@ -4,11 +4,11 @@
 
 BOTH is a model that `join.py` has made, `words.pt` its text tower. What its networks make of a
 picture before their last block is kept in VIEWS, of `--count` training views; then blocks are
-trained on that, whose vector is added to the joined one: what neither network finds alone. Texts
-stay as they are. Nothing goes back through the networks, so that a view costs a quarter of what it
-costs to train one of them. To captioned pictures little is added: captions are known by heart, and
-what is learned of these does not hold for others. `export.py --image BOTH --fusion RUN/fusion.pt`
-takes the outcome.
+trained on that, whose vector is added to the joined one: what neither network finds alone. The
+vectors of tokens learn with them. Nothing goes back through the networks, so that a view costs a
+quarter of what it costs to train one of them. To Flickr8k's pictures little is added: the networks
+know their captions by heart, and what is learned of these does not hold for others.
+`export.py --image BOTH --fusion RUN/fusion.pt --words RUN/words.pt` takes the outcome.
 """
 
 import argparse
@@ -23,6 +23,7 @@ import augment
 import batches
 import numpy as np
 import onnx
+import rounding
 import torch
 import towers
 from classes import Classes
@@ -33,13 +34,15 @@ from numpy.typing import NDArray
 from onnx import helper
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 from torch.utils.data import DataLoader, Dataset
 
 AT_ONCE = 256  # views
 RISE = 50  # steps
 PART = 0.5  # of what was learned, that is added in the end: all of it costs captions
 SOFT = 0.2  # share of the soft targets
-LITTLE = 4.0  # weight of what is added to captioned pictures
+BY_HEART = "flickr8k"  # whose captions the networks know
+LITTLE = 4.0  # weight of what is added to its pictures
 MIX = 0.4  # how often two pictures have nearly equal parts in one
 
 
@@ -152,19 +155,18 @@ class Lessons:
         self.texts, self.pictures, self.tower = texts, pictures, tower
         self.classes = Classes(texts, pictures)
         self.teacher = torch.from_numpy(texts.teacher)
-        with torch.no_grad():
-            self.names = tower(self.classes.ids)
 
     def goals(
         self, drawn: list[tuple[str, int]], rng: np.random.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Texts of pictures, how much each shows of every text, and which class each is of."""
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Texts of pictures, how much each shows of every text, names, and which each is of."""
         said = [self.pictures.said(*d, rng) for d in drawn]
         rows = torch.tensor([self.texts.row[name] for name, _ in said])
         classes = torch.tensor([self.pictures.class_of(*d) for d in drawn])
-        with torch.no_grad():
-            texts = self.tower(self.texts.ids([phrase for _, phrase in said]))
-        return texts, targets(rows, self.teacher[rows].float(), SOFT), classes
+        ids = self.texts.ids([phrase for _, phrase in said])
+        with parametrize.cached():  # rounded once
+            texts, names = self.tower(ids), self.tower(self.classes.ids)
+        return texts, targets(rows, self.teacher[rows].float(), SOFT), names, classes
 
     def losses(
         self,
@@ -175,25 +177,25 @@ class Lessons:
         drawn: list[tuple[str, int]],
         rng: np.random.Generator,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """By contrast, by classes, and what is added to captioned pictures.
+        """By contrast, by classes, and what is added to pictures known by heart.
 
         Every picture is two in one, of which the first shows the more ("manifold mixup", Verma et
         al. 2019).
         """
-        texts, goal, classes = self.goals(drawn, rng)
-        captioned = torch.tensor([float(source == batches.CAPTIONS) for source, _ in drawn])
+        texts, goal, names, classes = self.goals(drawn, rng)
+        known = torch.tensor([float(source == BY_HEART) for source, _ in drawn])
         others, share = rng.permutation(len(drawn)), rng.beta(MIX, MIX)
         part = max(share, 1 - share)
-        joined, maps, goal, captioned = (
-            part * x + (1 - part) * x[others] for x in (joined, maps, goal, captioned)
+        joined, maps, goal, known = (
+            part * x + (1 - part) * x[others] for x in (joined, maps, goal, known)
         )
         added = fusion.added(maps)
         scaled = temperature * F.normalize(F.normalize(joined, dim=1) + added, dim=1)
         lost = -(goal * (scaled @ texts.T).log_softmax(1)).sum(1).mean()
-        logits = scaled @ self.names.T
+        logits = scaled @ names.T
         told = part * self.classes.loss(logits, classes)
         told = told + (1 - part) * self.classes.loss(logits, classes[others])
-        much = (captioned * added.square().sum(1)).sum() / captioned.sum().clamp(min=1e-6)
+        much = (known * added.square().sum(1)).sum() / known.sum().clamp(min=1e-6)
         return lost, told, much
 
 
@@ -204,26 +206,30 @@ def learn(
     lessons: Lessons,
     scale: float,
     options: argparse.Namespace,
-) -> None:
-    """Train in place, from the temperature `scale`; the rate rises briefly and falls to zero."""
+) -> Tensor:
+    """Train in place, from the temperature `scale`; gives its logarithm. Rates rise and fall."""
     temperature = nn.Parameter(torch.tensor(math.log(scale)))
     flat = [p for p in fusion.parameters() if p.ndim <= 1]
     matrices = [p for p in fusion.parameters() if p.ndim > 1]
-    optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW([*flat, temperature], weight_decay=0.0),
-        Muon(matrices, lr=options.rate, decay=options.decay),
+    bags = [part for part in lessons.tower.modules() if isinstance(part, towers.TextTower)]
+    lessons.tower.requires_grad_(False)
+    tables = [rounding.begin(bag).requires_grad_() for bag in bags]
+    optimizers: list[tuple[torch.optim.Optimizer, float]] = [
+        (torch.optim.AdamW([*flat, temperature], weight_decay=0.0), options.rate),
+        (torch.optim.AdamW(tables, weight_decay=0.0), options.words_rate),
+        (Muon(matrices, lr=options.rate, decay=options.decay), options.rate),
     ]
     rng, losses, began = np.random.default_rng(0), [], time.perf_counter()
     for step, rows in zip(range(1, options.steps + 1), seen.rows(options.batch, rng), strict=False):
         left = (options.steps + 1 - step) / (options.cool * options.steps)
-        for optimizer in optimizers:
-            optimizer.param_groups[0]["lr"] = options.rate * min(1.0, step / RISE, left)
+        for optimizer, rate in optimizers:
+            optimizer.param_groups[0]["lr"] = rate * min(1.0, step / RISE, left)
             optimizer.zero_grad()
         joined, maps = torch.from_numpy(seen.joined[rows]).float(), trunk.fractions(seen.maps[rows])
         drawn, sharp = [seen.drawn[row] for row in rows], temperature.exp().clamp(max=60)
         lost, told, much = lessons.losses(fusion, sharp, maps, joined, drawn, rng)
         (lost + told + LITTLE * much).backward()
-        for optimizer in optimizers:
+        for optimizer, _ in optimizers:
             optimizer.step()
         losses.append((lost.item(), told.item(), much.item()))
         if step % 50 == 0:
@@ -231,6 +237,9 @@ def learn(
             speed = step * options.batch / (time.perf_counter() - began)
             parts = f"loss {loss:.3f} classes {classes:.3f} added {added:.3f}"
             print(f"step {step} {parts} {speed:.0f}/s", flush=True)
+    for bag in bags:
+        rounding.end(bag)
+    return temperature.detach()
 
 
 def main() -> None:
@@ -244,6 +253,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--words-rate", type=float, default=3e-4, help="of the token tables")
     parser.add_argument("--decay", type=float, default=0.05)
     parser.add_argument("--cool", type=float, default=0.6, help="part of the steps")
     parser.add_argument("--width", type=int, default=320)
@@ -263,11 +273,13 @@ def main() -> None:
     fusion = towers.Fusion(channels, options.width, options.blocks, dimensions)
     fusion.to(memory_format=torch.channels_last)
     lessons = Lessons(texts, pictures, tower)
-    learn(fusion, trunk, seen, lessons, pair.manifest["scale"], options)
+    scale = learn(fusion, trunk, seen, lessons, pair.manifest["scale"], options)
     with torch.no_grad():
         for learned in fusion.head.parameters():
             learned.mul_(PART)
     options.out.mkdir(parents=True, exist_ok=True)
+    words = {f"text.{name}": value for name, value in tower.state_dict().items()}
+    torch.save({**words, "scale": scale}, options.out / "words.pt")
     torch.save(
         {"model": fusion.state_dict(), "channels": channels, "width": options.width}
         | {"blocks": options.blocks, "dimensions": dimensions},

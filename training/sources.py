@@ -90,6 +90,26 @@ def flickr8k(roots: Roots) -> Iterator[Item]:
     return shards(roots, {"flickr8k"}, {"train", "validation"})
 
 
+def coco(roots: Roots) -> Iterator[Item]:
+    """40,000 pictures of COCO's training set with one of their captions each."""
+    repository = Repository(roots, "Mike0429/COMP5329DeepLearningA2_ViT")
+    tables = (repository.read(f"{part}.csv").decode() for part in ("train", "test"))
+    rows = (row for table in tables for row in csv.DictReader(io.StringIO(table)))
+    return repository.stream(([row["Caption"]], f"data/{row['ImageID']}") for row in rows)
+
+
+def stock(roots: Roots) -> Iterator[Item]:
+    """Agencies' photos of people, mostly, with title and caption; a table's row is its number."""
+    repository = Repository(roots, "MSEDdataset/MSED")
+    chosen = []
+    for part in ("train", "dev", "test"):
+        table = io.StringIO(repository.read(f"{part}/{part}.csv").decode("utf-8-sig"))
+        for number, row in enumerate(csv.DictReader(table), 1):
+            texts = list(dict.fromkeys(filter(None, (row["Caption"], row["Title"]))))
+            chosen.append((texts, f"{part}/images/{number}.jpg"))
+    return repository.stream(row for row in chosen if row[0])
+
+
 def small(roots: Roots) -> Iterator[Item]:
     """What the sample holds in full."""
     names = {"imagenet_samples", "sun8", "scene7", "weather", "flowers", "sports6"}
@@ -220,6 +240,8 @@ def products(roots: Roots) -> Iterator[Item]:
 # name: (generator, stored size in pixels, kind, share of a training batch)
 TRAIN = {
     "flickr8k": (flickr8k, 128, "caption", 0.20),
+    "coco": (coco, 128, "caption", 0.85),
+    "stock": (stock, 128, "caption", 0.20),
     "small": (small, 112, "label", 0.02),
     "sports100": (sports100, 128, "label", 0.14),
     "caltech101": (caltech101, 128, "label", 0.08),
@@ -235,7 +257,7 @@ TRAIN = {
     "products": (products, 64, "caption", 0.015),
 }
 
-# Pictures never trained on. COCO's few are held out whole, as captions of another kind.
+# Pictures never trained on.
 TEST = {
     "flickr8k-test": (lambda r: shards(r, {"flickr8k"}, {"test"}), 128, "caption"),
     "sports100-test": (sports_test, 112, "label"),

@@ -91,6 +91,18 @@ class Teacher:
         return reduced / (16 * reduced.std())
 
 
+def embedded(teacher: Teacher, texts: list[str], pack: Path) -> NDArray[np.float16]:
+    """The teacher's vectors of all texts; those that PACK has are taken from there."""
+    listed, kept = pack / "texts.json", pack / "teacher.npy"
+    known = json.loads(listed.read_text()) if listed.exists() else []
+    row = {text: i for i, text in enumerate(known)}
+    fresh = [text for text in texts if text not in row]
+    row.update((text, i) for i, text in enumerate(fresh, len(known)))
+    found = teacher.sentences(fresh)
+    everything = np.concatenate([np.load(kept), found]) if known else found
+    return everything[[row[text] for text in texts]]
+
+
 def nearest(vectors: NDArray[np.float16], count: int = 6) -> NDArray[np.int32]:
     """Rows of the `count` texts most like each, without itself."""
     everything = short(torch.from_numpy(vectors))
@@ -139,7 +151,7 @@ def main() -> None:
     listed = json.loads((arguments.pack / "wordnet.json").read_text())
     classes = [[name for name in names if teacher.common(name)] for names in listed]
     texts.update(dict.fromkeys(name for names in classes for name in names))
-    vectors = teacher.sentences(list(texts))
+    vectors = embedded(teacher, list(texts), arguments.pack)
     row = {text: i for i, text in enumerate(texts)}
     np.save(arguments.pack / "table.npy", teacher.table())
     np.save(arguments.pack / "teacher.npy", vectors)

@@ -27,18 +27,19 @@ import numpy as np
 import rounding
 import torch
 import towers
+import vocabulary
 from classes import Classes
 from evaluate import Pair
 from losses import contrast, targets
 from numpy.typing import NDArray
 from PIL import Image
-from teacher import FIRST_WORD, Teacher
+from teacher import Teacher
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 PICTURES = {"flickr8k": 8_000, "sports100": 8_000, "caltech101": 6_000}  # of a source, at most
-PICTURES |= {"mini_imagenet": 16_000, "tiny_imagenet": 8_000}
+PICTURES |= {"coco": 16_000, "mini_imagenet": 16_000, "tiny_imagenet": 8_000}
 OF_OTHERS = 4_000
 SOFT = 0.2  # share of the soft targets
 NEAREST = 32  # known texts that place an unknown name
@@ -328,12 +329,6 @@ def learn_text(
     return scale.detach()
 
 
-def whole_words(tokenizer: Tokenizer) -> dict[str, int]:
-    """Tokens of the vocabulary that are words, and their numbers."""
-    vocabulary = tokenizer.get_vocab().items()
-    return {t: i for t, i in vocabulary if i >= FIRST_WORD and t.isascii() and t.isalpha()}
-
-
 def distinct(texts: list[str]) -> list[str]:
     return list(dict.fromkeys(texts))
 
@@ -372,7 +367,7 @@ def main() -> None:
     labels = distinct([text for texts, label in labelled if label for text in texts])
     captions += [text for text in listed if text not in set(labels) and len(text.split()) > 3]
     captions = distinct(captions)
-    words = whole_words(tokenizer)
+    words = vocabulary.whole_words(tokenizer)
     names = distinct([*labels, *words_of(captions), *listed, *words])
     templates = [template.format(label) for label in labels for template in batches.TEMPLATES]
     sentences = Sentences(distinct([*captions, *names, *templates]), options.pack / "wording")
