@@ -400,7 +400,7 @@ class TestRare:
 
         known = ["horse", "plane", "man"]
         seen = Counter(horse=500, plane=100, man=900, foal=90)
-        words = ["stallion", "foal", "plane", "senate", "mantis", "planes", "horse"]
+        words = ["stallion", "foal", "plane", "treaty", "mantis", "planes", "horse"]
         likeness = np.array(
             [
                 [0.7, 0.1, 0.65],
@@ -413,23 +413,21 @@ class TestRare:
             ],
             np.float32,
         )
-        like, strange = rare.likes(words, likeness, known, seen, {*words} - {"mantis", "planes"})
+        like = rare.likes(words, likeness, known, seen, {*words} - {"mantis", "planes"})
         assert like == {"stallion": "horse", "foal": "horse", "plane": "man", "planes": "plane"}
-        assert strange == {"senate"}
 
     def test_the_fewer_pictures_the_nearer(self, towers):
         import rare
 
-        row = {"horse": 0, "stallion": 1, "foal": 2, "steed": 3, "senate": 4, "treaty": 5}
-        table = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
+        row = {"horse": 0, "stallion": 1, "foal": 2, "steed": 3}
+        table = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
         seen = Counter(horse=500, foal=rare.FEW)
         like = {"stallion": "horse", "foal": "horse", "steed": "foal"}
-        found = rare.drawn(table, like, {"senate", "treaty"}, seen, row)
+        found = rare.drawn(table, like, seen, row)
         assert torch.equal(found[0], table[0])
         assert torch.equal(found[1], table[0])
         assert torch.allclose(found[2], (table[0] + table[2]) / 2)
         assert torch.equal(found[3], found[2])  # as it is after it was drawn itself
-        assert torch.equal(found[4], found[5])
 
     def test_like_words_are_one_token_where_it_ships(self, towers, tmp_path):
         import batches
@@ -439,13 +437,13 @@ class TestRare:
         from tokenizers import Tokenizer
 
         given = json.loads(TOKENIZER.read_text())
-        count, row = len(given["model"]["vocab"]), given["model"]["vocab"]
+        row = given["model"]["vocab"]
         torch.manual_seed(0)
-        table = torch.randn(count, 32)
+        table = torch.randn(len(row), 32)
         like = {"paragliders": "kite", "stallion": "horse"}
         assert "paragliders" not in row
-        wider, rows = rare.widened(given, like, count)
-        tower = towers.TextTower(rare.drawn(table, like, set(), Counter(), row)[rows])
+        wider, rows = rare.widened(given, like)
+        tower = towers.TextTower(rare.drawn(table, like, Counter(), row)[rows])
         smaller, tokens = vocabulary.latin(wider)
         shared, left = vocabulary.once(smaller, tokens, [tower.table.detach()])
         assert len(left) == len(tokens) - 2

@@ -6,8 +6,9 @@ BOTH is a model that `join.py` has made, `words.pt` its text tower. What its net
 picture before their last block is kept in VIEWS, of `--count` training views; then blocks are
 trained on that, whose vector is added to the joined one: what neither network finds alone. The
 vectors of tokens learn with them. Nothing goes back through the networks, so that a view costs a
-quarter of what it costs to train one of them. To Flickr8k's pictures little is added: the networks
-know their captions by heart, and what is learned of these does not hold for others.
+quarter of what it costs to train one of them. Flickr8k's pictures have no part in it: the networks
+know their captions by heart, and what is learned of these does not hold for others. `--start RUN`
+goes on from an earlier outcome.
 `export.py --image BOTH --fusion RUN/fusion.pt --words RUN/words.pt` takes the outcome.
 """
 
@@ -42,7 +43,6 @@ RISE = 50  # steps
 PART = 0.5  # of what was learned, that is added in the end: all of it costs captions
 SOFT = 0.2  # share of the soft targets
 BY_HEART = "flickr8k"  # whose captions the networks know
-LITTLE = 4.0  # weight of what is added to its pictures
 MIX = 0.4  # how often two pictures have nearly equal parts in one
 
 
@@ -141,9 +141,10 @@ class Seen:
         return cls(*kept, drawn)
 
     def rows(self, count: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-        """So many at a time, each once before any comes again."""
+        """So many at a time, each once before any comes again; none that is known by heart."""
+        fresh = np.array([i for i, (source, _) in enumerate(self.drawn) if source != BY_HEART])
         while True:
-            order = rng.permutation(len(self.drawn))
+            order = rng.permutation(fresh)
             for start in range(0, len(order) - count + 1, count):
                 yield np.sort(order[start : start + count])
 
@@ -176,27 +177,22 @@ class Lessons:
         joined: Tensor,
         drawn: list[tuple[str, int]],
         rng: np.random.Generator,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """By contrast, by classes, and what is added to pictures known by heart.
+    ) -> tuple[Tensor, Tensor]:
+        """By contrast, and by classes and words.
 
         Every picture is two in one, of which the first shows the more ("manifold mixup", Verma et
         al. 2019).
         """
         texts, goal, names, classes = self.goals(drawn, rng)
-        known = torch.tensor([float(source == BY_HEART) for source, _ in drawn])
         others, share = rng.permutation(len(drawn)), rng.beta(MIX, MIX)
         part = max(share, 1 - share)
-        joined, maps, goal, known = (
-            part * x + (1 - part) * x[others] for x in (joined, maps, goal, known)
-        )
-        added = fusion.added(maps)
-        scaled = temperature * F.normalize(F.normalize(joined, dim=1) + added, dim=1)
+        joined, maps, goal = (part * x + (1 - part) * x[others] for x in (joined, maps, goal))
+        scaled = temperature * fusion(maps, F.normalize(joined, dim=1))
         lost = -(goal * (scaled @ texts.T).log_softmax(1)).sum(1).mean()
         logits = scaled @ names.T
         told = part * self.classes.loss(logits, classes)
         told = told + (1 - part) * self.classes.loss(logits, classes[others])
-        much = (known * added.square().sum(1)).sum() / known.sum().clamp(min=1e-6)
-        return lost, told, much
+        return lost, told
 
 
 def learn(
@@ -227,19 +223,25 @@ def learn(
             optimizer.zero_grad()
         joined, maps = torch.from_numpy(seen.joined[rows]).float(), trunk.fractions(seen.maps[rows])
         drawn, sharp = [seen.drawn[row] for row in rows], temperature.exp().clamp(max=60)
-        lost, told, much = lessons.losses(fusion, sharp, maps, joined, drawn, rng)
-        (lost + told + LITTLE * much).backward()
+        lost, told = lessons.losses(fusion, sharp, maps, joined, drawn, rng)
+        (lost + told).backward()
         for optimizer, _ in optimizers:
             optimizer.step()
-        losses.append((lost.item(), told.item(), much.item()))
+        losses.append((lost.item(), told.item()))
         if step % 50 == 0:
-            loss, classes, added = np.mean(losses[-50:], axis=0)
+            loss, classes = np.mean(losses[-50:], axis=0)
             speed = step * options.batch / (time.perf_counter() - began)
-            parts = f"loss {loss:.3f} classes {classes:.3f} added {added:.3f}"
-            print(f"step {step} {parts} {speed:.0f}/s", flush=True)
+            print(f"step {step} loss {loss:.3f} classes {classes:.3f} {speed:.0f}/s", flush=True)
     for bag in bags:
         rounding.end(bag)
     return temperature.detach()
+
+
+@torch.no_grad()
+def weigh(fusion: towers.Fusion, part: float) -> None:
+    """Have it add that much of what it adds."""
+    for learned in fusion.head.parameters():
+        learned.mul_(part)
 
 
 def main() -> None:
@@ -249,6 +251,7 @@ def main() -> None:
     parser.add_argument("--words", type=Path, required=True)
     parser.add_argument("--views", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="an earlier RUN, whose words come with it")
     parser.add_argument("--count", type=int, default=120_000, help="views to keep")
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--batch", type=int, default=512)
@@ -268,18 +271,20 @@ def main() -> None:
     look(trunk, pictures, options.views, options.count, pair.size, options.loaders)
     seen = Seen.read(options.views, trunk, pair.size)
     texts = batches.Texts(options.pack, options.model / "tokenizer.json")
-    tower = towers.text_of(towers.mean_text([options.words])).eval()
+    words = options.start / "words.pt" if options.start else options.words
+    tower = towers.text_of(towers.mean_text([words])).eval()
     channels, dimensions = seen.maps.shape[1], seen.joined.shape[1]
     fusion = towers.Fusion(channels, options.width, options.blocks, dimensions)
+    if options.start:
+        fusion = towers.fusion_of(torch.load(options.start / "fusion.pt", weights_only=True))
+        weigh(fusion, 1 / PART)
     fusion.to(memory_format=torch.channels_last)
     lessons = Lessons(texts, pictures, tower)
     scale = learn(fusion, trunk, seen, lessons, pair.manifest["scale"], options)
-    with torch.no_grad():
-        for learned in fusion.head.parameters():
-            learned.mul_(PART)
+    weigh(fusion, PART)
     options.out.mkdir(parents=True, exist_ok=True)
-    words = {f"text.{name}": value for name, value in tower.state_dict().items()}
-    torch.save({**words, "scale": scale}, options.out / "words.pt")
+    learned = {f"text.{name}": value for name, value in tower.state_dict().items()}
+    torch.save({**learned, "scale": scale}, options.out / "words.pt")
     torch.save(
         {"model": fusion.state_dict(), "channels": channels, "width": options.width}
         | {"blocks": options.blocks, "dimensions": dimensions},

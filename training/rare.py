@@ -7,9 +7,8 @@ from a few, "stallion" from none, and what a table of token vectors says of the 
 than chance. The sentence model knows what such a word is like. So its vector is drawn to that of
 the likest word that more pictures have, the more the fewer it has itself, as an estimate from few
 observations is drawn to what is known without them. Words of captions that are no token, but
-pieces, become one: "aeroplane" is then the token of "plane". And what is like nothing seen has one
-vector for all: it says nothing. Writes words.pt and tokenizer.json for `export.py`, which stores
-equal vectors once.
+pieces, become one: "aeroplane" is then the token of "plane". Writes words.pt and tokenizer.json for
+`export.py`, which stores equal vectors once.
 """
 
 import argparse
@@ -33,8 +32,7 @@ PHRASES = ("{}", "a photo of a {}", "a {} in the picture")
 COMMON = 0.7  # of what all words have in common is taken from each
 KNOWN = 20  # pictures that a word needs to lend its meaning
 MORE = 1.5  # times the pictures of the word that takes it
-LIKE = 0.6  # cosine from which two words are like each other
-STRANGE = 0.45  # below which an unseen word is like none
+LIKE = 0.65  # cosine from which two words are like each other
 FEW = 50  # pictures, of which a word's own vector counts half
 ENDS = ("", "s", "es", "d", "ed", "ing", "er", "ers", "y", "ly")
 
@@ -76,44 +74,36 @@ def likes(
     known: list[str],
     seen: Counter[str],
     whole: set[str],
-) -> tuple[dict[str, str], set[str]]:
-    """The known word that each is like, and the unseen words that are like none.
+) -> dict[str, str]:
+    """The known word that each is like; of those like none, nothing.
 
     `likeness` is (words, known words). A word in pieces (not in `whole`) is only a form of, or like
     a word that begins otherwise.
     """
     often = np.array([seen[other] for other in known])
-    like, strange = {}, set()
+    like = {}
     for word, row in zip(words, likeness, strict=True):
         fits = (often >= MORE * max(1, seen[word])) & (row >= LIKE)
         for at in sorted(np.flatnonzero(fits), key=lambda at: -row[at]):
             if known[at] != word and (word in whole or not misread(word, known[at])):
                 like[word] = known[at]
                 break
-        if word in whole and not seen[word] and row.max() < STRANGE:
-            strange.add(word)
-    return like, strange
+    return like
 
 
-def drawn(
-    table: Tensor, like: dict[str, str], strange: set[str], seen: Counter[str], row: dict[str, int]
-) -> Tensor:
+def drawn(table: Tensor, like: dict[str, str], seen: Counter[str], row: dict[str, int]) -> Tensor:
     """The table with each word's row drawn to that of its like word, the best known first."""
     table = table.clone()
     for word in sorted(like.keys() & row.keys(), key=lambda word: -seen[word]):
         own, other = row[word], row[like[word]]
         table[own].lerp_(table[other], FEW / (FEW + seen[word]))
-    rows = [row[word] for word in sorted(strange)]
-    if rows:
-        table[rows] = table[rows].mean(0)
     return table
 
 
-def widened(
-    tokenizer: dict[str, Any], like: dict[str, str], count: int
-) -> tuple[dict[str, Any], list[int]]:
+def widened(tokenizer: dict[str, Any], like: dict[str, str]) -> tuple[dict[str, Any], list[int]]:
     """The tokenizer (as JSON) with a token for every like word, and the rows of a table for it."""
     vocabulary: dict[str, int] = tokenizer["model"]["vocab"]
+    count = len(vocabulary)
     fresh = sorted(like.keys() - vocabulary.keys())
     more = {word: count + i for i, word in enumerate(fresh)}
     rows = [*range(count), *(vocabulary[like[word]] for word in fresh)]
@@ -137,20 +127,18 @@ def main() -> None:
     lend = [i for i, word in enumerate(words) if named[word] >= KNOWN and word in row]
     meant -= COMMON * meant[lend].mean(0)
     meant /= np.linalg.norm(meant, axis=1, keepdims=True)
-    like, strange = likes(words, meant @ meant[lend].T, [words[i] for i in lend], seen, {*row})
+    like = likes(words, meant @ meant[lend].T, [words[i] for i in lend], seen, {*row})
     print(f"{len(like)} words are like another, {len(like.keys() & pieces)} of them in pieces")
-    print(f"{len(strange)} are like none")
     state = torch.load(options.words, weights_only=True)
-    tokenizer = json.loads(options.tokenizer.read_text())
-    for name, table in state.items():
+    tokenizer, rows = widened(json.loads(options.tokenizer.read_text()), like)
+    for name, value in state.items():
         if name.endswith("table"):
-            wider, rows = widened(tokenizer, like, len(table))
-            state[name] = drawn(table, like, strange, seen, row)[rows]
-        elif name.endswith("weight") and table.ndim == 1:
-            state[name] = table[rows]
+            state[name] = drawn(value, like, seen, row)[rows]
+        elif name.endswith("weight") and value.ndim == 1:
+            state[name] = value[rows]
     options.out.mkdir(parents=True, exist_ok=True)
     torch.save(state, options.out / "words.pt")
-    (options.out / "tokenizer.json").write_text(json.dumps(wider))
+    (options.out / "tokenizer.json").write_text(json.dumps(tokenizer))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ OLDER = {
     "mini-5": "7df3d8236260f6ad8009d339a68ff70e",
     "mini-6": "764d280d1f61756fe7f0746e6a1b966b",
     "mini-7": "e7c8187902acbb3a05629fb972075903",
+    "mini-8": "c4c09a92a60eefad454263594e4af0f9",
 }
 
 
