@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+import subprocess
 import sys
 from collections import Counter
 from functools import partial
@@ -394,6 +395,25 @@ def test_what_is_written_in_latin_keeps_its_tokens(towers):
     assert cut.token_to_id("[PAD]") == 0
 
 
+def test_kin_of_a_noun_are_what_it_is_and_kinds_of_it(towers, tmp_path):
+    import sources
+
+    clone = tmp_path / "niharikajainn+imagenet-ancestors-descendants" / "repo"
+    clone.mkdir(parents=True)
+    names = ["thing", "animal, beast", "felid", "cat, true cat", "tabby, Tom", "tabby cat"]
+    rows = [f"n{i}\t{row}\n" for i, row in enumerate([*names, "entity"])]
+    (clone / "words.txt").write_text("".join(rows))
+    (clone / "is_a.txt").write_text("n6 n0\nn0 n1\nn1 n2\nn2 n3\nn3 n4\nn3 n5\n")
+    git = ["git", "-C", str(clone), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "words"]):
+        subprocess.run([*git, *command], check=True)
+    kin = sources.kin(sources.Roots(tmp_path, tmp_path))
+    assert kin["cat"] == ["animal", "beast", "felid", "tabby", "thing"]
+    assert kin["beast"] == ["animal", "entity", "felid", "thing"]
+    assert kin["tabby"] == ["animal", "beast", "cat", "felid"]
+    assert "true cat" not in kin
+
+
 class TestRare:
     """Words that few pictures have: "plane" lends to "aeroplane", "horse" to "stallion"."""
 
@@ -402,7 +422,8 @@ class TestRare:
 
         known = ["horse", "plane", "man"]
         seen = Counter(horse=500, plane=100, man=900, foal=90)
-        words = ["stallion", "foal", "plane", "treaty", "mantis", "planes", "horse"]
+        words = ["stallion", "foal", "plane", "treaty", "mantis", "planes", "horse", "okapi"]
+        words += ["pilot", "manservant"]
         likeness = np.array(
             [
                 [0.7, 0.1, 0.65],
@@ -412,11 +433,48 @@ class TestRare:
                 [0.1, 0.2, 0.8],  # in pieces, of which the first is "man"
                 [0.1, 0.8, 0.2],
                 [1.0, 0.1, 0.3],
+                [0.9, 0.1, 0.1],  # the name of a class
+                [0.1, 0.6, 0.5],  # less like a man, but one
+                [0.1, 0.2, 0.5],  # in pieces, and a man
             ],
             np.float32,
         )
-        like = rare.likes(words, likeness, known, seen, {*words} - {"mantis", "planes"})
-        assert like == {"stallion": "horse", "foal": "horse", "plane": "man", "planes": "plane"}
+        whole = {*words} - {"mantis", "planes", "manservant"}
+        kin = {"pilot": ["man", "worker"], "manservant": ["man"], "treaty": ["man"]}
+        counts = rare.Counts(seen, seen, {"okapi"})
+        like = rare.likes(words, likeness, known, counts, whole, kin)
+        horses = {"stallion": "horse", "foal": "horse"}
+        men = {"plane": "man", "pilot": "man", "manservant": "man"}
+        assert like == {**horses, **men, "planes": "plane"}
+
+    def test_what_texts_say_of_words(self, towers, tmp_path, monkeypatch):
+        import rare
+        import sources
+        from tokenizers import Tokenizer
+
+        texts = {"sports100": [["luge", "sledding on ice"]] * 3, "coco": [["a sledge on ice"]] * 2}
+        monkeypatch.setattr(sources, "TRAIN", {name: sources.TRAIN[name] for name in texts})
+        for name, rows in texts.items():
+            (tmp_path / f"{name}.json").write_text(json.dumps({"texts": rows}))
+        tokenizer = Tokenizer.from_file(str(TOKENIZER))
+        begin = tokenizer.encode("luge", add_special_tokens=False).tokens[0]
+        assert begin != "luge"
+        counts = rare.Counts.of(tmp_path, tokenizer)
+        assert (counts.seen["ice"], counts.seen["sledge"], counts.seen["on"]) == (5, 2, 0)
+        assert (counts.named["ice"], counts.named["luge"]) == (2, 3)
+        assert {"luge", "luges", begin} <= counts.taught
+        assert counts.taught.isdisjoint({"ice", "sledding", "sledge"})
+        assert counts.seen[begin] >= 3  # a word in pieces speaks for the first of them
+
+    def test_words_in_pieces_are_those_that_no_other_begins_with(self, towers, tmp_path):
+        import rare
+
+        captions = ["a feline and a felinephile", "unicyclists on an aeroplane"]
+        (tmp_path / "sentences.json").write_text(json.dumps(captions))
+        seen = Counter(horse=500, unicyclist=30, aeroplane=2, feline=1, felinephile=40)
+        kin = {"percheron": ["animal", "horse"], "treatise": ["book"]}
+        found = rare.in_pieces(tmp_path, {"horse", "and"}, seen, ["horse"], kin)
+        assert found == ["aeroplane", "percheron", "unicyclists"]
 
     def test_the_fewer_pictures_the_nearer(self, towers):
         import rare

@@ -125,6 +125,7 @@ def main() -> None:
         pack_tests(roots, out)
         (out / "sentences.json").write_text(json.dumps(sources.sentences(roots)))
         (out / "wordnet.json").write_text(json.dumps(sources.nouns(roots)))
+        (out / "kin.json").write_text(json.dumps(sources.kin(roots)))
     with ProcessPoolExecutor(arguments.processes) as pool:
         jobs = [pool.submit(pack_train, name, roots, out) for name in arguments.only]
         for job in jobs:

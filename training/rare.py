@@ -4,17 +4,18 @@
 
 What a word shows is learned from the pictures whose texts have it: "car" from thousands, "woodland"
 from a few, "stallion" from none, and what a table of token vectors says of the last is little more
-than chance. The sentence model knows what such a word is like. So its vector is drawn to that of
-the likest word that more pictures have, the more the fewer it has itself, as an estimate from few
-observations is drawn to what is known without them. Words of captions that are no token, but
-pieces, become one: "aeroplane" is then the token of "plane". Writes words.pt and tokenizer.json for
-`export.py`, which stores equal vectors once.
+than chance. The sentence model knows what such a word is like, and WordNet what it is one of. So
+its vector is drawn to that of the likest word that more pictures have, the more the fewer it has
+itself, as an estimate from few observations is drawn to what is known without them. Words that are
+no token, but pieces, become one: "aeroplane" is then the token of "plane". Writes words.pt and
+tokenizer.json for `export.py`, which stores equal vectors once.
 """
 
 import argparse
 import json
 import re
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,28 +31,60 @@ from vocabulary import whole_words
 
 PHRASES = ("{}", "a photo of a {}", "a {} in the picture")
 COMMON = 0.7  # of what all words have in common is taken from each
-KNOWN = 20  # pictures that a word needs to lend its meaning
+KNOWN = 100  # pictures that a word needs to lend its meaning
+WHOLE = 20  # pictures with which a word in pieces says enough for itself
 MORE = 1.5  # times the pictures of the word that takes it
 LIKE = 0.65  # cosine from which two words are like each other
-FEW = 50  # pictures, of which a word's own vector counts half
+KIN = 0.45  # the same, if WordNet has it that one is the other, or one of the other
+FEW = 300  # pictures, of which a word's own vector counts half
 ENDS = ("", "s", "es", "d", "ed", "ing", "er", "ers", "y", "ly")
 
 
-def counted(pack: Path) -> tuple[Counter[str], Counter[str]]:
-    """Of how many pictures each word is in a text; and in a caption or as a whole name."""
-    seen: Counter[str] = Counter()
-    named: Counter[str] = Counter()
-    for source in sources.TRAIN:
-        captions = source in batches.CAPTIONED
-        for texts in json.loads((pack / f"{source}.json").read_text())["texts"]:
-            words = set(said(" ".join(texts)))
-            seen.update(words)
-            named.update(words if captions else words & {text.lower() for text in texts})
-    return seen, named
+@dataclass(frozen=True)
+class Counts:
+    """What the texts of pictures say of each word."""
+
+    seen: Counter[str]  # of how many pictures it is said, or begins a word that is in pieces
+    named: Counter[str]  # of how many in a caption, or as a whole name
+    taught: set[str]  # words of classes' own names: seen enough, however few pictures they have
+
+    @classmethod
+    def of(cls, pack: Path, tokenizer: Tokenizer) -> "Counts":
+        seen: Counter[str] = Counter()
+        named: Counter[str] = Counter()
+        taught: set[str] = set()
+        for source, (_, _, kind, _) in sources.TRAIN.items():
+            captions = source in batches.CAPTIONED
+            for texts in json.loads((pack / f"{source}.json").read_text())["texts"]:
+                words = set(said(" ".join(texts)))
+                seen.update(words)
+                named.update(words if captions else words & {text.lower() for text in texts})
+                taught.update(said(texts[0]) if kind == "label" else ())
+        taught |= {word + "s" for word in taught} | {word.removesuffix("s") for word in taught}
+        for word in [*seen]:
+            begin = tokenizer.encode(word, add_special_tokens=False).tokens[0]
+            if begin != word:
+                seen[begin] += seen[word]
+                taught.update([begin] if word in taught else ())
+        return cls(seen, named, taught)
 
 
 def said(text: str) -> list[str]:
     return re.findall("[a-z]{3,}", text.lower())
+
+
+def in_pieces(
+    pack: Path, whole: set[str], seen: Counter[str], lend: list[str], kin: dict[str, list[str]]
+) -> list[str]:
+    """Words of texts, and kin of words that lend their meaning, that no token says but pieces.
+
+    None that enough pictures have, nor one that another word in pieces begins with.
+    """
+    captions = json.loads((pack / "sentences.json").read_text())
+    known = {word for text in captions for word in said(text)} | seen.keys()
+    known |= {word for word, others in kin.items() if not {*lend}.isdisjoint(others)}
+    begun = {word[:end] for word in seen.keys() - whole for end in range(3, len(word))}
+    return sorted(word for word in known - whole - begun if seen[word] < WHOLE)
 
 
 def vectors(words: list[str]) -> NDArray[np.float32]:
@@ -59,6 +92,17 @@ def vectors(words: list[str]) -> NDArray[np.float32]:
     teacher = Teacher()
     found = [teacher.sentences([phrase.format(word) for word in words]) for phrase in PHRASES]
     return np.mean(found, axis=0, dtype=np.float32)
+
+
+def likenesses(words: list[str], lend: list[str]) -> NDArray[np.float32]:
+    """(words, lend): cosines, less most of what the words that lend have in common."""
+    meant = vectors(words)
+    row = {word: i for i, word in enumerate(words)}
+    lending = [row[word] for word in lend]
+    meant -= COMMON * meant[lending].mean(0)
+    meant /= np.linalg.norm(meant, axis=1, keepdims=True)
+    found: NDArray[np.float32] = meant @ meant[lending].T
+    return found
 
 
 def misread(word: str, other: str) -> bool:
@@ -72,21 +116,27 @@ def likes(
     words: list[str],
     likeness: NDArray[np.float32],
     known: list[str],
-    seen: Counter[str],
+    counts: Counts,
     whole: set[str],
+    kin: dict[str, list[str]],
 ) -> dict[str, str]:
-    """The known word that each is like; of those like none, nothing.
+    """The known word that each is like; of those like none, or taught, nothing.
 
     `likeness` is (words, known words). A word in pieces (not in `whole`) is only a form of, or like
-    a word that begins otherwise.
+    a word that begins otherwise, but for its `kin`.
     """
-    often = np.array([seen[other] for other in known])
+    often = np.array([counts.seen[other] for other in known])
     like = {}
     for word, row in zip(words, likeness, strict=True):
-        fits = (often >= MORE * max(1, seen[word])) & (row >= LIKE)
+        if word in counts.taught:
+            continue
+        related = {*kin.get(word, ())}
+        fits = (often >= MORE * max(1, counts.seen[word])) & (row >= KIN)
         for at in sorted(np.flatnonzero(fits), key=lambda at: -row[at]):
-            if known[at] != word and (word in whole or not misread(word, known[at])):
-                like[word] = known[at]
+            other = known[at]
+            near = row[at] >= LIKE and (word in whole or not misread(word, other))
+            if other != word and (near or other in related):
+                like[word] = other
                 break
     return like
 
@@ -118,27 +168,24 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    seen, named = counted(options.pack)
-    row = whole_words(Tokenizer.from_file(str(options.tokenizer)))
-    captions = json.loads((options.pack / "sentences.json").read_text())
-    pieces = {word for text in captions for word in said(text)} - row.keys() - seen.keys()
-    words = [*(word for word in row if len(word) > 2), *sorted(pieces)]
-    meant = vectors(words)
-    lend = [i for i, word in enumerate(words) if named[word] >= KNOWN and word in row]
-    meant -= COMMON * meant[lend].mean(0)
-    meant /= np.linalg.norm(meant, axis=1, keepdims=True)
-    like = likes(words, meant @ meant[lend].T, [words[i] for i in lend], seen, {*row})
-    print(f"{len(like)} words are like another, {len(like.keys() & pieces)} of them in pieces")
+    tokenizer = Tokenizer.from_file(str(options.tokenizer))
+    counts, row = Counts.of(options.pack, tokenizer), whole_words(tokenizer)
+    kin = json.loads((options.pack / "kin.json").read_text())
+    lend = [word for word in row if counts.named[word] >= KNOWN and len(word) > 2]
+    words = [word for word in row if len(word) > 2]
+    words += in_pieces(options.pack, {*row}, counts.seen, lend, kin)
+    like = likes(words, likenesses(words, lend), lend, counts, {*row}, kin)
+    print(f"{len(like)} words are like another, {len(like.keys() - row.keys())} of them in pieces")
     state = torch.load(options.words, weights_only=True)
-    tokenizer, rows = widened(json.loads(options.tokenizer.read_text()), like)
+    wider, rows = widened(json.loads(options.tokenizer.read_text()), like)
     for name, value in state.items():
         if name.endswith("table"):
-            state[name] = drawn(value, like, seen, row)[rows]
+            state[name] = drawn(value, like, counts.seen, row)[rows]
         elif name.endswith("weight") and value.ndim == 1:
             state[name] = value[rows]
     options.out.mkdir(parents=True, exist_ok=True)
     torch.save(state, options.out / "words.pt")
-    (options.out / "tokenizer.json").write_text(json.dumps(tokenizer))
+    (options.out / "tokenizer.json").write_text(json.dumps(wider))
 
 
 if __name__ == "__main__":

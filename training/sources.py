@@ -10,6 +10,7 @@ import io
 import json
 import re
 import subprocess
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import words
 
 Item = tuple[list[str], bytes]
 _NOUN = re.compile("[a-z][a-z0-9]*([ -][a-z0-9]+){0,2}")
+_WORD = re.compile("(?<=, )[a-z]{3,}(?=,)")
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,29 @@ def nouns(roots: Roots) -> list[list[str]]:
     return [row for row in kept if row]
 
 
+def kin(roots: Roots) -> dict[str, list[str]]:
+    """Nouns of one word, and others for the same thing, for what it is one of (up to three of
+    WordNet's steps, from "sedan" to "vehicle") and for kinds of it (one step)."""
+    repository = Repository(roots, "niharikajainn/imagenet-ancestors-descendants")
+    rows = (line.split("\t") for line in repository.read("words.txt").decode().splitlines())
+    named = {wnid: _WORD.findall(f", {names},") for wnid, names in rows}
+    above, below = defaultdict(set), defaultdict(set)
+    for line in repository.read("is_a.txt").decode().splitlines():
+        broader, narrower = line.split()
+        above[narrower].add(broader)
+        below[broader].add(narrower)
+    found = defaultdict(set)
+    for wnid, names in named.items():
+        level = {wnid}
+        near = level | below[wnid]
+        for _ in range(3):
+            level = {broader for one in level for broader in above[one]}
+            near |= level
+        for name in names:
+            found[name].update(other for one in near for other in named[one] if other != name)
+    return {name: sorted(others) for name, others in found.items()}
+
+
 def tiny_imagenet(roots: Roots) -> Iterator[Item]:
     repository = Repository(roots, "seshuad/IMagenet")
     names = wordnet(roots)
@@ -197,6 +222,35 @@ def popular_animals(roots: Roots) -> Iterator[Item]:
     return repository.stream(([Path(p).parent.name], p) for p in paths)
 
 
+def places(roots: Roots) -> Iterator[Item]:
+    """MiniPlaces: a hundred kinds of places, 300 training pictures and 100 others of each."""
+    commit = "f35c219885f163ca00a045236dd44be489598837"
+    repository = Repository(roots, "rathull/CTFs", commit)
+    rows = (line.split() for line in repository.read("data/train.txt").decode().splitlines())
+    folders = {number: "/".join(path.split("/")[2:-1]) for path, number in rows}
+    lines = (repository.read(f"data/{part}.txt").decode() for part in ("train", "val"))
+    rows = (line.split() for part in lines for line in part.splitlines())
+    chosen = [(words.place(folders[number]), f"data/images/{path}") for path, number in rows]
+    kept = (row for row in chosen if "/val/" in row[1] or int(Path(row[1]).stem) <= 300)
+    return repository.stream(kept)
+
+
+def actions(roots: Roots) -> Iterator[Item]:
+    name = "UmaimaKhan01/RESNET-and-VIT-performance-on-Human-Action-Recognition-"
+    return by_folder(Repository(roots, name), words.ACTIONS)
+
+
+def professions(roots: Roots) -> Iterator[Item]:
+    repository = Repository(roots, "ninja3697/Profession-Detection-System")
+    return by_folder(repository, words.PROFESSIONS)
+
+
+def instruments(roots: Roots) -> Iterator[Item]:
+    repository = Repository(roots, "aizadaaskar/dl-homework")
+    folders = {Path(path).parent.name for path in repository.pictures()} - {""}
+    return by_folder(repository, {folder: words.instrument(folder) for folder in folders})
+
+
 def clothing(roots: Roots) -> Iterator[Item]:
     repository = Repository(roots, "alexeygrigorev/clothing-dataset")
     table = csv.DictReader(io.StringIO(repository.read("images.csv").decode()))
@@ -247,6 +301,10 @@ TRAIN = {
     "caltech101": (caltech101, 128, "label", 0.08),
     "imagenette": (imagenette, 128, "label", 0.04),
     "scenes": (scenes, 112, "label", 0.05),
+    "places": (places, 128, "label", 0.3),
+    "actions": (actions, 128, "label", 0.1),
+    "professions": (professions, 128, "label", 0.08),
+    "instruments": (instruments, 128, "label", 0.04),
     "animals105": (animals105, 128, "label", 0.05),
     "popular_animals": (popular_animals, 128, "label", 0.02),
     "clothing": (clothing, 128, "label", 0.015),

@@ -211,6 +211,119 @@ _CALTECH = {
 }
 
 
+# Places whose folder is not their name, or that have others.
+_PLACES = {
+    "airport_terminal": ["airport terminal", "airport", "people waiting at an airport"],
+    "amphitheater": ["amphitheater", "open air theatre"],
+    "amusement_park": ["amusement park", "fairground", "rides at a fair"],
+    "aquarium": ["aquarium", "fish in a large tank"],
+    "art_gallery": ["art gallery", "paintings on a wall"],
+    "assembly_line": ["assembly line", "factory", "machines in a factory"],
+    "auditorium": ["auditorium", "rows of seats"],
+    "badlands": ["badlands", "bare hills"],
+    "bakery/shop": ["bakery", "bread in a shop"],
+    "ballroom": ["ballroom", "large decorated hall"],
+    "banquet_hall": ["banquet hall", "tables set for a wedding"],
+    "bar": ["bar", "pub", "people drinking at a bar"],
+    "baseball_field": ["baseball field", "baseball game"],
+    "beauty_salon": ["beauty salon", "hairdresser"],
+    "bridge": ["bridge", "bridge over a river"],
+    "bus_interior": ["bus interior", "inside a bus", "seats of a bus"],
+    "butchers_shop": ["butcher's shop", "meat in a shop"],
+    "campsite": ["campsite", "tent", "people camping"],
+    "chalet": ["chalet", "wooden house in the mountains"],
+    "church/outdoor": ["church"],
+    "classroom": ["classroom", "students in a classroom"],
+    "clothing_store": ["clothing store", "clothes in a shop"],
+    "coast": ["coast", "rocky coast", "waves and rocks"],
+    "cockpit": ["cockpit", "controls of an airplane"],
+    "coffee_shop": ["coffee shop", "cafe"],
+    "conference_room": ["conference room", "meeting room", "people in a meeting"],
+    "construction_site": ["construction site", "crane", "building under construction"],
+    "desert/sand": ["desert", "sand dunes"],
+    "dining_room": ["dining room", "table and chairs"],
+    "driveway": ["driveway", "house with a driveway"],
+    "fire_station": ["fire station", "fire engine"],
+    "food_court": ["food court", "people eating in a mall"],
+    "gas_station": ["gas station", "petrol station"],
+    "golf_course": ["golf course", "people playing golf"],
+    "harbor": ["harbor", "boats in a harbor"],
+    "highway": ["highway", "road with cars", "traffic on a highway"],
+    "hospital_room": ["hospital room", "patient in a hospital bed"],
+    "hot_spring": ["hot spring", "steam over water"],
+    "ice_skating_rink/outdoor": ["ice skating rink", "people skating on ice"],
+    "iceberg": ["iceberg", "ice in the sea"],
+    "kindergarden_classroom": ["kindergarten", "children in a classroom"],
+    "laundromat": ["laundromat", "washing machines"],
+    "lighthouse": ["lighthouse", "tower by the sea"],
+    "living_room": ["living room", "room with a couch"],
+    "locker_room": ["locker room", "lockers"],
+    "market/outdoor": ["outdoor market", "market", "market stalls"],
+    "martial_arts_gym": ["martial arts gym", "people practising martial arts"],
+    "monastery/outdoor": ["monastery"],
+    "museum/indoor": ["museum", "people in a museum"],
+    "office": ["office", "people working at desks"],
+    "palace": ["palace", "large old building"],
+    "parking_lot": ["parking lot", "parked cars"],
+    "playground": ["playground", "children playing on a playground"],
+    "racecourse": ["racecourse", "horse race"],
+    "railroad_track": ["railroad track", "railway", "rails"],
+    "rainforest": ["rainforest", "jungle"],
+    "restaurant": ["restaurant", "people eating in a restaurant"],
+    "rock_arch": ["rock arch", "arch of stone"],
+    "runway": ["runway", "airplane on a runway"],
+    "ski_slope": ["ski slope", "people skiing"],
+    "skyscraper": ["skyscraper", "tall building"],
+    "slum": ["slum", "poor houses"],
+    "stadium/football": ["football stadium", "stadium", "crowd in a stadium"],
+    "stage/indoor": ["stage", "performance on a stage", "concert"],
+    "staircase": ["staircase", "stairs"],
+    "subway_station/platform": ["subway station", "metro", "subway platform"],
+    "supermarket": ["supermarket", "shelves in a supermarket", "grocery store"],
+    "swimming_pool/outdoor": ["swimming pool", "pool"],
+    "temple/east_asia": ["temple", "Asian temple", "pagoda"],
+    "track/outdoor": ["running track", "athletics track"],
+    "valley": ["valley", "green valley between hills"],
+    "volcano": ["volcano", "lava and smoke"],
+    "yard": ["yard", "garden behind a house"],
+}
+
+ACTIONS = {
+    "calling": ["person talking on the phone", "phone call", "person with a phone at the ear"],
+    "clapping": ["person clapping", "clapping hands", "people applauding"],
+    "cycling": ["person cycling", "person riding a bicycle", "cycling"],
+    "dancing": ["person dancing", "dancing", "people dancing"],
+    "drinking": ["person drinking", "drinking", "person drinking from a glass"],
+    "eating": ["person eating", "eating", "person eating food"],
+    "fighting": ["people fighting", "fighting", "two men fighting"],
+    "hugging": ["people hugging", "hugging", "two people hug"],
+    "laughing": ["person laughing", "laughing", "people laughing"],
+    "listening_to_music": ["person listening to music", "person with headphones"],
+    "running": ["person running", "running", "people running"],
+    "sitting": ["person sitting", "sitting", "person sitting on a chair"],
+    "sleeping": ["person sleeping", "sleeping", "person asleep in bed"],
+    "texting": ["person texting", "person typing on a phone", "person looking at a phone"],
+    "using_laptop": ["person using a laptop", "person typing on a laptop", "laptop"],
+}
+
+PROFESSIONS = {
+    "chef": ["chef", "cook", "chef cooking in a kitchen"],
+    "doctor": ["doctor", "doctor with a patient", "doctor in a white coat"],
+    "engineer": ["engineer", "construction worker", "worker with a helmet"],
+    "farmer": ["farmer", "farmer in a field", "person working in a field"],
+    "firefighter": ["firefighter", "fireman", "firefighters and a fire"],
+    "judge": ["judge", "judge in court"],
+    "mechanic": ["mechanic", "mechanic repairing a car", "person repairing an engine"],
+    "pilot": ["pilot", "pilot in a cockpit"],
+    "police": ["police", "police officer", "police officers on a street"],
+    "waiter": ["waiter", "waitress", "waiter with a tray in a restaurant"],
+}
+
+# Instruments that their folders spell otherwise.
+_INSTRUMENTS = {"acordian": "accordion", "marakas": "maracas", "saxaphone": "saxophone"}
+_INSTRUMENTS |= {"casaba": "cabasa"}
+
+
 def names(wnid: str, synonyms: list[str]) -> list[str]:
     """Common names of a WordNet class: no Latin, at most four, then broader words."""
     lower = [s for s in synonyms if s[0].islower()]
@@ -238,3 +351,12 @@ def animal(common: str) -> list[str]:
     name = {"modern humans": "person", "t. rex": "tyrannosaurus rex dinosaur"}.get(name, name)
     parts = name.split()
     return [name] if len(parts) == 1 else [name, parts[-1]]
+
+
+def place(folder: str) -> list[str]:
+    return _PLACES.get(folder, [folder.replace("_", " ")])
+
+
+def instrument(folder: str) -> list[str]:
+    name = _INSTRUMENTS.get(folder, folder.lower())
+    return [name, f"person playing the {name}", "musical instrument"]
