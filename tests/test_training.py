@@ -423,7 +423,7 @@ class TestRare:
         known = ["horse", "plane", "man"]
         seen = Counter(horse=500, plane=100, man=900, foal=90)
         words = ["stallion", "foal", "plane", "treaty", "mantis", "planes", "horse", "okapi"]
-        words += ["pilot", "manservant"]
+        words += ["pilot", "manservant", "animals"]
         likeness = np.array(
             [
                 [0.7, 0.1, 0.65],
@@ -436,16 +436,26 @@ class TestRare:
                 [0.9, 0.1, 0.1],  # the name of a class
                 [0.1, 0.6, 0.5],  # less like a man, but one
                 [0.1, 0.2, 0.5],  # in pieces, and a man
+                [0.8, 0.1, 0.1],  # of which a horse is only a kind
             ],
             np.float32,
         )
         whole = {*words} - {"mantis", "planes", "manservant"}
         kin = {"pilot": ["man", "worker"], "manservant": ["man"], "treaty": ["man"]}
+        kin |= {"horse": ["animal", "equine"], "animal": ["dog"]}
         counts = rare.Counts(seen, seen, {"okapi"})
         like = rare.likes(words, likeness, known, counts, whole, kin)
         horses = {"stallion": "horse", "foal": "horse"}
         men = {"plane": "man", "pilot": "man", "manservant": "man"}
         assert like == {**horses, **men, "planes": "plane"}
+
+    def test_a_word_is_not_like_its_opposite(self, towers):
+        import rare
+
+        likeness = np.array([[0.9, 0.7], [0.9, 0.7]], np.float32)
+        counts = rare.Counts(Counter(wet=500, damp=200), Counter(), set())
+        given = (["dry", "moist"], likeness, ["wet", "damp"], counts, {"dry", "moist"}, {})
+        assert rare.likes(*given) == {"dry": "damp", "moist": "wet"}
 
     def test_what_texts_say_of_words(self, towers, tmp_path, monkeypatch):
         import rare

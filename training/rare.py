@@ -28,6 +28,7 @@ from teacher import Teacher
 from tokenizers import Tokenizer
 from torch import Tensor
 from vocabulary import whole_words
+from words import OPPOSITES
 
 PHRASES = ("{}", "a photo of a {}", "a {} in the picture")
 COMMON = 0.7  # of what all words have in common is taken from each
@@ -112,6 +113,12 @@ def misread(word: str, other: str) -> bool:
     return word[:3] == other[:3] and not form
 
 
+def narrower(word: str, other: str, kin: dict[str, list[str]]) -> bool:
+    """Whether a word is a kind of the other by more than one step, as dogs are of animals."""
+    word, other = (one.removesuffix("s") for one in (word, other))
+    return other in kin.get(word, ()) and word not in kin.get(other, ())
+
+
 def likes(
     words: list[str],
     likeness: NDArray[np.float32],
@@ -125,6 +132,7 @@ def likes(
     `likeness` is (words, known words). A word in pieces (not in `whole`) is only a form of, or like
     a word that begins otherwise, but for its `kin`.
     """
+    opposites = [{*pair.split("/")} for pair in OPPOSITES.split()]
     often = np.array([counts.seen[other] for other in known])
     like = {}
     for word, row in zip(words, likeness, strict=True):
@@ -134,7 +142,9 @@ def likes(
         fits = (often >= MORE * max(1, counts.seen[word])) & (row >= KIN)
         for at in sorted(np.flatnonzero(fits), key=lambda at: -row[at]):
             other = known[at]
-            near = row[at] >= LIKE and (word in whole or not misread(word, other))
+            wrong = narrower(other, word, kin) or {word, other} in opposites
+            wrong = wrong or (word not in whole and misread(word, other))
+            near = row[at] >= LIKE and not wrong
             if other != word and (near or other in related):
                 like[word] = other
                 break

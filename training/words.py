@@ -324,6 +324,15 @@ _INSTRUMENTS = {"acordian": "accordion", "marakas": "maracas", "saxaphone": "sax
 _INSTRUMENTS |= {"casaba": "cabasa"}
 
 
+# The sentence model finds them alike.
+OPPOSITES = """above/below above/beneath black/white big/small bottom/top bright/dark clean/dirty
+close/closed closed/open cold/hot cold/warm cool/warm day/night dark/light different/same down/up
+dry/wet empty/full far/near fast/slow female/male few/many fewer/more first/last front/back
+happy/sad high/low higher/lower indoor/outdoor indoors/outdoors inside/outside large/small
+larger/smaller left/right less/more long/short narrow/wide neither/both old/young older/younger
+private/public rainy/sunny summer/winter"""
+
+
 def names(wnid: str, synonyms: list[str]) -> list[str]:
     """Common names of a WordNet class: no Latin, at most four, then broader words."""
     lower = [s for s in synonyms if s[0].islower()]
