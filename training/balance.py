@@ -26,7 +26,7 @@ from evaluate import Array, Pair
 from graphs import Graph, lengthen
 from onnx import numpy_helper
 
-COUNT = 400  # captions, and names, in the bank
+COUNT = 550  # captions, and names, in the bank
 PART = 0.6  # of a picture's nearness, that is subtracted; all of it costs single words too much
 SHARE = 0.4  # of a text's unit length, that says nothing but that it is to be subtracted
 PICTURES = 4000  # that say in which direction vectors lie least, and how near is usual

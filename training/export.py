@@ -176,7 +176,9 @@ def main() -> None:
     parser.add_argument("--name", required=True)
     parser.add_argument("--size", type=int, default=112)
     parser.add_argument("--int8", type=Path, metavar="PACK", help="convolve integers")
-    parser.add_argument("--fusion", type=Path, help="of fusion.py, to end the model's image tower")
+    parser.add_argument(
+        "--fusion", type=Path, nargs="+", help="of fusion.py: their mean ends the image tower"
+    )
     parser.add_argument("--latin", action="store_true", help="no tokens of other scripts")
     parser.add_argument("--words", type=Path, nargs="+", help="of wording.py: their mean")
     options = parser.parse_args()
@@ -189,7 +191,9 @@ def main() -> None:
         options.size = kept["image"]["size"]
         file, out = options.image / kept["image"]["file"], options.out / "image.onnx"
         if options.fusion:
-            end = towers.fusion_of(torch.load(options.fusion, weights_only=True))
+            ends = [torch.load(end, weights_only=True) for end in options.fusion]
+            weights = towers.mean([end["model"] for end in ends])
+            end = towers.fusion_of({**ends[-1], "model": weights})
             fused(end.eval(), views(options.int8, options.size), file, out)
         else:
             shutil.copyfile(file, out)

@@ -23,6 +23,7 @@ import batches
 import numpy as np
 import sources
 import torch
+import towers
 from numpy.typing import NDArray
 from teacher import Teacher
 from tokenizers import Tokenizer
@@ -174,7 +175,7 @@ def widened(tokenizer: dict[str, Any], like: dict[str, str]) -> tuple[dict[str, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--pack", type=Path, required=True)
-    parser.add_argument("--words", type=Path, required=True)
+    parser.add_argument("--words", type=Path, nargs="+", required=True, help="towers: their mean")
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
@@ -186,7 +187,7 @@ def main() -> None:
     words += in_pieces(options.pack, {*row}, counts.seen, lend, kin)
     like = likes(words, likenesses(words, lend), lend, counts, {*row}, kin)
     print(f"{len(like)} words are like another, {len(like.keys() - row.keys())} of them in pieces")
-    state = torch.load(options.words, weights_only=True)
+    state = towers.mean_text(options.words)
     wider, rows = widened(json.loads(options.tokenizer.read_text()), like)
     for name, value in state.items():
         if name.endswith("table"):
