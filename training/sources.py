@@ -134,7 +134,7 @@ def nouns(roots: Roots) -> list[list[str]]:
 
 def kin(roots: Roots) -> dict[str, list[str]]:
     """Nouns of one word, and others for the same thing, for what it is one of (up to three of
-    WordNet's steps, from "sedan" to "vehicle") and for kinds of it (one step)."""
+    WordNet's steps, from "dog" to "animal") and for kinds of it (one step)."""
     repository = Repository(roots, "niharikajainn/imagenet-ancestors-descendants")
     rows = (line.split("\t") for line in repository.read("words.txt").decode().splitlines())
     named = {wnid: _WORD.findall(f", {names},") for wnid, names in rows}
