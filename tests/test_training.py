@@ -121,6 +121,53 @@ class TestImageTower:
         assert max(int(abs(one.astype(int)).max()) for one in weights) * 255 * 2 < 2**15
 
 
+class TestRestore:
+    """A shipped tower is one again that can be trained."""
+
+    @pytest.fixture
+    def written(self, towers, tower, views, tmp_path):
+        import export
+        import graphs
+        import restore
+
+        graph = graphs.Integers(graphs.observe(tower, one_by_one(towers, views)))
+        export.image_tower(tower, tmp_path / "image.onnx", SIZE, graph)
+        return restore.Written(tmp_path / "image.onnx", "x")
+
+    def test_its_vectors_are_those_of_the_shipped_one(self, towers, tower, views, written):
+        import restore
+
+        restored = towers.ImageTower((16, 24, 32, 48), (1, 2, 1, 1), 32).eval()
+        restore.restore(restored, written)
+        wanted = by_torch(towers, tower, views)
+        assert agreement(wanted, by_torch(towers, restored, views)) > 0.97
+        restore.unfold(restored, normalised(towers, views).split(16))
+        assert agreement(wanted, by_torch(towers, restored, views)) > 0.97
+
+    def test_what_is_normalised_is_measured(self, towers, views, written):
+        import restore
+
+        restored = towers.ImageTower((16, 24, 32, 48), (1, 2, 1, 1), 32).eval()
+        restore.restore(restored, written)
+        before = by_torch(towers, copy.deepcopy(restored).train(), views)
+        restore.unfold(restored, [normalised(towers, views)])
+        alone = by_torch(towers, restored, views)
+        in_batch = by_torch(towers, copy.deepcopy(restored).train(), views)
+        assert agreement(alone, in_batch) > 0.999
+        assert agreement(alone, before) < 0.9
+
+    def test_a_half_of_the_texts_has_all_tokens(self, towers):
+        import restore
+
+        parts = [towers.TextTower(torch.randn(3, 8)) for _ in range(2)]
+        joined = towers.Joined(parts, torch.eye(16))
+        words = {f"text.{name}": value for name, value in joined.state_dict().items()}
+        found = towers.text_of(restore.text_half(words, 1, [4, 0, 2], 6))
+        assert torch.equal(found.table[[4, 0, 2]], parts[1].table)
+        assert torch.equal(found.weight[[4, 0, 2]], parts[1].weight)
+        assert (found.table[[1, 3, 5]] == 0).all()
+
+
 @pytest.fixture
 def joined(towers, tower, views, tmp_path):
     """The image tower and itself, of integers, as a joined one."""

@@ -144,8 +144,8 @@ class Run:
         """Go on from a state; `fresh` starts the plan anew with those weights."""
         state = torch.load(path, weights_only=True, map_location=self.device)
         self.model.load_state_dict(state["model"])
-        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
+        for optimizer, saved in zip(self.optimizers, state.get("optimizers", ()), strict=False):
+            optimizer.load_state_dict(saved)  # `restore.py` has none
         self.step, self.seen = state["step"], state["seen"]
         self.spent = 0.0 if fresh else state["spent"]
 
