@@ -1,10 +1,12 @@
 """What `training/` ships is what was trained: its exports against PyTorch. Needs torch and ONNX."""
 
 import copy
+import io
 import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -13,6 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import onnxruntime
 import pytest
+from PIL import Image
 
 from framefind import models
 from framefind.models import hashes
@@ -210,10 +213,22 @@ class TestFusion:
         assert parts.drawn == whole.drawn
         np.testing.assert_array_equal(parts.maps, whole.maps)
         np.testing.assert_array_equal(parts.joined, whole.joined)
-        fresh = [i for i, (source, _) in enumerate(whole.drawn) if source != fusion.BY_HEART]
-        drawn = whole.rows(1, np.random.default_rng(0))
-        assert 0 < len(fresh) < 48
-        assert sorted(next(drawn).item() for _ in fresh) == fresh
+
+    def test_kept_views_are_drawn_by_share_and_all_before_any_comes_again(self):
+        import fusion
+
+        drawn = [("coco", i) for i in range(30)] + [("sports100", i) for i in range(6)]
+        seen = fusion.Seen(np.zeros(0), np.zeros(0), [*drawn, (fusion.BY_HEART, 0)])
+        rows = seen.rows(8, np.random.default_rng(0))
+        found = [int(row) for _ in range(200) for row in next(rows)]
+        coco = [row for row in found if row < 30]
+        sports = [row for row in found if 30 <= row < 36]
+        assert len(found) == 1600 == len(coco) + len(sports)
+        for few, count in ((coco, 30), (sports, 6)):
+            times = np.bincount(few)[-count:]
+            assert times.max() - times.min() <= 1
+        shares = [fusion.sources.TRAIN[name][3] for name in ("coco", "sports100")]
+        assert abs(len(coco) / 1600 - shares[0] / sum(shares)) < 0.05
 
     def test_before_it_is_trained_it_adds_nothing(self, towers, views, joined):
         import fusion
@@ -442,19 +457,96 @@ def test_what_is_written_in_latin_keeps_its_tokens(towers):
     assert cut.token_to_id("[PAD]") == 0
 
 
-def test_kin_of_a_noun_are_what_it_is_and_kinds_of_it(towers, tmp_path):
+def cloned(folder, name, files):
+    """A repository of these files, by path, as `clones.Repository` finds it; gives its commit."""
+    clone = folder / name.replace("/", "+") / "repo"
+    for path, data in files.items():
+        (clone / path).parent.mkdir(parents=True, exist_ok=True)
+        (clone / path).write_bytes(data)
+    git = ["git", "-C", str(clone), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "files"]):
+        subprocess.run([*git, *command], check=True)
+
+
+def drawn(width, height, colours):
+    """A PNG of vertical bars."""
+    bars = np.repeat(np.array(colours, np.uint8), width // len(colours), axis=0)
+    file = io.BytesIO()
+    Image.fromarray(np.broadcast_to(bars, (height, *bars.shape))).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_video_that_is_held_out_is_not_trained_on(towers, tmp_path):
+    import clones
     import sources
 
-    clone = tmp_path / "niharikajainn+imagenet-ancestors-descendants" / "repo"
-    clone.mkdir(parents=True)
+    pair = drawn(64, 24, [(200, 0, 0), (0, 0, 200)])
+    shots = ("TrainValVideo_video1-shot1_0", "TrainValVideo_video1-shot1_1")
+    files = {f"all_concat/MSR-VTT-video{shot}/concat_img0_img9.jpg": pair for shot in shots}
+    files["all_concat/MSR-VTT-videoTestVideo_video7-shot2_0/concat_img3_img5.jpg"] = pair
+    cloned(tmp_path, "BennoKrojer/imagecode-msrvtt-pairs", files)
+    zipped = {}
+    for name, inner, video in (
+        ("train_val_annotation", "train_val_videodatainfo.json", "video1"),
+        ("test_videodatainfo.json", "test_videodatainfo.json", "video7"),
+    ):
+        rows = [{"video_id": video, "caption": f"{video} is said to be {i}"} for i in range(20)]
+        with zipfile.ZipFile(packed := io.BytesIO(), "w") as archive:
+            archive.writestr(inner, json.dumps({"sentences": rows}))
+        zipped[f"clean_process/{name}.zip"] = packed.getvalue()
+    cloned(tmp_path, "WingsBrokenAngel/MSR-VTT-DataCleaning", zipped)
+    roots = clones.Roots(tmp_path, tmp_path)
+    trained, tested = list(sources.clips(roots)), list(sources.clips(roots, held_out=True))
+    assert [texts for texts, _ in trained] == [[f"video1 is said to be {i}" for i in range(10)]] * 2
+    assert [texts for texts, _ in tested] == [[f"video7 is said to be {i}" for i in range(5)]]
+    for _, data in (*trained, *tested):
+        frame = Image.open(io.BytesIO(data))
+        assert frame.size == (32, 24)
+        assert frame.getcolors() == [(32 * 24, (200, 0, 0))]
+
+
+def test_pictures_of_the_web_lose_the_square_that_they_stand_on(towers, tmp_path, monkeypatch):
+    import clones
+    import sources
+
+    files = {}
+    for number, caption in enumerate(("two boats on a lake", "a cartoon of a boat")):
+        bars = drawn(64, 64, [(255, 255, 255), (0, 90, 0), (0, 90, 0), (255, 255, 255)])
+        facts = {"caption": caption, "original_width": 300, "original_height": 600}
+        files[f"data/00000/{number}.jpg"] = bars
+        files[f"data/00000/{number}.json"] = json.dumps(facts).encode()
+    cloned(tmp_path, "heon01px2020/csci1470-prismer-final-project", files)
+    monkeypatch.setattr(sources, "WEB", "HEAD")
+    ((texts, data),) = sources.web(clones.Roots(tmp_path, tmp_path))
+    assert texts == ["two boats on a lake"]
+    found = Image.open(io.BytesIO(data))
+    assert found.size == (32, 64)
+    assert found.getcolors() == [(32 * 64, (0, 90, 0))]
+
+
+def test_folders_give_so_many_pictures_at_most(towers, tmp_path):
+    import clones
+
+    files = {
+        f"{folder}/{i}.jpg": bytes([i]) for folder in ("cat", "domestic cat") for i in range(3)
+    }
+    cloned(tmp_path, "some/body", files | {"dog/1.jpg": b"d", "cloud/1.jpg": b"c"})
+    repository = clones.Repository(clones.Roots(tmp_path, tmp_path), "some/body")
+    names = {"cat": "cat", "domestic cat": "cat", "dog": "dog"}
+    found = [texts[0] for texts, _ in clones.capped(repository, names, 4)]
+    assert Counter(found) == {"cat": 4, "dog": 1}
+
+
+def test_kin_of_a_noun_are_what_it_is_and_kinds_of_it(towers, tmp_path):
+    import clones
+    import sources
+
     names = ["thing", "animal, beast", "felid", "cat, true cat", "tabby, Tom", "tabby cat"]
     rows = [f"n{i}\t{row}\n" for i, row in enumerate([*names, "entity"])]
-    (clone / "words.txt").write_text("".join(rows))
-    (clone / "is_a.txt").write_text("n6 n0\nn0 n1\nn1 n2\nn2 n3\nn3 n4\nn3 n5\n")
-    git = ["git", "-C", str(clone), "-c", "user.name=a", "-c", "user.email=a@b"]
-    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "words"]):
-        subprocess.run([*git, *command], check=True)
-    kin = sources.kin(sources.Roots(tmp_path, tmp_path))
+    files = {"words.txt": "".join(rows), "is_a.txt": "n6 n0\nn0 n1\nn1 n2\nn2 n3\nn3 n4\nn3 n5\n"}
+    encoded = {path: text.encode() for path, text in files.items()}
+    cloned(tmp_path, "niharikajainn/imagenet-ancestors-descendants", encoded)
+    kin = sources.kin(clones.Roots(tmp_path, tmp_path))
     assert kin["cat"] == ["animal", "beast", "felid", "tabby", "thing"]
     assert kin["beast"] == ["animal", "entity", "felid", "thing"]
     assert kin["tabby"] == ["animal", "beast", "cat", "felid"]

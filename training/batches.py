@@ -26,7 +26,13 @@ TEMPLATES = (
     "the {}",
     "a {}",
 )
-CAPTIONED = ("flickr8k", "coco", "stock")  # sources of which every picture has captions of its own
+CAPTIONED = (
+    "flickr8k",
+    "coco",
+    "stock",
+    "web",
+    "pexels",
+)  # sources of which every picture has captions of its own
 
 
 class Batch(NamedTuple):

@@ -13,6 +13,7 @@ goes on from an earlier outcome.
 """
 
 import argparse
+import itertools
 import json
 import math
 import time
@@ -25,6 +26,7 @@ import batches
 import numpy as np
 import onnx
 import rounding
+import sources
 import torch
 import towers
 from classes import Classes
@@ -141,12 +143,26 @@ class Seen:
         return cls(*kept, drawn)
 
     def rows(self, count: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-        """So many at a time, each once before any comes again; none that is known by heart."""
-        fresh = np.array([i for i, (source, _) in enumerate(self.drawn) if source != BY_HEART])
+        """So many at a time, of each source its share, each once before any of it comes again.
+
+        None of what is known by heart.
+        """
+        kept: dict[str, list[int]] = {}
+        for row, (name, _) in enumerate(self.drawn):
+            if name != BY_HEART:
+                kept.setdefault(name, []).append(row)
+        chances = np.array([sources.TRAIN[name][3] for name in kept])
+        endless = [_endless(np.array(rows), rng) for rows in kept.values()]
         while True:
-            order = rng.permutation(fresh)
-            for start in range(0, len(order) - count + 1, count):
-                yield np.sort(order[start : start + count])
+            counts = rng.multinomial(count, chances / chances.sum())
+            drawn = [itertools.islice(rows, n) for rows, n in zip(endless, counts, strict=True)]
+            yield np.sort(np.fromiter(itertools.chain(*drawn), np.int64))
+
+
+def _endless(rows: NDArray[np.int64], rng: np.random.Generator) -> Iterator[int]:
+    """All of them in some order, and then in another."""
+    while True:
+        yield from rng.permutation(rows).tolist()
 
 
 class Lessons:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import sources
+from clones import Item, Roots
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
@@ -75,7 +76,7 @@ class Known:
         return bool(apart.min() <= NEAR or (self.outlines @ outline(picture)).max() >= ALIKE)
 
 
-def pack(items: Iterable[sources.Item], size: int, target: Path, against: Known) -> Known:
+def pack(items: Iterable[Item], size: int, target: Path, against: Known) -> Known:
     """Write `target`.npy and .json; returns the fingerprints of what was kept."""
     pixels, texts, hashes, outlines, dropped = [], [], [], [], 0
     for names, data in items:
@@ -95,14 +96,14 @@ def pack(items: Iterable[sources.Item], size: int, target: Path, against: Known)
     return Known(np.array(hashes, np.uint64), np.stack(outlines))
 
 
-def pack_tests(roots: sources.Roots, out: Path) -> None:
+def pack_tests(roots: Roots, out: Path) -> None:
     nothing = Known(np.zeros(0, np.uint64), np.zeros((0, 256), np.float32))
     known = [pack(g(roots), s, out / n, nothing) for n, (g, s, _) in sources.TEST.items()]
     hashes = np.concatenate([k.hashes for k in known])
     np.savez(out / "known.npz", hashes=hashes, outlines=np.concatenate([k.outlines for k in known]))
 
 
-def pack_train(name: str, roots: sources.Roots, out: Path) -> None:
+def pack_train(name: str, roots: Roots, out: Path) -> None:
     target = out / name
     if target.with_suffix(".json").exists():
         return
@@ -119,7 +120,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(sources.TRAIN))
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args()
-    roots, out = sources.Roots(arguments.mirror, arguments.shards), arguments.out
+    roots, out = Roots(arguments.mirror, arguments.shards), arguments.out
     out.mkdir(parents=True, exist_ok=True)
     if not (out / "known.npz").exists():
         pack_tests(roots, out)

@@ -1,7 +1,6 @@
-"""Where the pictures come from and which texts belong to them.
+"""Which pictures there are and which texts belong to them.
 
-A source is a generator of (texts, picture bytes). Most read a public git repository that was
-cloned (bare is enough) under one folder, straight from its objects: nothing is checked out.
+A source is a generator of (texts, picture bytes), mostly of a public git repository.
 """
 
 import csv
@@ -9,83 +8,21 @@ import gzip
 import io
 import json
 import re
-import subprocess
+import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import words
+from clones import Item, Repository, Roots, by_folder, capped, cut, shards
+from PIL import Image
 
-Item = tuple[list[str], bytes]
 _NOUN = re.compile("[a-z][a-z0-9]*([ -][a-z0-9]+){0,2}")
 _WORD = re.compile("(?<=, )[a-z]{3,}(?=,)")
-
-
-@dataclass(frozen=True)
-class Roots:
-    """Folders: `mirror` holds `owner+name/repo` clones, `shards` the Parquet sample."""
-
-    mirror: Path
-    shards: Path
-
-
-class Repository:
-    """Files of one commit of a local clone."""
-
-    def __init__(self, roots: Roots, name: str, commit: str = "HEAD") -> None:
-        folder = roots.mirror / name.replace("/", "+") / "repo"
-        self.git = folder / ".git" if (folder / ".git").is_dir() else folder
-        self.commit = commit
-        rows = self._run("ls-tree", "-rz", commit).decode(errors="surrogateescape").split("\0")
-        parts = (row.split(maxsplit=3) for row in rows if row)
-        self.blobs = {path: blob for _, _, blob, path in parts}  # by path
-
-    def _run(self, *arguments: str) -> bytes:
-        command = ["git", "-C", str(self.git), *arguments]
-        return subprocess.run(command, check=True, capture_output=True).stdout
-
-    def pictures(self, under: str = "") -> list[str]:
-        suffixes = (".jpg", ".jpeg", ".png", ".webp")
-        return [p for p in self.blobs if p.startswith(under) and p.lower().endswith(suffixes)]
-
-    def read(self, path: str) -> bytes:
-        return self._run("show", f"{self.commit}:{path}")
-
-    def stream(self, paths: Iterable[tuple[list[str], str]]) -> Iterator[Item]:
-        """Pairs of texts and bytes, through one `git cat-file` process."""
-        command = ["git", "-C", str(self.git), "cat-file", "--batch"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            for texts, path in paths:
-                if path not in self.blobs:
-                    continue
-                process.stdin.write(f"{self.blobs[path]}\n".encode())
-                process.stdin.flush()
-                header = process.stdout.readline().split()
-                if header[-1] == b"missing":
-                    continue
-                data = process.stdout.read(int(header[-1]))
-                process.stdout.read(1)
-                yield texts, data
-            process.stdin.close()
-
-
-def shards(roots: Roots, sources: set[str], splits: set[str]) -> Iterator[Item]:
-    """Rows of the Parquet sample."""
-    for file in sorted(roots.shards.glob("*.parquet")):
-        for batch in pq.ParquetFile(file).iter_batches(512):
-            for row in batch.to_pylist():
-                if row["source"] in sources and row["split"] in splits:
-                    yield row["texts"], row["image"]
-
-
-def by_folder(repository: Repository, texts: dict[str, list[str]]) -> Iterator[Item]:
-    """A repository whose folders are classes."""
-    chosen = [(texts.get(Path(p).parent.name), p) for p in repository.pictures()]
-    return repository.stream((names, path) for names, path in chosen if names)
+WEB = "e059e1606aef04521e399c2b421438a46658a018"  # commit that has the pictures
+_VIDEO = re.compile("_(video[0-9]+)-shot")
+_DRAWN = re.compile("illustration|vector|cartoon|logo|drawing|clip ?art|sketch")
 
 
 def flickr8k(roots: Roots) -> Iterator[Item]:
@@ -93,11 +30,14 @@ def flickr8k(roots: Roots) -> Iterator[Item]:
 
 
 def coco(roots: Roots) -> Iterator[Item]:
-    """40,000 pictures of COCO's training set with one of their captions each."""
+    """42,000 pictures of COCO's training set with one of their captions each."""
     repository = Repository(roots, "Mike0429/COMP5329DeepLearningA2_ViT")
     tables = (repository.read(f"{part}.csv").decode() for part in ("train", "test"))
     rows = (row for table in tables for row in csv.DictReader(io.StringIO(table)))
-    return repository.stream(([row["Caption"]], f"data/{row['ImageID']}") for row in rows)
+    yield from repository.stream(([row["Caption"]], f"data/{row['ImageID']}") for row in rows)
+    repository = Repository(roots, "Sarthak-Thareja/semantic-image-search")
+    pairs = csv.reader(io.StringIO(repository.read("data/captions.csv").decode()))
+    yield from repository.stream(([caption], f"data/images/{name}") for name, caption in pairs)
 
 
 def stock(roots: Roots) -> Iterator[Item]:
@@ -110,6 +50,98 @@ def stock(roots: Roots) -> Iterator[Item]:
             texts = list(dict.fromkeys(filter(None, (row["Caption"], row["Title"]))))
             chosen.append((texts, f"{part}/images/{number}.jpg"))
     return repository.stream(row for row in chosen if row[0])
+
+
+def web(roots: Roots) -> Iterator[Item]:
+    """Pictures of the web with a short caption each, but for what is drawn."""
+    repository = Repository(roots, "heon01px2020/csci1470-prismer-final-project", WEB)
+    paths = repository.pictures("data/0")
+    listed = repository.stream(([p], str(Path(p).with_suffix(".json"))) for p in paths)
+    facts = {path: json.loads(data) for (path,), data in listed}
+    kept = [path for path, fact in facts.items() if not _DRAWN.search(fact["caption"])]
+    for (path,), data in repository.stream(([path], path) for path in kept):
+        fact = facts[path]
+        picture = Image.open(io.BytesIO(data))  # on a white square
+        width, height = fact["original_width"], fact["original_height"]
+        scale = picture.width / max(width, height) / 2
+        x, y = picture.width / 2, picture.height / 2
+        across, down = width * scale, height * scale
+        yield [fact["caption"]], cut(picture, (x - across, y - down, x + across, y + down))
+
+
+def pexels(roots: Roots) -> Iterator[Item]:
+    """An agency's photos of Vietnam, mostly; what they are called is in their address."""
+    repository = Repository(roots, "NguyenQuangHiep234/ChuyenDoiSo")
+    rows = json.loads(repository.read("data/captions_clean.json"))
+    chosen = []
+    for row in rows:
+        title = re.sub("-[0-9]+$", "", row["url"].rstrip("/").split("/")[-1]).replace("-", " ")
+        chosen.append(([title], "data/processed/" + row["image"].split("\\")[-1]))
+    return repository.stream(chosen)
+
+
+def clips(roots: Roots, held_out: bool = False) -> Iterator[Item]:
+    """A frame of each shot of MSR-VTT's videos, with ten of what people say of the video.
+
+    500 of its test videos are kept back, with five of the sentences: a frame of their first shot.
+    """
+    cleaned = Repository(roots, "WingsBrokenAngel/MSR-VTT-DataCleaning")
+    said = defaultdict(list)
+    for name in ("train_val_annotation", "test_videodatainfo.json"):
+        archive = zipfile.ZipFile(io.BytesIO(cleaned.read(f"clean_process/{name}.zip")))
+        file = next(n for n in archive.namelist() if re.fullmatch("[^/]*videodatainfo.json", n))
+        for row in json.loads(archive.read(file))["sentences"]:
+            said[row["video_id"]].append(row["caption"])
+    repository = Repository(roots, "BennoKrojer/imagecode-msrvtt-pairs")
+    shots = {}  # the first pair of frames of each
+    for path in repository.pictures("all_concat/"):
+        shots.setdefault(path.split("/")[1], path)
+    videos = defaultdict(list)  # in the order of the repository
+    for shot, path in shots.items():
+        videos[_VIDEO.findall(shot)[0]].append(path)
+    tested = [video for video, (first, *_) in videos.items() if "TestVideo" in first][:500]
+    if held_out:
+        chosen = [(said[video][:5], videos[video][0]) for video in tested]
+    else:
+        rest = videos.keys() - {*tested}
+        chosen = [(said[v][:10], path) for v in videos if v in rest for path in videos[v]]
+    for texts, data in repository.stream((list(dict.fromkeys(t)), path) for t, path in chosen):
+        picture = Image.open(io.BytesIO(data))  # two frames side by side, but for a few
+        width, height = picture.size
+        yield texts, cut(picture, (0, 0, width // 2 if width > 1.5 * height else width, height))
+
+
+def riddles(roots: Roots) -> Iterator[Item]:
+    """What people are asked to recognise: vehicles, animals, things of streets."""
+    one = Repository(roots, "MaxAndolini/hCaptcha-Images")
+    other = Repository(roots, "deathlyface/recaptcha-dataset")
+    yield from capped(one, words.RIDDLES, 1000)
+    yield from capped(other, words.STREETS, 600)
+
+
+def fruits(roots: Roots) -> Iterator[Item]:
+    repository = Repository(roots, "strgalt-t/Fruits-40-EU")
+    folders = {Path(path).parent.name for path in repository.pictures()} - {""}
+    names = {folder: folder.replace("black berry", "blackberry") for folder in folders}
+    return capped(repository, names, 300)
+
+
+def devices(roots: Roots) -> Iterator[Item]:
+    return capped(Repository(roots, "mh10a007/object_recognition_model"), words.DEVICES, 400)
+
+
+def flowers(roots: Roots) -> Iterator[Item]:
+    repository = Repository(roots, "kibru9399/Image-classifier")
+    names = json.loads(repository.read("cat_to_name.json"))
+    return by_folder(repository, {folder: [name] for folder, name in names.items()})
+
+
+def imagen(roots: Roots) -> Iterator[Item]:
+    """Five pictures of each of ImageNet's 200 classes of detection."""
+    repository = Repository(roots, "ajschumacher/imagen")
+    paths = repository.pictures("imagen/")
+    names = (" ".join(Path(p).stem.split("_")[2:]) for p in paths)
+    return repository.stream(([name], p) for name, p in zip(names, paths, strict=True))
 
 
 def small(roots: Roots) -> Iterator[Item]:
@@ -296,15 +328,23 @@ TRAIN = {
     "flickr8k": (flickr8k, 128, "caption", 0.20),
     "coco": (coco, 128, "caption", 0.85),
     "stock": (stock, 128, "caption", 0.20),
+    "web": (web, 128, "caption", 0.30),
+    "pexels": (pexels, 128, "caption", 0.06),
+    "clips": (clips, 128, "caption", 0.50),
     "small": (small, 112, "label", 0.02),
-    "sports100": (sports100, 128, "label", 0.14),
-    "caltech101": (caltech101, 128, "label", 0.08),
+    "sports100": (sports100, 128, "label", 0.16),
+    "caltech101": (caltech101, 128, "label", 0.12),
     "imagenette": (imagenette, 128, "label", 0.04),
     "scenes": (scenes, 112, "label", 0.05),
     "places": (places, 128, "label", 0.3),
     "actions": (actions, 128, "label", 0.1),
     "professions": (professions, 128, "label", 0.08),
     "instruments": (instruments, 128, "label", 0.04),
+    "riddles": (riddles, 128, "label", 0.12),
+    "fruits": (fruits, 128, "label", 0.03),
+    "devices": (devices, 128, "label", 0.02),
+    "flowers": (flowers, 128, "label", 0.03),
+    "imagen": (imagen, 128, "label", 0.02),
     "animals105": (animals105, 128, "label", 0.05),
     "popular_animals": (popular_animals, 128, "label", 0.02),
     "clothing": (clothing, 128, "label", 0.015),
@@ -321,6 +361,7 @@ TEST = {
     "sports100-test": (sports_test, 112, "label"),
     "caltech101-test": (lambda r: shards(r, {"caltech101"}, {"test"}), 128, "label"),
     "coco-held-out": (lambda r: shards(r, {"coco"}, {"train"}), 128, "caption"),
+    "clips-held-out": (lambda r: clips(r, held_out=True), 128, "caption"),
 }
 
 

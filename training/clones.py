@@ -1,0 +1,101 @@
+"""Pictures straight from the objects of cloned git repositories: nothing is checked out.
+
+Clones (bare is enough) are under one folder.
+"""
+
+import io
+import subprocess
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from PIL import Image
+
+Item = tuple[list[str], bytes]
+
+
+@dataclass(frozen=True)
+class Roots:
+    """Folders: `mirror` holds `owner+name/repo` clones, `shards` the Parquet sample."""
+
+    mirror: Path
+    shards: Path
+
+
+class Repository:
+    """Files of one commit of a local clone."""
+
+    def __init__(self, roots: Roots, name: str, commit: str = "HEAD") -> None:
+        folder = roots.mirror / name.replace("/", "+") / "repo"
+        self.git = folder / ".git" if (folder / ".git").is_dir() else folder
+        self.commit = commit
+        rows = self._run("ls-tree", "-rz", commit).decode(errors="surrogateescape").split("\0")
+        parts = (row.split(maxsplit=3) for row in rows if row)
+        self.blobs = {path: blob for _, _, blob, path in parts}  # by path
+
+    def _run(self, *arguments: str) -> bytes:
+        command = ["git", "-C", str(self.git), *arguments]
+        return subprocess.run(command, check=True, capture_output=True).stdout
+
+    def pictures(self, under: str = "") -> list[str]:
+        suffixes = (".jpg", ".jpeg", ".png", ".webp")
+        return [p for p in self.blobs if p.startswith(under) and p.lower().endswith(suffixes)]
+
+    def read(self, path: str) -> bytes:
+        return self._run("show", f"{self.commit}:{path}")
+
+    def stream(self, paths: Iterable[tuple[list[str], str]]) -> Iterator[Item]:
+        """Pairs of texts and bytes, through one `git cat-file` process."""
+        command = ["git", "-C", str(self.git), "cat-file", "--batch"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            for texts, path in paths:
+                if path not in self.blobs:
+                    continue
+                process.stdin.write(f"{self.blobs[path]}\n".encode())
+                process.stdin.flush()
+                header = process.stdout.readline().split()
+                if header[-1] == b"missing":
+                    continue
+                data = process.stdout.read(int(header[-1]))
+                process.stdout.read(1)
+                yield texts, data
+            process.stdin.close()
+
+
+def shards(roots: Roots, sources: set[str], splits: set[str]) -> Iterator[Item]:
+    """Rows of the Parquet sample."""
+    for file in sorted(roots.shards.glob("*.parquet")):
+        for batch in pq.ParquetFile(file).iter_batches(512):
+            for row in batch.to_pylist():
+                if row["source"] in sources and row["split"] in splits:
+                    yield row["texts"], row["image"]
+
+
+def by_folder(repository: Repository, texts: dict[str, list[str]]) -> Iterator[Item]:
+    """A repository whose folders are classes."""
+    chosen = [(texts.get(Path(p).parent.name), p) for p in repository.pictures()]
+    return repository.stream((names, path) for names, path in chosen if names)
+
+
+def capped(repository: Repository, names: dict[str, str], most: int) -> Iterator[Item]:
+    """So many pictures of each folder at most, with the name that it has."""
+    count: Counter[str] = Counter()
+    chosen = []
+    for path in repository.pictures():
+        name = names.get(Path(path).parent.name)
+        if name and count[name] < most:
+            count[name] += 1
+            chosen.append(([name], path))
+    return repository.stream(chosen)
+
+
+def cut(picture: Image.Image, box: tuple[float, float, float, float]) -> bytes:
+    """A part of a picture (left, top, right, bottom), as a bitmap."""
+    left, top, right, bottom = map(round, box)
+    bitmap = io.BytesIO()
+    picture.convert("RGB").crop((left, top, right, bottom)).save(bitmap, "BMP")
+    return bitmap.getvalue()
