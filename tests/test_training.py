@@ -496,7 +496,7 @@ def test_a_video_that_is_held_out_is_not_trained_on(towers, tmp_path):
         zipped[f"clean_process/{name}.zip"] = packed.getvalue()
     cloned(tmp_path, "WingsBrokenAngel/MSR-VTT-DataCleaning", zipped)
     roots = clones.Roots(tmp_path, tmp_path)
-    trained, tested = list(sources.clips(roots)), list(sources.clips(roots, held_out=True))
+    trained, tested = list(sources.frames(roots)), list(sources.frames(roots, held_out=True))
     assert [texts for texts, _ in trained] == [[f"video1 is said to be {i}" for i in range(10)]] * 2
     assert [texts for texts, _ in tested] == [[f"video7 is said to be {i}" for i in range(5)]]
     for _, data in (*trained, *tested):

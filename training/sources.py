@@ -80,7 +80,7 @@ def pexels(roots: Roots) -> Iterator[Item]:
     return repository.stream(chosen)
 
 
-def clips(roots: Roots, held_out: bool = False) -> Iterator[Item]:
+def frames(roots: Roots, held_out: bool = False) -> Iterator[Item]:
     """A frame of each shot of MSR-VTT's videos, with ten of what people say of the video.
 
     500 of its test videos are kept back, with five of the sentences: a frame of their first shot.
@@ -330,7 +330,7 @@ TRAIN = {
     "stock": (stock, 128, "caption", 0.20),
     "web": (web, 128, "caption", 0.30),
     "pexels": (pexels, 128, "caption", 0.06),
-    "clips": (clips, 128, "caption", 0.50),
+    "frames": (frames, 128, "caption", 0.50),
     "small": (small, 112, "label", 0.02),
     "sports100": (sports100, 128, "label", 0.16),
     "caltech101": (caltech101, 128, "label", 0.12),
@@ -361,7 +361,7 @@ TEST = {
     "sports100-test": (sports_test, 112, "label"),
     "caltech101-test": (lambda r: shards(r, {"caltech101"}, {"test"}), 128, "label"),
     "coco-held-out": (lambda r: shards(r, {"coco"}, {"train"}), 128, "caption"),
-    "clips-held-out": (lambda r: clips(r, held_out=True), 128, "caption"),
+    "frames-held-out": (lambda r: frames(r, held_out=True), 128, "caption"),
 }
 
 
