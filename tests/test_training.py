@@ -601,7 +601,8 @@ class TestRare:
         import sources
         from tokenizers import Tokenizer
 
-        texts = {"sports100": [["luge", "sledding on ice"]] * 3, "coco": [["a sledge on ice"]] * 2}
+        luge = [["luge", "sledding on ice"]] * rare.CLASS
+        texts = {"sports100": [*luge, ["skeleton"]], "coco": [["a sledge on ice"]] * 2}
         monkeypatch.setattr(sources, "TRAIN", {name: sources.TRAIN[name] for name in texts})
         for name, rows in texts.items():
             (tmp_path / f"{name}.json").write_text(json.dumps({"texts": rows}))
@@ -609,11 +610,12 @@ class TestRare:
         begin = tokenizer.encode("luge", add_special_tokens=False).tokens[0]
         assert begin != "luge"
         counts = rare.Counts.of(tmp_path, tokenizer)
-        assert (counts.seen["ice"], counts.seen["sledge"], counts.seen["on"]) == (5, 2, 0)
-        assert (counts.named["ice"], counts.named["luge"]) == (2, 3)
+        ice = rare.CLASS + 2
+        assert (counts.seen["ice"], counts.seen["sledge"], counts.seen["on"]) == (ice, 2, 0)
+        assert (counts.named["ice"], counts.named["luge"]) == (2, rare.CLASS)
         assert {"luge", "luges", begin} <= counts.taught
-        assert counts.taught.isdisjoint({"ice", "sledding", "sledge"})
-        assert counts.seen[begin] >= 3  # a word in pieces speaks for the first of them
+        assert counts.taught.isdisjoint({"ice", "sledding", "sledge", "skeleton"})
+        assert counts.seen[begin] >= rare.CLASS  # a word in pieces speaks for the first of them
 
     def test_words_in_pieces_are_those_that_no_other_begins_with(self, towers, tmp_path):
         import rare

@@ -38,6 +38,7 @@ WHOLE = 20  # pictures with which a word in pieces says enough for itself
 MORE = 1.5  # times the pictures of the word that takes it
 LIKE = 0.65  # cosine from which two words are like each other
 KIN = 0.45  # the same, if WordNet has it that one is the other, or one of the other
+CLASS = 20  # pictures of a class that teach its name
 FEW = 300  # pictures, of which a word's own vector counts half
 ENDS = ("", "s", "es", "d", "ed", "ing", "er", "ers", "y", "ly")
 
@@ -57,11 +58,14 @@ class Counts:
         taught: set[str] = set()
         for source, (_, _, kind, _) in sources.TRAIN.items():
             captions = source in batches.CAPTIONED
-            for texts in json.loads((pack / f"{source}.json").read_text())["texts"]:
+            listed = json.loads((pack / f"{source}.json").read_text())["texts"]
+            pictures = Counter(texts[0] for texts in listed)
+            for texts in listed:
                 words = set(said(" ".join(texts)))
                 seen.update(words)
                 named.update(words if captions else words & {text.lower() for text in texts})
-                taught.update(said(texts[0]) if kind == "label" else ())
+                known = kind == "label" and pictures[texts[0]] >= CLASS
+                taught.update(said(texts[0]) if known else ())
         taught |= {word + "s" for word in taught} | {word.removesuffix("s") for word in taught}
         for word in [*seen]:
             begin = tokenizer.encode(word, add_special_tokens=False).tokens[0]
