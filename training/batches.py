@@ -26,13 +26,8 @@ TEMPLATES = (
     "the {}",
     "a {}",
 )
-CAPTIONED = (
-    "flickr8k",
-    "coco",
-    "stock",
-    "web",
-    "pexels",
-)  # sources of which every picture has captions of its own
+# Sources of which every picture has captions of its own.
+CAPTIONED = ("flickr8k", "coco", "stock", "web", "pexels", "frames")
 
 
 class Batch(NamedTuple):
