@@ -617,6 +617,14 @@ class TestRare:
         assert counts.taught.isdisjoint({"ice", "sledding", "sledge", "skeleton"})
         assert counts.seen[begin] >= rare.CLASS  # a word in pieces speaks for the first of them
 
+    def test_a_picture_shows_what_two_of_its_captions_say(self, towers):
+        import rare
+
+        captions = ["a dog runs", "the dog", "a puppy in the snow"]
+        assert rare.shown(captions, 2) == {"dog", "the"}
+        assert rare.shown(captions[:1], 2) == {"dog", "runs"}
+        assert rare.shown(captions, 1) == {"dog", "runs", "the", "puppy", "snow"}
+
     def test_words_in_pieces_are_those_that_no_other_begins_with(self, towers, tmp_path):
         import rare
 

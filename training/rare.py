@@ -38,6 +38,7 @@ WHOLE = 20  # pictures with which a word in pieces says enough for itself
 MORE = 1.5  # times the pictures of the word that takes it
 LIKE = 0.65  # cosine from which two words are like each other
 KIN = 0.45  # the same, if WordNet has it that one is the other, or one of the other
+AGREED = 2  # captions of a picture that have a word, for the picture to count
 CLASS = 20  # pictures of a class that teach its name
 FEW = 300  # pictures, of which a word's own vector counts half
 ENDS = ("", "s", "es", "d", "ed", "ing", "er", "ers", "y", "ly")
@@ -61,7 +62,7 @@ class Counts:
             listed = json.loads((pack / f"{source}.json").read_text())["texts"]
             pictures = Counter(texts[0] for texts in listed)
             for texts in listed:
-                words = set(said(" ".join(texts)))
+                words = shown(texts, AGREED if captions else 1)
                 seen.update(words)
                 named.update(words if captions else words & {text.lower() for text in texts})
                 known = kind == "label" and pictures[texts[0]] >= CLASS
@@ -77,6 +78,12 @@ class Counts:
 
 def said(text: str) -> list[str]:
     return re.findall("[a-z]{3,}", text.lower())
+
+
+def shown(texts: list[str], agreed: int) -> set[str]:
+    """Words that so many of a picture's texts have, or all of them where they are fewer."""
+    times = Counter(word for text in texts for word in {*said(text)})
+    return {word for word, count in times.items() if count >= min(agreed, len(texts))}
 
 
 def in_pieces(
