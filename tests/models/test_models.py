@@ -20,6 +20,7 @@ OLDER = {
     "mini-7": "e7c8187902acbb3a05629fb972075903",
     "mini-8": "c4c09a92a60eefad454263594e4af0f9",
     "mini-9": "9dc0a77bf2d4274fed0b4e36bcc73ea3",
+    "mini-10": "df4c6a70a9103035f7a30cf198df075e",
 }
 
 
