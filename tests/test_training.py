@@ -458,7 +458,7 @@ def test_what_is_written_in_latin_keeps_its_tokens(towers):
 
 
 def cloned(folder, name, files):
-    """A repository of these files, by path, as `clones.Repository` finds it; gives its commit."""
+    """A repository of these files, by path, as `clones.Repository` finds it."""
     clone = folder / name.replace("/", "+") / "repo"
     for path, data in files.items():
         (clone / path).parent.mkdir(parents=True, exist_ok=True)
