@@ -532,8 +532,8 @@ def test_folders_give_so_many_pictures_at_most(towers, tmp_path):
     }
     cloned(tmp_path, "some/body", files | {"dog/1.jpg": b"d", "cloud/1.jpg": b"c"})
     repository = clones.Repository(clones.Roots(tmp_path, tmp_path), "some/body")
-    names = {"cat": "cat", "domestic cat": "cat", "dog": "dog"}
-    found = [texts[0] for texts, _ in clones.capped(repository, names, 4)]
+    names = {"cat": ["cat"], "domestic cat": ["cat"], "dog": ["dog"]}
+    found = [texts[0] for texts, _ in clones.by_folder(repository, names, 4)]
     assert Counter(found) == {"cat": 4, "dog": 1}
 
 

@@ -12,15 +12,16 @@ SAY_NOTHING = """a an the this that its it his her their he she they them who wh
 in on at to by from for with and or is are be being has have there some other another"""
 
 
+def times_said(texts: list[str]) -> Counter[str]:
+    """How many of the texts have each word, of two letters and more."""
+    return Counter(word for text in texts for word in {*re.findall("[a-z]{2,}", text.lower())})
+
+
 def words_said(captions: list[list[str]]) -> list[Counter[str]]:
-    """How many captions of each picture have each word."""
+    """How many captions of each picture have each word that says something."""
     little = {*SAY_NOTHING.split()}
-    return [
-        Counter(
-            word for text in texts for word in {*re.findall("[a-z]{2,}", text.lower())} - little
-        )
-        for texts in captions
-    ]
+    counts = map(times_said, captions)
+    return [Counter({w: count[w] for w in count.keys() - little}) for count in counts]
 
 
 class Classes:

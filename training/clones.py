@@ -8,6 +8,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -43,6 +44,10 @@ class Repository:
         suffixes = (".jpg", ".jpeg", ".png", ".webp")
         return [p for p in self.blobs if p.startswith(under) and p.lower().endswith(suffixes)]
 
+    def folders(self) -> set[str]:
+        """The names of those that have pictures in them."""
+        return {Path(path).parent.name for path in self.pictures()} - {""}
+
     def read(self, path: str) -> bytes:
         return self._run("show", f"{self.commit}:{path}")
 
@@ -75,21 +80,17 @@ def shards(roots: Roots, sources: set[str], splits: set[str]) -> Iterator[Item]:
                     yield row["texts"], row["image"]
 
 
-def by_folder(repository: Repository, texts: dict[str, list[str]]) -> Iterator[Item]:
-    """A repository whose folders are classes."""
-    chosen = [(texts.get(Path(p).parent.name), p) for p in repository.pictures()]
-    return repository.stream((names, path) for names, path in chosen if names)
-
-
-def capped(repository: Repository, names: dict[str, str], most: int) -> Iterator[Item]:
-    """So many pictures of each folder at most, with the name that it has."""
+def by_folder(
+    repository: Repository, texts: dict[str, list[str]], most: float = inf
+) -> Iterator[Item]:
+    """A repository whose folders are classes: so many pictures of each class at most."""
     count: Counter[str] = Counter()
     chosen = []
     for path in repository.pictures():
-        name = names.get(Path(path).parent.name)
-        if name and count[name] < most:
-            count[name] += 1
-            chosen.append(([name], path))
+        names = texts.get(Path(path).parent.name)
+        if names and count[names[0]] < most:
+            count[names[0]] += 1
+            chosen.append((names, path))
     return repository.stream(chosen)
 
 

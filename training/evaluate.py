@@ -271,6 +271,7 @@ def measure(folder: Path, pack: Path, video_folder: Path | None) -> dict[str, di
             for change in ("soften", "compress", "letterbox", "dim"):
                 worse = pair.pictures(degraded(test, change))
                 result[f"{name}, {change}"] = judge(pair, test, worse)
+    # Not among those in which synonyms are sought: these stay the same from version to version.
     filmed = Test.packed(pack, "frames-held-out")
     result["frames-held-out"] = recall(pair, filmed, pair.pictures(filmed.pictures))
     learned = Test.packed(pack, "flickr8k", 1000)  # what is better here was learned by heart

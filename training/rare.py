@@ -24,6 +24,7 @@ import numpy as np
 import sources
 import torch
 import towers
+from classes import times_said
 from numpy.typing import NDArray
 from teacher import Teacher
 from tokenizers import Tokenizer
@@ -82,8 +83,8 @@ def said(text: str) -> list[str]:
 
 def shown(texts: list[str], agreed: int) -> set[str]:
     """Words that so many of a picture's texts have, or all of them where they are fewer."""
-    times = Counter(word for text in texts for word in {*said(text)})
-    return {word for word, count in times.items() if count >= min(agreed, len(texts))}
+    least = min(agreed, len(texts))
+    return {word for word, count in times_said(texts).items() if count >= least and len(word) > 2}
 
 
 def in_pieces(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import words
-from clones import Item, Repository, Roots, by_folder, capped, cut, shards
+from clones import Item, Repository, Roots, by_folder, cut, shards
 from PIL import Image
 
 _NOUN = re.compile("[a-z][a-z0-9]*([ -][a-z0-9]+){0,2}")
@@ -115,19 +115,18 @@ def riddles(roots: Roots) -> Iterator[Item]:
     """What people are asked to recognise: vehicles, animals, things of streets."""
     one = Repository(roots, "MaxAndolini/hCaptcha-Images")
     other = Repository(roots, "deathlyface/recaptcha-dataset")
-    yield from capped(one, words.RIDDLES, 1000)
-    yield from capped(other, words.STREETS, 600)
+    yield from by_folder(one, words.RIDDLES, 1000)
+    yield from by_folder(other, words.STREETS, 600)
 
 
 def fruits(roots: Roots) -> Iterator[Item]:
     repository = Repository(roots, "strgalt-t/Fruits-40-EU")
-    folders = {Path(path).parent.name for path in repository.pictures()} - {""}
-    names = {folder: folder.replace("black berry", "blackberry") for folder in folders}
-    return capped(repository, names, 300)
+    names = {name: [name.replace("black berry", "blackberry")] for name in repository.folders()}
+    return by_folder(repository, names, 300)
 
 
 def devices(roots: Roots) -> Iterator[Item]:
-    return capped(Repository(roots, "mh10a007/object_recognition_model"), words.DEVICES, 400)
+    return by_folder(Repository(roots, "mh10a007/object_recognition_model"), words.DEVICES, 400)
 
 
 def flowers(roots: Roots) -> Iterator[Item]:
@@ -279,8 +278,7 @@ def professions(roots: Roots) -> Iterator[Item]:
 
 def instruments(roots: Roots) -> Iterator[Item]:
     repository = Repository(roots, "aizadaaskar/dl-homework")
-    folders = {Path(path).parent.name for path in repository.pictures()} - {""}
-    return by_folder(repository, {folder: words.instrument(folder) for folder in folders})
+    return by_folder(repository, {name: words.instrument(name) for name in repository.folders()})
 
 
 def clothing(roots: Roots) -> Iterator[Item]:

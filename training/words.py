@@ -311,18 +311,18 @@ _SEEN = (
     *("crosswalk", "dog", "elephant", "giraffe", "horse", "lion", "living room", "motorcycle"),
     *("parrot", "plant", "seaplane", "train", "truck"),
 )
-RIDDLES = {name: name for name in _SEEN} | {
-    "airplane in the sky flying left": "airplane",
-    "bus-motorbus": "bus",
-    "motorbus": "bus",
-    "domestic cat": "cat",
-    "dog with closed eyes": "dog",
-    "smiling dog": "dog",
+RIDDLES = {name: [name] for name in _SEEN} | {
+    "airplane in the sky flying left": ["airplane"],
+    "bus-motorbus": ["bus"],
+    "motorbus": ["bus"],
+    "domestic cat": ["cat"],
+    "dog with closed eyes": ["dog"],
+    "smiling dog": ["dog"],
 }
-STREETS = {name.capitalize(): name for name in RIDDLES}
-STREETS |= {"Hydrant": "fire hydrant", "Palm": "palm tree", "Traffic Light": "traffic light"}
-DEVICES = {name: name for name in ("headphones", "phone", "keyboard", "laptop", "pen", "book")}
-DEVICES |= {"mouse": "computer mouse", "water_bottle": "water bottle"}
+STREETS = {folder.capitalize(): names for folder, names in RIDDLES.items()}
+STREETS |= {"Hydrant": ["fire hydrant"], "Palm": ["palm tree"], "Traffic Light": ["traffic light"]}
+DEVICES = {name: [name] for name in ("headphones", "phone", "keyboard", "laptop", "pen", "book")}
+DEVICES |= {"mouse": ["computer mouse"], "water_bottle": ["water bottle"]}
 PROFESSIONS = {
     "chef": ["chef", "cook", "chef cooking in a kitchen"],
     "doctor": ["doctor", "doctor with a patient", "doctor in a white coat"],
