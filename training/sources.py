@@ -81,7 +81,7 @@ def pexels(roots: Roots) -> Iterator[Item]:
 
 
 def frames(roots: Roots, held_out: bool = False) -> Iterator[Item]:
-    """A frame of each shot of MSR-VTT's videos, with ten of what people say of the video.
+    """Frames of each shot of MSR-VTT's videos, with ten of what people say of the video.
 
     500 of its test videos are kept back, with five of the sentences: a frame of their first shot.
     """
@@ -101,14 +101,25 @@ def frames(roots: Roots, held_out: bool = False) -> Iterator[Item]:
         videos[_VIDEO.findall(shot)[0]].append(path)
     tested = [video for video, (first, *_) in videos.items() if "TestVideo" in first][:500]
     if held_out:
-        chosen = [(said[video][:5], videos[video][0]) for video in tested]
-    else:
-        rest = videos.keys() - {*tested}
-        chosen = [(said[v][:10], path) for v in videos if v in rest for path in videos[v]]
+        yield from _halves(repository, [(said[v][:5], videos[v][0]) for v in tested], 0)
+        return
+    rest = videos.keys() - {*tested}
+    chosen = [(said[v][:10], path) for v in videos if v in rest for path in videos[v]]
+    for half in (0, 1):
+        yield from _halves(repository, chosen, half)
+
+
+def _halves(
+    repository: Repository, chosen: list[tuple[list[str], str]], half: int
+) -> Iterator[Item]:
+    """One of the two frames that each picture has side by side; a few have but one."""
     for texts, data in repository.stream((list(dict.fromkeys(t)), path) for t, path in chosen):
-        picture = Image.open(io.BytesIO(data))  # two frames side by side, but for a few
+        picture = Image.open(io.BytesIO(data))
         width, height = picture.size
-        yield texts, cut(picture, (0, 0, width // 2 if width > 1.5 * height else width, height))
+        middle = width // 2 if width > 1.5 * height else width
+        left, right = (0, middle) if half == 0 else (middle, width)
+        if left < right:
+            yield texts, cut(picture, (left, 0, right, height))
 
 
 def riddles(roots: Roots) -> Iterator[Item]:
