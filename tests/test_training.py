@@ -525,6 +525,19 @@ def test_pictures_of_the_web_lose_the_square_that_they_stand_on(towers, tmp_path
     assert found.getcolors() == [(32 * 64, (0, 90, 0))]
 
 
+def test_captions_that_stand_in_one_row_are_told_apart(towers, tmp_path):
+    import clones
+    import sources
+
+    row = 'http://a.org/cow/7.jpg,"A cow.  Two cows graze. a cow  A calf",cow'
+    rows = f"img_url,text,category\n{row}\n"
+    folder = "backend/dataset"
+    files = {f"{folder}/labels.csv": rows.encode(), f"{folder}/images/7.jpg": b"cow"}
+    cloned(tmp_path, "hamzakpt/semantic-image-search", files)
+    found = list(sources.pascal(clones.Roots(tmp_path, tmp_path)))
+    assert found == [(["A cow", "Two cows graze", "a cow", "A calf"], b"cow")]
+
+
 def test_folders_give_so_many_pictures_at_most(towers, tmp_path):
     import clones
 
@@ -536,6 +549,18 @@ def test_folders_give_so_many_pictures_at_most(towers, tmp_path):
     names = {"cat": ["cat"], "domestic cat": ["cat"], "dog": ["dog"]}
     found = [texts[0] for texts, _ in clones.by_folder(repository, names, 4)]
     assert Counter(found) == {"cat": 4, "dog": 1}
+
+
+def test_four_frames_are_taken_of_each_video_of_an_exercise(towers, tmp_path):
+    import clones
+    import sources
+
+    video = "data/ufc10/frames/train/PullUps/v_PullUps_g01_c01"
+    files = {f"{video}/frame_{i}.jpg": bytes([i]) for i in range(1, 11)}
+    cloned(tmp_path, "clarachristiansen/IDLCV_VC", files)
+    found = list(sources.exercises(clones.Roots(tmp_path, tmp_path)))
+    assert {texts[0] for texts, _ in found} == {"pull-ups"}
+    assert sorted(data[0] for _, data in found) == [1, 4, 7, 10]
 
 
 def test_kin_of_a_noun_are_what_it_is_and_kinds_of_it(towers, tmp_path):
@@ -603,7 +628,8 @@ class TestRare:
         from tokenizers import Tokenizer
 
         luge = [["luge", "sledding on ice"]] * rare.CLASS
-        texts = {"sports100": [*luge, ["skeleton"]], "coco": [["a sledge on ice"]] * 2}
+        coco = [["a sledge on ice"]] * 2 + [["a sledge in ice"]]  # the first two are one video's
+        texts = {"sports100": [*luge, ["skeleton"]], "coco": coco}
         monkeypatch.setattr(sources, "TRAIN", {name: sources.TRAIN[name] for name in texts})
         for name, rows in texts.items():
             (tmp_path / f"{name}.json").write_text(json.dumps({"texts": rows}))
@@ -756,7 +782,7 @@ def test_classes_are_drawn_alike_however_many_pictures_they_have(pack):
     import batches
 
     pictures, rng = batches.Pictures(pack), np.random.default_rng(0)
-    drawn = [pictures.draw(10, rng) for _ in range(1000)]
+    drawn = [pictures.draw(10, rng) for _ in range(3000)]
     assert all(len(set(batch)) == 10 for batch in drawn)
     rows = [row for batch in drawn for row in batch]
     for name, kind in pictures.kinds.items():

@@ -27,7 +27,7 @@ TEMPLATES = (
     "a {}",
 )
 # Sources of which every picture has captions of its own.
-CAPTIONED = ("flickr8k", "coco", "stock", "web", "pexels", "frames")
+CAPTIONED = ("flickr8k", "coco", "stock", "web", "pexels", "frames", "pascal")
 
 
 class Batch(NamedTuple):

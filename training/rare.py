@@ -62,7 +62,8 @@ class Counts:
             captions = source in batches.CAPTIONED
             listed = json.loads((pack / f"{source}.json").read_text())["texts"]
             pictures = Counter(texts[0] for texts in listed)
-            for texts in listed:
+            told = {*map(tuple, listed)} if captions else listed  # once of a video's frames
+            for texts in told:
                 words = shown(texts, AGREED if captions else 1)
                 seen.update(words)
                 named.update(words if captions else words & {text.lower() for text in texts})

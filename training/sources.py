@@ -69,6 +69,17 @@ def web(roots: Roots) -> Iterator[Item]:
         yield [fact["caption"]], cut(picture, (x - across, y - down, x + across, y + down))
 
 
+def pascal(roots: Roots) -> Iterator[Item]:
+    """A thousand of PASCAL's photos with five captions each."""
+    repository = Repository(roots, "hamzakpt/semantic-image-search")
+    table = io.StringIO(repository.read("backend/dataset/labels.csv").decode())
+    rows = [(r["text"], Path(r["img_url"]).name) for r in csv.DictReader(table)]
+    return repository.stream(
+        (re.split(r"\.\s+|\s{2,}", text.strip()), f"backend/dataset/images/{name}")
+        for text, name in rows
+    )
+
+
 def pexels(roots: Roots) -> Iterator[Item]:
     """An agency's photos of Vietnam, mostly; what they are called is in their address."""
     repository = Repository(roots, "NguyenQuangHiep234/ChuyenDoiSo")
@@ -287,6 +298,22 @@ def professions(roots: Roots) -> Iterator[Item]:
     return by_folder(repository, words.PROFESSIONS)
 
 
+def exercises(roots: Roots) -> Iterator[Item]:
+    """Four frames of each of UCF101's videos of ten exercises."""
+    repository = Repository(roots, "clarachristiansen/IDLCV_VC")
+    frames = repository.pictures("data/ufc10/frames/")
+    chosen = [path for path in frames if re.search("frame_([147]|10)\\.jpg", path)]
+    return repository.stream((words.EXERCISES[path.split("/")[4]], path) for path in chosen)
+
+
+def matches(roots: Roots) -> Iterator[Item]:
+    """22 sports, without what the repository's own list leaves out."""
+    repository = Repository(roots, "jurjsorinliviu/Sports-Type-Classifier")
+    rows = csv.DictReader(io.StringIO(repository.read("data/cleaned.csv").decode()))
+    chosen = ((words.MATCHES[row["label"]], f"data/{row['name']}") for row in rows)
+    return repository.stream(row for row in chosen if row[1].endswith(("jpg", "jpeg", "png")))
+
+
 def instruments(roots: Roots) -> Iterator[Item]:
     repository = Repository(roots, "aizadaaskar/dl-homework")
     return by_folder(repository, {name: words.instrument(name) for name in repository.folders()})
@@ -340,6 +367,7 @@ TRAIN = {
     "web": (web, 128, "caption", 0.30),
     "pexels": (pexels, 128, "caption", 0.06),
     "frames": (frames, 128, "caption", 0.50),
+    "pascal": (pascal, 128, "caption", 0.03),
     "small": (small, 112, "label", 0.02),
     "sports100": (sports100, 128, "label", 0.16),
     "caltech101": (caltech101, 128, "label", 0.12),
@@ -349,6 +377,8 @@ TRAIN = {
     "actions": (actions, 128, "label", 0.1),
     "professions": (professions, 128, "label", 0.08),
     "instruments": (instruments, 128, "label", 0.04),
+    "exercises": (exercises, 128, "label", 0.04),
+    "matches": (matches, 128, "label", 0.08),
     "riddles": (riddles, 128, "label", 0.12),
     "fruits": (fruits, 128, "label", 0.03),
     "devices": (devices, 128, "label", 0.02),

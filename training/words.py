@@ -306,6 +306,44 @@ ACTIONS = {
     "using_laptop": ["person using a laptop", "person typing on a laptop", "laptop"],
 }
 
+EXERCISES = {
+    "BodyWeightSquats": ["squats", "person doing squats", "person exercising at home"],
+    "HandstandPushups": ["handstand push-ups", "person doing a handstand against a wall"],
+    "HandstandWalking": ["walking on hands", "person walking on their hands", "handstand"],
+    "JumpRope": ["jump rope", "person skipping rope", "rope skipping"],
+    "JumpingJack": ["jumping jacks", "person doing jumping jacks", "person exercising"],
+    "Lunges": ["lunges", "person lunging with weights", "person exercising in a gym"],
+    "PullUps": ["pull-ups", "person doing pull-ups on a bar", "person hanging from a bar"],
+    "PushUps": ["push-ups", "person doing push-ups on the floor", "person exercising"],
+    "TrampolineJumping": ["trampoline", "person jumping on a trampoline", "kids on a trampoline"],
+    "WallPushups": ["wall push-ups", "person leaning against a wall", "person pushing a wall"],
+}
+
+MATCHES = {
+    "badminton": ["badminton", "badminton match"],
+    "baseball": ["baseball", "baseball game", "baseball player"],
+    "basketball": ["basketball", "basketball game", "basketball player"],
+    "boxing": ["boxing", "boxing match", "two boxers"],
+    "chess": ["chess", "people playing chess", "chess board"],
+    "cricket": ["cricket", "cricket match", "cricket player"],
+    "fencing": ["fencing", "two fencers"],
+    "football": ["football", "soccer", "soccer player", "soccer match"],
+    "formula1": ["formula 1 racing", "race car", "racing car on a track"],
+    "gymnastics": ["gymnastics", "gymnast"],
+    "hockey": ["field hockey", "field hockey player"],
+    "ice_hockey": ["ice hockey", "ice hockey player", "hockey on ice"],
+    "kabaddi": ["kabaddi", "men playing kabaddi"],
+    "motogp": ["motorcycle racing", "racing motorcycle", "motorcycle racer"],
+    "shooting": ["sport shooting", "person aiming a gun"],
+    "swimming": ["swimming", "swimmer", "person swimming in a pool"],
+    "table_tennis": ["table tennis", "ping pong", "table tennis player"],
+    "tennis": ["tennis", "tennis player", "tennis match"],
+    "volleyball": ["volleyball", "volleyball game", "volleyball player"],
+    "weight_lifting": ["weight lifting", "person lifting weights", "weightlifter"],
+    "wrestling": ["wrestling", "two wrestlers", "wrestling match"],
+    "wwe": ["professional wrestling", "wrestlers in a ring"],
+}
+
 _SEEN = (
     *("airplane", "bedroom", "bicycle", "bird", "boat", "bridge", "bus", "car", "conference room"),
     *("crosswalk", "dog", "elephant", "giraffe", "horse", "lion", "living room", "motorcycle"),
