@@ -34,14 +34,14 @@ from words import OPPOSITES
 
 PHRASES = ("{}", "a photo of a {}", "a {} in the picture")
 COMMON = 0.7  # of what all words have in common is taken from each
-KNOWN = 100  # pictures that a word needs to lend its meaning
+KNOWN = 200  # pictures that a word needs to lend its meaning
 WHOLE = 20  # pictures with which a word in pieces says enough for itself
 MORE = 1.5  # times the pictures of the word that takes it
 LIKE = 0.65  # cosine from which two words are like each other
 KIN = 0.45  # the same, if WordNet has it that one is the other, or one of the other
 AGREED = 2  # captions of a picture that have a word, for the picture to count
 CLASS = 20  # pictures of a class that teach its name
-FEW = 300  # pictures, of which a word's own vector counts half
+FEW = 1000  # pictures, of which a word's own vector counts half
 ENDS = ("", "s", "es", "d", "ed", "ing", "er", "ers", "y", "ly")
 
 

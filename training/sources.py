@@ -366,7 +366,7 @@ TRAIN = {
     "stock": (stock, 128, "caption", 0.20),
     "web": (web, 128, "caption", 0.30),
     "pexels": (pexels, 128, "caption", 0.06),
-    "frames": (frames, 128, "caption", 0.50),
+    "frames": (frames, 128, "caption", 0.70),
     "pascal": (pascal, 128, "caption", 0.03),
     "small": (small, 112, "label", 0.02),
     "sports100": (sports100, 128, "label", 0.16),

@@ -21,6 +21,7 @@ OLDER = {
     "mini-8": "c4c09a92a60eefad454263594e4af0f9",
     "mini-9": "9dc0a77bf2d4274fed0b4e36bcc73ea3",
     "mini-10": "df4c6a70a9103035f7a30cf198df075e",
+    "mini-11": "52473be0f0a9cd041634415a5bf8c448",
 }
 
 
