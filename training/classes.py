@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 import batches
 import torch
@@ -12,7 +13,7 @@ SAY_NOTHING = """a an the this that its it his her their he she they them who wh
 in on at to by from for with and or is are be being has have there some other another"""
 
 
-def times_said(texts: list[str]) -> Counter[str]:
+def times_said(texts: Sequence[str]) -> Counter[str]:
     """How many of the texts have each word, of two letters and more."""
     return Counter(word for text in texts for word in {*re.findall("[a-z]{2,}", text.lower())})
 

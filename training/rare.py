@@ -15,6 +15,7 @@ import argparse
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ class Counts:
             captions = source in batches.CAPTIONED
             listed = json.loads((pack / f"{source}.json").read_text())["texts"]
             pictures = Counter(texts[0] for texts in listed)
-            told = {*map(tuple, listed)} if captions else listed  # once of a video's frames
+            # What is said of a video counts once, however many frames it has.
+            told = dict.fromkeys(map(tuple, listed)) if captions else listed
             for texts in told:
                 words = shown(texts, AGREED if captions else 1)
                 seen.update(words)
@@ -82,7 +84,7 @@ def said(text: str) -> list[str]:
     return re.findall("[a-z]{3,}", text.lower())
 
 
-def shown(texts: list[str], agreed: int) -> set[str]:
+def shown(texts: Sequence[str], agreed: int) -> set[str]:
     """Words that so many of a picture's texts have, or all of them where they are fewer."""
     least = min(agreed, len(texts))
     return {word for word, count in times_said(texts).items() if count >= least and len(word) > 2}
