@@ -5,7 +5,7 @@ import gc
 import json
 import os
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,14 @@ import typer
 
 from framefind import __version__
 from framefind.cli import models as models_command
-from framefind.cli import show
+from framefind.cli import show, videos
+from framefind.cli.options import (
+    DeviceOption,
+    JsonOption,
+    LibraryOption,
+    ModelOption,
+    PrecisionOption,
+)
 from framefind.errors import FramefindError
 
 app = typer.Typer(
@@ -27,25 +34,6 @@ app = typer.Typer(
 )
 
 app.add_typer(models_command.app, name="models")
-
-LibraryOption = Annotated[
-    str | None,
-    typer.Option(
-        "--library", "-l", metavar="PATH", help="Library; else $FRAMEFIND_LIBRARY, else yours."
-    ),
-]
-ModelOption = Annotated[
-    str | None,
-    typer.Option("--model", metavar="NAME", help="Model; only a new library takes another."),
-]
-DeviceOption = Annotated[
-    str, typer.Option("--device", help="Where the model runs: auto, cpu, openvino, cuda or mps.")
-]
-PrecisionOption = Annotated[
-    str, typer.Option("--precision", help="With a new library: fp32, fp16, bf16, int8 or auto.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-
 
 _MINI = (
     "this library uses mini, our own small model: good for everyday scenes, sports, animals, "
@@ -315,87 +303,8 @@ def search(
         show.say(start_player(page.moments[0].path, page.moments[0].start))
 
 
-@app.command()
-def videos(
-    wanted: Annotated[
-        list[str] | None, typer.Argument(metavar="VIDEO…", help="Globs, folders or ids.")
-    ] = None,
-    library: LibraryOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List the videos of the library and how each fared."""
-    from framefind.export import clock
-    from framefind.library import open
-
-    rows = open(library).videos(wanted or ())
-    if as_json:
-        listed = [asdict(row) for row in rows]
-        return print(
-            json.dumps({"schema": "framefind/videos/v1", "videos": listed}, default=str, indent=2)
-        )
-    add = show.table("video", "length", "size", "frames", "status", "reason")
-    for row in rows:
-        size = f"{row.width}×{row.height}" if row.width else ""
-        length = clock(row.duration) if row.duration is not None else ""
-        add(row.path, length, size, str(row.frames), row.status, row.error or "")
-    add()
-    return None
-
-
-@app.command()
-def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
-    """The library in numbers."""
-    from framefind.library import open
-
-    facts = open(library).status()
-    if as_json:
-        return print(json.dumps({"schema": "framefind/status/v1", **asdict(facts)}, indent=2))
-    counts = ", ".join(f"{count} {status}" for status, count in facts.videos.items()) or "none"
-    print(f"library  {facts.library}")
-    print(f"model    {facts.model}")
-    print(f"videos   {counts}")
-    print(f"frames   {facts.frames} of {facts.hours:.2f} hours")
-    print(f"disk     {facts.size / 1e6:.1f} MB")
-    print(f"index    {'up to date' if facts.index_fresh else 'refreshed by the next search'}")
-    return None
-
-
-@app.command()
-def remove(
-    wanted: Annotated[
-        list[str] | None, typer.Argument(metavar="VIDEO…", help="Globs, folders or ids.")
-    ] = None,
-    library: LibraryOption = None,
-    purge: Annotated[
-        bool, typer.Option("--purge", help="Delete what no longer counts from the disk now.")
-    ] = False,
-) -> None:
-    """Forget videos; their files are never touched."""
-    from framefind.library import open
-
-    if not wanted and not purge:
-        show.usage("name the videos to remove")
-    show.print_paths(open(library).remove(wanted or [], purge=purge), "removed")
-
-
-@app.command()
-def prune(library: LibraryOption = None) -> None:
-    """Forget videos whose files are gone."""
-    from framefind.library import open
-
-    show.print_paths(open(library).prune(), "pruned")
-
-
-@app.command()
-def maintain(library: LibraryOption = None) -> None:
-    """Compact the tables and delete what no longer counts and is older than a week."""
-    from framefind.library import open
-
-    done = open(library).maintain()
-    show.say(
-        f"{done.rewritten} data files made {done.written}, {done.dropped} rows dropped, "
-        f"{done.deleted} files deleted"
-    )
+for _command in (videos.videos, videos.status, videos.remove, videos.prune, videos.maintain):
+    app.command()(_command)
 
 
 @app.command()
