@@ -33,8 +33,9 @@ from synthetic import Fit, rotation, write
 
 from framefind import models
 from framefind.confidence import Neutral
+from framefind.filters import Filters
 from framefind.moments import Page
-from framefind.search import Filters, Search
+from framefind.search import Search
 from framefind.tables import Tables
 from framefind.vectors import VectorIndex, lists, refresh
 from framefind.vectors import index as index_module

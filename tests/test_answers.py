@@ -9,7 +9,7 @@ import pytest
 import framefind
 from conftest import scene, write_clip
 from framefind import Library, Query, QueryError, answers
-from framefind.search import Filters
+from framefind.filters import Filters
 from framefind.vectors import index, scan
 
 TEXTS = ["a dog", "red and green", "a man rides a bicycle", "blurred colours", "asdfgh", "snow"]

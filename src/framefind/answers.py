@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind import models
+from framefind.filters import Filters
 from framefind.moments import Page
 from framefind.queries import Query, vectors
-from framefind.search import Filters, Search, sureness
+from framefind.search import Search, sureness
 from framefind.vectors import Scores, VectorIndex, together
 
 _AT_A_TIME = 256  # queries whose pages are made before the first is given

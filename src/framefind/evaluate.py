@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framefind.errors import QueryError
+from framefind.filters import VideoNames
 from framefind.moments import Moment, Page, VideoMoments
 from framefind.queries import Query
-from framefind.search import one
 
 if TYPE_CHECKING:
     from framefind.library import Library
@@ -187,10 +187,11 @@ def read(file: Path, rows: Sequence["Video"]) -> tuple[dict[str, list[Span]], li
     """The spans that every text describes, and what cannot be asked for, with the reason."""
     queries: dict[str, list[Span]] = {}
     missing = []
+    names, by_id = VideoNames(rows), {row.video_id: row for row in rows}
     for number, line in _lines(file):
         name, texts, start, end = _caption(f"{file}, line {number}", line)
         try:
-            row = _find(rows, file.parent, name)
+            row = by_id[_find(names, file.parent, name)]
         except QueryError as error:
             missing.append(str(error))
             continue
@@ -228,7 +229,8 @@ def _said(text: object) -> bool:
     return isinstance(text, str) and bool(text.strip())
 
 
-def _find(rows: Sequence["Video"], folder: Path, name: str) -> "Video":
+def _find(names: VideoNames, folder: Path, name: str) -> str:
+    """The id of the one video that a caption names, by a path below its folder or otherwise."""
     with suppress(QueryError):
-        return one(rows, str(folder / name))
-    return one(rows, name)
+        return names.find(str(folder / name))
+    return names.find(name)

@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from framefind import models
 from framefind.answers import FrameScores, answers, frame_scores
 from framefind.errors import LibraryError
+from framefind.filters import VideoNames
 from framefind.images import Image
 from framefind.moments import Moment, Page
 from framefind.paths import File, is_library, opened, resolved, stored, there, walk
 from framefind.queries import Query
 from framefind.remote import canonical
-from framefind.search import matches, one
 from framefind.tables import Tables, Upkeep, Video, holds_others
 from framefind.tables.store import is_local, lock, restore, set_aside, size
+from framefind.vectors import VectorIndex
 from framefind.vectors.current import CurrentIndex
 
 if TYPE_CHECKING:
@@ -352,9 +353,7 @@ class Library:
         index = self.vector_index.get()
         model = self.encoder(index.fingerprint)
         query = Query(text, image=image, plus=plus, minus=minus)
-        found = index.videos.find(video)
-        video_id = one(index.videos, video).video_id if found is None else video
-        return frame_scores(query, video_id, index, model)
+        return frame_scores(query, _video_id(index, video), index, model)
 
     def thumbnails(self, found: Sequence[Moment]) -> list[bytes | None]:
         """The JPEG thumbnail of each moment's best frame; None where the library has lost it."""
@@ -372,7 +371,8 @@ class Library:
         """
         from framefind.video import frame
 
-        return frame(opened(one(self.vector_index.get().videos, video).path), t)
+        index = self.vector_index.get()
+        return frame(opened(index.video(_video_id(index, video)).path), t)
 
     def evaluate(self, captions: str | Path, *, rank: str = "softmax") -> "Quality":
         """Measure how well texts find the videos, and moments, that they describe.
@@ -390,7 +390,10 @@ class Library:
     def videos(self, wanted: Sequence[str] = ()) -> list[Video]:
         """The videos, by path; those only that match one of `wanted` (glob, folder or id)."""
         rows = sorted(Tables.open(self.uri).videos(), key=lambda row: row.path)
-        return [row for row in rows if not wanted or matches(row, wanted)]
+        if not wanted:
+            return rows
+        named = VideoNames(rows).matching(wanted)
+        return [row for row in rows if row.video_id in named]
 
     def status(self) -> Status:
         """The library in numbers."""
@@ -454,6 +457,11 @@ class Library:
         tables = Tables.open(self.uri)
         with lock(self.uri, exclusive, doing):
             yield tables
+
+
+def _video_id(index: VectorIndex, name: str) -> str:
+    """The id of the one video of that path, name or id; an id is looked up without a scan."""
+    return name if index.videos.find(name) is not None else VideoNames(index.videos).find(name)
 
 
 def _choice(

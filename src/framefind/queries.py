@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from framefind import images
 from framefind.errors import QueryError
+from framefind.filters import Filters, VideoNames
 from framefind.images import Crop, Image
 from framefind.models import Model
 from framefind.moments import Moment
 from framefind.paths import opened
-from framefind.search import Filters, one
 from framefind.vectors import IndexedVideo, VectorIndex
 from framefind.views import WHOLE, Box
 
@@ -206,7 +206,7 @@ def _frame(image: str | Path | bytes | Moment, index: VectorIndex) -> _Frame | N
 
         with suppress(ValueError):
             t = parse_time(time)
-            return _Frame(one(index.videos, name), t)
+            return _Frame(index.video(VideoNames(index.videos).find(name)), t)
     return None
 
 

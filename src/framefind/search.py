@@ -1,83 +1,19 @@
 """Search: keep what passes the filters, score it, make a page of moments or videos."""
 
-import fnmatch
-import os
-import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framefind import models, moments
 from framefind.confidence import Neutral, confidence
-from framefind.errors import QueryError, StoreError
+from framefind.errors import QueryError
+from framefind.filters import Filters
 from framefind.moments import Moment, Page, Spans, Then, VideoMoments
-from framefind.paths import resolved, stored
-from framefind.tables import Video
-from framefind.vectors import IndexedVideo, Scores, Timeline, VectorIndex
+from framefind.vectors import Scores, VectorIndex
 from framefind.views import Box
-
-Row = TypeVar("Row", Video, IndexedVideo)
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What may be found: videos by glob, folder or id, modified time and length; frames by time.
-
-    `start` and `end` are seconds in the video, `min_duration` and `max_duration` its length in
-    seconds; a video of unknown length has none that is enough.
-    """
-
-    videos: Sequence[str] = ()
-    start: float | None = None
-    end: float | None = None
-    after: datetime | None = None
-    before: datetime | None = None
-    min_score: float | None = None
-    min_confidence: float | None = None
-    min_duration: float | None = None
-    max_duration: float | None = None
-
-    def select(self, index: VectorIndex) -> Timeline:
-        """The frames that may be found."""
-        kept, asked = None, (self.after, self.before, self.min_duration, self.max_duration)
-        if self.videos or any(one is not None for one in asked):
-            named = matcher(self.videos)
-            kept = np.array(
-                [
-                    self._dated(video) and self._long(video) and (not self.videos or named(video))
-                    for video in index.videos
-                ],
-                bool,
-            )
-        return index.timeline.select(kept, self.start, self.end)
-
-    def allow(self, scores: NDArray[np.float32], sure: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which of several scores and confidences are enough."""
-        least, surest = self.min_score, self.min_confidence
-        return (scores >= (-np.inf if least is None else least)) & (
-            sure >= (0.0 if surest is None else surest)
-        )
-
-    def _dated(self, video: IndexedVideo) -> bool:
-        modified = video.modified or 0.0
-        return (self.after is None or modified >= self.after.timestamp()) and (
-            self.before is None or modified < self.before.timestamp()
-        )
-
-    def _long(self, video: IndexedVideo) -> bool:
-        if self.min_duration is None and self.max_duration is None:
-            return True
-        least, most = self.min_duration, self.max_duration
-        return video.duration is not None and (
-            (0.0 if least is None else least)
-            <= video.duration
-            <= (np.inf if most is None else most)
-        )
 
 
 class Search:
@@ -306,57 +242,3 @@ def _check(limit: int, offset: int) -> None:
 def _box(row: NDArray[np.float32]) -> Box:
     x, y, width, height = row.tolist()
     return x, y, width, height
-
-
-def matches(video: Video | IndexedVideo, wanted: Iterable[str]) -> bool:
-    """Whether an id, a path, a folder above it, or a glob names the video."""
-    return matcher(wanted)(video)
-
-
-def matcher(wanted: Iterable[str]) -> Callable[[Video | IndexedVideo], bool]:
-    """What `matches` does, for many videos: patterns are resolved and compiled once."""
-    names = {*wanted}
-    wholes = {_whole(name) for name in names}
-    folders = tuple(os.path.join(whole, "") for whole in wholes)
-    globs = [fnmatch.translate(os.path.normcase(name)) for name in names]
-    like = re.compile("|".join(globs) or r"(?!)").match
-
-    def found(video: Video | IndexedVideo) -> bool:
-        if video.video_id in names:
-            return True
-        for path in (video.path, *video.copies):
-            name = os.path.basename(path)
-            if path in wholes or name in names or path.startswith(folders):
-                return True
-            if like(os.path.normcase(path)) or like(os.path.normcase(name)):
-                return True
-        return False
-
-    return found
-
-
-def one(videos: Iterable[Row], name: str) -> Row:
-    """The one video of that path, name or id. Raises QueryError if there is none, or several."""
-    whole, named = _whole(name), matcher([name])
-    found = [video for video in videos if _names(video, name, whole)]
-    found = found or [video for video in videos if named(video)]
-    if len(found) != 1:
-        many = f"{len(found)} videos" if found else "no video"
-        raise QueryError(f"{name}: {many} of that path, name or id in the library")
-    return found[0]
-
-
-def _names(video: Video | IndexedVideo, name: str, whole: str) -> bool:
-    """Whether it is the video's id, its path or its file name, taken literally."""
-    paths = (video.path, *video.copies)
-    return name == video.video_id or any(
-        path == whole or os.path.basename(path) == name for path in paths
-    )
-
-
-def _whole(path: str) -> str:
-    """A path as it is stored: absolute, with links resolved; what is no path is left alone."""
-    try:
-        return stored(resolved(path))
-    except StoreError:
-        return path

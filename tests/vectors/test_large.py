@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from indexes import Vectors, film, unit, write
 
 from framefind.confidence import Neutral, confidence
+from framefind.filters import Filters
 from framefind.moments import Moment, Page
-from framefind.search import Filters, Search
+from framefind.search import Search
 from framefind.vectors import VectorIndex, lists
 from framefind.vectors import index as index_module
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from framefind import moments
 from framefind.confidence import Neutral
-from framefind.search import Filters, Search
+from framefind.filters import Filters
+from framefind.search import Search
 from framefind.vectors import Scores, Timeline, VectorIndex
 from framefind.vectors.scan import encode, kernel
 

@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, Response
 
 from framefind import remote
 from framefind.errors import StoreError, VideoError
+from framefind.filters import VideoNames
 from framefind.paths import opened
-from framefind.search import matcher
 from framefind.server import documents
 from framefind.server.problems import answers
 from framefind.server.ranges import Found
@@ -39,8 +39,10 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
         offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
     ) -> JSONResponse:
         """The library's videos, by path; those only that a glob, a folder or an id names."""
-        named = matcher(video)
-        rows = [row for row in shelf.snapshot.rows if not video or named(row)]
+        rows = shelf.snapshot.rows
+        if video:
+            named = VideoNames(rows).matching(video)
+            rows = [row for row in rows if row.video_id in named]
         listed = [facts(row) for row in rows[offset : offset + limit]]
         return JSONResponse({"schema": "framefind/videos/v1", "total": len(rows), "videos": listed})
 

@@ -1,0 +1,142 @@
+"""Filters: which videos a name or a pattern stands for, and what a search may find."""
+
+import fnmatch
+import os
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framefind.errors import QueryError, StoreError
+from framefind.paths import resolved, stored
+from framefind.tables import Video
+from framefind.vectors import IndexedVideo, Timeline, VectorIndex
+
+
+class VideoNames:
+    """The names that videos go by: their ids, and all their paths, those of copies too."""
+
+    def __init__(self, videos: Iterable[Video | IndexedVideo]) -> None:
+        """Collect the names of some videos."""
+        self._by_id = {video.video_id: [video.path, *video.copies] for video in videos}
+        self._paths = sorted((path, key) for key, own in self._by_id.items() for path in own)
+
+    def match(self, pattern: str) -> dict[str, list[str]]:
+        """Return the videos that a pattern stands for: the paths it names, by `video_id`.
+
+        A pattern is read as the first of these that names anything: an id, which stands for all
+        paths of the video; a path; a folder; the name of a file in any folder; a glob, of paths or
+        of names of files. So what is the name of a video is never taken for a glob. Raises
+        QueryError for a pattern of nothing but white space.
+        """
+        if not pattern.strip():
+            raise QueryError("an empty name stands for no video: name a path, a folder or an id")
+        if pattern in self._by_id:
+            return {pattern: self._by_id[pattern]}
+        whole = _whole(pattern)
+        folder = os.path.join(whole, "")
+        found = (
+            self._between(whole, whole + "\0")
+            or self._between(folder, folder[:-1] + chr(ord(folder[-1]) + 1))
+            or [pair for pair in self._paths if os.path.basename(pair[0]) == pattern]
+            or self._like(pattern)
+        )
+        matched: dict[str, list[str]] = {}
+        for path, video_id in found:
+            matched.setdefault(video_id, []).append(path)
+        return matched
+
+    def matching(self, patterns: Iterable[str]) -> set[str]:
+        """Return the ids of the videos that any of the patterns stands for."""
+        return {video_id for pattern in patterns for video_id in self.match(pattern)}
+
+    def find(self, name: str) -> str:
+        """Return the id of the one video of a name. Raises QueryError for none, or several."""
+        found = list(self.match(name))
+        if len(found) != 1:
+            many = f"{len(found)} videos" if found else "no video"
+            raise QueryError(f"{name}: {many} of that path, name or id in the library")
+        return found[0]
+
+    def _between(self, first: str, last: str) -> list[tuple[str, str]]:
+        """The paths from `first` on and before `last`, and the ids of their videos."""
+        start, end = (bisect_left(self._paths, (bound,)) for bound in (first, last))
+        return self._paths[start:end]
+
+    def _like(self, glob: str) -> list[tuple[str, str]]:
+        like = re.compile(fnmatch.translate(os.path.normcase(glob))).match
+        return [
+            (path, video_id)
+            for path, video_id in self._paths
+            if like(os.path.normcase(path)) or like(os.path.normcase(os.path.basename(path)))
+        ]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What may be found: videos by glob, folder or id, modified time and length; frames by time.
+
+    `start` and `end` are seconds in the video, `min_duration` and `max_duration` its length in
+    seconds; a video of unknown length has none that is enough.
+    """
+
+    videos: Sequence[str] = ()
+    start: float | None = None
+    end: float | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+    min_score: float | None = None
+    min_confidence: float | None = None
+    min_duration: float | None = None
+    max_duration: float | None = None
+
+    def select(self, index: VectorIndex) -> Timeline:
+        """The frames that may be found."""
+        kept, asked = None, (self.after, self.before, self.min_duration, self.max_duration)
+        if self.videos or any(one is not None for one in asked):
+            named = VideoNames(index.videos).matching(self.videos) if self.videos else None
+            kept = np.array(
+                [
+                    self._dated(video)
+                    and self._long(video)
+                    and (named is None or video.video_id in named)
+                    for video in index.videos
+                ],
+                bool,
+            )
+        return index.timeline.select(kept, self.start, self.end)
+
+    def allow(self, scores: NDArray[np.float32], sure: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which of several scores and confidences are enough."""
+        least, surest = self.min_score, self.min_confidence
+        return (scores >= (-np.inf if least is None else least)) & (
+            sure >= (0.0 if surest is None else surest)
+        )
+
+    def _dated(self, video: IndexedVideo) -> bool:
+        modified = video.modified or 0.0
+        return (self.after is None or modified >= self.after.timestamp()) and (
+            self.before is None or modified < self.before.timestamp()
+        )
+
+    def _long(self, video: IndexedVideo) -> bool:
+        if self.min_duration is None and self.max_duration is None:
+            return True
+        least, most = self.min_duration, self.max_duration
+        return video.duration is not None and (
+            (0.0 if least is None else least)
+            <= video.duration
+            <= (np.inf if most is None else most)
+        )
+
+
+def _whole(path: str) -> str:
+    """A path as it is stored: absolute, with links resolved; what is no path is left alone."""
+    try:
+        return stored(resolved(path))
+    except StoreError:
+        return path
