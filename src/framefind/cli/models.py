@@ -51,14 +51,11 @@ def _rows() -> list[dict[str, Any]]:
     from framefind import models
     from framefind.models import known
 
-    newest = models.full_name("mini")
-    rows: list[dict[str, Any]] = []
-    for name in known.shipped():
-        mini = models.load(name)
-        facts = {"size": mini.size, "dimensions": mini.dimensions, "licence": "see docs/mini.md"}
-        empty = dict.fromkeys(("parameters", "gmacs", "recall", "repository"))
-        alias = "mini" if name == newest else ""
-        rows.append({"name": name, "alias": alias, **facts, **empty, "best": False, "here": True})
+    mini = models.load("mini")
+    facts = {"size": mini.size, "dimensions": mini.dimensions, "licence": "see docs/mini.md"}
+    empty = dict.fromkeys(("parameters", "gmacs", "recall", "repository"))
+    names = {"name": mini.name, "alias": "mini"}
+    rows: list[dict[str, Any]] = [{**names, **facts, **empty, "best": False, "here": True}]
     best = known.best_per_cost(known.table())
     for row in known.table():
         keys = ("name", "alias", "size", "dimensions", "licence", "parameters", "gmacs", "recall")

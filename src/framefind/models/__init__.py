@@ -7,6 +7,7 @@ where the extra [torch] is installed, every other checkpoint. docs/models.md des
 
 import json
 import os
+import re
 from collections.abc import Collection
 from contextlib import suppress
 from functools import cache, partial
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from framefind.confidence import Neutral
 from framefind.errors import ModelError
 from framefind.models import checkpoints, engines, known, towers
-from framefind.models.known import full_name, shipped
+from framefind.models.known import MINI, full_name
 
 if TYPE_CHECKING:
     from framefind.models.exporting import Agreement
@@ -37,7 +38,6 @@ __all__ = [
     "load",
     "neutral",
     "reopen",
-    "shipped",
 ]
 
 _SHIPPED = Path(__file__).parent
@@ -98,18 +98,24 @@ def reopen(fingerprint: dict[str, str], device: str = "auto", precision: str = "
 
     ONNX towers also at their precision; PyTorch chooses one for the device unless it is given.
     """
-    if fingerprint["model"] in shipped():
-        return load(fingerprint["model"], device)
+    name = fingerprint["model"]
+    if name == MINI:
+        return load(name, device)
+    if re.fullmatch(r"mini-\d+", name):
+        raise ModelError(
+            f"model {name} is no part of framefind any more: move the library over to {MINI} with "
+            "`framefind index --reembed`"
+        )
     runtime = fingerprint.get("runtime", "onnx")
     if runtime == "onnx":
         precision = fingerprint.get("precision", "auto")
     elif not _has_torch():
         raise ModelError(
-            f"model {fingerprint['model']}: PyTorch made these vectors: {checkpoints.INSTALL}, or "
-            f"run `framefind models export {fingerprint['model']} DIR` where that is installed and "
-            "search with --model local-dir:DIR"
+            f"model {name}: PyTorch made these vectors: {checkpoints.INSTALL}, or run `framefind "
+            f"models export {name} DIR` where that is installed and search with --model "
+            "local-dir:DIR"
         )
-    return _load(fingerprint["model"], device, precision, fingerprint.get("revision"), runtime)
+    return _load(name, device, precision, fingerprint.get("revision"), runtime)
 
 
 def interchangeable(made: dict[str, str], here: dict[str, str]) -> bool:
@@ -130,7 +136,7 @@ def interchangeable(made: dict[str, str], here: dict[str, str]) -> bool:
 def _load(name: str, device: str, precision: str, revision: str | None, runtime: str) -> Model:
     from framefind.models.onnx import OnnxModel
 
-    if name in shipped():
+    if name == MINI:
         pair = towers.read(_SHIPPED / name)
         _check_precision(name, precision, pair.precision)
         return OnnxModel(name, pair, device)
@@ -237,7 +243,7 @@ def download(name: str, precision: str = "auto") -> Path:
     Raises ModelError as `load` does, and for models that are not of the hub.
     """
     full = full_name(name)
-    if full in shipped() or full.startswith("local-dir:"):
+    if full == MINI or full.startswith("local-dir:"):
         raise ModelError(f"{full} is on this machine already; only models of the hub download")
     return _download(full, _choosers("auto", precision), None, precision)
 
@@ -249,7 +255,7 @@ def export(name: str, folder: str | os.PathLike[str], precision: str = "fp32") -
     ModelError, and writes nothing, where that is not near enough.
     """
     full = full_name(name)
-    if full in shipped():
+    if full == MINI:
         raise ModelError(f"{full} is ONNX already: it runs without torch")
     model = _load(full, "cpu", "fp32", None, "torch")
     from framefind.models.exporting import export as write

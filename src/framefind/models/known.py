@@ -9,7 +9,9 @@ from pathlib import Path
 
 from framefind.errors import ModelError
 
-_SHIPPED = Path(__file__).parent
+MINI = "mini-12"
+"""The built-in model, by the name that libraries store: its folder lies beside this file."""
+
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -40,7 +42,7 @@ def table() -> tuple[Known, ...]:
     """The known models on the hub; `mini` is not among them."""
     import tomllib
 
-    rows = tomllib.loads((_SHIPPED / "known.toml").read_text("utf-8"))["model"]
+    rows = tomllib.loads(Path(__file__).with_name("known.toml").read_text("utf-8"))["model"]
     return tuple(Known(**{**row, "also": tuple(row.get("also", ()))}) for row in rows)
 
 
@@ -58,25 +60,17 @@ def best_per_cost(rows: Sequence[Known]) -> set[str]:
     }
 
 
-def shipped() -> list[str]:
-    """Our own models that this package brings, oldest first."""
-    found = [folder.name for folder in _SHIPPED.glob("mini-*") if folder.is_dir()]
-    return sorted(found, key=lambda name: int(name.removeprefix("mini-")))
-
-
 def full_name(name: str) -> str:
     """The name that a library stores.
 
-    `mini` becomes its newest version, an alias (`fast`, `balanced`, `best`, `multilingual`) or
+    `mini` becomes its version, an alias (`fast`, `balanced`, `best`, `multilingual`) or
     another name of known weights the name in the table, and a `local-dir:` absolute. Any other
     `owner/repository` of the hub stays as it is. `@revision` may follow a name of the hub.
 
     Raises ModelError for what cannot be a model's name, and suggests the nearest ones.
     """
-    if name == "mini":
-        return shipped()[-1]
-    if name in shipped():
-        return name
+    if name in ("mini", MINI):
+        return MINI
     if name.startswith("local-dir:"):
         return f"local-dir:{Path(name.removeprefix('local-dir:')).expanduser().resolve()}"
     bare, at, revision = name.removeprefix("hf-hub:").partition("@")
@@ -123,7 +117,7 @@ def suggestions(name: str) -> str:
     """What to say to someone who named an unknown model."""
     import difflib
 
-    names = ["mini", *shipped(), *(one for row in table() for one in row.names)]
+    names = ["mini", MINI, *(one for row in table() for one in row.names)]
     wanted = name.removeprefix("hf-hub:").partition("@")[0].casefold()
     folded = {one.casefold(): one for one in names}
     near = difflib.get_close_matches(wanted, folded, n=3, cutoff=0.6)

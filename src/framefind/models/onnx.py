@@ -40,7 +40,7 @@ class OnnxModel:
     def engine(self) -> str:
         """What computes it, on what, and in which numbers, for people."""
         texts = self.text_graph.said
-        pictures = texts if self._towers.weights else self.image_graph.said
+        pictures = self.image_graph.said
         said = pictures if pictures == texts else f"{pictures} (pictures), {texts} (texts)"
         return f"{self._towers.precision} towers, {said}" if self._towers.precision else said
 
@@ -59,7 +59,7 @@ class OnnxModel:
             for beside in sorted(file.parent.glob(f"{file.name}?*"))  # weights too large for one
         ]
         try:
-            weights = towers.weights or weights_hash([*files, *outside])
+            weights = weights_hash([*files, *outside])
         except OSError as error:
             raise ModelError(
                 f"{error.filename}: {error.strerror}; model {self.name} needs it"
@@ -135,14 +135,8 @@ class OnnxModel:
 
     @cached_property
     def image_graph(self) -> Graph:
-        """The image tower, opened. Raises ModelError, too where an older model has none left."""
+        """The image tower, opened. Raises ModelError."""
         towers = self._towers
-        if towers.weights:
-            raise ModelError(
-                f"{self.name} is older than this framefind, which has kept only its text tower: "
-                "searching by text works; to add videos or search by a picture, move the library "
-                "over with `framefind index --reembed`"
-            )
         may_round = towers.precision == "fp32" and not towers.resnet  # int8 would be slower
         return open_graph(towers.pictures.file, self._device, may_round)
 

@@ -88,8 +88,6 @@ class Towers:
     """Whether the image tower is a ResNet, which adds up what bf16 loses from layer to layer."""
     source: str = ""
     """The checkpoint that the towers were exported from, if that is known."""
-    weights: str = ""
-    """The hash of the weights of a model whose image tower is no longer here."""
 
     @property
     def preprocessing(self) -> str:
@@ -224,7 +222,6 @@ def _of_manifest(folder: Path, manifest: dict[str, Any], chooser: Choose) -> Tow
         None if neutral is None else folder / neutral,
         bool(image.get("resnet", False)),
         str(manifest.get("source", "")),
-        str(manifest.get("weights", "")),
     )
 
 
