@@ -22,7 +22,7 @@ from framefind.paths import File, is_library, opened, resolved, stored, there, w
 from framefind.queries import Query
 from framefind.remote import canonical
 from framefind.tables import Tables, Upkeep, Video, holds_others
-from framefind.tables.store import is_local, lock, restore, set_aside, size
+from framefind.tables.store import check_address, is_local, lock, restore, set_aside, size
 from framefind.vectors import VectorIndex
 from framefind.vectors.current import CurrentIndex
 
@@ -93,6 +93,7 @@ class Library:
         self._wanted_model = models.full_name(model) if model else None
         self.device, self.precision = device, precision
         self.vector_index = CurrentIndex(self.uri)
+        check_address(self.uri)
         if not is_local(self.uri) or is_library(self.uri):
             return
         if is_library(str(set_aside(self.uri))):
@@ -416,11 +417,6 @@ class Library:
         from the disk at once, and nobody else may be writing meanwhile; without, `maintain` deletes
         it later. Raises LibraryError when another is writing, or to purge an object store.
         """
-        if purge and not is_local(self.uri):
-            raise LibraryError(
-                f"{self.uri} cannot be purged: on an object store nothing tells whether others are "
-                "writing; leave --purge out, and `framefind maintain` deletes it after a week"
-            )
         with self._changing("remove", exclusive=purge) as tables:
             rows = self.videos(wanted) if wanted else []
             if rows:
@@ -455,7 +451,12 @@ class Library:
     def _changing(self, doing: str, exclusive: bool = False) -> Iterator[Tables]:
         """The tables of a library that is there, with this process as one of their writers."""
         tables = Tables.open(self.uri)
-        with lock(self.uri, exclusive, doing):
+        with lock(self.uri, exclusive, doing) as held:
+            if exclusive and not held:
+                raise LibraryError(
+                    f"{self.uri} cannot be purged: where it lies nothing tells whether others are "
+                    "writing; leave --purge out, and `framefind maintain` deletes it after a week"
+                )
             yield tables
 
 

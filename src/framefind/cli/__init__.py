@@ -3,6 +3,7 @@
 import atexit
 import gc
 import json
+import logging
 import os
 import sys
 from dataclasses import replace
@@ -43,6 +44,7 @@ _MINI = (
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 error, 2 usage, 3 some videos failed."""
+    logging.basicConfig(format="framefind: %(message)s")
     atexit.register(gc.freeze)  # to search all there is for cycles takes a tenth of a second
     try:
         app()

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from framefind.errors import LibraryError
 from framefind.tables.log import actions, adds
-from framefind.tables.store import LOCK, explained, filesystem, is_local, options
+from framefind.tables.store import LOCK, check_address, explained, filesystem, is_local, options
 from framefind.views import Box
 
 if TYPE_CHECKING:
@@ -123,7 +123,9 @@ class Tables:
     """
 
     def __init__(self, uri: str | os.PathLike[str]) -> None:
+        """Name a library. Raises LibraryError for a path where there can be none."""
         self.uri = os.fspath(uri)
+        check_address(self.uri)
 
     @staticmethod
     def exists(uri: str | os.PathLike[str]) -> bool:

@@ -7,7 +7,6 @@ small.
 """
 
 import json
-import os
 import secrets
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from framefind import disk
 from framefind.tables.store import explained, filesystem, is_local
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class FramesWriter:
             self._parquet.close()
             self._sink.close()
             if is_local(self._table):
-                _sync(Path(self._table, self._path))
+                disk.sync(Path(self._table, self._path))
             size = self._store.get_file_info(self._path).size
         self._parquet = None
         least, most = (tuple(zip(*keys, strict=True)) for keys in zip(*self._spans, strict=True))
@@ -178,7 +178,7 @@ def write(table: str, rows: pa.Table) -> DataFile:
     with explained(f"cannot write to {table}"):
         pq.write_table(rows, path, filesystem=store, compression="zstd", store_schema=False)
         if is_local(table):
-            _sync(Path(table, path))
+            disk.sync(Path(table, path))
         return DataFile(path, store.get_file_info(path).size, rows.num_rows)
 
 
@@ -330,9 +330,3 @@ def _key(parts: Iterable[Any]) -> Key:
 
 def _among(column: pa.ChunkedArray | pa.Array, values: Collection[str]) -> Any:
     return pc.is_in(column, value_set=pa.array(sorted(values), pa.string()))
-
-
-def _sync(path: Path) -> None:
-    """Make a file outlive a power cut."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -1,7 +1,9 @@
 """Where a library lies: a local folder or an object store, its errors in words, and its lock."""
 
+import errno
+import logging
 import os
-import secrets
+import re
 import shutil
 import sys
 import time
@@ -10,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from framefind import disk
 from framefind.errors import LibraryError
 
 if TYPE_CHECKING:
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
 LOCK = ".lock"
 """The file in a local library that `lock` locks; it stays there."""
 
+_UNREADABLE = re.compile(r"%[0-9A-Fa-f]{2}|\\|[\x00-\x1f\x7f\ud800-\udfff]")
+_log = logging.getLogger(__name__)
+
+_BUSY = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}  # what a lock that another holds gives
 _TRIES = 100  # every hundredth of a second
 
 _ADVICE = {
@@ -31,6 +38,30 @@ _ADVICE = {
 def is_local(uri: str) -> bool:
     """Whether a library's address is a path, not a URI."""
     return "://" not in uri
+
+
+def check_address(uri: str) -> None:
+    """Raise LibraryError for a path that delta-rs cannot work with, before anything is made there.
+
+    It follows links, and then takes a percent sign before two hex digits, or a backslash, for an
+    escape: it would read other files than it writes.
+    """
+    if not is_local(uri):
+        return
+    path = os.path.realpath(uri)
+    if sys.platform == "win32":
+        path = path.replace("\\", "/")
+    if found := _UNREADABLE.search(path):
+        text = found[0] if found[0].isprintable() else ascii(found[0])[1:-1]
+        raise LibraryError(
+            f"{shown(path)} cannot be the path of a library, since Delta Lake misreads `{text}` in "
+            "paths: rename that folder, or name another one"
+        )
+
+
+def shown(path: str) -> str:
+    """A path that can be printed."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def options(uri: str) -> dict[str, str] | None:
@@ -83,23 +114,33 @@ def explained(doing: str) -> Iterator[None]:
 
 
 @contextmanager
-def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[None]:
+def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[bool]:
     """Hold a local library as its only writer, or as one of several; makes the folder.
 
     The lock goes with the process, however that ends. Raises LibraryError at once when another
-    holds the library, saying what that is `doing`, or when it cannot be written. Does nothing on an
-    object store, where only the commits keep writers apart.
+    holds the library, saying what that is `doing`, or when it cannot be written. Gives whether the
+    library is held: on an object store, and on a file system without locks, it is not, and only the
+    commits keep writers apart.
     """
     if not is_local(uri):
-        yield
+        yield False
         return
     with explained(f"cannot write to the library {uri}"):
         Path(uri).mkdir(parents=True, exist_ok=True)
         descriptor = os.open(Path(uri, LOCK), os.O_RDWR | os.O_CREAT, 0o666)
     try:
+        held = True
         try:
-            _lock(descriptor, exclusive)
+            disk.lock(descriptor, exclusive=exclusive)
+        except disk.NoLocksError:
+            held = False
+            _log.warning(
+                "%s lies on a file system without locks: see to it that nothing else writes to it",
+                uri,
+            )
         except OSError as error:
+            if error.errno not in _BUSY:
+                raise LibraryError(f"cannot lock {Path(uri, LOCK)}: {error.strerror}") from error
             busy = ", ".join(f"{what} (process {process})" for process, what in _holders(uri))
             raise LibraryError(
                 f"another framefind is writing to {uri}{busy and ': '}{busy}; wait for it, or "
@@ -108,7 +149,7 @@ def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[N
         mine = (os.getpid(), doing)
         _note(descriptor, [*([] if exclusive else _holders(uri)), mine])
         try:
-            yield
+            yield held
         finally:
             _note(descriptor, [holder for holder in _holders(uri) if holder != mine])
     finally:
@@ -172,17 +213,3 @@ def _note(descriptor: int, holders: list[tuple[int, str]]) -> None:
     with suppress(OSError):  # a full disk
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, "".join(lines).encode(), 0)
-
-
-def _lock(descriptor: int, exclusive: bool) -> None:
-    if sys.platform == "win32":
-        import msvcrt
-
-        # There are no shared locks: one of several takes one byte of many, the only one takes all.
-        many = 1 << 20
-        os.lseek(descriptor, 0 if exclusive else secrets.randbelow(many), os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, many if exclusive else 1)
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind import disk
+
 if TYPE_CHECKING:
     from framefind.vectors.index import VectorIndex
 
@@ -138,7 +140,7 @@ def build(index: "VectorIndex") -> None:
     np.save(folder / "projection.npy", projection)
     (folder / "state.json").write_text(json.dumps(asdict(state)), "ascii")
     for file in folder.iterdir():
-        _sync(file)
+        disk.sync(file)
     fresh = index.generation / "lists.new"
     fresh.write_text(folder.name, "ascii")
     fresh.replace(index.generation / "lists")
@@ -185,25 +187,12 @@ def _add(lists: Any, projection: NDArray[np.float32], index: "VectorIndex", firs
         lists.add_with_ids(index.vectors[rows].astype(np.float32) @ projection, owners)
 
 
-def _sync(file: Path) -> None:
-    """Make a file outlive a power cut: a torn one would crash whoever maps it."""
-    with file.open("r+b") as stream:
-        os.fsync(stream.fileno())
-
-
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
     """Whether this is the only process that builds lists there."""
     with (folder / "lists.lock").open("ab") as stream:
         try:
-            if sys.platform == "win32":
-                import msvcrt
-
-                msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            disk.lock(stream.fileno())
         except OSError:
             yield False
         else:

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shutil
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from framefind import disk
 from framefind.errors import LibraryError
 from framefind.vectors import lists
 from framefind.vectors.index import EXACT, FORMAT, FRAME, IndexedVideo, VectorIndex, Videos
@@ -209,14 +209,8 @@ class Appender:
 
 @contextlib.contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    """One writer at a time; the others wait, as a refresh is short."""
+    """Hold the folder as its only writer; the others wait, as a refresh is short."""
     with (folder / "lock").open("ab") as stream:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX)
+        with contextlib.suppress(disk.NoLocksError):  # the library's own lock has said so
+            disk.lock(stream.fileno(), wait=True)
         yield

@@ -1,0 +1,63 @@
+"""Files on this computer: locks, and writes that outlive a power cut."""
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
+"""What `flock` fails with on a file system that has no locks, such as some network shares."""
+
+
+class NoLocksError(OSError):
+    """The file system has no locks."""
+
+
+def lock(descriptor: int, *, exclusive: bool = True, wait: bool = False) -> None:
+    """Lock an open file; the lock goes with the descriptor, however the process ends.
+
+    Raises BlockingIOError (another OSError on Windows) when another holds the file and `wait` is
+    not set, and NoLocksError where the file system has no locks.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+        import secrets
+
+        # There are no shared locks: one of several takes one byte of many, the only one takes all.
+        many = 1 << 20
+        os.lseek(descriptor, 0 if exclusive else secrets.randbelow(many), os.SEEK_SET)
+        how = msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK
+        msvcrt.locking(descriptor, how, many if exclusive else 1)
+        return
+    import fcntl
+
+    how = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+    try:
+        fcntl.flock(descriptor, how if wait else how | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            raise NoLocksError(error.errno, os.strerror(error.errno or 0)) from error
+        raise
+
+
+def sync(path: Path) -> None:
+    """Make what a file holds, or which files a folder holds, outlive a power cut."""
+    if path.is_dir():
+        if sys.platform == "win32":
+            return  # folders cannot be opened there
+        descriptor = os.open(path, os.O_RDONLY)
+    else:
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Replace a file by a new one, so that a crash or a power cut leaves the old or the new one."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_bytes(content)
+    sync(fresh)
+    fresh.replace(path)
+    sync(path.parent)

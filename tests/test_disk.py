@@ -1,0 +1,23 @@
+from pathlib import Path
+
+import pytest
+
+from framefind import disk
+
+
+def test_one_holder_at_a_time(tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("ab") as one, (tmp_path / "lock").open("ab") as other:
+        disk.lock(one.fileno(), exclusive=False)
+        disk.lock(other.fileno(), exclusive=False)
+        with pytest.raises(OSError, match=r".") as raised:
+            disk.lock(one.fileno())
+        assert not isinstance(raised.value, disk.NoLocksError)
+    with (tmp_path / "lock").open("ab") as stream:
+        disk.lock(stream.fileno(), wait=True)
+
+
+def test_replace_leaves_the_new_file_only(tmp_path: Path) -> None:
+    for content in (b"old", b"new"):
+        disk.replace(tmp_path / "file", content)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"new"
