@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ModelError,
         NotAVideoError,
         QueryError,
+        UsageError,
         VideoError,
     )
     from framefind.images import Crop
@@ -36,6 +37,7 @@ _HOMES = {
         "ModelError",
         "NotAVideoError",
         "QueryError",
+        "UsageError",
         "VideoError",
     ),
     "images": ("Crop",),
@@ -63,6 +65,7 @@ __all__ = [
     "QueryError",
     "Report",
     "Status",
+    "UsageError",
     "Video",
     "VideoError",
     "VideoMoments",

@@ -27,3 +27,11 @@ class LibraryError(FramefindError):
 
 class QueryError(FramefindError):
     """A query cannot be understood."""
+
+
+class UsageError(QueryError, ValueError):
+    """An argument is wrong: out of its range, none of the choices, or it names nothing."""
+
+
+class ChoiceError(ModelError, UsageError):
+    """A device or a precision has a name that is not known."""

@@ -7,6 +7,7 @@ several videos asks for any of them; a copy of a video is that video.
 """
 
 import json
+import os
 import statistics
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -150,7 +151,7 @@ def evaluate(library: "Library", captions: str | Path, rank: str = "softmax") ->
     cannot be read, is malformed, or describes no video of the library.
     """
     rows = [row for row in library.videos() if row.segments]
-    queries, missing = read(Path(captions).expanduser(), rows)
+    queries, missing = read(Path(os.path.expanduser(captions)), rows)
     if not queries:
         raise QueryError(f"{captions}: none of its videos is in {library.uri}")
     asked = [Query(text, by="video", rank=rank, limit=_PAGE) for text in queries]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.arguments import several
 from framefind.errors import QueryError
 from framefind.moments import Moment
 from framefind.views import WHOLE, Box
@@ -67,9 +68,7 @@ Image = str | Path | bytes | Moment | Crop
 
 def listed(image: Image | Sequence[Image] | None) -> list[Image]:
     """None, one or several images as a list."""
-    if image is None:
-        return []
-    return [image] if isinstance(image, Image) else list(image)
+    return several(image)
 
 
 def read(
@@ -159,6 +158,6 @@ def _content(source: str) -> bytes:
             raise QueryError(f"{source}: larger than {_MAX_BYTES // 1_000_000} MB")
         return content
     try:
-        return Path(source).expanduser().read_bytes()
+        return Path(os.path.expanduser(source)).read_bytes()
     except OSError as error:
         raise QueryError(f"{source}: cannot be read: {error.strerror}") from None

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind import models
+from framefind import arguments, models
 from framefind.answers import FrameScores, answers, frame_scores
 from framefind.errors import LibraryError
 from framefind.filters import VideoNames
 from framefind.images import Image
 from framefind.moments import Moment, Page
-from framefind.paths import File, is_library, opened, resolved, stored, there, walk
-from framefind.queries import Query
+from framefind.paths import File, PathLike, is_library, opened, resolved, stored, there, walk
+from framefind.queries import Query, as_queries
 from framefind.remote import canonical
 from framefind.tables import Tables, Upkeep, Video, holds_others
 from framefind.tables.store import check_address, is_local, lock, restore, set_aside, size
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from framefind.evaluate import Quality
     from framefind.indexing import OnProgress, Report
     from framefind.indexing.plan import Plan
-
-PathLike = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -91,6 +89,7 @@ class Library:
         text = canonical(os.fspath(uri))
         self.uri = text if not is_local(text) else os.path.abspath(os.path.expanduser(text))
         self._wanted_model = models.full_name(model) if model else None
+        models.check_choices(device, precision)
         self.device, self.precision = device, precision
         self.vector_index = CurrentIndex(self.uri)
         check_address(self.uri)
@@ -124,9 +123,9 @@ class Library:
         model: str | None = None,
         sampler: str = "every=1.0",
         views: str = "tiles",
-        glob: Sequence[str] = (),
-        exclude: Sequence[str] = (),
-        roots: Sequence[str] = (),
+        glob: PathLike | Iterable[PathLike] = (),
+        exclude: PathLike | Iterable[PathLike] = (),
+        roots: PathLike | Iterable[PathLike] = (),
         retry: bool = False,
         dedupe: bool | float = False,
         decoder: str = "auto",
@@ -170,8 +169,8 @@ class Library:
         model: str | None = None,
         sampler: str = "every=1.0",
         views: str = "tiles",
-        glob: Sequence[str] = (),
-        exclude: Sequence[str] = (),
+        glob: PathLike | Iterable[PathLike] = (),
+        exclude: PathLike | Iterable[PathLike] = (),
         retry: bool = False,
     ) -> "Plan":
         """What `index` would do with the same arguments, and about what it would cost."""
@@ -270,8 +269,8 @@ class Library:
         text: str | None = None,
         *,
         image: Image | Sequence[Image] | None = None,
-        plus: Sequence[str] = (),
-        minus: Sequence[str] = (),
+        plus: str | Iterable[str] = (),
+        minus: str | Iterable[str] = (),
         then: str | None = None,
         within: float = 10.0,
         limit: int = 10,
@@ -280,7 +279,7 @@ class Library:
         rank: str = "softmax",
         min_score: float | None = None,
         min_confidence: float | None = None,
-        video: Sequence[str] | str = (),
+        video: PathLike | Iterable[PathLike] = (),
         start: float | None = None,
         end: float | None = None,
         after: datetime | None = None,
@@ -325,7 +324,7 @@ class Library:
         )
         return next(self.search_batch([query]))
 
-    def search_batch(self, queries: Iterable[str | Query]) -> Iterator[Page]:
+    def search_batch(self, queries: str | Query | Iterable[str | Query]) -> Iterator[Page]:
         """The pages of many queries, in their order: what `search` gives, in less time.
 
         A Query has the arguments of `search`; a text is one with nothing else. All texts are
@@ -334,7 +333,7 @@ class Library:
         """
         index = self.vector_index.get()
         model = self.encoder(index.fingerprint)
-        asked = [Query(query) if isinstance(query, str) else query for query in queries]
+        asked = as_queries(queries)
         return answers(asked, index, model)
 
     def scores(
@@ -343,8 +342,8 @@ class Library:
         *,
         video: str,
         image: Image | Sequence[Image] | None = None,
-        plus: Sequence[str] = (),
-        minus: Sequence[str] = (),
+        plus: str | Iterable[str] = (),
+        minus: str | Iterable[str] = (),
     ) -> FrameScores:
         """Score every sampled frame of one video (path, name or id) for a query like `search`'s.
 
@@ -356,11 +355,11 @@ class Library:
         query = Query(text, image=image, plus=plus, minus=minus)
         return frame_scores(query, _video_id(index, video), index, model)
 
-    def thumbnails(self, found: Sequence[Moment]) -> list[bytes | None]:
+    def thumbnails(self, found: Moment | Iterable[Moment]) -> list[bytes | None]:
         """The JPEG thumbnail of each moment's best frame; None where the library has lost it."""
         index = self.vector_index.get()
         wanted = []
-        for moment in found:
+        for moment in arguments.several(found):
             frame = index.frame_at(moment.video_id, moment.t)
             wanted.append((moment.video_id, index.segment(frame), float(index.frames["t"][frame])))
         return Tables.open(self.uri).thumbnails(wanted)
@@ -388,12 +387,13 @@ class Library:
 
     # --- videos --------------------------------------------------------------------------------
 
-    def videos(self, wanted: Sequence[str] = ()) -> list[Video]:
+    def videos(self, wanted: PathLike | Iterable[PathLike] = ()) -> list[Video]:
         """The videos, by path; those only that match one of `wanted` (glob, folder or id)."""
         rows = sorted(Tables.open(self.uri).videos(), key=lambda row: row.path)
-        if not wanted:
+        patterns = arguments.texts(wanted, "wanted")
+        if not patterns:
             return rows
-        named = VideoNames(rows).matching(wanted)
+        named = VideoNames(rows).matching(patterns)
         return [row for row in rows if row.video_id in named]
 
     def status(self) -> Status:
@@ -410,15 +410,16 @@ class Library:
             self.vector_index.is_fresh(tables),
         )
 
-    def remove(self, wanted: Sequence[str], *, purge: bool = False) -> list[str]:
+    def remove(self, wanted: PathLike | Iterable[PathLike], *, purge: bool = False) -> list[str]:
         """Forget videos that match one of `wanted` (glob, folder or id); returns their paths.
 
         Their files are never touched. With `purge`, what the library stored of them is deleted
         from the disk at once, and nobody else may be writing meanwhile; without, `maintain` deletes
         it later. Raises LibraryError when another is writing, or to purge an object store.
         """
+        patterns = arguments.texts(wanted, "wanted")
         with self._changing("remove", exclusive=purge) as tables:
-            rows = self.videos(wanted) if wanted else []
+            rows = self.videos(patterns) if patterns else []
             if rows:
                 tables.publish(removed=[row.video_id for row in rows])
             if purge:
@@ -467,16 +468,16 @@ def _video_id(index: VectorIndex, name: str) -> str:
 
 def _choice(
     paths: PathLike | Iterable[PathLike],
-    glob: Sequence[str],
-    exclude: Sequence[str],
+    glob: PathLike | Iterable[PathLike],
+    exclude: PathLike | Iterable[PathLike],
     sampler: str,
     views: str,
-    roots: Sequence[str] = (),
-) -> tuple[list[PathLike], list[File], str, str]:
+    roots: PathLike | Iterable[PathLike] = (),
+) -> tuple[list[str], list[File], str, str]:
     """The paths as a list, the files they lead to, and sampler and views by canonical name."""
     from framefind.video.samplers import Sampler
     from framefind.views import Views
 
     sampler, views = Sampler.parse(sampler).name, Views.parse(views).name  # before a long walk
-    named = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    named = arguments.texts(paths, "paths")
     return named, list(walk(named, glob, exclude, roots)), sampler, views

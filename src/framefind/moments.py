@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind import arguments
 from framefind.vectors import Timeline
 from framefind.vectors.timeline import ranges
 from framefind.views import Box
@@ -240,10 +241,9 @@ def rank_videos(
 
     `sum` adds up the hits' scores, `max` takes the best, and `softmax` is their mean weighted by
     exp(score / temperature), so that a long video does not win by its length (a query-weighted
-    mean as in arXiv 2205.08508). Raises ValueError for another rank.
+    mean as in arXiv 2205.08508). Raises UsageError for another rank.
     """
-    if rank not in RANKS:
-        raise ValueError(f"rank {rank!r}: use {', '.join(RANKS)}")
+    arguments.choice(rank, "rank", RANKS)
     if not len(hit):
         return np.empty(0, np.int64), np.empty(0, np.float64)
     video, score = timeline.video[hit], scores[hit].astype(np.float64)

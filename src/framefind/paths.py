@@ -7,12 +7,15 @@ percent-escaped. Objects in a store are files, too: their path is their URI.
 import fnmatch
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from framefind import remote
+from framefind.arguments import texts
 from framefind.errors import StoreError
+
+PathLike = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,10 @@ class File:
 
 
 def walk(
-    paths: Iterable[str | os.PathLike[str]],
-    glob: Iterable[str] = (),
-    exclude: Iterable[str] = (),
-    roots: Sequence[str] = (),
+    paths: PathLike | Iterable[PathLike],
+    glob: PathLike | Iterable[PathLike] = (),
+    exclude: PathLike | Iterable[PathLike] = (),
+    roots: PathLike | Iterable[PathLike] = (),
 ) -> Iterator[File]:
     """Find the files in folders, at any depth, and the files named themselves; each once.
 
@@ -45,11 +48,12 @@ def walk(
     with an `error`. URIs of object stores are walked as folders are. Raises StoreError for a URI
     that nothing installed here can open.
     """
-    wanted, unwanted = list(glob), list(exclude)
+    wanted, unwanted = texts(glob, "glob"), texts(exclude, "exclude")
+    below = [os.path.realpath(os.path.expanduser(root)) for root in texts(roots, "roots")]
     seen: set[str] = set()
     folders: set[tuple[int, int]] = set()
-    for path in paths:
-        root = os.path.expanduser(remote.canonical(os.fspath(path)))
+    for path in texts(paths, "paths"):
+        root = os.path.expanduser(remote.canonical(path))
         if remote.is_remote(root):
             found = _objects(root, wanted, unwanted)
         elif os.path.isdir(root):
@@ -57,7 +61,7 @@ def walk(
         else:
             found = iter([look_up(root, named=True)])
         for file in found:
-            if file.path not in seen and (not roots or is_below(file.path, roots)):
+            if file.path not in seen and (not below or is_below(file.path, below)):
                 seen.add(file.path)
                 yield file
 

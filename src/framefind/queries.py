@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
@@ -12,17 +12,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind import images
-from framefind.errors import QueryError
+from framefind import arguments, images
+from framefind.errors import QueryError, UsageError
 from framefind.filters import Filters, VideoNames
 from framefind.images import Crop, Image
 from framefind.models import Model
-from framefind.moments import Moment
-from framefind.paths import opened
+from framefind.moments import RANKS, Moment
+from framefind.paths import PathLike, opened
 from framefind.vectors import IndexedVideo, VectorIndex
 from framefind.views import WHOLE, Box
 
-_WEIGHT = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+):(?=.)", re.DOTALL)
+_WEIGHT = re.compile(
+    r"\s*((?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?):(?=.)",
+    re.DOTALL | re.IGNORECASE,
+)
+_MAX_WEIGHT = 1e6  # of a part of a sum: beyond, nothing is left of the others
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,8 @@ class Query:
     text: str | None = None
     _: KW_ONLY
     image: Image | Sequence[Image] | None = None
-    plus: Sequence[str] = ()
-    minus: Sequence[str] = ()
+    plus: str | Iterable[str] = ()
+    minus: str | Iterable[str] = ()
     then: str | None = None
     within: float = 10.0
     limit: int = 10
@@ -42,7 +46,7 @@ class Query:
     rank: str = "softmax"
     min_score: float | None = None
     min_confidence: float | None = None
-    video: Sequence[str] | str = ()
+    video: PathLike | Iterable[PathLike] = ()
     start: float | None = None
     end: float | None = None
     after: datetime | None = None
@@ -50,11 +54,35 @@ class Query:
     min_duration: float | None = None
     max_duration: float | None = None
 
+    def __post_init__(self) -> None:
+        """Take one text for one, not for its letters. Raise UsageError for what is no text."""
+        for name in ("plus", "minus", "video"):
+            object.__setattr__(self, name, tuple(arguments.texts(getattr(self, name), name)))
+
+    def check(self) -> None:
+        """Raise UsageError when an argument is out of its range or of the wrong kind."""
+        for text in (self.text, self.then):
+            arguments.unicode("" if text is None else text)
+        arguments.whole_number(self.limit, "limit", 1)
+        arguments.whole_number(self.offset, "offset", 0)
+        arguments.choice(self.by, "by", ("moment", "video"))
+        arguments.choice(self.rank, "rank", RANKS)
+        arguments.number(self.min_score, "min_score")
+        arguments.number(self.min_confidence, "min_confidence", 0, 1)
+        for name in ("within", "start", "end", "min_duration", "max_duration"):
+            arguments.number(getattr(self, name), name, 0)
+        for name in ("after", "before"):
+            arguments.date(getattr(self, name), name)
+        arguments.ascending(self.start, self.end, ("start", "end"))
+        arguments.ascending(self.min_duration, self.max_duration, ("min_duration", "max_duration"))
+        if self.then is not None and self.by != "moment":
+            raise UsageError("`then` finds moments: leave `by` out")
+
     @property
     def filters(self) -> Filters:
         """What may be found."""
         return Filters(
-            (self.video,) if isinstance(self.video, str) else tuple(self.video),
+            tuple(arguments.texts(self.video, "video")),
             self.start,
             self.end,
             self.after,
@@ -81,6 +109,19 @@ class Query:
         }
 
 
+def as_queries(given: str | Query | Iterable[str | Query]) -> list[Query]:
+    """Return one or several queries as a list; a text is a query with nothing else.
+
+    Raises UsageError for anything else.
+    """
+    asked = []
+    for query in arguments.several(given):
+        if not isinstance(query, str | Query):
+            raise UsageError(f"{query!r} is neither a text nor a Query")
+        asked.append(Query(query) if isinstance(query, str) else query)
+    return asked
+
+
 def _name(image: Image) -> str:
     if isinstance(image, Crop):
         return f"{_name(image.of)}#{','.join(f'{side:g}' for side in image.box)}"
@@ -98,8 +139,14 @@ class Term:
 
 
 def term(text: str, sign: int) -> Term:
-    """Read an entry of `plus` (sign 1) or `minus` (sign -1): `snow`, or `2:snow` for double."""
+    """Read an entry of `plus` (sign 1) or `minus` (sign -1): `snow`, or `2:snow` for double.
+
+    Raises UsageError for a weight that is no number from 0 to a million.
+    """
     match = _WEIGHT.match(text)
+    if match:
+        name = f"{'plus' if sign > 0 else 'minus'} {text!r}: weight"
+        arguments.number(float(match[1]), name, 0, _MAX_WEIGHT)
     weight, rest = (float(match[1]), text[match.end() :]) if match else (1.0, text)
     return Term(rest.strip(), sign * weight)
 
@@ -120,8 +167,8 @@ def vectors(
     All texts are embedded in one call; an image that several queries have, once. `index` is called
     for images only, which may be frames of it. Raises QueryError when one of them is no query.
     """
-    if any(query.then is not None and query.by != "moment" for query in queries):
-        raise QueryError("`then` finds moments: leave `by` out")
+    for query in queries:
+        query.check()
     known: dict[Image, NDArray[np.float32]] = {}
 
     def seen(image: Image) -> NDArray[np.float32]:
@@ -144,7 +191,7 @@ def embed(sums: Sequence[Sequence[Term]], model: Model) -> NDArray[np.float32]:
     for parts in sums:
         if not any(term.weight > 0 for term in parts):
             raise QueryError("nothing to search for: give a text, a picture or --plus")
-    if any(not text.strip() for text in texts):
+    if any(not arguments.unicode(text).strip() for text in texts):
         raise QueryError("an empty text finds nothing: say what the moment shows")
     embedded = iter(model.embed_texts(texts))
     totals = np.zeros((len(sums), model.dimensions), np.float32)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from framefind import models, moments
 from framefind.confidence import Neutral, confidence
-from framefind.errors import QueryError
 from framefind.filters import Filters
 from framefind.moments import Moment, Page, Spans, Then, VideoMoments
 from framefind.vectors import Scores, VectorIndex
@@ -51,10 +50,7 @@ class Search:
         return len(self._line) == len(self._all)
 
     def page(self, limit: int, offset: int, by: str, rank: str) -> Page:
-        """A page of moments, or of videos. Raises QueryError for what makes no sense."""
-        _check(limit, offset)
-        if by not in ("moment", "video"):
-            raise QueryError(f"by {by!r}: use moment or video")
+        """A page of moments, or of videos."""
         found = len(self._spans) if by == "moment" else len(np.unique(self._spans.video))
         if found < offset + limit and not self.complete:
             self._widen()
@@ -71,9 +67,8 @@ class Search:
 
         Both searches have the same filters and the same `near`. A moment's score is the mean of
         both, its confidence the lower one; `enough` has the `min_score` and `min_confidence` for
-        them. Raises QueryError like `page`.
+        them.
         """
-        _check(limit, offset)
         pairs, others, sure = self._pairs(then, within, enough)
         if len(pairs) < offset + limit and not self.complete:
             self._widen()
@@ -178,10 +173,7 @@ class Search:
     ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
         """The videos of the hits, best first, their scores, and by how much those are out."""
         values, slack, scale = self._scores.values, self._scores.slack, self._model.scale
-        try:
-            ranked, scores = moments.rank_videos(self._line, values, hits, rank, scale)
-        except ValueError as error:
-            raise QueryError(str(error)) from None
+        ranked, scores = moments.rank_videos(self._line, values, hits, rank, scale)
         videos, first, counts = np.unique(
             self._line.video[hits], return_index=True, return_counts=True
         )
@@ -232,11 +224,6 @@ def sureness(
     rows = np.empty(0, np.int64) if neutral.of_pictures else scores.best_views(at)
     views = index.vectors[rows].astype(np.float32)
     return confidence(exact, query, views, neutral)
-
-
-def _check(limit: int, offset: int) -> None:
-    if limit < 1 or offset < 0:
-        raise QueryError("limit must be at least 1 and offset at least 0")
 
 
 def _box(row: NDArray[np.float32]) -> Box:

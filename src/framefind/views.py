@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.errors import UsageError
+
 Box = tuple[float, float, float, float]
 """x, y, width, height as fractions of the upright frame."""
 
@@ -40,12 +42,13 @@ class Views:
 
     @classmethod
     def parse(cls, name: str) -> "Views":
-        """Read `whole`, `tiles` or `SIZE/STEP`. Raises ValueError for anything else."""
+        """Read `whole`, `tiles` or `SIZE/STEP`. Raises UsageError for anything else."""
+        name = str(name)
         if name in ("whole", "tiles"):
             return cls(name)
         match = re.fullmatch(r"(\d{1,5})/(\d{1,5})", name)
         if not match or not (side := int(match[1])) or not (step := int(match[2])):
-            raise ValueError(f"views {name!r}: use whole, tiles or SIZE/STEP such as 360/180")
+            raise UsageError(f"views {name!r}: use whole, tiles or SIZE/STEP such as 360/180")
         return cls(f"{side}/{step}", side, step)
 
     def boxes(self, width: int, height: int) -> list[Box]:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from framefind.errors import UsageError
 from framefind.export import drawing
 from framefind.export.drawing import ACCENT, BRIGHT, CAPTION, CELL, GAP, GROUND, MARGIN, QUIET
 
@@ -98,10 +99,10 @@ _TIME = re.compile(
 
 
 def parse_time(text: str) -> float:
-    """Seconds of `90`, `90s`, `1:30` or `00:01:30.5`. Raises ValueError for anything else."""
+    """Seconds of `90`, `90s`, `1:30` or `00:01:30.5`. Raises UsageError for anything else."""
     match = _TIME.fullmatch(text.strip())
     if not match:
-        raise ValueError(f"time {text!r}: use seconds such as 90 or 1:30 or 00:01:30.5")
+        raise UsageError(f"time {text!r}: use seconds such as 90 or 1:30 or 00:01:30.5")
     if match["seconds"]:
         return float(match["seconds"])
     return int(match["h"] or 0) * 3600 + int(match["m"]) * 60 + float(match["s"])
@@ -121,13 +122,13 @@ def sheet(
 
     `pictures` are JPEG bytes of the moments' best frames, or None. Each is shown with the box of
     the best view, the video's file name, the time span, score and confidence; the sheet holds the
-    first 200. Raises ValueError for another suffix, OSError if the file cannot be written.
+    first 200. Raises UsageError for another suffix, OSError if the file cannot be written.
     """
     from PIL import Image, ImageDraw
 
     path = Path(path)
     if path.suffix.lower() not in drawing.FORMATS:
-        raise ValueError(f"sheet {str(path)!r}: use a name that ends in .jpg or .png")
+        raise UsageError(f"sheet {str(path)!r}: use a name that ends in .jpg or .png")
     shown = list(zip(moments, pictures, strict=True))[:_SHOWN]
     columns = 2 if len(shown) in (0, 1, 2, 4) else 3 if len(shown) < 10 else 4
     rows = max(1, math.ceil(len(shown) / columns))

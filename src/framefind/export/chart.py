@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from framefind.errors import UsageError
 from framefind.export import drawing
 from framefind.export.drawing import (
     ACCENT,
@@ -40,13 +41,13 @@ def chart(
     """Draw the quality of a library and write it to `path`, a .png or a .jpg.
 
     `worst` are answers with the JPEG bytes of what was wanted and of what was found instead.
-    Raises ValueError for another suffix, OSError if the file cannot be written.
+    Raises UsageError for another suffix, OSError if the file cannot be written.
     """
     from PIL import Image, ImageDraw
 
     path = Path(path)
     if path.suffix.lower() not in drawing.FORMATS:
-        raise ValueError(f"picture {str(path)!r}: use a name that ends in .png or .jpg")
+        raise UsageError(f"picture {str(path)!r}: use a name that ends in .png or .jpg")
     pitch = CELL[1] + CAPTION + GAP
     plots = _TOP + _PLOT[1] + 40 + GAP
     height = MARGIN + plots + math.ceil(len(worst) / 2) * pitch + MARGIN

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
+from framefind import arguments
 from framefind.errors import NotAVideoError, StoreError, VideoError
 from framefind.indexing.catalog import Catalog
 from framefind.indexing.parts import Parts, part_length
@@ -72,11 +73,13 @@ class Options:
     decoder: str = "auto"
 
     def __post_init__(self) -> None:
-        hardware(self.decoder)  # raises ValueError for an unknown one
+        hardware(self.decoder)  # raises UsageError for an unknown one
 
     @classmethod
     def chosen(cls, sampler: str, views: str, dedupe: bool | float, decoder: str) -> "Options":
-        """As users say it, by any name; `dedupe` True is the usual bound. Raises ValueError."""
+        """As users say it, by any name; `dedupe` True is the usual bound. Raises UsageError."""
+        if not isinstance(dedupe, bool):
+            arguments.number(dedupe, "dedupe", 0, 255)
         bound = ALIKE if dedupe is True else float(dedupe)
         return cls(Sampler.parse(sampler).name, Views.parse(views).name, bound, decoder)
 

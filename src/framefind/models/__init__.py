@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.confidence import Neutral
-from framefind.errors import ModelError
+from framefind.errors import ChoiceError, ModelError
 from framefind.models import checkpoints, engines, known, towers
 from framefind.models.known import MINI, full_name
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Model",
     "check",
+    "check_choices",
     "download",
     "export",
     "full_name",
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 _SHIPPED = Path(__file__).parent
+_DEVICES = (*engines.DEVICES, "mps")
 
 
 class Model(Protocol):
@@ -90,7 +92,15 @@ def load(
     Raises ModelError when there is no such model, precision or device, it cannot be downloaded, or
     it needs the extra [torch].
     """
+    check_choices(device, precision)
     return _load(full_name(name), device, precision, revision, "")
+
+
+def check_choices(device: str, precision: str) -> None:
+    """Raise ChoiceError when no device or precision has that name, here or anywhere."""
+    if device not in _DEVICES and not (device[:5] == "cuda:" and device[5:].isdecimal()):
+        raise ChoiceError(f"device {device!r}: use {', '.join(_DEVICES)}, or cuda:1 and so on")
+    precisions(precision, device)
 
 
 def reopen(fingerprint: dict[str, str], device: str = "auto", precision: str = "auto") -> Model:
@@ -260,7 +270,7 @@ def export(name: str, folder: str | os.PathLike[str], precision: str = "fp32") -
     model = _load(full, "cpu", "fp32", None, "torch")
     from framefind.models.exporting import export as write
 
-    return write(model, Path(folder).expanduser().absolute(), precision)  # type: ignore[arg-type]
+    return write(model, Path(os.path.abspath(os.path.expanduser(folder))), precision)  # type: ignore[arg-type]
 
 
 def is_here(name: str) -> bool:
@@ -274,7 +284,7 @@ def precisions(precision: str, device: str) -> list[str]:
     if precision in (*towers.PRECISIONS, "bf16"):
         return [precision]
     if precision != "auto":
-        raise ModelError(f"precision {precision!r}: use auto, fp32, fp16, bf16 or int8")
+        raise ChoiceError(f"precision {precision!r}: use auto, fp32, fp16, bf16 or int8")
     on_gpu = device.startswith(("auto", "cuda")) and engines.has_cuda()
     return ["fp16", "fp32", "int8"] if on_gpu else ["fp32", "fp16", "int8"]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.errors import ModelError
+from framefind.errors import ChoiceError, ModelError
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -83,7 +83,7 @@ def open_graph(file: Path, device: str, may_round: bool = False) -> Graph:
     """
     kind, _, number = device.partition(":")
     if kind not in DEVICES or (number and not (kind == "cuda" and number.isdecimal())):
-        raise ModelError(f"device {device!r}: use {', '.join(DEVICES)}, or cuda:1 and so on")
+        raise ChoiceError(f"device {device!r}: use {', '.join(DEVICES)}, or cuda:1 and so on")
     if device == "openvino" and not find_spec("openvino"):
         raise ModelError("device openvino: pip install 'framefind[openvino]'")
     if device == "auto" and may_round and not has_cuda() and openvino_has_bf16():

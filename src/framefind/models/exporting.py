@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from framefind.errors import ModelError
+from framefind.errors import ChoiceError, ModelError
 from framefind.models import towers
 from framefind.models.onnx import OnnxModel
 from framefind.models.pytorch import TorchModel
@@ -43,7 +43,7 @@ def export(model: TorchModel, folder: Path, precision: str = "fp32") -> Agreemen
     cannot be exported, or the towers do not agree with the model within BOUNDS.
     """
     if precision not in BOUNDS:
-        raise ModelError(f"precision {precision!r}: export fp32, fp16 or int8")
+        raise ChoiceError(f"precision {precision!r}: export fp32, fp16 or int8")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ModelError(f"{folder}: is there already: name a new folder")
     fresh = folder.with_name(f"{folder.name}.part")

@@ -1,5 +1,6 @@
 """The models that people name: their names, where their towers lie, and what they are worth."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def full_name(name: str) -> str:
     if name in ("mini", MINI):
         return MINI
     if name.startswith("local-dir:"):
-        return f"local-dir:{Path(name.removeprefix('local-dir:')).expanduser().resolve()}"
+        return f"local-dir:{os.path.realpath(os.path.expanduser(name.removeprefix('local-dir:')))}"
     bare, at, revision = name.removeprefix("hf-hub:").partition("@")
     for row in table():
         if bare in row.names and (revision or not at):

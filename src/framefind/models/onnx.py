@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.arguments import several
 from framefind.confidence import Neutral
 from framefind.errors import ModelError
 from framefind.models.engines import Graph, open_graph
@@ -87,7 +88,8 @@ class OnnxModel:
         return self._run(graph, feed, len(pictures))
 
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
-        """Embed n texts into float32 unit rows (n, dimensions)."""
+        """Embed n texts into float32 unit rows (n, dimensions). Raises QueryError for no text."""
+        texts = several(texts)
         if not texts:
             return np.empty((0, self.dimensions), np.float32)
         graph = self.text_graph

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from framefind.arguments import several
 from framefind.confidence import Neutral
-from framefind.errors import ModelError
+from framefind.errors import ChoiceError, ModelError
 from framefind.models import engines
 from framefind.models.checkpoints import INSTALL, Checkpoint
 from framefind.models.tokens import open_tokenizer, tokens
@@ -92,7 +93,8 @@ class TorchModel:
         return self._run(self._image_tower, pictures)
 
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
-        """Embed n texts into float32 unit rows (n, dimensions)."""
+        """Embed n texts into float32 unit rows (n, dimensions). Raises QueryError for no text."""
+        texts = several(texts)
         if not texts:
             return np.empty((0, self.dimensions), np.float32)
         ids, mask = tokens(self._tokenizer, self.checkpoint.towers.texts, texts)
@@ -283,7 +285,7 @@ def find_device(device: str) -> torch.device:
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")
     kind, _, number = device.partition(":")
     if device not in ("cpu", "cuda", "mps") and not (kind == "cuda" and number.isdecimal()):
-        raise ModelError(f"device {device!r}: use auto, cpu, cuda, cuda:1 and so on, or mps")
+        raise ChoiceError(f"device {device!r}: use auto, cpu, cuda, cuda:1 and so on, or mps")
     if kind == "mps" and not mps:
         raise ModelError("device mps: this torch sees no Apple GPU")
     if kind == "cuda" and int(number or 0) >= cuda:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.arguments import unicode
 from framefind.errors import ModelError
 from framefind.models.towers import Texts
 
@@ -106,8 +107,11 @@ def _clip_tokenizer(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -
 def tokens(
     tokenizer: "Tokenizer", how: Texts, texts: Sequence[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids and attention mask of n texts, int64 (n, length)."""
-    cleaned = [_clean(text, how.clean) for text in texts]
+    """Token ids and attention mask of n texts, int64 (n, length).
+
+    Raises QueryError for what is no text.
+    """
+    cleaned = [_clean(unicode(text), how.clean) for text in texts]
     encodings = tokenizer.encode_batch(cleaned, add_special_tokens=how.special_tokens)
     if how.pad is not None:
         ids = np.array([encoding.ids for encoding in encodings], np.int64)

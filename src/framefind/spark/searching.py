@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from framefind import models
 from framefind.answers import Pages, alike
 from framefind.confidence import Neutral
-from framefind.library import Library, PathLike
+from framefind.library import Library
 from framefind.library import open as open_library
 from framefind.moments import Moment, VideoMoments
-from framefind.queries import Query, vectors
+from framefind.paths import PathLike
+from framefind.queries import Query, as_queries, vectors
 from framefind.tables import Tables
 from framefind.vectors import IndexedVideo, VectorIndex, together
 from framefind.vectors.store import Appender, listed
@@ -93,7 +94,7 @@ class _Asked:
 def search(
     spark: "SparkSession",
     library: Library | PathLike,
-    queries: Iterable[str | Query],
+    queries: str | Query | Iterable[str | Query],
     *,
     partitions: int | None = None,
 ) -> "DataFrame":
@@ -111,13 +112,12 @@ def search(
     from pyspark.sql.pandas.types import from_arrow_schema
 
     opened = library if isinstance(library, Library) else open_library(library)
-    asked = [Query(query) if isinstance(query, str) else query for query in queries]
+    asked = as_queries(queries)
     tables = Tables.open(opened.uri)
     model = opened.encoder(tables.fingerprint)
     wanted, thens = vectors(asked, opened.vector_index.get, model)
     judge = _Judge(model.scale, models.neutral(model))
     job = _Asked(asked, wanted, thens, judge, tables.uri, tables.fingerprint)
-    _check(job)
     rows = [(json.dumps(asdict(share)),) for share in shares(spark, tables)]
     count = min(len(rows), partitions or 4 * spark.sparkContext.defaultParallelism)
     dealt = spark.createDataFrame(rows, "share string").repartition(max(1, count))
@@ -162,16 +162,6 @@ def _segments(spark: "SparkSession", tables: Tables) -> list[tuple[str, str]]:
         return []
     found = spark.createDataFrame(files, "file string").mapInArrow(read, columns).collect()
     return [(row["file"], row["segment"]) for row in found]
-
-
-def _check(job: _Asked) -> None:
-    """Have a search of nothing refuse what it would refuse in the tasks."""
-    kinds = {(q.limit, q.offset, q.by, q.rank, q.then is None): q for q in job.queries}
-    with _index(job, Share([], {})) as index:
-        for query in kinds.values():
-            Pages(index, cast(models.Model, job.judge), query.filters, job.thens).page(
-                query, np.zeros(index.dimensions, np.float32), None
-            )
 
 
 @contextmanager

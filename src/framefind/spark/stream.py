@@ -10,16 +10,18 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from framefind.arguments import texts
+from framefind.errors import UsageError
 from framefind.indexing import Report, interruptible
 from framefind.indexing.decoders import Options
 from framefind.library import Library
 from framefind.library import open as open_library
-from framefind.paths import File, is_below, is_library, matches, stored, walk
+from framefind.paths import File, PathLike, is_below, is_library, matches, stored, walk
 from framefind.spark import executor
 from framefind.spark.batches import Batches
 from framefind.spark.executor import Job
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 
 _TIDY = 50  # batches after which the tables are looked after
 
-PathLike = str | os.PathLike[str]
-
 
 def index(
     spark: "SparkSession",
@@ -46,8 +46,8 @@ def index(
     model: str | None = None,
     sampler: str = "every=1.0",
     views: str = "tiles",
-    glob: Sequence[str] = (),
-    exclude: Sequence[str] = (),
+    glob: PathLike | Iterable[PathLike] = (),
+    exclude: PathLike | Iterable[PathLike] = (),
     retry: bool = False,
     dedupe: bool | float = False,
     decoder: str = "auto",
@@ -72,6 +72,7 @@ def index(
     """
     require()
     how = _trigger(trigger)
+    wanted, unwanted = texts(glob, "glob"), texts(exclude, "exclude")
     options = Options.chosen(sampler, views, dedupe, decoder)
     opened = (
         library
@@ -90,7 +91,7 @@ def index(
         memory = opened.vector_index.folder / "files.json"
         batches = Batches(spark, tables, job, memory, retry, minutes)
         with interruptible() as interrupted:
-            run = _Run(spark, root, glob, exclude, tables, batches, on_batch, interrupted)
+            run = _Run(spark, root, wanted, unwanted, tables, batches, on_batch, interrupted)
             run.catch_up(files)
             run.stream(checkpoint, how, files)
         if interrupted.is_set():
@@ -115,7 +116,7 @@ class _Run:
         interrupted: threading.Event,
     ) -> None:
         self._spark, self._root, self._tables, self._batches = spark, root, tables, batches
-        self._glob, self._exclude = list(glob), list(exclude)
+        self._glob, self._exclude = glob, exclude
         self._on_batch, self._interrupted = on_batch, interrupted
         self._began = time.monotonic()
         self._caught_up: set[File] = set()
@@ -231,12 +232,12 @@ def _root(source: PathLike) -> str:
 
 
 def _trigger(text: str) -> dict[str, Any]:
-    """What Spark calls it. Raises ValueError."""
+    """What Spark calls it. Raises UsageError."""
     if text == "available-now":
         return {"availableNow": True}
     found = re.fullmatch(r"(\d+)\s*(s|m|h)", text)
     if not found:
-        raise ValueError(f"trigger {text!r}: use available-now, or how often, such as 30s or 5m")
+        raise UsageError(f"trigger {text!r}: use available-now, or how often, such as 30s or 5m")
     unit = {"s": "seconds", "m": "minutes", "h": "hours"}[found[2]]
     return {"processingTime": f"{found[1]} {unit}"}
 

@@ -13,7 +13,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from framefind import remote
-from framefind.errors import NotAVideoError, StoreError, VideoError
+from framefind.errors import NotAVideoError, StoreError, UsageError, VideoError
 from framefind.video.ranged import Ranged
 
 
@@ -60,13 +60,13 @@ def size_now(path: str) -> int | None:
 def hardware(decoder: str) -> HWAccel | None:
     """What PyAV has to be told to decode by `decoder`; None for the processor.
 
-    `auto` is the processor. Raises ValueError for what this PyAV does not know.
+    `auto` is the processor. Raises UsageError for what this PyAV does not know.
     """
     if decoder in ("auto", "cpu"):
         return None
     known = hwdevices_available()
     if decoder not in known:
-        raise ValueError(f"decoder {decoder!r}: use auto, cpu or one of {', '.join(known)}")
+        raise UsageError(f"decoder {decoder!r}: use auto, cpu or one of {', '.join(known)}")
     return HWAccel(decoder, allow_software_fallback=False)
 
 

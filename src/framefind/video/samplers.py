@@ -18,6 +18,8 @@ from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.errors import UsageError
+
 WINDOW = 2
 """How many changes on either side a change is compared with to be a cut."""
 
@@ -60,8 +62,9 @@ class Sampler:
     def parse(cls, name: str) -> "Sampler":
         """Read `every=S`, `count=N`, `count=N,random=SEED`, `keyframes` or `shots`.
 
-        Raises ValueError for anything else.
+        Raises UsageError for anything else.
         """
+        name = str(name)
         if name == "keyframes":
             return cls("keyframes", "keyframes")
         if name == "shots":
@@ -75,7 +78,7 @@ class Sampler:
             suffix = "" if seed is None else f",random={seed}"
             if count:
                 return cls(f"count={count}{suffix}", "count", count=count, seed=seed)
-        raise ValueError(
+        raise UsageError(
             f"sampler {name!r}: use every=SECONDS (0.001 or more), count=N, count=N,random=SEED, "
             "keyframes or shots"
         )

@@ -1,0 +1,100 @@
+"""What callers give, checked: one or several things, texts, numbers, choices."""
+
+import math
+import operator
+import os
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+
+from framefind.errors import QueryError, UsageError
+
+
+def several(given: Any) -> list[Any]:
+    """Return one or several things as a list; a text, bytes or a path is one thing."""
+    if given is None:
+        return []
+    if isinstance(given, str | bytes | os.PathLike) or not isinstance(given, Iterable):
+        return [given]
+    return list(given)
+
+
+def texts(given: object, name: str) -> list[str]:
+    """Return one or several texts or paths as a list of texts.
+
+    Raises UsageError, which names the argument, when something else is among them.
+    """
+    found: list[str] = []
+    for item in several(given):
+        text = os.fsdecode(item) if isinstance(item, bytes | os.PathLike) else item
+        if not isinstance(text, str):
+            raise UsageError(f"{name}: {item!r} is neither a text nor a path")
+        if not text:
+            raise UsageError(f"{name}: an empty text names nothing")
+        if "\0" in text:
+            raise UsageError(f"{name}: {text!r} has a NUL character in it; leave it out")
+        found.append(text)
+    return found
+
+
+def unicode(text: object) -> str:
+    """Return the text. Raises QueryError when it is none, or has parts that are no characters."""
+    if not isinstance(text, str):
+        raise QueryError(f"{text!r} is no text")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise QueryError(f"{text!r} has bytes in it that are not UTF-8: write it in UTF-8")
+    return text
+
+
+def number(value: object, name: str, least: float = -math.inf, most: float = math.inf) -> None:
+    """Raise UsageError when a value is neither None nor a finite number in the range."""
+    if value is None:
+        return
+    try:
+        fits = not isinstance(value, bool | str) and least <= float(value) <= most  # type: ignore[arg-type]
+        if fits and math.isfinite(float(value)):  # type: ignore[arg-type]
+            return
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise UsageError(f"{name} {value!r}: use {_range('a number', least, most)}")
+
+
+def whole_number(value: object, name: str, least: int) -> None:
+    """Raise UsageError when a value is not a whole number, or too small a one."""
+    try:
+        if not isinstance(value, bool) and operator.index(value) >= least:  # type: ignore[arg-type]
+            return
+    except TypeError:
+        pass
+    raise UsageError(f"{name} must be at least {least}, and a whole number: not {value!r}")
+
+
+def choice(value: object, name: str, choices: Collection[str]) -> None:
+    """Raise UsageError when a value is none of the choices."""
+    if not isinstance(value, str) or value not in choices:
+        raise UsageError(f"{name} {value!r}: use {', '.join(choices)}")
+
+
+def date(value: object, name: str) -> None:
+    """Raise UsageError when a value is neither None nor a date with a time that can be told."""
+    if value is None:
+        return
+    try:
+        if isinstance(value, datetime):
+            value.timestamp()
+            return
+    except (OverflowError, ValueError, OSError):  # before year 1 or after 9999 in UTC
+        pass
+    raise UsageError(f"{name} {value!r}: use a datetime from year 1 to 9999")
+
+
+def ascending(low: Any, high: Any, names: tuple[str, str]) -> None:
+    """Raise UsageError when both are given and nothing can lie between them."""
+    if low is not None and high is not None and low > high:
+        raise UsageError(f"{names[0]} {low} comes after {names[1]} {high}: nothing lies between")
+
+
+def _range(kind: str, least: float, most: float) -> str:
+    if math.isfinite(least) and math.isfinite(most):
+        return f"{kind} from {least:.0f} to {most:.0f}"
+    return f"{kind}, {least:.0f} or more" if math.isfinite(least) else f"a finite {kind[2:]}"
