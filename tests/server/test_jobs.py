@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 from serving import Site, serve
 
 import framefind
@@ -154,6 +155,47 @@ def test_a_killed_server_takes_its_indexer_with_it(tmp_path):
         wait_for(lambda: client.get("/v1/jobs").json()["jobs"][0]["progress"])
         site.process.kill()
         wait_for(lambda: not Path(f"/proc/{worker}").exists())
+
+
+def test_one_stream_tells_of_all_jobs(client, tmp_path, copied_clips):
+    with client.stream("GET", "/v1/jobs/events") as answer:
+        assert not list(answer.iter_lines())  # there are none
+    first = add(client, many(tmp_path / "many", 4))
+    second = add(client, copied_clips / "a.mp4")
+    with client.stream("GET", "/v1/jobs/events") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = [line for line in answer.iter_lines() if line.startswith("data: ")]
+    told = [json.loads(line.removeprefix("data: ")) for line in lines]
+    states = {job["id"]: job["state"] for job in told}
+    assert states == {first: "done", second: "done"}
+    assert {job["state"] for job in told if job["id"] == second} >= {"queued", "done"}
+
+
+def test_a_new_job_says_where_it_is(client, copied_clips):
+    answer = client.post("/v1/jobs", json={"path": str(copied_clips / "a.mp4")})
+    assert answer.status_code == 202
+    assert answer.headers["location"] == f"/v1/jobs/{answer.json()['id']}"
+    assert client.get(answer.headers["location"]).json()["id"] == answer.json()["id"]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "picture.png", "picture.gif", "pipe"])
+def test_a_file_that_is_no_video_is_refused_at_once(client, tmp_path, name):
+    if name == "pipe":
+        os.mkfifo(tmp_path / name)
+    elif name == "notes.txt":
+        (tmp_path / name).write_text("these are notes")
+    else:
+        Image.new("RGB", (64, 48)).save(tmp_path / name)
+    answer = client.post("/v1/jobs", json={"path": str(tmp_path / name)})
+    assert answer.status_code == 422
+    assert "no video" in answer.json()["detail"]
+    assert client.get("/v1/jobs").json() == {"jobs": []}
+
+
+def test_a_damaged_video_is_a_job_that_says_so(client, tmp_path, copied_clips):
+    (tmp_path / "cut.mp4").write_bytes((copied_clips / "a.mp4").read_bytes()[:3000])
+    last = follow(client, add(client, tmp_path / "cut.mp4"))[-1]
+    assert (last["state"], list(last["failed"])) == ("done", [str(tmp_path / "cut.mp4")])
 
 
 def test_no_such_job(client):

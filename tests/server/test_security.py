@@ -91,7 +91,34 @@ class TestOrigin:
             new = {"path": "/no/such/thing"}
             assert client.request(method, "/v1/jobs", json=new).status_code == 403
             assert client.request(method, "/v1/search", files={"image": b"x"}).status_code == 403
+            assert client.get("/v1/jobs").status_code == 403
+        with served.client() as client:
             assert client.get("/v1/jobs").json() == {"jobs": []}
+
+    @pytest.mark.parametrize("site", ["cross-site", "same-site", "Cross-Site"])
+    @pytest.mark.parametrize("path", ["/", "/v1/search?q=a", "/v1/library", "/main.js", "/healthz"])
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    def test_nothing_is_worked_for_others(self, served, method, path, site):
+        for mode, dest in (("cors", "empty"), ("no-cors", "image"), ("navigate", "iframe")):
+            fetched = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
+            with served.client(**fetched) as client:
+                assert client.request(method, path).status_code == 403
+
+    @pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
+    def test_links_may_lead_here(self, served, site):
+        followed = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "navigate",
+                    "Sec-Fetch-Dest": "document"}  # fmt: skip
+        with served.client(**followed) as client:
+            assert client.get("/").status_code == 200
+            assert client.get("/?q=a").status_code == 200
+            new = {"path": "/no/such/thing"}
+            assert client.post("/v1/jobs", json=new).status_code == (422 if site == "none" else 403)
+
+    def test_its_own_page_is_answered(self, served):
+        for site in ("same-origin", "none"):
+            own = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+            with served.client(**own) as client:
+                assert client.get("/v1/search", params={"q": "a"}).status_code == 200
 
     def test_of_its_own(self, served):
         own = {"Origin": f"http://127.0.0.1:{served.port}", "Sec-Fetch-Site": "same-origin"}

@@ -7,21 +7,28 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 from fastapi import FastAPI
-from starlette.staticfiles import StaticFiles
 
 from framefind import __version__
 from framefind.errors import FramefindError
 from framefind.library import Library
-from framefind.server import jobs, problems, reference, search, status, streaming, videos
+from framefind.server import (
+    assets,
+    description,
+    jobs,
+    problems,
+    reference,
+    search,
+    status,
+    streaming,
+    videos,
+)
 from framefind.server.metrics import Measured, Metrics
 from framefind.server.security import Access, Guard
 from framefind.server.shelf import Shelf
 from framefind.server.work import Work
 
-_PAGE = Path(__file__).with_name("page")
 _CONNECTIONS = 512
 _log = logging.getLogger("framefind.server")
 
@@ -46,15 +53,17 @@ def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAP
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     problems.install(app)
+    description.install(app, access)
     app.include_router(search.router(shelf, Work()))
     app.include_router(videos.router(shelf, Work()))
     app.include_router(streaming.router(shelf, playing))
     app.include_router(jobs.router(background, access))
     app.include_router(status.router(shelf, metrics, access))
     app.include_router(reference.router(app))
-    app.mount("/", StaticFiles(directory=_PAGE, html=True))
+    app.router.routes.extend(assets.routes())
     app.add_middleware(Guard, access=access)
     app.add_middleware(Measured, metrics=metrics)
     metrics.gauge("framefind_streams", "Videos that are made playable.", lambda: playing.streams)

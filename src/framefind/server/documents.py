@@ -125,6 +125,7 @@ class Found(BaseModel):
     query: dict[str, Any]
     offset: int
     total: int
+    complete: bool = Field(description="Whether `total` counts all; else there may be more.")
     moments: list[Moment] | None = None
     videos: list[VideoMoments] | None = None
 

@@ -7,18 +7,22 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
+from framefind.errors import NotAVideoError
 from framefind.library import Library
 from framefind.server import documents
 from framefind.server.problems import answers
+from framefind.server.routes import Routes, headers_only
 from framefind.server.security import Access
+from framefind.server.work import UNPLAYABLE
+from framefind.video import Video
 
 _ENDED = ("done", "cancelled", "failed")
 _WAITING = 100  # jobs that may wait
@@ -31,14 +35,9 @@ _PING = 15.0
 @dataclass
 class _Run:
     job: documents.Job
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    version: int = 0  # rises with every change of the job
     process: asyncio.subprocess.Process | None = None
     task: "asyncio.Task[None] | None" = None
-
-    def tell(self) -> None:
-        """Wake whoever follows the job."""
-        self.changed.set()
-        self.changed = asyncio.Event()
 
     def stop(self) -> None:
         """Have the process end: by itself, or it is ended."""
@@ -61,6 +60,7 @@ class Jobs:
         self._library, self._refresh = library, refresh
         self._runs: dict[str, _Run] = {}
         self._turn = asyncio.Lock()
+        self._changed = asyncio.Event()
 
     @property
     def all(self) -> list[documents.Job]:
@@ -91,6 +91,7 @@ class Jobs:
         )
         run = self._runs[job.id] = _Run(job)
         run.task = asyncio.create_task(self._work(run, roots))
+        self._tell(run)
         return job
 
     def cancel(self, job_id: str) -> documents.Job:
@@ -102,16 +103,25 @@ class Jobs:
             run.job.state = "cancelling"
             if run.process:
                 run.stop()
-        run.tell()
+        self._tell(run)
         return run.job
 
-    async def events(self, job_id: str) -> AsyncIterator[str]:
-        """The job whenever it changes, as server-sent events, until it has ended."""
-        run = self._run(job_id)
+    async def events(self, job_id: str | None = None) -> AsyncIterator[str]:
+        """Yield a job whenever it changes, as server-sent events, until it has ended.
+
+        Without an id: every job as it is, and each again whenever it changes, until all have ended.
+        """
+        only = None if job_id is None else self._run(job_id)
+        sent: dict[str, int] = {}
         while True:
-            changed = run.changed
-            yield f"event: job\ndata: {run.job.model_dump_json()}\n\n"
-            if run.job.state in _ENDED:
+            changed = self._changed
+            followed = [only] if only else list(self._runs.values())
+            over = all(run.job.state in _ENDED for run in followed)
+            for run in followed:
+                if sent.get(run.job.id) != run.version:
+                    sent[run.job.id] = run.version
+                    yield f"event: job\ndata: {run.job.model_dump_json()}\n\n"
+            if over:
                 return
             await asyncio.sleep(0.2)
             while not changed.is_set():
@@ -130,6 +140,12 @@ class Jobs:
         for run in self._runs.values():
             run.kill()
 
+    def _tell(self, run: _Run) -> None:
+        """Wake whoever follows the job, or all jobs."""
+        run.version += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
+
     def _run(self, job_id: str) -> _Run:
         if job_id not in self._runs:
             raise HTTPException(404, "there is no such job")
@@ -140,7 +156,7 @@ class Jobs:
             if run.job.state != "queued":
                 return
             run.job.state = "running"
-            run.tell()
+            self._tell(run)
             try:
                 code = await self._index(run, roots)
             except Exception as error:
@@ -149,7 +165,7 @@ class Jobs:
             else:
                 await self._refresh()  # a job is done when what it found can be searched
                 self._ended(run.job, code)
-            run.tell()
+            self._tell(run)
 
     async def _index(self, run: _Run, roots: tuple[str, ...]) -> int:
         """Run a job in a process of its own; its exit code."""
@@ -169,7 +185,7 @@ class Jobs:
             run.stop()
         async for line in process.stdout:
             self._heard(run.job, json.loads(line))
-            run.tell()
+            self._tell(run)
         return await process.wait()
 
     @staticmethod
@@ -197,22 +213,37 @@ class Jobs:
             job.state = "cancelled"
 
 
-_EVENTS = answers(None, 404, media="text/event-stream")
+_ROUTE = "/v1/jobs"
+_STREAM = "text/event-stream"
+_LOCATION = {"description": "The job's address.", "schema": {"type": "string"}}
+_ADDED = answers(None, 403, 422, 503) | {202: {"headers": {"Location": _LOCATION}}}
+_EVENTS = answers(None, 404, media=_STREAM)
+_ALL_EVENTS = answers(None, media=_STREAM)
 
 
 def router(jobs: Jobs, access: Access) -> APIRouter:
     """The routes of jobs."""
-    routes = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+    routes = Routes(prefix=_ROUTE, tags=["jobs"])
 
-    @routes.post("", status_code=202, responses=answers(None, 403, 422, 503))
-    async def add(new: documents.NewJob) -> documents.Job:
+    @routes.post("", status_code=202, responses=_ADDED)
+    async def add(new: documents.NewJob, answer: Response) -> documents.Job:
         """Index a folder or a video of the server's computer, in the background."""
-        return jobs.add(await asyncio.to_thread(_allowed, new.path, access), access.roots)
+        job = jobs.add(await asyncio.to_thread(_allowed, new.path, access), access.roots)
+        answer.headers["Location"] = f"{_ROUTE}/{job.id}"
+        return job
 
     @routes.get("")
     async def every() -> documents.Jobs:
         """All jobs since the server was started, newest first."""
         return documents.Jobs(jobs=jobs.all)
+
+    @routes.get("/events", responses=_ALL_EVENTS, response_class=Response)
+    async def all_events(request: Request) -> Response:
+        """Every job whenever it changes, as server-sent events (`job`), until all have ended.
+
+        One connection tells of all jobs: browsers have six to a server.
+        """
+        return _stream(request, jobs.events())
 
     @routes.get("/{job_id}", responses=answers(None, 404))
     async def one(job_id: str) -> documents.Job:
@@ -220,10 +251,10 @@ def router(jobs: Jobs, access: Access) -> APIRouter:
         return jobs.get(job_id)
 
     @routes.get("/{job_id}/events", responses=_EVENTS, response_class=Response)
-    async def events(job_id: str) -> Response:
+    async def events(request: Request, job_id: str) -> Response:
         """The job whenever it changes, as server-sent events (`job`), until it has ended."""
         jobs.get(job_id)
-        return StreamingResponse(jobs.events(job_id), media_type="text/event-stream")
+        return _stream(request, jobs.events(job_id))
 
     @routes.delete("/{job_id}", responses=answers(None, 404))
     async def cancel(job_id: str) -> documents.Job:
@@ -233,8 +264,14 @@ def router(jobs: Jobs, access: Access) -> APIRouter:
     return routes
 
 
+def _stream(request: Request, events: AsyncIterator[str]) -> Response:
+    if request.method == "HEAD":
+        return headers_only({}, _STREAM)
+    return StreamingResponse(events, media_type=_STREAM)
+
+
 def _allowed(path: str, access: Access) -> str:
-    """The path, absolute and with links resolved, if it may be indexed and is there."""
+    """The path, absolute and with links resolved, if it may be indexed and may hold videos."""
     if path.startswith(("\\\\", "//")):
         raise HTTPException(422, "only what is on this computer can be indexed")
     try:
@@ -249,4 +286,17 @@ def _allowed(path: str, access: Access) -> str:
         raise HTTPException(422, "give the whole path, from the root on")
     if not os.path.exists(resolved):
         raise HTTPException(422, "there is no such file or folder")
+    if not os.path.isdir(resolved) and not _is_video(resolved):
+        raise HTTPException(422, "that file is no video; name a video, or a folder of videos")
     return resolved
+
+
+def _is_video(path: str) -> bool:
+    """Return whether a file holds video; a damaged one counts: its job says what is wrong."""
+    try:
+        Video(path, threads=1).close()
+    except NotAVideoError:
+        return False
+    except UNPLAYABLE:
+        return True
+    return True

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from framefind.errors import FramefindError, LibraryError, QueryError
+from framefind.server.routes import allowed
 
 MEDIA_TYPE = "application/problem+json"
 _log = logging.getLogger("framefind.server")
@@ -68,35 +69,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(FramefindError, _failed)
-    made = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if not app.openapi_schema:
-            _describe(made())
-        return made()
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _describe(api: dict[str, Any]) -> None:
-    """Have every operation answer what goes wrong with a problem document, and nothing else."""
-    reference = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    for operations in api["paths"].values():
-        for operation in operations.values():
-            answered = operation["responses"]
-            answered["default"] = {"description": "A problem"}
-            for status in answered.keys() - {"200", "202", "206", "304"}:
-                answered[status]["content"] = {MEDIA_TYPE: reference}
-    schemas = api["components"]["schemas"]
-    for replaced in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(replaced, None)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     known = http.HTTPStatus(error.status_code).phrase
     detail = None if error.detail == known else error.detail
-    return problem(error.status_code, detail, headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # a route knows only of itself
+        headers["Allow"] = ", ".join(allowed(request.app.routes, request.scope))
+    return problem(error.status_code, detail, headers=headers)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -8,10 +8,12 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from starlette.responses import HTMLResponse
 
+from framefind.server.routes import Routes
+
 
 def router(app: FastAPI) -> APIRouter:
     """The route of the page."""
-    routes = APIRouter()
+    routes = Routes()
 
     @routes.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -29,7 +31,8 @@ def _page(api: dict[str, Any]) -> Iterator[str]:
     yield f"<h1>{title} {escape(api['info']['version'])}</h1>"
     yield f"<p>{escape(api['info']['description'])} The same for programs: "
     yield '<a href="/openapi.json">openapi.json</a>. What goes wrong is told as a problem document '
-    yield "(RFC 9457).</p>"
+    yield "(RFC 9457). Where this server asks for a token, programs send it as "
+    yield "<code>Authorization: Bearer TOKEN</code>.</p>"
     for path, methods in api["paths"].items():
         for method, operation in methods.items():
             yield from _operation(api, method, path, operation)

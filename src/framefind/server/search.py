@@ -14,6 +14,7 @@ from framefind.images import Crop, Image
 from framefind.moments import Moment, Page
 from framefind.server import documents
 from framefind.server.problems import answers as described
+from framefind.server.routes import Routes
 from framefind.server.shelf import Shelf, Snapshot
 from framefind.server.together import Together
 from framefind.server.uploads import described as form
@@ -27,7 +28,7 @@ Given = Annotated[documents.SearchQuery, Query()]
 
 def router(shelf: Shelf, work: Work) -> APIRouter:
     """The routes that search."""
-    routes = APIRouter(prefix="/v1", tags=["search"])
+    routes = Routes(prefix="/v1", tags=["search"])
     together: Together[queries.Query, Page] = Together(lambda all: _pages(shelf.snapshot, all))
 
     async def find(query: documents.SearchQuery, pictures: list[bytes]) -> JSONResponse:

@@ -23,11 +23,13 @@ _log = logging.getLogger("framefind.server")
 MAX_BODY = 32 * 2**20
 """Bytes of a request's body."""
 
+OPEN = frozenset({"/healthz", "/readyz"})
+"""The addresses that need no token: they tell nothing."""
+
 _MAX_URL = 8192
 _MAX_HEADERS = 32 * 1024
 _BODY_SECONDS = 30.0  # for the whole body of a request
 _SEND_SECONDS = 600.0  # without the client taking anything: a paused player waits this long
-_OPEN = {"/healthz", "/readyz"}  # tell nothing
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "media-src 'self'; connect-src 'self'; font-src 'self'; manifest-src 'self'; "
@@ -101,8 +103,8 @@ class Access:
         return hashlib.blake2b((self.token or "").encode(), person=b"framefind cookie").hexdigest()
 
     def foreign(self, headers: Headers) -> bool:
-        """Whether a page of another site has sent the request."""
-        if headers.get("sec-fetch-site", "").lower() == "cross-site":
+        """Whether a page of another site, or of another port, has sent the request."""
+        if headers.get("sec-fetch-site", "").lower() in ("cross-site", "same-site"):
             return True
         origin = headers.get("origin")
         if origin is None:
@@ -135,6 +137,12 @@ class Access:
 
 def _same(given: str, right: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "replace"), right.encode())
+
+
+def _opens_page(method: str, headers: Headers) -> bool:
+    """Return whether a browser follows a link, so that its user sees the answer as a page."""
+    mode, shown = headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest", "document")
+    return method in ("GET", "HEAD") and mode == "navigate" and shown == "document"
 
 
 class Guard:
@@ -177,9 +185,9 @@ class Guard:
             return problem(414)
         if sum(len(name) + len(value) for name, value in scope["headers"]) > _MAX_HEADERS:
             return problem(431)
-        if scope["method"] not in ("GET", "HEAD") and access.foreign(headers):
+        if access.foreign(headers) and not _opens_page(scope["method"], headers):
             return problem(403, "pages of other sites may not do that")
-        if scope["path"] not in _OPEN and not access.knows(headers):
+        if scope["path"] not in OPEN and not access.knows(headers):
             entered = access.enter(scope["query_string"]) if scope["path"] == "/" else None
             return entered or problem(
                 401, "open the address that `framefind serve` printed", None, _ASK

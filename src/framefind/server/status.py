@@ -10,13 +10,14 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from framefind.server import documents
 from framefind.server.metrics import MEDIA_TYPE, Metrics
 from framefind.server.problems import answers, problem
+from framefind.server.routes import Routes
 from framefind.server.security import Access
 from framefind.server.shelf import Shelf
 
 
 def router(shelf: Shelf, metrics: Metrics, access: Access) -> APIRouter:
     """The routes that tell how it is."""
-    routes = APIRouter()
+    routes = Routes()
 
     @routes.get("/v1/library", tags=["library"], responses=answers(documents.LibraryFacts, 503))
     async def library() -> JSONResponse:

@@ -17,6 +17,7 @@ from framefind.server import documents, streams
 from framefind.server.playable import Playable, keyframe_before, probe
 from framefind.server.problems import answers
 from framefind.server.ranges import Found, read, send_file
+from framefind.server.routes import Routes, headers_only
 from framefind.server.shelf import Shelf
 from framefind.server.videos import VideoId, facts, file_of
 from framefind.server.work import UNPLAYABLE, Work
@@ -36,7 +37,7 @@ Transcode = Annotated[bool, Query(description="Encode it again, even if that see
 
 def router(shelf: Shelf, work: Work) -> APIRouter:
     """The routes that send video."""
-    routes = APIRouter(prefix="/v1/videos/{video_id}", tags=["videos"])
+    routes = Routes(prefix="/v1/videos/{video_id}", tags=["videos"])
 
     @routes.get("", responses=answers(documents.PlayableVideo, 404, 422))
     async def video(
@@ -48,7 +49,6 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
         return JSONResponse({**facts(row), "stream": stream})
 
     @routes.get("/stream", responses=_STREAM, response_class=Response)
-    @routes.head("/stream", include_in_schema=False)
     async def stream(
         request: Request, video_id: VideoId, start: Start = 0.0, transcode: Transcode = False
     ) -> Response:
@@ -61,7 +61,7 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
         start = await asyncio.to_thread(_begin, file, way, start)
         headers = {"X-Start": repr(start), "Accept-Ranges": "none"}
         if request.method == "HEAD":
-            return Response(headers=headers, media_type=way.type)
+            return headers_only(headers, way.type)
         return await _made(work, file, way, start, headers)
 
     @routes.get("/clip", responses=_CLIP, response_class=Response)
@@ -70,6 +70,10 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
         if not 0 < end - start <= MAX_CLIP:
             raise HTTPException(422, f"end must come after start, {MAX_CLIP:.0f} s later at most")
         file = await asyncio.to_thread(file_of, shelf.video(video_id))
+        name = quote(f"{Path(file.path).stem} {start:.1f}-{end:.1f}.mp4")
+        headers = {"Content-Disposition": f"attachment; filename*=utf-8''{name}"}
+        if request.method == "HEAD":
+            return headers_only(headers, "video/mp4")
         handle, target = tempfile.mkstemp(suffix=".mp4", prefix="framefind-")
         os.close(handle)
         try:
@@ -79,8 +83,6 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
             if isinstance(error, UNPLAYABLE):
                 raise HTTPException(415, "the video cannot be decoded there") from None
             raise
-        name = quote(f"{Path(file.path).stem} {start:.1f}-{end:.1f}.mp4")
-        headers = {"Content-Disposition": f"attachment; filename*=utf-8''{name}"}
         headers["Content-Length"] = str(os.path.getsize(target))
         return StreamingResponse(_given_away(target), headers=headers, media_type="video/mp4")
 

@@ -18,6 +18,7 @@ from framefind.paths import opened
 from framefind.server import documents
 from framefind.server.problems import answers
 from framefind.server.ranges import Found
+from framefind.server.routes import Routes
 from framefind.server.shelf import Shelf
 from framefind.server.together import Together
 from framefind.server.work import Work
@@ -29,7 +30,7 @@ At = Annotated[float, Path(ge=0, le=1e9, allow_inf_nan=False, description="Secon
 
 def router(shelf: Shelf, work: Work) -> APIRouter:
     """The routes of videos."""
-    routes = APIRouter(prefix="/v1/videos", tags=["videos"])
+    routes = Routes(prefix="/v1/videos", tags=["videos"])
     together = Together(shelf.thumbnails)
 
     @routes.get("", responses=answers(documents.Videos, 422))
