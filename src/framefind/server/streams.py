@@ -61,7 +61,8 @@ def remux(path: str, size: int, start: float, copies_audio: bool) -> Generator[b
 def transcode(path: str, size: int, start: float) -> Generator[bytes, None, None]:
     """Encode again from the picture shown at `start` on, which becomes time 0: H.264 and AAC.
 
-    The pictures are upright, in square pixels, 720 lines at most.
+    The pictures are upright, in square pixels, 720 lines at most, in the colours of BT.709. Where
+    their shape changes, bars keep them in that of the first one.
     """
     sink = _Sink()
     for _ in _encode(path, size, start, None, sink, _ENCODED):
@@ -185,7 +186,7 @@ def _add_pictures(made: OutputContainer, first: Frame) -> VideoStream:
 
 
 def _picture(shown: Frame, stream: VideoStream, t: float) -> av.VideoFrame:
-    pixels = shown.scale(stream.width, stream.height)
+    pixels = shown.fit(stream.width, stream.height)
     picture = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(
         format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
     )

@@ -38,6 +38,7 @@ from framefind.video.containers import (
     size_now,
     start_time,
 )
+from framefind.video.geometry import Geometry
 from framefind.video.needs import Stream, Wish, begins_anew, needed
 from framefind.video.pictures import Frame, Scaler, sorted_times
 from framefind.video.ranged import listed_keyframes, listed_packets
@@ -199,12 +200,14 @@ class Video:
                 )
             context.thread_type = "AUTO"
             context.thread_count = self._threads
-            context.options = {"max_pixels": str(MAX_PIXELS)}
+            # As in players, the container overrules how pictures say that they are turned.
+            turn = {"side_data_prefer_packet": "displaymatrix"}
+            context.options = {"max_pixels": str(MAX_PIXELS), **turn}
             for stream in self._container.streams:
                 if stream.index != self._stream.index:
                     stream.discard = Discard.all
             self._seekable = is_seekable(self._container, self._stream)
-            self._scaler = Scaler(self._stream.sample_aspect_ratio)
+            self._scaler = Scaler(Geometry(self._stream))
             self._base = self._stream.time_base or Fraction(1, av.time_base)
             self._origin = start_time(self._container, self._stream)
             self._timed = has_times(self._container, self._stream)
@@ -468,7 +471,7 @@ class Video:
         if last is None:
             return 0.0
         rate = self._stream.average_rate or self._stream.guessed_rate
-        own = last._picture.duration * self._base or (1 / rate if rate else 0)
+        own = last.duration * self._base or (1 / rate if rate else 0)
         return max(last.t + float(own), self.facts.duration or 0.0)
 
     def _check_size(self) -> None:

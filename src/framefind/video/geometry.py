@@ -1,0 +1,193 @@
+"""How a decoded picture lies and how its pixels are shaped: what is cropped, stretched, turned.
+
+PyAV tells little of that. It has no name for some side data, and then gives none at all; it does
+not tell a frame's sample aspect ratio, which may change inside a file, nor what a container crops.
+FFmpeg's own filters and muxers do.
+"""
+
+import io
+from fractions import Fraction
+from typing import NamedTuple
+
+import av
+import numpy as np
+from av.filter import Graph
+from av.sidedata.sidedata import Type
+from av.video.format import VideoFormat
+from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
+
+_SIDE_DATA_TYPES = 64  # AVFrameSideDataType has 31 values in FFmpeg 8
+_UNITS = 4000  # steps of a sample aspect ratio of 1
+_MAX_DENOMINATOR = 60  # with which that many steps tell a ratio exactly
+_MAX_ASPECT = 16  # a pixel that is longer is nonsense
+
+
+class Orientation(NamedTuple):
+    """How to show a picture: swap its axes, then mirror it left-right, then flip it top-bottom.
+
+    `stretch` is the width of a stored pixel over its height, where the file's matrix says so and
+    FFmpeg gets it wrong; else None.
+    """
+
+    turned: bool
+    mirrored: bool
+    flipped: bool
+    stretch: Fraction | None
+
+
+class Shape(NamedTuple):
+    """How a picture lies, and the width of a stored pixel over its height."""
+
+    orientation: Orientation
+    aspect: Fraction
+
+
+class Crop(NamedTuple):
+    """How many pixels a container cuts from each side of the decoded pictures."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+class Geometry:
+    """Tells the shape of the pictures of one stream, and crops them. Not for several threads."""
+
+    def __init__(self, stream: VideoStream | None = None) -> None:
+        """Without a stream, pictures alone say what they are. To be made before decoding."""
+        self._aspect = stream.sample_aspect_ratio if stream else None
+        codec = stream.codec_context.sample_aspect_ratio if stream else None
+        self._overrules = self._aspect != codec
+        """Whether the container says something else than the pictures, and overrules them."""
+        self._crop = container_crop(stream) if stream else None
+        self._tiny = VideoReformatter()
+        self._facts: Graph | None = None
+        self._croppers: dict[tuple[int, int, str], Graph] = {}
+
+    def shape(self, picture: av.VideoFrame) -> Shape:
+        """Return how a picture lies, and the shape of its pixels."""
+        self._facts = self._facts or _facts_graph()
+        # Side data and aspect ratio go along with a copy of a few pixels, which costs nothing.
+        self._facts.vpush(
+            self._tiny.reformat(picture, 2, 2, "gray", interpolation=Interpolation.POINT, threads=1)
+        )
+        facts = self._facts.vpull()
+        try:
+            matrix = bytes(facts.side_data["DISPLAYMATRIX"])  # type: ignore[typeddict-item]
+            lies = orientation(np.frombuffer(matrix, np.int32).tolist())
+        except KeyError:
+            lies = Orientation(False, False, False, None)
+        aspect = lies.stretch or self._own_aspect(Fraction(facts.width, _UNITS))
+        if not 1 / _MAX_ASPECT <= aspect <= _MAX_ASPECT:
+            aspect = Fraction(1)
+        return Shape(lies, aspect)
+
+    def _own_aspect(self, rounded: Fraction) -> Fraction:
+        """Return the exact aspect ratio of a picture whose own is about that."""
+        usual = self._aspect
+        if usual and (self._overrules or abs(usual - rounded) <= Fraction(1, _UNITS)):
+            return usual
+        return rounded.limit_denominator(_MAX_DENOMINATOR)
+
+    def cropped(self, picture: av.VideoFrame) -> av.VideoFrame:
+        """Return what the container shows of a picture; the pixels are not copied."""
+        if self._crop is None:
+            return picture
+        if picture.sw_format:  # it lies in the memory of a graphics card
+            picture = picture.reformat(format=picture.sw_format.name)
+        left, top, right, bottom = self._crop
+        # FFmpeg cannot begin in the middle of a pixel of colour: rather a column less.
+        left += -left % (4 // picture.format.chroma_width(4))
+        width, height = picture.width - left - right, picture.height - top - bottom
+        if width < 1 or height < 1:
+            return picture
+        key = (picture.width, picture.height, picture.format.name)
+        if key not in self._croppers:
+            crop = f"{width}:{height}:{left}:{top}:exact=1"
+            self._croppers[key] = _graph(*key, [("crop", crop)])
+        graph = self._croppers[key]
+        graph.vpush(picture)
+        return graph.vpull()
+
+
+def orientation(matrix: list[int]) -> Orientation:
+    """Read a display matrix as the nearest of the eight ways to lay a rectangle."""
+    # x is shown at a·x + c·y, y at b·x + d·y.
+    a, b, _, c, d, *_ = matrix
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return Orientation(False, a < 0, d < 0, None)
+    stretch = Fraction(abs(b), abs(c)) if b and c else Fraction(1)
+    uneven = abs(stretch - 1) > Fraction(1, 100)  # FFmpeg divides the other way round
+    return Orientation(True, c < 0, b < 0, stretch if uneven else None)
+
+
+def container_crop(stream: VideoStream) -> Crop | None:
+    """Return what the container of a stream crops: Matroska's PixelCrop, MP4's clean aperture.
+
+    FFmpeg keeps it with the stream, where PyAV does not look; a Matroska header that is written for
+    the stream tells.
+    """
+    file = io.BytesIO()
+    try:
+        with av.open(file, "w", format="matroska") as container:
+            container.add_stream_from_template(stream)
+            container.start_encoding()
+    except (av.FFmpegError, ValueError):  # a codec that Matroska does not take
+        return None
+    sides = _pixel_crop(file.getvalue())
+    return sides if any(sides) else None
+
+
+# -- Matroska (RFC 9559): elements of an id, a size and a content
+
+_MASTERS = {0x18538067: "Segment", 0x1654AE6B: "Tracks", 0xAE: "TrackEntry", 0xE0: "Video"}
+_PIXEL_CROP = {0x54CC: 0, 0x54BB: 1, 0x54DD: 2, 0x54AA: 3}  # by their place in Crop
+
+
+def _pixel_crop(header: bytes) -> Crop:
+    """Return the PixelCrop elements of the first track of a Matroska header."""
+    sides = [0, 0, 0, 0]
+    at = 0
+    while at < len(header):
+        ident, at = _number(header, at, keep_marker=True)
+        size, at = _number(header, at)
+        if ident in _PIXEL_CROP:
+            sides[_PIXEL_CROP[ident]] = int.from_bytes(header[at : at + size], "big")
+        if ident not in _MASTERS:
+            at += size
+    return Crop(*sides)
+
+
+def _number(data: bytes, at: int, keep_marker: bool = False) -> tuple[int, int]:
+    """Return a number of variable length and where it ends; its first 1 bit marks the length."""
+    length = 9 - data[at].bit_length()
+    number = int.from_bytes(data[at : at + length], "big")
+    return number if keep_marker else number & ~(1 << 7 * length), at + length
+
+
+# -- filters
+
+
+def _facts_graph() -> Graph:
+    """Return a graph that makes of a grey picture of 2 × 2 pixels one as wide as its aspect ratio.
+
+    Of its side data it keeps what PyAV can name.
+    """
+    nameless = {*range(_SIDE_DATA_TYPES)}.difference(int(str(kind.value)) for kind in Type)
+    deletions = [("sidedata", f"mode=delete:type={kind}") for kind in sorted(nameless)]
+    wide = f"clip(round(sar*{_UNITS})\\,1\\,{(_MAX_ASPECT + 1) * _UNITS})"
+    return _graph(2, 2, "gray", [*deletions, ("scale", f"w={wide}:h=1:eval=frame:flags=neighbor")])
+
+
+def _graph(width: int, height: int, layout: str, filters: list[tuple[str, str]]) -> Graph:
+    graph = Graph()
+    graph.threads = 1
+    # Times go through as they are.
+    source = graph.add_buffer(
+        width=width, height=height, format=VideoFormat(layout), time_base=Fraction(1, 1000)
+    )
+    graph.link_nodes(source, *(graph.add(*one) for one in filters), graph.add("buffersink"))
+    graph.configure()
+    return graph
