@@ -101,14 +101,16 @@ class Filters:
             named = VideoNames(index.videos).matching(self.videos) if self.videos else None
             kept = np.array(
                 [
-                    self._dated(video)
-                    and self._long(video)
-                    and (named is None or video.video_id in named)
+                    self.accept(video) and (named is None or video.video_id in named)
                     for video in index.videos
                 ],
                 bool,
             )
         return index.timeline.select(kept, self.start, self.end)
+
+    def accept(self, video: Video | IndexedVideo) -> bool:
+        """Return whether a video passes by its modified time and its length."""
+        return self._dated(video) and self._long(video)
 
     def allow(self, scores: NDArray[np.float32], sure: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which of several scores and confidences are enough."""
@@ -117,13 +119,15 @@ class Filters:
             sure >= (0.0 if surest is None else surest)
         )
 
-    def _dated(self, video: IndexedVideo) -> bool:
+    def _dated(self, video: Video | IndexedVideo) -> bool:
         modified = video.modified or 0.0
+        if isinstance(modified, datetime):
+            modified = modified.timestamp()
         return (self.after is None or modified >= self.after.timestamp()) and (
             self.before is None or modified < self.before.timestamp()
         )
 
-    def _long(self, video: IndexedVideo) -> bool:
+    def _long(self, video: Video | IndexedVideo) -> bool:
         if self.min_duration is None and self.max_duration is None:
             return True
         least, most = self.min_duration, self.max_duration

@@ -119,3 +119,21 @@ def test_the_description_tells_of_completeness_and_of_the_token():
     trusting = create_app(library, Access()).openapi()
     assert "security" not in trusting  # this server asks for none
     assert trusting["components"]["securitySchemes"]
+
+
+def test_videos_are_listed_by_name_date_and_length(api: httpx.Client):
+    every = api.get("/v1/videos").json()["videos"]
+
+    def listed(**filters: str | float) -> list[str]:
+        return [one["path"] for one in api.get("/v1/videos", params=filters).json()["videos"]]
+
+    def longer(seconds: float) -> list[str]:
+        return [one["path"] for one in every if one["duration"] >= seconds]
+
+    middle = sorted(one["duration"] for one in every)[len(every) // 2]
+    assert listed(min_duration=middle) == longer(middle) != listed()
+    assert listed(max_duration=1e6) == listed()
+    assert listed(before="2001-01-01") == []
+    assert listed(after="2001-01-01") == listed()
+    assert listed(video="*a.mp4", min_duration=1e6) == []
+    assert api.get("/v1/videos", params={"after": "nonsense"}).status_code == 422

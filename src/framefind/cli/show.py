@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from framefind.indexing.plan import Plan
     from framefind.library import Library
     from framefind.moments import Page
+
+LINE_SECONDS = 10.0
+"""How often a run says how far it is where stderr is no terminal."""
+
+_LOOKING = "looking for videos"
 
 
 def say(text: str) -> None:
@@ -60,6 +66,11 @@ def print_paths(paths: list[str], verb: str) -> None:
     for path in paths:
         print(path)
     say(f"{len(paths)} videos {verb}")
+
+
+def number(count: int, thing: str) -> str:
+    """Return `1 video`, `2 videos`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def table(*names: str) -> Callable[..., None]:
@@ -142,9 +153,10 @@ def print_plan(plan: "Plan", as_json: bool) -> None:
     """What `index` would do and cost."""
     if as_json:
         return print(json.dumps({"schema": "framefind/plan/v1", **asdict(plan)}, indent=2))
-    print(f"{plan.videos} videos to index, {plan.unchanged} unchanged, {plan.hours:.2f} hours")
+    videos, frames = number(plan.videos, "video"), number(plan.frames, "frame")
+    print(f"{videos} to index, {plan.unchanged} unchanged, {plan.hours:.2f} hours")
     disk, minutes = plan.size / 1e6, plan.seconds / 60
-    print(f"about {plan.frames} frames, {disk:.0f} MB on disk, {minutes:.1f} minutes")
+    print(f"about {frames}, {disk:.0f} MB on disk, {minutes:.1f} minutes")
     return None
 
 
@@ -164,7 +176,7 @@ def print_report(report: "Report", as_json: bool) -> None:
     if report.frames:
         speed = report.video_seconds / max(report.seconds, 1e-9)
         rate = report.frames / max(report.seconds, 1e-9)
-        took = f"{report.frames} frames in {report.seconds:.1f} s"
+        took = f"{number(report.frames, 'frame')} in {report.seconds:.1f} s"
         say(f"{took}: {rate:.0f} a second, {speed:.0f} × real time")
     return None
 
@@ -197,27 +209,54 @@ def print_profile(report: "Report") -> None:
 
 @contextmanager
 def progress() -> "Iterator[Callable[[Progress], None]]":
-    """A line of progress on a terminal; elsewhere only what went wrong, as it happens."""
+    """A bar on a terminal, with what went wrong as it happens; elsewhere a line now and then."""
     if not sys.stderr.isatty():
-        yield lambda progress: None
+        with _lines() as show:
+            yield show
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    from framefind.export import clock
-
     columns = (BarColumn(), TextColumn("{task.description}"))
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("looking for videos", total=None)
+        task = bar.add_task(_LOOKING, total=None)
 
         def show(now: "Progress") -> None:
-            seconds = max(now.seconds, 1e-9)
-            left = "" if now.left is None else f"  {clock(round(now.left))} left"
-            speed = f"{now.frames / seconds:.0f} frames/s  {now.video_seconds / seconds:.0f}×"
-            said = f"{now.done}/{now.total} videos  {speed}{left}"
-            bar.update(task, completed=now.done, total=now.total, description=said)
+            bar.update(task, completed=now.done, total=now.total, description=_how_far(now))
             if now.trouble:
                 bar.console.print(f"{now.path}: {now.trouble}", markup=False, highlight=False)
 
         yield show
+
+
+@contextmanager
+def _lines() -> "Iterator[Callable[[Progress], None]]":
+    """Say every ten seconds how far a run is, also while it has nothing new to tell."""
+    latest: list[Progress] = []
+    ended = Event()
+
+    def tell() -> None:
+        while not ended.wait(LINE_SECONDS):
+            say(_how_far(latest[-1]) if latest else _LOOKING)
+
+    def show(now: "Progress") -> None:
+        latest[:] = [now]
+
+    thread = Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield show
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _how_far(now: "Progress") -> str:
+    """What is done, how fast, and about how long the rest takes, if that can be told."""
+    from framefind.export import clock
+
+    seconds = max(now.seconds, 1e-9)
+    left = "" if now.left is None else f"  {clock(round(now.left))} left"
+    speed = f"{now.frames / seconds:.0f} frames/s  {now.video_seconds / seconds:.0f}×"
+    return f"{now.done}/{number(now.total, 'video')}  {speed}{left}"

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from framefind.indexing.catalog import Catalog
 from framefind.indexing.decoders import Begun, Decoded, Decoders, Ended, Options, cores
 from framefind.indexing.embedding import BATCH, Embedder
+from framefind.indexing.pace import Pace
 from framefind.models import Model
 from framefind.paths import File, stored
 from framefind.tables import FrameRow, Tables, Video, new_segment
@@ -141,7 +142,7 @@ class Indexer:
         self._batch_views = 0
         self._uncommitted = 0
         self._committed_at = self._told_at = self._started = time.monotonic()
-        self._done = self._done_bytes = self._total = self._total_bytes = 0
+        self._done = self._done_bytes = self._total = 0
 
     def run(self, files: Sequence[File], tables: Callable[[], Tables]) -> Report:
         """Index the files into what `tables` gives, which may take a while: decoding begins before.
@@ -150,7 +151,8 @@ class Indexer:
         """
         began = time.process_time()
         todo = [file for file in files if has_to_be_opened(file, self._catalog, self._report)]
-        self._total, self._total_bytes = len(todo), sum(file.size + 1 for file in todo)
+        self._total = len(todo)
+        self._pace = Pace(sum(file.size + 1 for file in todo))
         model = self._model
         decoders = Decoders(todo, self._catalog, self._options, model.size, model.resize)
         try:
@@ -339,7 +341,6 @@ class Indexer:
             for video in self._open.values()
             if video.row.duration
         )
-        left = seconds * (self._total_bytes - done) / done if done else None
         current = path or next((video.row.path for video in self._open.values()), "")
         self._on_progress(
             Progress(
@@ -348,7 +349,7 @@ class Indexer:
                 self._report.frames,
                 self._report.video_seconds,
                 seconds,
-                left,
+                self._pace.left(done),
                 current,
                 trouble,
             )

@@ -35,10 +35,27 @@ Time = Annotated[
 Date = Annotated[datetime, AfterValidator(_dated)]
 
 
-class Query(BaseModel):
-    """A query. At least one of `q`, `image`, `plus` or an uploaded picture says what to find."""
+class VideoFilters(BaseModel):
+    """Which videos: by name, modified time and length."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    video: list[Glob] = Field([], max_length=64, description="Only these: id, glob or folder.")
+    after: Date | None = Field(None, description="Videos modified at or after.")
+    before: Date | None = Field(None, description="Videos modified before.")
+    min_duration: Seconds | None = Field(None, description="Videos at least so long, in seconds.")
+    max_duration: Seconds | None = Field(None, description="Videos at most so long, in seconds.")
+
+
+class VideosQuery(VideoFilters):
+    """Which videos to list, and which page of them."""
+
+    limit: int = Field(100, ge=1, le=MAX_LIMIT)
+    offset: int = Field(0, ge=0, le=1_000_000_000)
+
+
+class Query(VideoFilters):
+    """A query. At least one of `q`, `image`, `plus` or an uploaded picture says what to find."""
 
     q: str | None = Field(None, max_length=1000, description="What the moment shows, literally.")
     plus: list[Text] = Field([], max_length=16, description="Also this text; `2:snow` is double.")
@@ -50,13 +67,8 @@ class Query(BaseModel):
     )
     min_score: float | None = Field(None, allow_inf_nan=False, description="Cosine × 100.")
     min_confidence: float | None = Field(None, ge=0, le=1)
-    video: list[Glob] = Field([], max_length=64, description="Only these: id, glob or folder.")
     start: Time | None = Field(None, alias="from", description="From this time in the video.")
     end: Time | None = Field(None, alias="to", description="Up to this time in the video.")
-    after: Date | None = Field(None, description="Videos modified at or after.")
-    before: Date | None = Field(None, description="Videos modified before.")
-    min_duration: Seconds | None = Field(None, description="Videos at least so long, in seconds.")
-    max_duration: Seconds | None = Field(None, description="Videos at most so long, in seconds.")
 
 
 class SearchQuery(Query):

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from framefind import remote
 from framefind.errors import StoreError, VideoError
-from framefind.filters import VideoNames
+from framefind.filters import Filters, VideoNames
 from framefind.paths import opened
 from framefind.server import documents
 from framefind.server.problems import answers
@@ -34,17 +34,14 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
     together = Together(shelf.thumbnails)
 
     @routes.get("", responses=answers(documents.Videos, 422))
-    async def videos(
-        video: Annotated[list[documents.Glob], Query(max_length=64)] = [],  # noqa: B006
-        limit: Annotated[int, Query(ge=1, le=documents.MAX_LIMIT)] = 100,
-        offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
-    ) -> JSONResponse:
-        """The library's videos, by path; those only that a glob, a folder or an id names."""
-        rows = shelf.snapshot.rows
-        if video:
-            named = VideoNames(rows).matching(video)
+    async def videos(asked: Annotated[documents.VideosQuery, Query()]) -> JSONResponse:
+        """The library's videos, by path; those only that pass the filters."""
+        filters = Filters(**asked.model_dump(exclude={"video", "limit", "offset"}))
+        rows = [row for row in shelf.snapshot.rows if filters.accept(row)]
+        if asked.video:
+            named = VideoNames(rows).matching(asked.video)
             rows = [row for row in rows if row.video_id in named]
-        listed = [facts(row) for row in rows[offset : offset + limit]]
+        listed = [facts(row) for row in rows[asked.offset : asked.offset + asked.limit]]
         return JSONResponse({"schema": "framefind/videos/v1", "total": len(rows), "videos": listed})
 
     @routes.get("/{video_id}/thumbnails/{t}.jpg", responses=_JPEG, response_class=Response)

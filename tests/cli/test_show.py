@@ -1,0 +1,48 @@
+"""What people see."""
+
+import time
+
+import pytest
+
+from framefind.cli import show
+from framefind.indexing import Progress
+from framefind.indexing.plan import Plan
+
+HALF = Progress(2, 4, 60, 90.0, 30.0, 31.4, "/films/a.mp4")
+
+
+def test_a_piped_run_says_now_and_then_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(show, "LINE_SECONDS", 0.02)
+    said = ""
+    with show.progress() as tell:
+        while "looking for videos\n" not in said:
+            time.sleep(0.01)
+            said += capsys.readouterr().err
+        tell(HALF)
+        while "2/4 videos  2 frames/s  3×  0:31 left\n" not in said:
+            time.sleep(0.01)
+            said += capsys.readouterr().err
+    capsys.readouterr()
+    time.sleep(0.1)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_short_run_says_nothing_on_the_way(capsys: pytest.CaptureFixture[str]) -> None:
+    assert show.LINE_SECONDS == 10
+    with show.progress() as tell:
+        for _ in range(1000):
+            tell(HALF)
+    captured = capsys.readouterr()
+    assert captured.out + captured.err == ""
+
+
+def test_one_is_counted_as_one(capsys: pytest.CaptureFixture[str]) -> None:
+    show.print_plan(Plan(videos=1, frames=1), as_json=False)
+    show.print_plan(Plan(videos=2, frames=30), as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("1 video to index")
+    assert lines[1].startswith("about 1 frame,")
+    assert lines[2].startswith("2 videos to index")
+    assert lines[3].startswith("about 30 frames,")
