@@ -10,6 +10,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from framefind.telemetry import disable_telemetry
+
 if TYPE_CHECKING:
     from framefind.answers import FrameScores
     from framefind.errors import (
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from framefind.queries import Query
     from framefind.tables import Video
     from framefind.video import frame
+
+disable_telemetry()
 
 _HOMES = {
     "answers": ("FrameScores",),
