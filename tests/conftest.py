@@ -178,6 +178,18 @@ def _patterned(folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that is there once anything imports a module from the working directory."""
+    folder, said = tmp_path / "planted", tmp_path / "imported"
+    folder.mkdir()
+    for name in ("numpy", "av", "onnxruntime", "faiss", "PIL", "json", "threading", "framefind"):
+        code = f"import sys\nopen({str(said)!r}, 'a').write({name!r} + str(sys.argv) + '\\n')\n"
+        (folder / f"{name}.py").write_text(code, "utf-8")
+    monkeypatch.chdir(folder)
+    return said
+
+
 Shown = dict[str, tuple[str, list[tuple[float, bytes | None, NDArray[np.float32]]]]]
 
 

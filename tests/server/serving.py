@@ -4,7 +4,6 @@ import asyncio
 import re
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ import httpx
 import pytest
 
 import framefind
+from framefind.processes import python_command
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ def serve(library: str | Path, *options: str, host: str = "127.0.0.1") -> Iterat
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "framefind.cli", "serve", "--library", str(library)]
+    command = [*python_command("framefind.cli"), "serve", "--library", str(library)]
     command += ["--host", host, "--port", str(port), "--refresh", "0.2", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import secrets
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from starlette.responses import Response, StreamingResponse
 
 from framefind.errors import NotAVideoError
 from framefind.library import Library
+from framefind.processes import python_command
 from framefind.server import documents
 from framefind.server.problems import answers
 from framefind.server.routes import Routes, headers_only
@@ -170,8 +170,7 @@ class Jobs:
     async def _index(self, run: _Run, roots: tuple[str, ...]) -> int:
         """Run a job in a process of its own; its exit code."""
         process = run.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "framefind.server.worker"),
+            *python_command("framefind.server.worker"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=2**28,  # bytes of a line

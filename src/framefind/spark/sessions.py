@@ -38,6 +38,7 @@ def session(master: str = "local[*]", **settings: str) -> "SparkSession":
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.driver.extraJavaOptions": java,
+        "spark.executorEnv.PYTHONSAFEPATH": "1",  # as `-P`: see python_command
         **settings,
     }
     try:

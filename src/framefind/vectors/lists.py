@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind import disk
+from framefind.processes import python_command
 
 if TYPE_CHECKING:
     from framefind.vectors.index import VectorIndex
@@ -111,7 +112,7 @@ def start(index: "VectorIndex") -> None:
     if lists and len(index.frames) - lists.state.frames <= TAIL:
         return
     subprocess.Popen(
-        [sys.executable, "-P", "-m", "framefind.vectors.lists", str(index.generation.parent)],
+        [*python_command("framefind.vectors.lists"), str(index.generation.parent)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from framefind.errors import NotAVideoError, StoreError, VideoError
+from framefind.processes import python_command
 from framefind.video import Facts, Video
 from framefind.video.identity import video_id
 from framefind.video.samplers import Sampler
@@ -184,7 +185,7 @@ class _Child:
 
     def __init__(self, stall: float) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "framefind.video.worker"],
+            python_command("framefind.video.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
