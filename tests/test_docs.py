@@ -131,7 +131,25 @@ def test_every_command_and_option_is_documented() -> None:
         assert not missing, f"{name}: {missing}"
 
 
+REPOSITORY = re.compile(
+    r"https://(?:github\.com/framefind/framefind/(?:blob|tree)"
+    r"|raw\.githubusercontent\.com/framefind/framefind)/main/([^)#\s]+)"
+)
+"""Addresses of files of this repository: what a package index shows has no folder beside it."""
+
+
 def test_links_lead_somewhere() -> None:
     for document in DOCS:
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text("utf-8")):
+        text = document.read_text("utf-8")
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+        for target in REPOSITORY.findall(text):
+            assert (ROOT / target).exists(), f"{document.name}: {target}"
+
+
+def test_links_of_the_readme_work_on_a_package_index() -> None:
+    assert re.findall(r"\]\((?!https:)[^)]*", (ROOT / "README.md").read_text("utf-8")) == []
+
+
+def test_the_readme_installs_nothing_from_a_package_index() -> None:
+    assert not re.findall(r"install [\"']?framefind", (ROOT / "README.md").read_text("utf-8"))
