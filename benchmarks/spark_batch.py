@@ -24,7 +24,8 @@ import pyarrow as pa
 from synthetic import VIEWS, Fit, _lengths, _lists
 
 import framefind
-from framefind.tables import Tables, Video, files, new_segment
+from framefind.tables import Tables, Video, new_segment
+from framefind.tables.schema import FRAMES
 from framefind.vectors import refresh
 
 FILE = 30_000  # frames of a data file
@@ -99,7 +100,7 @@ def _rows(video_id: str, segment: str, vectors: np.ndarray) -> pa.Table:
         _lists(boxes),
         _lists(vectors.astype(np.float16).astype(np.float32)),
     ]
-    return pa.Table.from_arrays(columns, schema=files.SCHEMA)
+    return pa.Table.from_arrays(columns, schema=FRAMES)
 
 
 def _run(chosen: argparse.Namespace) -> None:

@@ -221,9 +221,9 @@ def _first_frames(tables: Any, count: int, segment: str) -> Any:
     (file,) = tables.frame_files()
     found = pa.parquet.read_table(f"{tables.address('frames')}/{file}").slice(0, count)
     column = pa.array(["half"] * count)
-    from framefind.tables.files import SCHEMA
+    from framefind.tables.schema import FRAMES
 
-    return found.set_column(1, "segment", column).cast(SCHEMA)
+    return found.set_column(1, "segment", column).cast(FRAMES)
 
 
 class TestTrouble:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framefind.errors import LibraryError
-from framefind.tables import SCHEMA, Tables, Video, files, latest_versions, upkeep
+from framefind.tables import Tables, Video, files, latest_versions, schema, upkeep
 from framefind.tables.store import lock
 from rows import FINGERPRINT, frame, publish, video, visible, whole, write
 
@@ -87,7 +87,7 @@ def test_create_does_not_fill_up_a_library_without_frames(tables: Tables) -> Non
 
 def test_other_tables_and_newer_schemas_are_refused(tables: Tables) -> None:
     table = DeltaTable(tables.address("videos"))
-    table.alter.set_table_properties({"framefind.schema": str(SCHEMA + 1)}, False)
+    table.alter.set_table_properties({"framefind.schema": str(schema.VERSION + 1)}, False)
     with pytest.raises(LibraryError, match=r"newer framefind.*upgrade"):
         Tables.open(tables.uri)
     table.alter.set_table_properties({"framefind.schema": ""}, False)

@@ -11,7 +11,8 @@ from framefind.spark import executor
 from framefind.spark.executor import End, Job, Piece
 from framefind.spark.sources import plain
 from framefind.tables import FrameRow, new_segment
-from framefind.tables.files import SCHEMA, table
+from framefind.tables.files import table
+from framefind.tables.schema import FRAMES
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -91,6 +92,6 @@ def _batch(rows: list[FrameRow], paths: list[str]) -> Any:
 def _trouble(piece: Piece, segment: str, trouble: str) -> Any:
     import pyarrow as pa
 
-    fields = [pa.field("path", pa.string()), *SCHEMA, pa.field("error", pa.string())]
+    fields = [pa.field("path", pa.string()), *FRAMES, pa.field("error", pa.string())]
     row = {"path": piece.path, "video_id": piece.video_id or None, "error": trouble}
     return pa.RecordBatch.from_pylist([row | {"segment": segment}], pa.schema(fields))

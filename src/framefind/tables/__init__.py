@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 
     from framefind.tables.files import DataFile, FramesWriter, Key
 
-SCHEMA = 1
-"""The version of the tables' columns that this framefind writes, and the newest it reads."""
-
 ATTEMPTS = 50
 """How often a commit is tried that other writers keep coming before."""
 
@@ -146,7 +143,7 @@ class Tables:
         """
         from deltalake import DeltaTable
 
-        from framefind.tables import files
+        from framefind.tables import schema
 
         tables = cls(uri)
         if cls.exists(uri):
@@ -157,7 +154,7 @@ class Tables:
                 "restore it or choose a new one"
             )
         version = {
-            _PREFIX + "schema": str(SCHEMA),
+            _PREFIX + "schema": str(schema.VERSION),
             "delta.checkpointInterval": "20",
             "delta.logRetentionDuration": "interval 7 days",  # every search lists the log
         }
@@ -165,7 +162,7 @@ class Tables:
         with tables.writing():
             DeltaTable.create(
                 tables.address("videos"),
-                _videos_schema(),
+                schema.VIDEOS,
                 mode="ignore",  # an interrupted `create` left it
                 storage_options=options(tables.uri),
                 configuration=version,
@@ -175,7 +172,7 @@ class Tables:
                 raise LibraryError(f"{uri} has lost its frames; restore it or choose a new one")
             DeltaTable.create(
                 tables.address("frames"),
-                files.SCHEMA,
+                schema.FRAMES,
                 storage_options=options(tables.uri),
                 configuration=model | version,
                 raise_if_key_not_exists=False,
@@ -185,17 +182,19 @@ class Tables:
     @classmethod
     def open(cls, uri: str | os.PathLike[str]) -> "Tables":
         """Open a library. Raises LibraryError when there is none or its schema is newer."""
+        from framefind.tables import schema
+
         if not cls.exists(uri):
             raise _missing(os.fspath(uri))
         tables = cls(uri)
         for name in ("videos", "frames"):
-            schema = tables.delta(name).metadata().configuration.get(_PREFIX + "schema", "")
-            if not schema.isdigit():
+            version = tables.delta(name).metadata().configuration.get(_PREFIX + "schema", "")
+            if not version.isdigit():
                 raise LibraryError(f"{uri} is not a framefind library: {name} is of another kind")
-            if int(schema) > SCHEMA:
+            if int(version) > schema.VERSION:
                 raise LibraryError(
-                    f"{uri} was made by a newer framefind (schema {schema}; this one reads "
-                    f"{SCHEMA}); `pip install --upgrade framefind`"
+                    f"{uri} was made by a newer framefind (schema {version}; this one reads "
+                    f"{schema.VERSION}); `pip install --upgrade framefind`"
                 )
         return tables
 
@@ -225,19 +224,22 @@ class Tables:
 
     def videos(self) -> list[Video]:
         """All videos, in no particular order."""
-        columns = self.read_videos([action["path"] for action in actions(self.delta("videos"))])
-        names = columns.column_names
-        values = zip(*columns.to_pydict().values(), strict=True)
-        return [Video(**dict(zip(names, row, strict=True))) for row in values]
+        from framefind.tables.schema import VIDEOS
 
-    def read_videos(self, paths: Sequence[str]) -> "pa.Table":
-        """The rows in some data files of `videos`."""
+        paths = [action["path"] for action in actions(self.delta("videos"))]
+        rows = self.read_videos(paths, VIDEOS).to_pylist()
+        told = [{name: value for name, value in row.items() if value is not None} for row in rows]
+        return [Video(**row) for row in told if {"video_id", "path"} <= row.keys()]
+
+    def read_videos(self, paths: Sequence[str], schema: "pa.Schema") -> "pa.Table":
+        """The rows in some data files of `videos`, with the columns of `schema`."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        store, schema = filesystem(self.address("videos")), _videos_schema()
+        from framefind.tables import files
+
+        store = filesystem(self.address("videos"))
         with self.reading():
-            parts = [pq.ParquetFile(path, filesystem=store).read().cast(schema) for path in paths]
+            parts = [files.read(store, path, schema) for path in paths]
             return pa.concat_tables([schema.empty_table(), *parts])
 
     def count(self) -> int:
@@ -263,6 +265,7 @@ class Tables:
         has published that number or a higher one, nothing changes and False is returned. Another
         writer's commit in between makes this one run again. An id in both is written.
         """
+        from framefind.tables.schema import complete
         from framefind.tables.upkeep import compact_videos
 
         if transaction and _has(self.delta("videos"), transaction):
@@ -276,6 +279,7 @@ class Tables:
             table = self.delta("videos")
             if transaction and _has(table, transaction):
                 return False
+            complete(table, "videos")
             _merge(table, videos, removed, transaction)
             return True
 
@@ -354,10 +358,14 @@ class Tables:
         from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 
+        from framefind.tables.schema import check_features
+
         with self.reading():
             try:
                 address = self.address(name)
-                return DeltaTable(address, storage_options=options(address))
+                table = DeltaTable(address, storage_options=options(address))
+                check_features(table, address)
+                return table
             except TableNotFoundError as error:
                 raise _missing(self.uri) from error
 
@@ -378,10 +386,12 @@ class Tables:
             return commit()
 
     def _append(self, files: "Sequence[DataFile]") -> None:
-        from framefind.tables.files import SCHEMA
+        from framefind.tables.schema import FRAMES, complete
 
         def append() -> None:
-            self.delta("frames").create_write_transaction([*adds(files)], "append", SCHEMA)
+            table = self.delta("frames")
+            complete(table, "frames")
+            table.create_write_transaction([*adds(files)], "append", FRAMES)
 
         self.commit(append)
 
@@ -414,11 +424,12 @@ def _merge(
     import pyarrow as pa
     from deltalake import CommitProperties, Transaction
 
-    schema = _videos_schema()
+    from framefind.tables.schema import VIDEOS
+
     rows: dict[str, dict[str, Any]] = {i: {"video_id": i, "removed": True} for i in removed}
     rows |= {video.video_id: vars(video) | {"removed": False} for video in videos}
-    source = schema.append(pa.field("removed", pa.bool_()))
-    columns = {name: f"source.{name}" for name in schema.names}
+    source = VIDEOS.append(pa.field("removed", pa.bool_()))
+    columns = {name: f"source.{name}" for name in VIDEOS.names}
     mark = CommitProperties(app_transactions=[Transaction(*transaction)] if transaction else [])
     version = table.version()
     table.merge(
@@ -432,7 +443,7 @@ def _merge(
     ).execute()
     if transaction and table.version() == version:
         # A MERGE that changes no row commits nothing, not even its transaction.
-        table.create_write_transaction([], "append", schema, commit_properties=mark)
+        table.create_write_transaction([], "append", VIDEOS, commit_properties=mark)
 
 
 def _latest(log: Path) -> int | None:
@@ -459,32 +470,3 @@ def _is_begun(entry: Path) -> bool:
 
 def _missing(uri: str) -> LibraryError:
     return LibraryError(f"{uri} is not a framefind library; `framefind index` makes one")
-
-
-def _videos_schema() -> "pa.Schema":
-    import pyarrow as pa
-
-    texts = pa.list_(pa.string())
-    time = pa.timestamp("us", tz="UTC")  # without a zone, the protocol would have to be newer
-    return pa.schema(
-        {
-            "video_id": pa.string(),
-            "path": pa.string(),
-            "copies": texts,
-            "size": pa.int64(),
-            "modified": time,
-            "duration": pa.float64(),
-            "width": pa.int64(),
-            "height": pa.int64(),
-            "fps": pa.float64(),
-            "codec": pa.string(),
-            "sampler": pa.string(),
-            "views": pa.string(),
-            "frames": pa.int64(),
-            "segments": texts,
-            "indexed_until": pa.float64(),
-            "status": pa.string(),
-            "error": pa.string(),
-            "indexed_at": time,
-        }
-    )

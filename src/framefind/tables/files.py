@@ -23,6 +23,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from framefind import disk
+from framefind.errors import LibraryError
+from framefind.tables.schema import FRAMES, conform
 from framefind.tables.store import explained, filesystem, is_local
 
 if TYPE_CHECKING:
@@ -35,21 +37,18 @@ BUFFER = 8 << 20
 """Bytes that a writer gathers before it sorts them and writes their row groups."""
 
 KEYS = ["video_id", "segment", "t"]
-_FLOATS = pa.list_(pa.float32())
-SCHEMA = pa.schema(
-    {
-        "video_id": pa.string(),
-        "segment": pa.string(),
-        "t": pa.float64(),
-        "thumbnail": pa.binary(),
-        "boxes": pa.list_(_FLOATS),
-        "embeddings": pa.list_(_FLOATS),
-    }
-)
+_MATRIX = FRAMES.field("boxes").type
+_KEYS = pa.schema([FRAMES.field(name) for name in KEYS])
+_SEGMENTS = pa.schema([FRAMES.field("segment")])
+_INDEXED = pa.schema([field for field in FRAMES if field.name != "thumbnail"])
 _BOXES, _EMBEDDINGS = (f"{name}.list.element.list.element" for name in ("boxes", "embeddings"))
 
 Key = tuple[str, str, float]
 """video_id, segment and t of a frame."""
+
+
+class DataFileError(LibraryError):
+    """A data file that a table lists is missing or damaged: what it held is lost."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +84,10 @@ class FramesWriter:
     `size` (bytes of thumbnails and vectors) tell the caller when to close.
     """
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, schema: pa.Schema = FRAMES) -> None:
         self.rows = 0
         self.size = 0
-        self._table = table
+        self._table, self._schema = table, schema
         self._store = filesystem(table)
         self._path = f"{secrets.token_hex(16)}.parquet"
         self._rows: list[FrameRow] = []
@@ -110,7 +109,7 @@ class FramesWriter:
         self._count(1, len(row.thumbnail) + row.embeddings.nbytes)
 
     def extend(self, rows: pa.Table) -> None:
-        """Add the rows of a table of SCHEMA."""
+        """Add the rows of a table of the writer's schema."""
         self._tables.append(rows)
         self._count(rows.num_rows, rows.nbytes)
 
@@ -149,14 +148,14 @@ class FramesWriter:
 
     def _flush(self) -> None:
         """Write what waits."""
-        rows = pa.concat_tables([*self._tables, table(self._rows)])
+        rows = pa.concat_tables([*self._tables, conform(table(self._rows), self._schema)])
         self._rows, self._tables, self._waiting = [], [], 0
         if not rows.num_rows:
             return
         with self._undone():
             if self._parquet is None:
                 self._sink = self._store.open_output_stream(self._path)
-                self._parquet = _parquet(self._sink)
+                self._parquet = _parquet(self._sink, self._schema)
             rows = rows.sort_by([("video_id", "ascending"), ("t", "ascending")])
             self._parquet.write_table(rows, row_group_size=ROWS)
             self._spans.append(_span(rows))
@@ -182,23 +181,33 @@ def write(table: str, rows: pa.Table) -> DataFile:
         return DataFile(path, store.get_file_info(path).size, rows.num_rows)
 
 
-def merge(table: str, paths: Sequence[str], segments: Collection[str]) -> list[DataFile]:
-    """Write the rows of those segments in some data files into one new file."""
+def merge(
+    table: str, paths: Sequence[str], segments: Collection[str], schema: pa.Schema = FRAMES
+) -> list[DataFile]:
+    """Write the rows of those segments in some data files into one new file of that schema."""
     store = filesystem(table)
-    with FramesWriter(table) as writer:
+    with FramesWriter(table, schema) as writer:
         for path in paths:
-            with _open(store, path) as parquet:
+            with _opened(store, path) as parquet:
                 # On one thread: memory that several have used is kept for each of them.
-                for batch in parquet.iter_batches(2 * ROWS, None, SCHEMA.names, use_threads=False):
-                    kept = batch.filter(_among(batch["segment"], segments))
-                    writer.extend(pa.Table.from_batches([kept]).cast(SCHEMA))
+                for batch in parquet.iter_batches(2 * ROWS, None, use_threads=False):
+                    rows = conform(batch, schema)
+                    kept = rows.filter(_among(rows["segment"], segments))
+                    writer.extend(pa.Table.from_batches([kept]))
         return writer.close()
+
+
+def read(store: pyarrow.fs.FileSystem, path: str, schema: pa.Schema) -> pa.Table:
+    """Read a data file of any table with the columns of `schema`."""
+    with _opened(store, path) as parquet:
+        return conform(parquet.read(), schema)
 
 
 def segments(store: pyarrow.fs.FileSystem, path: str) -> dict[str, int]:
     """The number of frames per segment in a data file; reads that column only."""
-    with _open(store, path) as parquet:
-        counts = pc.value_counts(parquet.read(["segment"])["segment"]).to_pylist()
+    with _opened(store, path) as parquet:
+        column = conform(parquet.read(["segment"]), _SEGMENTS)["segment"]
+        counts = pc.value_counts(column).to_pylist()
     return {count["values"]: count["counts"] for count in counts}
 
 
@@ -206,11 +215,11 @@ def frames(
     store: pyarrow.fs.FileSystem, path: str, segments: Collection[str]
 ) -> Iterator[pa.RecordBatch]:
     """The frames of those segments without thumbnails, in batches of about a thousand."""
-    columns = [name for name in SCHEMA.names if name != "thumbnail"]
-    with _open(store, path) as parquet:
+    with _opened(store, path) as parquet:
         groups = _with_segments(parquet.metadata, segments)
-        for batch in parquet.iter_batches(8 * ROWS, row_groups=groups, columns=columns):
-            found = batch.filter(_among(batch["segment"], segments))
+        for batch in parquet.iter_batches(8 * ROWS, row_groups=groups, columns=_INDEXED.names):
+            rows = conform(batch, _INDEXED)
+            found = rows.filter(_among(rows["segment"], segments))
             if found.num_rows:
                 yield found
 
@@ -218,10 +227,10 @@ def frames(
 def _with_segments(metadata: pq.FileMetaData, segments: Collection[str]) -> list[int]:
     """The row groups that may hold frames of the segments, by their statistics, if there are."""
     wanted, groups = sorted(segments), range(metadata.num_row_groups)
-    column = KEYS.index("segment")  # the key columns come first
-    if not all(metadata.row_group(group).column(column).is_stats_set for group in groups):
-        return list(groups)
+    column = _column_names(metadata).index("segment")
     spans = [metadata.row_group(group).column(column).statistics for group in groups]
+    if not all(span is not None and span.has_min_max for span in spans):
+        return list(groups)
     least = [bisect_left(wanted, span.min) for span in spans]
     most = [bisect_right(wanted, span.max) for span in spans]
     return [group for group in groups if least[group] < most[group]]
@@ -232,10 +241,12 @@ def thumbnails(
 ) -> dict[Key, bytes]:
     """Those of the wanted thumbnails that a data file holds."""
     found: dict[Key, bytes] = {}
-    with _open(store, path) as parquet:
+    with _opened(store, path) as parquet:
         for group, keys in _groups(parquet.metadata, wanted):
-            rows = _rows(parquet.read_row_group(group, KEYS, use_threads=False), keys)
-            if rows:  # only now, as statistics let neighbours through too
+            table = conform(parquet.read_row_group(group, KEYS, use_threads=False), _KEYS)
+            rows = _rows(table, keys)
+            if rows and "thumbnail" in parquet.schema_arrow.names:
+                # Only now, as statistics let neighbours through too.
                 jpegs = parquet.read_row_group(group, ["thumbnail"], use_threads=False)[0]
                 found |= {key: jpegs[row].as_py() for key, row in rows.items()}
     return found
@@ -252,7 +263,7 @@ def may_hold(action: Mapping[str, Any], key: Key) -> bool:
 
 def _groups(metadata: pq.FileMetaData, wanted: Collection[Key]) -> Iterator[tuple[int, set[Key]]]:
     """The row groups that may hold wanted frames, by their statistics, and which."""
-    names = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+    names = _column_names(metadata)
     columns = [(KEYS.index(name), i) for i, name in enumerate(names) if name in KEYS]
     for group in range(metadata.num_row_groups):
         keys, chunks = set(wanted), metadata.row_group(group)
@@ -276,15 +287,30 @@ def _rows(table: pa.Table, wanted: Collection[Key]) -> dict[Key, int]:
     }
 
 
-def _open(store: pyarrow.fs.FileSystem, path: str) -> pq.ParquetFile:
-    return pq.ParquetFile(path, filesystem=store, pre_buffer=False)
+def _column_names(metadata: pq.FileMetaData) -> list[str]:
+    return [metadata.schema.column(i).path for i in range(metadata.num_columns)]
 
 
-def _parquet(sink: pyarrow.NativeFile) -> pq.ParquetWriter:
+@contextmanager
+def _opened(store: pyarrow.fs.FileSystem, path: str) -> Iterator[pq.ParquetFile]:
+    """Open a data file; raise DataFileError when it is missing or damaged."""
+    try:
+        with pq.ParquetFile(path, filesystem=store, pre_buffer=False) as parquet:
+            yield parquet
+    except FileNotFoundError as error:
+        raise DataFileError(f"the data file {path} is missing") from error
+    except (OSError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # it cannot be read now
+        reason = " ".join(str(error).split())
+        raise DataFileError(f"the data file {path} is damaged: {reason}") from error
+
+
+def _parquet(sink: pyarrow.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
     leaves = [_BOXES, _EMBEDDINGS, *KEYS]
     return pq.ParquetWriter(
         sink,
-        SCHEMA,
+        schema,
         compression={"thumbnail": "none", **dict.fromkeys(leaves, "zstd")},
         use_dictionary=["video_id", "segment", _BOXES],
         column_encoding={_EMBEDDINGS: "BYTE_STREAM_SPLIT"},
@@ -294,7 +320,7 @@ def _parquet(sink: pyarrow.NativeFile) -> pq.ParquetWriter:
 
 
 def table(rows: Sequence["FrameRow"]) -> pa.Table:
-    """Rows as a table of SCHEMA; vectors are rounded to half precision."""
+    """Rows as a table of FRAMES; vectors are rounded to half precision."""
     vectors = [row.embeddings.astype(np.float16).astype(np.float32) for row in rows]
     boxes = [np.asarray(row.boxes, np.float32).reshape(-1, 4) for row in rows]
     columns: list[Any] = [
@@ -305,13 +331,13 @@ def table(rows: Sequence["FrameRow"]) -> pa.Table:
         _lists(boxes),
         _lists(vectors),
     ]
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
+    return pa.Table.from_arrays(columns, schema=FRAMES)
 
 
 def _lists(matrices: Sequence[NDArray[np.float32]]) -> pa.ListArray:
     """Matrices of one width as lists of lists, without a Python object per number."""
     if not matrices:
-        return pa.array([], pa.list_(_FLOATS))
+        return pa.array([], _MATRIX)
     rows = np.concatenate(matrices)
     inner = np.arange(0, rows.size + 1, rows.shape[1], dtype=np.int32)
     outer = np.cumsum([0, *map(len, matrices)], dtype=np.int32)

@@ -11,6 +11,7 @@ from deltalake.transaction import RemoveAction
 
 from framefind.tables import Tables, Upkeep, files
 from framefind.tables.log import actions, adds
+from framefind.tables.schema import FRAMES, with_unknown
 
 FILE_SIZE = 128 << 20
 """Bytes of a data file of `frames` that compaction aims at."""
@@ -79,7 +80,8 @@ def compact_videos(tables: Tables, many: int = 2 * MANY) -> None:
     if len(small) <= many:
         return
     with tables.writing(), suppress(CommitFailedError):
-        rows = tables.read_videos([action["path"] for action in small])
+        schema = with_unknown(table, "videos")
+        rows = tables.read_videos([action["path"] for action in small], schema)
         new = files.write(tables.address("videos"), rows)
         now = time.time_ns() // 1_000_000
         removes = [
@@ -131,7 +133,8 @@ def _rewrite(
     """
     paths = [file.path for file in group]
     with tables.writing():
-        new = files.merge(tables.address("frames"), paths, published)
+        schema = with_unknown(tables.delta("frames"), "frames")
+        new = files.merge(tables.address("frames"), paths, published, schema)
     change = any(file.dead for file in group)
     now = time.time_ns() // 1_000_000
 
@@ -143,7 +146,7 @@ def _rewrite(
         table.create_write_transaction(
             [*adds(new, change), *removes],
             "append",
-            files.SCHEMA,
+            FRAMES,
             commit_properties=_ALONE,
         )
         return new
