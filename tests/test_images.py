@@ -11,7 +11,8 @@ from PIL import Image
 
 from framefind import Crop
 from framefind.errors import QueryError
-from framefind.images import MAX_PIXELS, cut, listed, read
+from framefind.images import cut, listed, read
+from framefind.stills import MAX_PIXELS
 from framefind.views import WHOLE
 
 BILINEAR = Image.Resampling.BILINEAR

@@ -1,6 +1,5 @@
 """Images of a query: files, URLs, bytes and frames of the library, whole or a box of them."""
 
-import io
 import os
 import re
 import urllib.request
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind import stills
 from framefind.arguments import several
 from framefind.errors import QueryError
 from framefind.moments import Moment
@@ -20,7 +20,6 @@ from framefind.views import WHOLE, Box
 if TYPE_CHECKING:
     from PIL import Image as Pillow
 
-MAX_PIXELS = 100_000_000  # of a picture; a larger one is refused before it is decoded
 _MAX_BYTES = 100_000_000
 _BOX = re.compile(r"(?P<of>.+)#(?P<box>[0-9.]+,[0-9.]+,[0-9.]+,[0-9.]+)", re.DOTALL)
 
@@ -79,22 +78,12 @@ def read(
     Returns uint8 RGB (size, size, 3), upright; `how` is the model's `resize`. Raises QueryError
     when it cannot be read, is no picture, or is absurdly large.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
     name = "the picture" if isinstance(picture, bytes) else str(picture)
     content = picture if isinstance(picture, bytes) else _content(name)
     enough = round(2 * size / min(box[2:]))
-    try:
-        with Image.open(io.BytesIO(content)) as opened:
-            if opened.width * opened.height > MAX_PIXELS:
-                pixels = f"{opened.width}×{opened.height}"
-                raise QueryError(f"{name}: {pixels} pixels are too many; scale it down")
-            opened.draft("RGB", (enough, enough))  # JPEG: decode no more than that
-            upright = _opaque(ImageOps.exif_transpose(opened))
-    except UnidentifiedImageError:
-        raise QueryError(f"{name}: not a picture that Pillow can read") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise QueryError(f"{name}: the picture cannot be decoded: {error}") from None
+    with stills.opened(content, name) as opened:
+        opened.draft("RGB", (enough, enough))  # JPEG: decode no more than that
+        upright = stills.upright_rgb(opened)
     return _cut(upright, box, size, how)
 
 
@@ -137,27 +126,18 @@ def _span(start: float, length: float, pixels: int) -> tuple[int, int]:
     return first, max(first + 1, min(round((start + length) * pixels), pixels))
 
 
-def _opaque(picture: "Pillow.Image") -> "Pillow.Image":
-    """RGB, over black where it was transparent, as video frames are."""
-    from PIL import Image
-
-    if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "black"), layer).convert("RGB")
-    return picture.convert("RGB")
-
-
 def _content(source: str) -> bytes:
-    if re.match(r"https?://", source):
-        try:
+    """Return the bytes of a file or of what a URL gives."""
+    try:
+        if re.match(r"https?://", source):
             with urllib.request.urlopen(source, timeout=30) as answer:
                 content: bytes = answer.read(_MAX_BYTES + 1)
-        except (OSError, ValueError) as error:
-            raise QueryError(f"{source}: cannot be fetched: {error}") from None
-        if len(content) > _MAX_BYTES:
-            raise QueryError(f"{source}: larger than {_MAX_BYTES // 1_000_000} MB")
-        return content
-    try:
-        return Path(os.path.expanduser(source)).read_bytes()
-    except OSError as error:
-        raise QueryError(f"{source}: cannot be read: {error.strerror}") from None
+        else:
+            with Path(os.path.expanduser(source)).open("rb") as file:
+                content = file.read(_MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise QueryError(f"{source}: cannot be read: {said}") from None
+    if len(content) > _MAX_BYTES:
+        raise QueryError(f"{source}: larger than {_MAX_BYTES // 1_000_000} MB")
+    return content

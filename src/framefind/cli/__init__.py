@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import warnings
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -45,6 +46,7 @@ _MINI = (
 def main() -> None:
     """Run the command line and exit: 0 done, 1 error, 2 usage, 3 some videos failed."""
     logging.basicConfig(format="framefind: %(message)s")
+    warnings.filterwarnings("ignore", module="PIL")  # what is wrong with a picture is an error's
     atexit.register(gc.freeze)  # to search all there is for cycles takes a tenth of a second
     try:
         app()

@@ -1,6 +1,5 @@
 """Uploaded forms: a query's fields, and pictures that are checked before they are decoded."""
 
-import io
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -8,11 +7,10 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from framefind.images import MAX_PIXELS
 from framefind.server.documents import SearchForm
+from framefind.stills import MAX_UPLOADED_PIXELS, UPLOADED, opened
 
 MAX_PICTURES = 8
-_FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "WEBP")  # others are decoded by who knows what
 _LISTS = ("plus", "minus", "video")
 
 
@@ -40,20 +38,9 @@ async def read_form(request: Request) -> tuple[SearchForm, list[bytes]]:
 
 
 def checked(picture: bytes) -> bytes:
-    """The picture, if its header says that it may be decoded; 422 if not."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(io.BytesIO(picture), formats=_FORMATS) as opened:
-            width, height = opened.size
-    except Image.DecompressionBombError:  # by its header
-        width = height = MAX_PIXELS
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        known = ", ".join(_FORMATS)
-        raise HTTPException(422, f"the picture is none of {known}, or is damaged") from None
-    if width * height > MAX_PIXELS:
-        raise HTTPException(422, f"more than {MAX_PIXELS:,} pixels are too many; scale it down")
-    return picture
+    """Return the picture, if its header says that it may be decoded. Raises QueryError if not."""
+    with opened(picture, "the picture", UPLOADED, MAX_UPLOADED_PIXELS):
+        return picture
 
 
 def described() -> dict[str, Any]:
