@@ -77,14 +77,14 @@ class Heard:
         self._frames: Iterator[av.AudioFrame] = iter(())
         if audio:
             self._first = Fraction(start) + start_time(source, source.streams.video[0])
-            self._last = None if end is None else self._first + Fraction(end - start)
-            self._frames = self._read(source, audio)
+            last = None if end is None else self._first + Fraction(end - start)
+            self._frames = _frames(source, audio, self._first, last)
         self._next = next(self._frames, None)
 
     def until(self, t: float) -> list[Packet]:
         """The packets up to about t seconds after the start."""
         wanted = []
-        while self._next is not None and self._time(self._next) < self._first + Fraction(t):
+        while self._next is not None and _time(self._next) < self._first + Fraction(t):
             wanted.append(self._next)
             self._next = next(self._frames, None)
         return self._voice.encode(iter(wanted), self._first) if self._voice else []
@@ -93,20 +93,24 @@ class Heard:
         """All that is left."""
         return self.until(1e9) + self._voice.rest() if self._voice else []
 
-    @staticmethod
-    def _time(frame: av.AudioFrame) -> Fraction:
-        return Fraction(frame.pts or 0) * (frame.time_base or 0)
 
-    def _read(self, source: InputContainer, audio: AudioStream) -> Iterator[av.AudioFrame]:
-        with suppress(av.FFmpegError):  # a container that cannot seek is read from its beginning
-            if self._first > 0 and audio.time_base:
-                source.seek(round(self._first / audio.time_base), stream=audio)
-        with suppress(av.FFmpegError):  # the pictures go on without
-            for packet in source.demux(audio):
-                for frame in decoded(packet):
-                    if self._last is not None and self._time(frame) >= self._last:
-                        return
-                    yield frame
+def _time(frame: av.AudioFrame) -> Fraction:
+    return Fraction(frame.pts or 0) * (frame.time_base or 0)
+
+
+def _frames(
+    source: InputContainer, audio: AudioStream, first: Fraction, last: Fraction | None
+) -> Iterator[av.AudioFrame]:
+    """Decode sound from about `first` until before `last`."""
+    with suppress(av.FFmpegError):  # a container that cannot seek is read from its beginning
+        if first > 0 and audio.time_base:
+            source.seek(round(first / audio.time_base), stream=audio)
+    with suppress(av.FFmpegError):  # the pictures go on without
+        for packet in source.demux(audio):
+            for frame in decoded(packet):
+                if last is not None and _time(frame) >= last:
+                    return
+                yield frame
 
 
 def decoded(packet: Packet) -> Iterator[av.AudioFrame]:

@@ -97,7 +97,7 @@ class Video:
         self._wish: Wish | None = None
         self._open()
         try:
-            self._begun = self._pictures()
+            self._begun: Iterator[Frame] = self._pictures()
             self._first = next(self._begun, None)
             if self._first is None:
                 raise VideoError(f"{self.path}: {self.partial or 'it holds no frame'}")
@@ -115,8 +115,10 @@ class Video:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and free the decoder with its threads."""
+        self._first, self._begun = None, iter(())  # the latter would keep this, and this it, alive
         self._container.close()
+        vars(self).pop("_stream", None)
 
     def frames(
         self, sampler: Sampler, start: float = 0.0, end: float = math.inf
@@ -263,8 +265,7 @@ class Video:
         return self._pictures()
 
     def _reopen(self) -> None:
-        self._first = None
-        self._container.close()
+        self.close()
         self.partial = None
         self._open()
 

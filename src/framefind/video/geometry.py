@@ -12,7 +12,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 from av.filter import Graph
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.format import VideoFormat
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
@@ -75,7 +75,9 @@ class Geometry:
         )
         facts = self._facts.vpull()
         try:
-            matrix = bytes(facts.side_data["DISPLAYMATRIX"])  # type: ignore[typeddict-item]
+            # `facts.side_data` would be in a cycle with the picture, and outlive it.
+            side_data = SideDataContainer(facts)  # type: ignore[call-arg]
+            matrix = bytes(side_data["DISPLAYMATRIX"])
             lies = orientation(np.frombuffer(matrix, np.int32).tolist())
         except KeyError:
             lies = Orientation(False, False, False, None)

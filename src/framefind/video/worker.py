@@ -7,7 +7,6 @@ either side is killed, and it holds a child back that decodes faster than the pa
 """
 
 import contextlib
-import gc
 import json
 import math
 import os
@@ -333,7 +332,6 @@ class _Server:
             self._lap("scale")
             self._send(header, shown.reshape(-1).data, thumbnail)
             self._lap("send")
-            gc.collect()  # a PyAV picture whose side data was read is in a cycle; it is megabytes
         self._lap("decode")
         self._send({"ended": self._video.partial, "spent": self._spent})
         self._spent.clear()
@@ -383,7 +381,6 @@ def main() -> None:
     threading.Thread(target=_requests, args=(lines,), daemon=True).start()
     server = _Server(output)
     Image.preinit()  # else the first thumbnail loads it
-    gc.freeze()  # what is here now need not be looked through after every frame
     while True:
         server.answer(json.loads(lines.get()))
 

@@ -1,0 +1,73 @@
+"""A decoder, its threads and its pictures are gone when they are done with, not some time later."""
+
+import sys
+from contextlib import suppress
+from itertools import islice
+
+import numpy as np
+import pytest
+
+import framefind
+import media
+from framefind.errors import FramefindError
+from framefind.video import Video
+from framefind.video.samplers import Sampler
+from leaks import counts, nothing_left
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+@pytest.fixture(params=["libx264", "mpeg4"])
+def film(request, tmp_path):
+    return media.film(tmp_path / "film.mp4", 4.0, (320, 240), codec=request.param, rotation=90)
+
+
+def test_frame(film):
+    framefind.frame(film, 1.0)
+    with nothing_left():
+        for _ in range(5):
+            assert isinstance(framefind.frame(film, 1.0), np.ndarray)
+
+
+@pytest.mark.parametrize("sampler", ["every=1.0", "keyframes", "shots", "count=3"])
+def test_frames_that_are_left_in_the_middle(film, sampler):
+    def look() -> None:
+        with Video(film) as video:
+            for frame in islice(video.frames(Sampler.parse(sampler)), 1):
+                assert frame.thumbnail()
+
+    look()
+    with nothing_left():
+        look()
+
+
+def test_play(film):
+    def look() -> None:
+        with Video(film) as video:
+            assert [frame.scale(32, 24).shape for frame in islice(video.play(0.5), 3)]
+
+    look()
+    with nothing_left():
+        look()
+
+
+def test_a_closed_video_that_is_still_held(film):
+    before = counts()
+    with Video(film) as video:
+        assert counts() != before
+    assert counts() == before
+    assert video.facts.height == 320
+
+
+def test_what_cannot_be_decoded(film, tmp_path):
+    bad = media.truncated(film, 0.05)
+
+    def look() -> None:
+        with suppress(FramefindError):
+            framefind.frame(bad, 1.0)
+        with suppress(FramefindError):
+            framefind.frame(film, 1e6)
+
+    look()
+    with nothing_left():
+        look()
