@@ -1,5 +1,6 @@
 """The page in a real browser: what is asked for, and what is found."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -10,9 +11,12 @@ from PIL import Image
 pytest.register_assert_rewrite("browsing")
 pytest_plugins = ["browsing"]
 
-from browsing import CAT, Opener, ask, drop, photograph, shot, until  # noqa: E402
+from browsing import CAT, Opener, ask, drop, photograph, served, shot, until  # noqa: E402
 from playwright.sync_api import Error as PlaywrightError  # noqa: E402
 from playwright.sync_api import Page, Route, expect  # noqa: E402
+
+import framefind  # noqa: E402
+from conftest import scene, write_clip  # noqa: E402
 
 
 def asked(page: Page) -> dict[str, list[str]]:
@@ -66,6 +70,63 @@ def test_the_part_that_matches_is_framed(tab: Opener, site: str) -> None:
         assert box
         assert box["x"] - picture["x"] == pytest.approx(moment["box"][0] * picture["width"], abs=2)
         assert box["width"] == pytest.approx(moment["box"][2] * picture["width"], abs=2)
+
+
+SHAPES = {"upright.mp4": (180, 320), "square.mp4": (240, 240), "4to3.mp4": (320, 240),
+          "wide.mp4": (480, 200)}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shaped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of videos of many shapes."""
+    folder = tmp_path_factory.mktemp("shapes")
+    for at, (name, (width, height)) in enumerate(SHAPES.items()):
+        write_clip(folder / name, [scene(at, width, height), scene(at + 10, width, height)])
+    framefind.open(folder / "own.framefind").index(folder)
+    with served(folder / "own.framefind") as address:
+        yield address
+
+
+@pytest.mark.parametrize("width", [1280, 700, 390])
+def test_pictures_of_every_shape_are_shown_whole(tab: Opener, shaped: str, width: int) -> None:
+    for query in ("", "?q=colours"):
+        page = tab(f"{shaped}{query}", viewport={"width": width, "height": 800})
+        page.wait_for_selector(".fit.loaded")
+        for card in page.locator("a.card").all():
+            card.scroll_into_view_if_needed()
+            card.locator(".fit.loaded").wait_for()
+            cell, *inner = (
+                one.bounding_box()
+                for one in (card.locator(".picture"), *card.locator(".fit, .match").all())
+            )
+            assert cell
+            for one in inner:
+                assert one
+                assert one["x"] >= cell["x"] - 1
+                assert one["y"] >= cell["y"] - 1
+                assert one["x"] + one["width"] <= cell["x"] + cell["width"] + 1
+                assert one["y"] + one["height"] <= cell["y"] + cell["height"] + 1
+            image = card.locator(".fit img")
+            natural = image.evaluate("image => image.naturalWidth / image.naturalHeight")
+            fit = inner[0]
+            assert fit
+            assert fit["width"] / fit["height"] == pytest.approx(natural, rel=0.03)
+            full = max(fit["width"] / cell["width"], fit["height"] / cell["height"])
+            assert full == pytest.approx(1, abs=0.02)
+        shot(page, f"shapes-{width}{'-found' if query else ''}")
+
+
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_what_follows_is_told_whole(tab: Opener, site: str, width: int) -> None:
+    page = tab(f"{site}?q=a+cat&then=a+motorcycle&within=30",
+               viewport={"width": width, "height": 800})  # fmt: skip
+    page.wait_for_selector("a.card .then")
+    for caption in page.locator(".cards .caption").all():
+        assert caption.evaluate(
+            "one => [one, ...one.querySelectorAll('*')].every(e => e.scrollWidth <= e.clientWidth "
+            "|| getComputedStyle(e).display === 'inline')"
+        )
+    shot(page, f"then-{width}")
 
 
 def test_moving_the_pointer_over_a_moment_runs_through_its_frames(tab: Opener, site: str) -> None:
@@ -157,6 +218,37 @@ def test_the_confidence_filter_acts_on_the_number_shown(tab: Opener, site: str) 
     assert all(float(one.split()[0]) >= 2 for one in shown)
     expect(page.locator("#filter-min_confidence")).to_have_value("0.02")
     assert len(shown) < page.request.get(f"{site}v1/search?q=a+cat").json()["total"]
+
+
+def test_filters_without_a_text_choose_among_the_videos(
+    tab: Opener, site: str, films: Path
+) -> None:
+    page = tab(site)
+    page.click("#filter")
+    page.fill("#filter-video", str(films / "trips"))
+    page.press("#filter-video", "Enter")
+    expect(page.locator("a.card .name")).to_have_text(["été.mp4"])
+    expect(page.locator("#facts")).to_have_text("1 of 4 videos pass the filters")
+    page.fill("#filter-video", "")
+    page.press("#filter-video", "Enter")
+    page.fill("#filter-min_duration", "0:20")
+    page.press("#filter-min_duration", "Enter")
+    expect(page.locator("a.card .name")).to_have_text(["zoo.mp4"])
+    page.fill("#filter-before", "2001-01-01")
+    expect(page.locator(".state h2")).to_have_text("No video passes the filters")
+    page.locator(".state button").click()
+    expect(page.locator("a.card .name")).to_have_count(4)
+
+
+@pytest.mark.parametrize("part", ["minus=a+rocket", "min_confidence=0.2", "from=3", "then=a+cat"])
+def test_what_needs_a_text_says_so(tab: Opener, site: str, part: str) -> None:
+    page = tab(f"{site}?{part}")
+    expect(page.locator(".state h2")).to_have_text("What shall the moments show?")
+    ask(page, "a motorcycle" if "then" not in part else "a rocket")
+    page.fill("#q", "")
+    expect(page.locator(".state h2")).to_have_text("What shall the moments show?")
+    page.locator(".state button").click()
+    expect(page.locator("a.card .name")).to_have_count(4)
 
 
 @pytest.mark.parametrize("kind", ["drop", "paste", "pick"])

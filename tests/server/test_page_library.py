@@ -64,6 +64,51 @@ def test_indexing_can_be_stopped(tab: Opener, tmp_path: Path) -> None:
         expect(page.locator(".job .words")).to_contain_text("stopped", timeout=60_000)
 
 
+def add(page: Page, path: Path) -> None:
+    """Add a folder or a video by the dialog."""
+    page.click("#add")
+    page.fill("#add-path", str(path))
+    page.keyboard.press("Enter")
+
+
+def test_many_jobs_leave_the_page_alive(tab: Opener, tmp_path: Path) -> None:
+    for number in range(40):
+        write_clip(tmp_path / "many" / f"{number}.mp4", [number, number + 100], seconds=10)
+    with served(tmp_path / "new.framefind") as site:
+        page = tab(site)
+        add(page, tmp_path / "many")
+        for number in range(7):
+            expect(page.locator("#adding")).not_to_be_visible()
+            add(page, write_clip(tmp_path / f"{number}" / "one.mp4", [200 + number]).parent)
+        expect(page.locator(".job")).to_have_count(8)
+        assert page.evaluate("fetch('v1/library').then((answer) => answer.status)") == 200
+        shot(page, "jobs")
+        for row in page.locator(".job").all():
+            row.get_by_text("Cancel").click()
+        expect(page.locator(".job progress:visible")).to_have_count(0, timeout=60_000)
+        expect(page.locator(".job .words").last).to_contain_text("stopped")
+
+
+def test_a_folder_added_again_says_what_it_holds(tab: Opener, tmp_path: Path) -> None:
+    for number in range(2):
+        write_clip(tmp_path / "own films" / f"{number}.mp4", [number])
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "notes.txt").write_text("these are notes")
+    with served(tmp_path / "new.framefind") as site:
+        page = tab(site)
+        for folder, words in (
+            ("own films", "2 videos indexed"),
+            ("own films", "nothing new, 2 unchanged"),
+            ("notes", "no videos found in it"),
+        ):
+            add(page, tmp_path / folder)
+            expect(page.locator(".job .words").last).to_have_text(words, timeout=60_000)
+            page.get_by_role("button", name="Dismiss").click()
+        add(page, tmp_path / "notes" / "notes.txt")
+        expect(page.locator("#adding .wrong")).to_contain_text("no video")
+        expect(page.locator(".job")).to_have_count(0)
+
+
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library of 500 moments: 25 videos that show a cat every ten seconds, says the model."""

@@ -1,5 +1,6 @@
 """The page in a real browser: watching what was found."""
 
+import re
 import shutil
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +12,7 @@ pytest.register_assert_rewrite("browsing")
 pytest_plugins = ["browsing"]
 
 from browsing import CAT, Opener, ask, served, shot, until  # noqa: E402
-from playwright.sync_api import Page, expect  # noqa: E402
+from playwright.sync_api import Page, Route, expect  # noqa: E402
 
 import framefind  # noqa: E402
 from conftest import write_clip  # noqa: E402
@@ -197,6 +198,90 @@ def test_what_is_made_for_the_browser_is_seekable(
         assert t - early - 0.2 <= shown(page) < t + 0.3
         assert colour(page) == pytest.approx(expected, abs=40)
     shot(page, how)
+
+
+def paused(page: Page) -> bool:
+    return bool(page.evaluate("document.querySelector('#player video').paused"))
+
+
+@pytest.mark.parametrize("how", ["click", "Enter"])
+def test_space_plays_and_pauses(tab: Opener, site: str, how: str) -> None:
+    page = tab(site)
+    ask(page, "a cat")
+    card = page.locator("a.card[data-key]").first
+    if how == "click":
+        card.click()
+    else:
+        card.press("Enter")
+    begun(page)
+    until(page, "!document.querySelector('#player video').paused")
+    page.keyboard.press("Space")
+    until(page, "document.querySelector('#player video').paused")
+    expect(page.locator("#player")).to_be_visible()
+    page.keyboard.press("Space")
+    until(page, "!document.querySelector('#player video').paused")
+    page.locator("#player").get_by_label("Mute (M)").click()
+    page.keyboard.press("Space")  # what the pointer pressed does not take it
+    until(page, "document.querySelector('#player video').paused")
+    assert page.evaluate("document.querySelector('#player video').muted")
+
+
+def test_keys_work_on_when_another_moment_of_the_video_was_chosen(tab: Opener, site: str) -> None:
+    page = tab(site)
+    ask(page, "colours")
+    page.locator(".group:has(li + li) a.card").first.click()
+    begun(page)
+    others = page.locator(".others button")
+    assert others.count() > 1
+    others.nth(1).click()
+    begun(page)
+    page.keyboard.press("Space")
+    until(page, "document.querySelector('#player video').paused")
+    page.keyboard.press("Escape")
+    expect(page.locator("#player")).not_to_be_visible()
+
+
+def test_nothing_stays_of_the_video_before(tab: Opener, site: str) -> None:
+    page = tab(site)
+    watch(page, site, "zoo.mp4", 20)
+    begun(page)
+    expect(page.locator(".controls .clock")).to_contain_text("0:2")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("a.card")
+    held: list[Route] = []
+    page.route("**/v1/videos/*?start=*", lambda route: held.append(route))
+    page.locator("a.card", has_text="été.mp4").click()
+    expect(page.locator("#player-name")).to_have_text("été.mp4")
+    expect(page.locator(".controls .clock")).to_have_text("0:00")
+    assert shown(page) == 0
+    assert page.locator(".strip").get_attribute("aria-valuetext") == "0:00"
+    for route in held:
+        route.continue_()
+    begun(page)
+    expect(page.locator(".controls .clock")).to_contain_text("/ 0:12")
+
+
+@pytest.mark.parametrize("name", ["zoo.mp4", "colours.mkv"])
+def test_a_video_of_unknown_length_plays(tab: Opener, site: str, name: str) -> None:
+    page = tab(site)
+
+    def without_length(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "duration": None})
+
+    page.route("**/v1/videos/*?start=*", without_length)
+    watch(page, site, name, 2)
+    begun(page)
+    pause(page)
+    clock = page.locator(".controls .clock")
+    expect(clock).to_have_text(re.compile(r"^0:0\d( / 0:24)?$"))
+    page.locator(".strip").focus()
+    page.keyboard.press("PageUp")
+    expect(clock).to_have_text(re.compile(r"^0:1\d( / 0:24)?$"))
+    words = page.locator("#player").inner_text() + str(page.locator(".strip").evaluate(
+        "strip => strip.outerHTML"))  # fmt: skip
+    assert "NaN" not in words
+    assert "Infinity" not in words
 
 
 def test_time_and_path_are_copied_and_the_clip_downloaded(

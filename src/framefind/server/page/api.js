@@ -1,7 +1,7 @@
 // The HTTP API, as far as the page needs it. Every failure is a Failure with words for people.
 
 import { seconds } from "./format.js";
-import { format, parse } from "./query.js";
+import { VIDEO_FILTERS, format, parse } from "./query.js";
 import { kept } from "./pictures.js";
 
 const ROOT = "v1";
@@ -51,11 +51,12 @@ export async function scores(id, query, signal) {
 
 const SCORED = ["q", "image", "picture", "plus", "minus"];
 
+/** A filter's value as the API takes it: lengths in seconds. */
+const given = (name, text) => (name.endsWith("duration") ? String(seconds(text) ?? 0) : text);
+
 async function asked(path, query, extra, signal) {
   const fields = new URLSearchParams(format(query, { watch: false }));
-  for (const name of ["min_duration", "max_duration"]) {
-    if (fields.has(name)) fields.set(name, seconds(fields.get(name)) ?? 0);
-  }
+  for (const name of VIDEO_FILTERS) if (fields.has(name)) fields.set(name, given(name, fields.get(name)));
   for (const [name, value] of Object.entries(extra)) fields.set(name, value);
   if (!query.picture) return ask(`${path}?${fields}`, { signal });
   const picture = kept(query.picture);
@@ -70,13 +71,21 @@ async function asked(path, query, extra, signal) {
 }
 
 export const library = () => ask("library");
-export const videos = (limit, offset) => ask(`videos?limit=${limit}&offset=${offset}`);
+
+/** The library's videos by path: those that pass the filters of `query` that act on whole videos. */
+export function videos(query, limit, offset, signal) {
+  const fields = new URLSearchParams({ limit, offset });
+  for (const name of VIDEO_FILTERS) if (query[name]) fields.set(name, given(name, query[name]));
+  return ask(`videos?${fields}`, { signal });
+}
+
 /** A video's facts, and how to play it from `start` on; `anew`: as a stream that is encoded anew. */
 export const video = (id, start, signal, anew = false) =>
   ask(`videos/${id}?start=${start.toFixed(3)}${anew ? "&transcode=true" : ""}`, { signal });
 export const jobs = () => ask("jobs");
 export const cancel = (id) => ask(`jobs/${id}`, { method: "DELETE" });
-export const events = (id) => new EventSource(`${ROOT}/jobs/${id}/events`);
+/** All jobs, each whenever it changes, by one connection: a browser has six to a server. */
+export const events = () => new EventSource(`${ROOT}/jobs/events`);
 
 /** Index a folder of the computer that the server runs on. */
 export const add = (path) =>

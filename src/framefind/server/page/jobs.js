@@ -57,17 +57,29 @@ export class Jobs {
     this.rows.set(job.id, row);
     this.place.append(row.element);
     this.changed(false);
-    const source = api.events(job.id);
-    source.addEventListener("job", ({ data }) => {
-      const now = JSON.parse(data);
-      row.show(now);
-      if (!OVER.includes(now.state)) return this.#soon();
-      source.close();
-      announce(`${name(now.path)}: ${now.state}`);
-      this.changed(true);
-      setTimeout(() => this.changed(true), SEEN); // the server looks for new videos now and then
+    this.#listen();
+  }
+
+  /** Hear of the jobs for as long as one of them is under way. */
+  #listen() {
+    if (this.source && this.source.readyState !== EventSource.CLOSED) return;
+    const source = (this.source = api.events());
+    source.addEventListener("job", ({ data }) => this.#heard(JSON.parse(data)));
+    source.addEventListener("error", () => {
+      if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
+      for (const row of this.rows.values()) if (!row.isOver) row.lost();
     });
-    source.addEventListener("error", () => source.readyState === EventSource.CLOSED && row.lost());
+  }
+
+  #heard(job) {
+    const row = this.rows.get(job.id);
+    if (!row || row.isOver) return;
+    row.show(job);
+    if (!row.isOver) return this.#soon();
+    announce(`${name(job.path)}: ${job.state}`);
+    this.changed(true);
+    setTimeout(() => this.changed(true), SEEN); // the server looks for new videos now and then
+    if (!this.active) this.source.close();
   }
 }
 
@@ -134,14 +146,17 @@ function said({ state, progress, report, error }) {
   return [done, count(progress.frames, "frame"), left].filter(Boolean).join(" · ");
 }
 
+/** What was done, in words: the report holds lists of paths, reasons by path, and numbers. */
 function outcome(report) {
-  const size = (part) => Object.keys(report[part] ?? []).length;
-  const parts = [
-    size("indexed") && `${count(size("indexed"), "video")} indexed`,
-    size("unchanged") && `${size("unchanged")} unchanged`,
-    size("failed") && `${size("failed")} failed`,
-  ];
-  return parts.filter(Boolean).join(", ") || "no videos found in it";
+  const size = (part) => (Number.isFinite(report[part]) ? report[part] : Object.keys(report[part] ?? []).length);
+  const words = {
+    moved: "moved", copied: "copied", unchanged: "unchanged",
+    partial: "could be read in part only", failed: "failed", failed_before: "failed before",
+  };
+  const parts = Object.entries(words).filter(([part]) => size(part)).map(([part, told]) => `${size(part)} ${told}`);
+  if (size("indexed")) parts.unshift(`${count(size("indexed"), "video")} indexed`);
+  else if (size("unchanged") || size("failed_before")) parts.unshift("nothing new");
+  return parts.join(", ") || "no videos found in it";
 }
 
 function addForm(added, facts, cancel) {

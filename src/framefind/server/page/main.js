@@ -10,7 +10,7 @@ import * as keys from "./keys.js";
 import { More } from "./more.js";
 import * as pictures from "./pictures.js";
 import { Player, likeFrame } from "./player.js";
-import { FILTERS, asks, format, parse, unfiltered, words } from "./query.js";
+import { FILTERS, asks, filtered, format, lacks, parse, unfiltered, words } from "./query.js";
 import { Results, key, poster } from "./results.js";
 import * as states from "./states.js";
 
@@ -65,7 +65,7 @@ function reflect() {
   chips.show(query);
   filters.show(query);
   document.title = asks(query) ? `${words(query)} · framefind` : "framefind";
-  document.body.classList.toggle("asked", asks(query));
+  document.body.classList.toggle("asked", asks(query) || lacks(query));
 }
 
 function like(id, t) {
@@ -135,9 +135,16 @@ async function browse(signal) {
     welcome();
     return;
   }
+  if (lacks(query)) {
+    say("", "");
+    place.replaceChildren(states.incomplete(() => ask(parse(""))));
+    return;
+  }
+  let passing;
   const list = el("ol", { class: "groups posters" });
   const load = async () => {
-    const page = await api.videos(PAGE, list.childElementCount, signal);
+    const page = await api.videos(query, PAGE, list.childElementCount, signal);
+    passing = page.total;
     list.append(...page.videos.map((video) => poster(video, {
       open: (one) => watch({ ...one, t: 0, whole: true }),
       href: (one) => `?watch=${key({ ...one, t: 0 })}`,
@@ -147,6 +154,12 @@ async function browse(signal) {
   };
   await load();
   if (signal.aborted) return;
+  if (filtered(query)) {
+    if (passing) place.prepend(list);
+    else place.replaceChildren(states.none(() => ask(unfiltered(query))));
+    say("Your videos", `${passing} of ${count(videos(), "video")} pass the filters`);
+    return;
+  }
   place.prepend(list);
   const failed = facts?.videos.failed ?? 0;
   say("Your videos", [

@@ -20,20 +20,26 @@ export class Playback extends EventTarget {
   constructor(media) {
     super();
     this.media = media;
-    this.offset = 0;
+    this.offset = this.asked = 0;
     for (const name of ["timeupdate", "play", "pause", "seeked", "waiting", "playing", "loadeddata"]) {
       media.addEventListener(name, () => this.dispatchEvent(new Event("change")));
     }
     media.addEventListener("error", () => this.#failed());
   }
 
+  /** Show nothing, and `t` as the time, until a video is opened. */
+  wait(t) {
+    this.close();
+    this.video = null;
+    this.asked = t;
+  }
+
   /** Play `video`, what the API answers when it is asked for it from `t` on. */
   open(video, t) {
+    this.wait(t);
     this.video = video;
     this.anew = false;
-    this.#stop();
     if (!video.stream) {
-      this.close();
       this.#say(video.status === "failed"
         ? `It could not be indexed and cannot be played: ${video.error ?? ""}`
         : "Its file is not where it was. Bring it back, or forget it with: framefind prune");
@@ -65,8 +71,11 @@ export class Playback extends EventTarget {
     return this.offset + this.media.currentTime;
   }
 
+  /** How long the video is, in seconds; 0 while that is not known. */
   get duration() {
-    return this.video?.duration ?? (this.media.duration || 0);
+    if (this.video?.duration) return this.video.duration;
+    const { duration } = this.media; // a made stream knows only its own
+    return this.isMade || !Number.isFinite(duration) ? 0 : duration;
   }
 
   get isMade() {
@@ -75,7 +84,8 @@ export class Playback extends EventTarget {
 
   seek(t) {
     if (!this.video?.stream) return;
-    const to = Math.min(Math.max(0, t), Math.max(0, this.duration - 0.04));
+    const end = this.duration ? Math.max(0, this.duration - 0.04) : Infinity;
+    const to = Math.min(Math.max(0, t), end);
     this.asked = to;
     if (!this.isMade) {
       this.media.currentTime = to;
@@ -117,9 +127,11 @@ export class Playback extends EventTarget {
   }
 
   async #failed() {
-    if (!this.media.getAttribute("src")) return;
+    const source = this.media.getAttribute("src");
+    if (!source) return;
     const t = this.time;
-    const words = await api.trouble(this.media.currentSrc || this.media.src);
+    const words = await api.trouble(source);
+    if (this.media.getAttribute("src") !== source) return; // another one is played by now
     if (!words && !this.anew) { // not every browser plays what most do
       this.anew = true;
       this.#reload(t);

@@ -42,10 +42,15 @@ export class Player {
     this.loading?.abort();
     const { signal } = (this.loading = new AbortController());
     Object.assign(this, { moment, query });
-    this.#describe(moment);
-    if (!this.dialog.open) this.dialog.showModal();
-    this.#tick();
     const start = moment.whole ? moment.t : Math.max(0, moment.start - BEFORE);
+    this.#describe(moment);
+    this.playback.wait(start); // nothing of the video before stays
+    this.strip.show(moment.video_id, 0, [], moment);
+    this.#follow();
+    if (!this.dialog.open) this.dialog.showModal();
+    // Else a browser takes the first button, which closes; then Space would.
+    if (!this.theatre.contains(document.activeElement)) this.toggler.focus();
+    this.#tick();
     try {
       const video = await playable(moment.video_id, start, signal);
       this.#know(video);
@@ -84,6 +89,7 @@ export class Player {
         act("next", "Next moment (])", () => this.step(1))),
       this.muter, act("fullscreen", "Full screen (F)", () => this.#fullscreen()));
     this.theatre = el("div", { class: "theatre" }, stage, this.strip.element, controls);
+    controls.addEventListener("click", ({ detail }) => detail && this.toggler.focus()); // by pointer
     this.facts = el("p", { class: "about" });
     this.download = el("a", { class: "action", download: "" }, icon("download"), el("span", {}, "Download clip"));
     const actions = el("div", { class: "actions" },
@@ -136,7 +142,8 @@ export class Player {
     this.title.textContent = name(video.path);
     this.where.textContent = folder(video.path);
     if (moment.whole) {
-      this.facts.textContent = [`${video.width} × ${video.height}`, video.codec, clock(video.duration ?? 0)].join(" · ");
+      const length = video.duration ? [clock(video.duration)] : [];
+      this.facts.textContent = [`${video.width} × ${video.height}`, video.codec, ...length].join(" · ");
     }
     const { stream } = video;
     if (stream && stream.kind !== "file") {
@@ -164,9 +171,9 @@ export class Player {
 
   #follow() {
     const { time, duration } = this.playback;
-    if (time === undefined) return;
+    this.strip.last(duration);
     this.strip.at(time);
-    this.clock.textContent = `${clock(time)} / ${clock(duration)}`;
+    this.clock.textContent = duration ? `${clock(time)} / ${clock(duration)}` : clock(time);
     const { paused, muted, readyState } = this.media;
     const waiting = !paused && readyState < 3 && this.note.hidden;
     this.dialog.classList.toggle("waiting", waiting);

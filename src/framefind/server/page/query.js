@@ -2,9 +2,8 @@
 // button works, a link can be kept, and the address' query is nearly the request itself.
 
 const TEXTS = ["q", "then", "within", "image", "picture"];
-export const FILTERS = [
-  "video", "after", "before", "min_duration", "max_duration", "from", "to", "min_confidence",
-];
+export const VIDEO_FILTERS = ["video", "after", "before", "min_duration", "max_duration"];
+export const FILTERS = [...VIDEO_FILTERS, "from", "to", "min_confidence"];
 const LISTS = ["plus", "minus"];
 
 /** Read an address' query. `picture` names an uploaded picture that this tab keeps. */
@@ -29,6 +28,10 @@ export function format(query, { watch = true } = {}) {
 
 /** Whether there is anything to search for. */
 export const asks = (query) => Boolean(query.q || query.image || query.picture || query.plus.length);
+
+/** Whether something is set that needs a text or a picture to act on. */
+export const lacks = (query) => !asks(query) &&
+  Boolean(query.minus.length || query.then || query.from || query.to || query.min_confidence);
 
 /** How many filters are set. */
 export const filtered = (query) => FILTERS.filter((name) => query[name]).length;

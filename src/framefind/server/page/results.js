@@ -142,7 +142,7 @@ function card(moment, results) {
       results.open(moment);
     },
   }, shown, el("span", { class: "caption" },
-    el("span", { class: "time" }, span(moment), then(moment)),
+    el("span", { class: "time" }, el("span", { class: "span" }, span(moment)), then(moment)),
     sureness(moment)));
   const like = button("similar", "More like this", () => results.like(moment.video_id, moment.t), {
     hidden: true, class: "like",
@@ -153,7 +153,8 @@ function card(moment, results) {
 
 function then(moment) {
   if (!moment.then) return null;
-  return el("span", { class: "then" }, ` then ${clock(moment.then.start)}`);
+  // The space stands outside, so that the line may break there.
+  return el("span", {}, " ", el("span", { class: "then" }, `then ${clock(moment.then.start)}`));
 }
 
 /** The confidence as a number and as a bar. */

@@ -18,6 +18,16 @@ export const empty = (form) =>
 export const working = () =>
   state("Your videos are being looked at", "You can search as soon as the first are done.");
 
+/** Something is to be left out, or to follow, or filtered by, but nothing is asked for. */
+export const incomplete = (clear) =>
+  state("What shall the moments show?", "What is left out, what follows, and filters on moments need something to act on: type what you look for, or drop a picture.",
+    el("button", { type: "button", class: "quiet", onclick: clear }, "Start anew"));
+
+/** No video of the library passes the filters. */
+export const none = (clear) =>
+  state("No video passes the filters", "There may be some without them.",
+    el("button", { type: "button", class: "primary", onclick: clear }, "Clear the filters"));
+
 /** A search found no moment. */
 export function nothing(query, clear) {
   if (query.then) {

@@ -29,19 +29,27 @@ export class Strip {
 
   /** Show a video without scores yet: its length, its moments, the one that plays. */
   show(id, duration, moments, current) {
-    Object.assign(this, { id, duration, scores: null });
+    Object.assign(this, { id, duration: undefined, scores: null, moments, current });
+    this.last(duration);
+    this.at(current.start ?? 0);
+  }
+
+  /** Let the strip stand for so many seconds; 0 while that is not known. */
+  last(duration) {
+    if (duration === this.duration) return;
+    this.duration = duration;
     this.element.setAttribute("aria-valuemax", duration.toFixed(1));
+    const { moments, current } = this;
     const mark = (kind, { start, end }) => {
       const made = el("span", { class: kind });
       made.style.left = `${(100 * start) / duration}%`;
       made.style.width = `${(100 * (end - start)) / duration}%`;
       return made;
     };
-    this.marks.replaceChildren(
+    this.marks.replaceChildren(...(duration ? [
       ...moments.map((one) => mark(one === current ? "mark-now" : "mark-other", one)),
       ...(current.then ? [mark("mark-then", current.then)] : []),
-    );
-    this.at(current.start ?? 0);
+    ] : []));
     this.draw();
   }
 
@@ -57,7 +65,8 @@ export class Strip {
     const part = this.duration ? Math.min(1, Math.max(0, t / this.duration)) : 0;
     this.head.style.left = `${part * 100}%`;
     this.element.setAttribute("aria-valuenow", t.toFixed(1));
-    this.element.setAttribute("aria-valuetext", `${clock(t)} of ${clock(this.duration ?? 0)}`);
+    const all = this.duration ? ` of ${clock(this.duration)}` : "";
+    this.element.setAttribute("aria-valuetext", `${clock(t)}${all}`);
   }
 
   /** A column's height says how well it answers among this video's, its strength how surely. */
@@ -159,6 +168,7 @@ export class Strip {
     if (step === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     event.stopPropagation();
-    this.seek(Math.min(this.duration, Math.max(0, this.time + step)));
+    const end = this.duration || (step === Infinity ? this.time : Infinity);
+    this.seek(Math.min(end, Math.max(0, this.time + step)));
   }
 }
