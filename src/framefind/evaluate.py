@@ -7,6 +7,7 @@ several videos asks for any of them; a copy of a video is that video.
 """
 
 import json
+import math
 import os
 import statistics
 from collections.abc import Iterator, Sequence
@@ -15,8 +16,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from framefind.arguments import unicode
 from framefind.errors import QueryError
 from framefind.filters import VideoNames
+from framefind.lines import read_lines
 from framefind.moments import Moment, Page, VideoMoments
 from framefind.queries import Query
 
@@ -189,7 +192,7 @@ def read(file: Path, rows: Sequence["Video"]) -> tuple[dict[str, list[Span]], li
     queries: dict[str, list[Span]] = {}
     missing = []
     names, by_id = VideoNames(rows), {row.video_id: row for row in rows}
-    for number, line in _lines(file):
+    for number, line in read_lines(file):
         name, texts, start, end = _caption(f"{file}, line {number}", line)
         try:
             row = by_id[_find(names, file.parent, name)]
@@ -201,15 +204,6 @@ def read(file: Path, rows: Sequence["Video"]) -> tuple[dict[str, list[Span]], li
     return queries, missing
 
 
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    try:
-        content = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise QueryError(f"{file}: the captions cannot be read: {error}") from None
-    # Not splitlines: a caption may hold what Unicode counts as a line's end.
-    return ((at, line) for at, line in enumerate(content.split("\n"), 1) if line.strip())
-
-
 def _caption(where: str, line: str) -> tuple[str, list[str], float | None, float | None]:
     try:
         caption = json.loads(line)
@@ -217,11 +211,16 @@ def _caption(where: str, line: str) -> tuple[str, list[str], float | None, float
         start, end = (caption.get(key) for key in ("start", "end"))
         if start is not None or end is not None:
             start, end = float(start), float(end)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise QueryError(f'{where}: not {{"video": …, "texts": […]}}: {error!r}') from None
     if not isinstance(name, str) or not isinstance(texts, list) or not all(map(_said, texts)):
         raise QueryError(f"{where}: video must be a text, and texts a list of texts")
-    if start is not None and not 0 <= start < end:
+    for text in (name, *texts):
+        try:
+            unicode(text)
+        except QueryError as error:
+            raise QueryError(f"{where}: {error}") from None
+    if start is not None and not 0 <= start < end < math.inf:
         raise QueryError(f"{where}: start {start:g} and end {end:g} are no span of time")
     return name, texts, start, end
 

@@ -2,9 +2,6 @@
 
 import atexit
 import gc
-import json
-import logging
-import os
 import sys
 import warnings
 from dataclasses import replace
@@ -15,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from framefind import __version__
+from framefind.cli import failures, show, streams, videos
 from framefind.cli import models as models_command
-from framefind.cli import show, videos
 from framefind.cli.options import (
     DeviceOption,
     JsonOption,
@@ -24,7 +21,6 @@ from framefind.cli.options import (
     ModelOption,
     PrecisionOption,
 )
-from framefind.errors import FramefindError
 
 app = typer.Typer(
     name="framefind",
@@ -45,21 +41,19 @@ _MINI = (
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 error, 2 usage, 3 some videos failed."""
-    logging.basicConfig(format="framefind: %(message)s")
     warnings.filterwarnings("ignore", module="PIL")  # what is wrong with a picture is an error's
     atexit.register(gc.freeze)  # to search all there is for cycles takes a tenth of a second
-    try:
-        app()
-    except FramefindError as error:
-        show.fail(str(error))
-    except BrokenPipeError:  # the reader of our output has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    streams.prepare()
+    with failures.explained():
+        try:
+            app()
+        finally:
+            streams.finish()
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"framefind {__version__}")
+        show.out(f"framefind {__version__}")
         raise typer.Exit
 
 
@@ -171,8 +165,6 @@ def index(
                     report = opened.reembed(model or "mini", on_progress=tell)
                 else:
                     report = opened.index(paths or (), on_progress=tell, **how)
-    except ValueError as error:
-        show.usage(str(error))
     except KeyboardInterrupt:
         show.say("stopped; what was done is kept, run it again to go on")
         raise typer.Exit(130) from None
@@ -252,6 +244,7 @@ def search(
     """Find moments: by text, by picture, or by a sum of several."""
     from framefind.export import document, tsv
     from framefind.library import open
+    from framefind.lines import read_lines
     from framefind.queries import Query
 
     if batch and (query or sheet or play):
@@ -285,18 +278,18 @@ def search(
     )
     opened = open(library, model=model, device=device)
     if batch:
-        queries = [replace(asked, text=text) for text in show.lines_of(batch)]
+        queries = [replace(asked, text=text.strip()) for _, text in read_lines(batch)]
         for one, page in zip(queries, opened.search_batch(queries), strict=True):
-            print(json.dumps(document(page, one.document()), ensure_ascii=False), flush=True)
+            show.out_json(document(page, one.document()), indent=None)
         return
     (page,) = opened.search_batch([asked])
     if as_json:
-        print(json.dumps(document(page, asked.document()), ensure_ascii=False, indent=2))
+        show.out_json(document(page, asked.document()))
     elif sys.stdout.isatty():
         show.print_page(page)
     else:
         for line in tsv(page):
-            print(line)
+            show.out(line)
     if not page.total:
         show.say("no moment found")
     if sheet:
@@ -368,10 +361,10 @@ def evaluate(
     opened = open(library, device=device)
     quality = opened.evaluate(captions, rank=rank)
     if as_json:
-        print(json.dumps(quality.document(), ensure_ascii=False, indent=2))
+        show.out_json(quality.document())
     else:
         for line in quality.lines():
-            print(line)
+            show.out(line)
     if picture:
         show.write_chart(opened, quality, picture)
 
@@ -384,7 +377,7 @@ def doctor(library: LibraryOption = None, device: DeviceOption = "auto") -> None
     troubles = 0
     for name, fine, said in examine(library, device):
         troubles += not fine
-        print(f"{'ok  ' if fine else 'FAIL'}  {name:<10}  {said}")
+        show.out(f"{'ok  ' if fine else 'FAIL'}  {name:<10}  {said}")
     if troubles:
         raise typer.Exit(1)
 

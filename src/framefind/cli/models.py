@@ -1,6 +1,5 @@
 """`framefind models`: the models there are, on this machine or not, and how fast they are here."""
 
-import json
 import os
 import sys
 import time
@@ -32,7 +31,7 @@ def list_models(
         return
     rows = _rows()
     if as_json:
-        print(json.dumps({"schema": "framefind/v1", "models": rows}, indent=2))
+        show.out_json({"schema": "framefind/v1", "models": rows})
         return
     table = show.table(
         "", "model", "alias", "px", "dims", "M params", "GMACs", "recall", "licence", "here"
@@ -44,7 +43,9 @@ def list_models(
         table(mark, row["name"], row["alias"], *said, row["licence"], here)
     table()
     if sys.stdout.isatty():
-        print("recall: Crossmodal-3600, English, mean of R@1, R@5 and R@10 (source: Immich's docs)")
+        show.out(
+            "recall: Crossmodal-3600, English, mean of R@1, R@5 and R@10 (source: Immich's docs)"
+        )
 
 
 def _rows() -> list[dict[str, Any]]:
@@ -69,7 +70,7 @@ def download(name: NameArgument, precision: PrecisionOption = "auto") -> None:
     """Download a model, or complete and repair one that was downloaded before."""
     from framefind import models
 
-    print(models.download(say_full_name(name), precision))
+    show.out(str(models.download(say_full_name(name), precision)))
 
 
 @app.command()
@@ -83,7 +84,7 @@ def export(
 
     found = models.export(say_full_name(name), folder, precision)
     show.say(f"lowest cosine: pictures {found.pictures:.5f}, texts {found.texts:.5f}")
-    print(f"local-dir:{os.path.abspath(os.path.expanduser(folder))}")
+    show.out(f"local-dir:{os.path.abspath(os.path.expanduser(folder))}")
 
 
 @app.command()
@@ -102,10 +103,10 @@ def benchmark(
     speeds = _speeds(model, seconds)
     if as_json:
         facts = {"model": model.name, "engine": model.engine}
-        print(json.dumps({"schema": "framefind/v1", **facts, **speeds}, indent=2))
+        show.out_json({"schema": "framefind/v1", **facts, **speeds})
     else:
         pictures, texts, queries = speeds.values()
-        print(
+        show.out(
             f"{model.name} by {model.engine}: {pictures:.1f} images/s, {texts:.1f} texts/s "
             f"in batches, {queries:.1f} one by one"
         )

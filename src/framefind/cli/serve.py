@@ -36,7 +36,8 @@ def run(
     access = Access(host, port, key, tuple(names), tuple(map(os.path.realpath, roots)))
     named = names[0] if names else f"[{host}]" if ":" in host.strip("[]") else host
     address = f"http://{named}:{port}/" + (f"?token={key}" if key else "")
-    show.say(f"{library.uri}\n{address}\nCtrl-C stops it")
+    for line in (library.uri, address, "Ctrl-C stops it"):
+        show.say(line)
     with TemporaryDirectory(prefix="framefind-") as folder:
         if show_page:
             arguments = (address, host.strip("[]"), port, Path(folder, "open.html"))

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from framefind.errors import QueryError
+from framefind.cli.streams import silence, unwritable
+from framefind.errors import QueryError, UsageError
+from framefind.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from framefind.evaluate import Quality
@@ -26,45 +28,58 @@ LINE_SECONDS = 10.0
 _LOOKING = "looking for videos"
 
 
+def out(line: str) -> None:
+    """Print a line of results."""
+    _print(printable(line, keep="\t"))
+
+
+def out_json(document: Any, indent: int | None = 2) -> None:
+    """Print a JSON document, in ASCII where stdout's encoding is no Unicode."""
+    ascii_only = not sys.stdout.encoding.lower().startswith("utf")
+    text = json.dumps(document, ensure_ascii=ascii_only, indent=indent, default=str)
+    _print(printable_json(text), flush=True)
+
+
 def say(text: str) -> None:
-    """Print to stderr."""
-    print(text, file=sys.stderr)
+    """Print a line to stderr, if anybody listens: whatever is done goes on without."""
+    try:
+        print(printable(text), file=sys.stderr)
+    except OSError:
+        silence(sys.stderr)
 
 
-def fail(text: str) -> NoReturn:
-    """Say what went wrong and exit with 1."""
+def _print(text: str, flush: bool = False) -> None:
+    try:
+        print(text, flush=flush)
+    except BrokenPipeError:  # the reader has enough
+        silence(sys.stdout)
+        raise typer.Exit(0) from None
+    except OSError as error:
+        raise unwritable(error) from None
+
+
+def fail(text: str, code: int = 1) -> NoReturn:
+    """Say what went wrong and exit with `code`."""
     say(f"framefind: {text}")
-    sys.exit(1)
+    sys.exit(code)
 
 
 def usage(text: str) -> NoReturn:
     """Say how the command is used wrongly and exit with 2."""
-    raise typer.BadParameter(text)
+    raise typer.BadParameter(printable(text))
 
 
 def seconds(text: str) -> float:
     """Seconds of a time as people write it; else the command is used wrongly."""
     from framefind.export import parse_time
 
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        usage(str(error))
-
-
-def lines_of(path: Path) -> list[str]:
-    """The lines of a text file that are not empty. Raises QueryError if it cannot be read."""
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, ValueError) as error:
-        raise QueryError(f"{path}: cannot be read as text: {error}") from None
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    return parse_time(text)
 
 
 def print_paths(paths: list[str], verb: str) -> None:
     """One path a line, and their number."""
     for path in paths:
-        print(path)
+        out(path)
     say(f"{len(paths)} videos {verb}")
 
 
@@ -78,7 +93,7 @@ def table(*names: str) -> Callable[..., None]:
     if not sys.stdout.isatty():
         from framefind.export import escaped
 
-        return lambda *row: print("\t".join(map(escaped, row))) if row else None
+        return lambda *row: out("\t".join(map(escaped, row))) if row else None
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -89,7 +104,7 @@ def table(*names: str) -> Callable[..., None]:
 
     def add(*row: str) -> None:
         if row:
-            table.add_row(*map(Text, row))
+            table.add_row(*(Text(printable(field)) for field in row))
         else:
             Console().print(table)
 
@@ -126,7 +141,7 @@ def write_sheet(library: "Library", page: "Page", title: str, path: Path) -> Non
 
     try:
         sheet(page.moments, library.thumbnails(page.moments), title, path)
-    except ValueError as error:
+    except UsageError as error:
         usage(str(error))
     except OSError as error:
         raise QueryError(f"{path}: the sheet cannot be written: {error.strerror}") from None
@@ -142,7 +157,7 @@ def write_chart(library: "Library", quality: "Quality", path: Path) -> None:
     found = library.thumbnails([answer.found for answer in worst])
     try:
         chart(quality, list(zip(worst, wanted, found, strict=True)), path)
-    except ValueError as error:
+    except UsageError as error:
         usage(str(error))
     except OSError as error:
         raise QueryError(f"{path}: the picture cannot be written: {error.strerror}") from None
@@ -152,11 +167,11 @@ def write_chart(library: "Library", quality: "Quality", path: Path) -> None:
 def print_plan(plan: "Plan", as_json: bool) -> None:
     """What `index` would do and cost."""
     if as_json:
-        return print(json.dumps({"schema": "framefind/plan/v1", **asdict(plan)}, indent=2))
+        return out_json({"schema": "framefind/plan/v1", **asdict(plan)})
     videos, frames = number(plan.videos, "video"), number(plan.frames, "frame")
-    print(f"{videos} to index, {plan.unchanged} unchanged, {plan.hours:.2f} hours")
+    out(f"{videos} to index, {plan.unchanged} unchanged, {plan.hours:.2f} hours")
     disk, minutes = plan.size / 1e6, plan.seconds / 60
-    print(f"about {frames}, {disk:.0f} MB on disk, {minutes:.1f} minutes")
+    out(f"about {frames}, {disk:.0f} MB on disk, {minutes:.1f} minutes")
     return None
 
 
@@ -171,7 +186,7 @@ def print_report(report: "Report", as_json: bool) -> None:
     if report.fallback:
         say(f"decoded by the processor: {report.fallback}")
     if as_json:
-        return print(json.dumps({"schema": "framefind/report/v1", **asdict(report)}, indent=2))
+        return out_json({"schema": "framefind/report/v1", **asdict(report)})
     say(counted(report))
     if report.frames:
         speed = report.video_seconds / max(report.seconds, 1e-9)
@@ -225,7 +240,8 @@ def progress() -> "Iterator[Callable[[Progress], None]]":
         def show(now: "Progress") -> None:
             bar.update(task, completed=now.done, total=now.total, description=_how_far(now))
             if now.trouble:
-                bar.console.print(f"{now.path}: {now.trouble}", markup=False, highlight=False)
+                line = printable(f"{now.path}: {now.trouble}")
+                bar.console.print(line, markup=False, highlight=False)
 
         yield show
 

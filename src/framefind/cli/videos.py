@@ -1,6 +1,5 @@
 """`videos`, `status`, `remove`, `prune` and `maintain`: what a library holds, and its upkeep."""
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
@@ -24,9 +23,7 @@ def videos(
     rows = open(library).videos(wanted or ())
     if as_json:
         listed = [asdict(row) for row in rows]
-        return print(
-            json.dumps({"schema": "framefind/videos/v1", "videos": listed}, default=str, indent=2)
-        )
+        return show.out_json({"schema": "framefind/videos/v1", "videos": listed})
     add = show.table("video", "length", "size", "frames", "status", "reason")
     for row in rows:
         size = f"{row.width}×{row.height}" if row.width else ""
@@ -42,14 +39,14 @@ def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
 
     facts = open(library).status()
     if as_json:
-        return print(json.dumps({"schema": "framefind/status/v1", **asdict(facts)}, indent=2))
+        return show.out_json({"schema": "framefind/status/v1", **asdict(facts)})
     counts = ", ".join(f"{count} {status}" for status, count in facts.videos.items()) or "none"
-    print(f"library  {facts.library}")
-    print(f"model    {facts.model}")
-    print(f"videos   {counts}")
-    print(f"frames   {facts.frames} of {facts.hours:.2f} hours")
-    print(f"disk     {facts.size / 1e6:.1f} MB")
-    print(f"index    {'up to date' if facts.index_fresh else 'refreshed by the next search'}")
+    show.out(f"library  {facts.library}")
+    show.out(f"model    {facts.model}")
+    show.out(f"videos   {counts}")
+    show.out(f"frames   {facts.frames} of {facts.hours:.2f} hours")
+    show.out(f"disk     {facts.size / 1e6:.1f} MB")
+    show.out(f"index    {'up to date' if facts.index_fresh else 'refreshed by the next search'}")
     return None
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from framefind.errors import UsageError
 from framefind.export import drawing
 from framefind.export.drawing import ACCENT, BRIGHT, CAPTION, CELL, GAP, GROUND, MARGIN, QUIET
+from framefind.printable import printable
 
 if TYPE_CHECKING:  # Pillow is loaded by who draws a sheet, and only then
     from PIL.ImageDraw import ImageDraw as Drawing
@@ -55,8 +56,8 @@ def tsv(page: "Page") -> Iterator[str]:
     A moment: path, start, end, t, score, confidence, and for a `then` query the start, end and t
     of what follows. A video, if the page was asked for by video:
     path, score, number of moments, t of its best one. Times are in seconds and exact, so that they
-    name the same frame when they are given back. Tab, newline, carriage return and backslash
-    in a path are written \t, \n, \r and \\.
+    name the same frame when they are given back. Tab, newline and backslash in a path
+    are written \t, \n and \\, other characters that do not just print as \x1b or \u202e.
     """
     for video in page.videos or ():
         best = max(video.moments, key=lambda moment: moment.score, default=None)
@@ -77,9 +78,8 @@ def floored(value: float, digits: int) -> str:
 
 
 def escaped(text: str) -> str:
-    """A field of a tab-separated line."""
-    text = text.replace("\\", "\\\\")
-    return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    """A field of a tab-separated line: backslashes are doubled, so that escapes are told apart."""
+    return printable(text.replace("\\", "\\\\"))
 
 
 def clock(seconds: float) -> str:
