@@ -19,9 +19,9 @@ from search import QUERIES
 from synthetic import Fit, rotation, write
 
 from framefind import Query, models
-from framefind.answers import answers
 from framefind.confidence import Neutral
 from framefind.moments import Page
+from framefind.search import search
 from framefind.tables import Tables
 from framefind.vectors import VectorIndex, refresh
 
@@ -61,8 +61,8 @@ def _ways(
     queries: list[Query], index: VectorIndex, model: Any
 ) -> dict[str, Callable[[], list[Page]]]:
     return {
-        "one by one": lambda: [next(answers([query], index, model)) for query in queries],
-        "in one go": lambda: list(answers(queries, index, model)),
+        "one by one": lambda: [next(search([query], index, model)) for query in queries],
+        "in one go": lambda: list(search(queries, index, model)),
     }
 
 

@@ -6,6 +6,7 @@ LIBRARY is a real one that the made-up indexes are fitted on (`synthetic.py`). B
 
 - framefind: filters, scan, moments, confidence: a page of ten, all but the text's embedding;
 - framefind, 0.1 %: the same among one in a thousand videos;
+- framefind, by video; then: a page of videos; of moments that others follow;
 - product: the first article's, `matrix @ query * 100` in float32, and the top ten;
 - Faiss flat: its exact index of the same;
 - HNSW32: what clip-retrieval's autofaiss chooses for vectors that fit into 4 GB.
@@ -24,7 +25,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,9 +33,9 @@ from synthetic import Fit, rotation, write
 
 from framefind import models
 from framefind.confidence import Neutral
-from framefind.filters import Filters
 from framefind.moments import Page
-from framefind.search import Search
+from framefind.queries import Embedded, Query
+from framefind.search import Judge, answer
 from framefind.tables import Tables
 from framefind.vectors import VectorIndex, lists, refresh
 from framefind.vectors import index as index_module
@@ -86,7 +86,7 @@ def main() -> None:
 
 def _fitted(
     library: str, folder: Path, rng: np.random.Generator
-) -> tuple[Any, Fit, NDArray[np.float32]]:
+) -> tuple[Judge, Fit, NDArray[np.float32]]:
     """A stand-in for the library's model in more dimensions, the fit, and queries."""
     tables = Tables.open(library)
     model = models.load(tables.fingerprint["model"])
@@ -97,7 +97,7 @@ def _fitted(
     queries = model.embed_texts(QUERIES) @ turn
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     print(f"neighbours correlate by {fit.memory:.2f}, views share {fit.common:.2f} of the spread")
-    return SimpleNamespace(scale=model.scale, neutral=neutral), fit, queries
+    return Judge(model.scale, neutral), fit, queries
 
 
 def _measure(
@@ -105,7 +105,7 @@ def _measure(
     vectors: int,
     fit: Fit,
     queries: NDArray[np.float32],
-    model: Any,
+    model: Judge,
     chosen: argparse.Namespace,
     rng: np.random.Generator,
 ) -> list[dict[str, Any]]:
@@ -155,13 +155,15 @@ def _measure(
 
 
 def _contenders(
-    index: VectorIndex, model: Any, chosen: argparse.Namespace, notes: dict[str, str]
+    index: VectorIndex, model: Judge, chosen: argparse.Namespace, notes: dict[str, str]
 ) -> tuple[Answers, dict[str, int]]:
     """What answers queries, and the anonymous memory that it keeps or needs."""
     few = tuple(video.path for video in list(index.videos)[::1000])
     answers: Answers = {
         "framefind": lambda query: _page(index, model, query),
-        "framefind, 0.1 %": lambda query: _page(index, model, query, Filters(few)),
+        "framefind, 0.1 %": lambda query: _page(index, model, query, video=few),
+        "framefind, by video": lambda query: _page(index, model, query, by="video"),
+        "framefind, then": lambda query: _pair(index, model, query),
     }
     memory = {name: _extra(lambda: _page(index, model, _any(index))) for name in answers}
     if len(index.vectors) > chosen.flat:
@@ -187,10 +189,16 @@ def _contenders(
     return answers, memory
 
 
-def _page(
-    index: VectorIndex, model: Any, query: NDArray[np.float32], filters: Filters | None = None
-) -> Page:
-    return Search(index, model, query, filters or Filters(), 10).page(10, 0, "moment", "softmax")
+def _page(index: VectorIndex, judge: Judge, vector: NDArray[np.float32], **choice: Any) -> Page:
+    (page,) = answer([Embedded(Query("", **choice), vector)], index, judge)
+    return page
+
+
+def _pair(index: VectorIndex, judge: Judge, vector: NDArray[np.float32]) -> Page:
+    """What `--then` asks for: a query's moments that another query's follow."""
+    then = np.ascontiguousarray(np.roll(vector, 1))
+    (page,) = answer([Embedded(Query("", then="then"), vector, then)], index, judge)
+    return page
 
 
 def _product(matrix: NDArray[np.float32], query: NDArray[np.float32]) -> list[int]:
@@ -210,13 +218,13 @@ def _take_turns(
     times: dict[str, list[float]] = {name: [] for name in answers}
     found: dict[str, list[Any]] = {name: [] for name in answers}
     for _ in range(ROUNDS):
-        for name, answer in answers.items():
+        for name, ask in answers.items():
             for query in queries[:WARM]:
-                answer(query)
+                ask(query)
             found[name] = []
             for query in queries:
                 began = time.perf_counter()
-                found[name].append(answer(query))
+                found[name].append(ask(query))
                 times[name].append(1000 * (time.perf_counter() - began))
     return times, found
 

@@ -5,7 +5,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from framefind.moments import RANKS, Page, Spans, hits, merge, rank_videos, ranked
+from framefind.errors import QueryError
+from framefind.moments import RANKS, Page, Spans, hits, merge, ranked
+from framefind.queries import Query
+from framefind.ranking import rank_videos
 from framefind.vectors import Timeline
 
 Frame = tuple[float, float]  # t and score
@@ -47,35 +50,34 @@ def rows(spans: Spans) -> list[tuple[int, float, float, int, float]]:
     return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-def found(videos: list[list[Frame]], min_score: float | None = None) -> Spans:
+def found(videos: list[list[Frame]], min_score: float = -np.inf) -> Spans:
     timeline, scores = line(videos)
-    return merge(timeline, scores, hits(timeline, scores, None, SCALE, min_score))
+    return merge(timeline, scores, hits(timeline, scores, SCALE, min_score))
 
 
 class TestHits:
-    @given(videos, st.none() | st.floats(-100, 100))
+    @given(videos, st.just(-np.inf) | st.floats(-100, 100))
     def test_a_hit_reaches_the_score_and_is_not_much_worse_than_its_videos_best(
         self, videos, min_score
     ):
         timeline, scores = line(videos)
-        hit = set(hits(timeline, scores, None, SCALE, min_score).tolist())
+        hit = set(hits(timeline, scores, SCALE, min_score).tolist())
         for at, score in enumerate(scores.tolist()):
             best = max(scores[timeline.video == timeline.video[at]].tolist())
             if at in hit:
-                assert min_score is None or score >= min_score
+                assert score >= min_score
                 assert score > best - 100 * np.log(16) / SCALE
             elif score == best:
-                assert min_score is not None
                 assert score < min_score
 
     @given(videos, st.data())
     def test_the_score_that_is_shown_is_enough_and_the_next_one_is_too_much(self, videos, data):
         timeline, scores = line([*videos, [(0.0, 12.5)]])
-        shown = data.draw(st.sampled_from(scores[hits(timeline, scores, None, SCALE, None)]))
-        again = scores[hits(timeline, scores, None, SCALE, float(shown))]
+        shown = data.draw(st.sampled_from(scores[hits(timeline, scores, SCALE)]))
+        again = scores[hits(timeline, scores, SCALE, float(shown))]
         assert shown in again
         above = float(np.nextafter(float(shown), np.inf))
-        assert shown not in scores[hits(timeline, scores, None, SCALE, above)]
+        assert shown not in scores[hits(timeline, scores, SCALE, above)]
 
     @given(videos, st.data())
     def test_a_filter_is_as_if_the_other_frames_were_not_there(self, videos, data):
@@ -83,19 +85,21 @@ class TestHits:
         keep = data.draw(hnp.arrays(bool, len(scores)))
         few = [np.flatnonzero(keep & (timeline.video == at)) for at in range(len(videos))]
         alone = [
-            one[hits(line([[(0.0, 0.0)] * len(one)])[0], scores[one], None, SCALE, None)]
+            one[hits(line([[(0.0, 0.0)] * len(one)])[0], scores[one], SCALE)]
             for one in few
             if len(one)
         ]
         expected = np.concatenate(alone) if alone else []
-        np.testing.assert_array_equal(hits(timeline, scores, keep, SCALE, None), expected)
+        kept = np.flatnonzero(keep)
+        some = hits(timeline.take(kept), scores[kept], SCALE)
+        np.testing.assert_array_equal(kept[some], expected)
 
 
 class TestMerge:
     @given(videos)
     def test_every_hit_lies_in_exactly_one_moment(self, videos):
         timeline, scores = line(videos)
-        hit = hits(timeline, scores, None, SCALE, None)
+        hit = hits(timeline, scores, SCALE)
         spans = merge(timeline, scores, hit)
         for at in hit:
             within = (
@@ -119,7 +123,7 @@ class TestMerge:
     @given(videos)
     def test_a_moment_is_bounded_unless_it_is_a_single_frame(self, videos):
         timeline, scores = line(videos)
-        hit = hits(timeline, scores, None, SCALE, None)
+        hit = hits(timeline, scores, SCALE)
         for video, start, end, _, _ in rows(merge(timeline, scores, hit)):
             of_it = (timeline.video[hit] == video) & (timeline.t[hit] >= start)
             inside = of_it & (timeline.until[hit] <= end)
@@ -128,7 +132,7 @@ class TestMerge:
     @given(videos)
     def test_a_moment_has_its_best_hits_score_and_the_earliest_of_equals(self, videos):
         timeline, scores = line(videos)
-        hit = hits(timeline, scores, None, SCALE, None)
+        hit = hits(timeline, scores, SCALE)
         for video, start, end, best, score in rows(merge(timeline, scores, hit)):
             inside = [
                 at for at in hit if timeline.video[at] == video and start <= timeline.t[at] < end
@@ -198,7 +202,7 @@ class TestRankVideos:
     @given(videos, st.sampled_from(RANKS))
     def test_every_video_with_a_hit_once_best_first(self, videos, rank):
         timeline, scores = line(videos)
-        hit = hits(timeline, scores, None, SCALE, None)
+        hit = hits(timeline, scores, SCALE)
         ids, totals = rank_videos(timeline, scores, hit, rank, SCALE)
         assert sorted(ids.tolist()) == sorted(set(timeline.video[hit].tolist()))
         assert (np.diff(totals) <= 0).all()
@@ -206,7 +210,7 @@ class TestRankVideos:
     @given(frames().filter(bool))
     def test_max_sum_and_softmax(self, video):
         timeline, scores = line([video])
-        hit = hits(timeline, scores, None, SCALE, None)
+        hit = hits(timeline, scores, SCALE)
         own = scores[hit].astype(float)
 
         def total(rank: str) -> float:
@@ -221,7 +225,7 @@ class TestRankVideos:
     @given(st.floats(-100, 100, width=32), st.integers(1, 50))
     def test_by_softmax_length_does_not_win(self, score, copies):
         timeline, scores = line([[(float(t), score) for t in range(copies)], [(0.0, score)]])
-        hit = hits(timeline, scores, None, SCALE, None)
+        hit = hits(timeline, scores, SCALE)
         _, totals = rank_videos(timeline, scores, hit, "softmax", SCALE)
         assert totals[0] == pytest.approx(totals[1])
 
@@ -229,7 +233,7 @@ class TestRankVideos:
     def test_an_unrelated_video_changes_no_other(self, videos, other, rank):
         def totals(videos: list[list[Frame]]) -> dict[int, float]:
             timeline, scores = line(videos)
-            hit = hits(timeline, scores, None, SCALE, None)
+            hit = hits(timeline, scores, SCALE)
             ids, values = rank_videos(timeline, scores, hit, rank, SCALE)
             return dict(zip(ids.tolist(), values.tolist(), strict=True))
 
@@ -238,9 +242,8 @@ class TestRankVideos:
         assert more == totals(videos)
 
     def test_another_rank_is_refused(self):
-        timeline, scores = line([[(0.0, 1.0)]])
-        with pytest.raises(ValueError, match="mean"):
-            rank_videos(timeline, scores, np.array([0]), "mean", SCALE)
+        with pytest.raises(QueryError, match="mean"):
+            Query("a dog", rank="mean").check()
 
 
 def test_a_page_is_a_sequence_of_its_moments():

@@ -10,7 +10,7 @@ from PIL import Image
 
 from framefind import Crop, Library, Moment, Query, models
 from framefind.errors import QueryError
-from framefind.queries import Term, embed, embed_image, term, vectors
+from framefind.queries import Term, embed, embed_image, embed_queries, term
 
 MODEL = models.load("mini")
 
@@ -90,7 +90,8 @@ class TestImages:
         one, two = (embed_image(image, index, MODEL) for image in images)
         embedded = calls(type(MODEL), "embed_images")
         asked = [Query(image=images), Query("snow", image=images[0]), Query(image=images[:1])]
-        (both, snowy, alone), _ = vectors(asked, lambda: index, MODEL)
+        queries = embed_queries(asked, lambda: index, MODEL)
+        both, snowy, alone = (query.vector for query in queries)
         assert len(embedded) == 1
         np.testing.assert_allclose(both, (one + two) / np.linalg.norm(one + two), atol=1e-6)
         snow = MODEL.embed_texts(["snow"])[0] + one

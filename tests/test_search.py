@@ -1,100 +1,179 @@
-"""Sequences: moments that are followed by others."""
+"""Many queries in one go, and the scores of one video: what each gets alone."""
+
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from framefind import Library, QueryError
-from framefind.moments import Spans, followed
+import framefind
+from conftest import scene, write_clip
+from framefind import Library, Query, QueryError, search
+from framefind.filters import Filters
+from framefind.vectors import index, scan
+
+TEXTS = ["a dog", "red and green", "a man rides a bicycle", "blurred colours", "asdfgh", "snow"]
+TEXTS += ["5:30 train", "food on a plate"]
 
 
-def spans(rows: list[tuple[int, float, float, float]]) -> Spans:
-    """Spans of (video, start, length, score) whose best frame is their first."""
-    rows = sorted(rows)
-    video, start, length, score = (np.array([row[at] for row in rows]) for at in range(4))
-    best = np.arange(len(rows))
-    return Spans(
-        video.astype("i8"),
-        start.astype("f8"),
-        (start + length).astype("f8"),
-        best,
-        score.astype("f4"),
-        best,
-        np.ones_like(best),
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queries are scored together from as many on as there are here."""
+    monkeypatch.setattr(search, "_FEW", len(TEXTS))
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """A library of a dozen clips of 1 to 12 seconds, some of them tall."""
+    folder = tmp_path_factory.mktemp("many")
+    for at in range(12):
+        scenes = [shot(30 * at + nth, at) for nth in range(at + 1)]
+        write_clip(folder / "clips" / f"{at:02}.mp4", scenes, 1.0)
+    library = framefind.open(folder / "l.framefind")
+    assert len(library.index(folder / "clips").indexed) == 12
+    return library
+
+
+def shot(seed: int, at: int) -> np.ndarray:
+    return scene(seed, 120, 160) if at % 3 == 0 else scene(seed)
+
+
+def alone(library: Library, query: Query) -> framefind.Page:
+    (page,) = library.search_batch([query])
+    return page
+
+
+class TestBatch:
+    @pytest.mark.parametrize(
+        "choice",
+        [
+            {},
+            {"limit": 2, "offset": 3},
+            {"by": "video", "rank": "sum"},
+            {"by": "video", "limit": 3, "offset": 1},
+            {"video": "0[0-4].mp4", "start": 1.0, "end": 3.5},
+            {"min_duration": 3.0, "max_duration": 7.0, "limit": 99},
+            {"video": "nothing"},
+            {"min_confidence": 1e-4},
+            {"min_score": 5.0, "limit": 99},
+            {"then": "blurred colours", "within": 4.0, "limit": 99},
+            {"then": "a landscape", "min_score": 3.0, "offset": 1},
+            {"image": "05.mp4@2", "minus": ["a car"]},
+        ],
     )
+    def test_pages_are_those_of_single_queries(self, many, choice):
+        queries = [Query(text, **choice) for text in TEXTS]
+        pages = list(many.search_batch(queries))
+        assert pages == [many.search(text, **choice) for text in TEXTS]
+        assert choice == {"video": "nothing"} or any(len(page) for page in pages)
+
+    def test_of_all_kinds_in_their_order(self, many):
+        kinds = [{}, {"video": "1*.mp4"}, {"then": "snow"}, {"by": "video"}, {"min_score": 4.0}]
+        kinds += [{"then": "a landscape"}, {"then": "snow", "video": "1*.mp4"}]
+        queries = [Query(text, **kind) for text, kind in product(TEXTS, kinds)]
+        assert list(many.search_batch(queries)) == [alone(many, query) for query in queries]
+
+    def test_texts_are_queries(self, many):
+        assert list(many.search_batch(TEXTS)) == [many.search(text) for text in TEXTS]
+        assert list(many.search_batch([])) == []
+
+    def test_without_a_kernel_too(self, many, monkeypatch):
+        expected = [many.search(text, limit=99) for text in TEXTS]
+        monkeypatch.setattr(scan, "kernel", lambda: None)
+        queries = [Query(text, limit=99) for text in TEXTS]
+        assert list(many.search_batch(queries)) == expected
+
+    def test_texts_are_embedded_in_one_call_and_frames_scored_by_one_product(self, many, calls):
+        embedded = calls(type(framefind.models.load("mini")), "embed_texts")
+        products = calls(scan, "_products")
+        scanned = calls(search, "scan")
+        queries = [Query(text, then="a landscape") for text in TEXTS]
+        assert len(list(many.search_batch(queries))) == len(TEXTS)
+        assert [len(texts) for _, texts in embedded] == [len(TEXTS) + 1]
+        assert len(products) == len(scanned) == 1  # all of them; what follows
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            Query(" "),
+            Query("a dog", by="video", then="snow"),
+            Query(image="nothing.jpg"),
+            Query(minus=["a"]),
+        ],
+    )
+    def test_refuses_all_when_one_is_no_query(self, many, wrong):
+        with pytest.raises(QueryError):
+            next(many.search_batch([*TEXTS, wrong]))
 
 
-rows = st.lists(
-    st.tuples(
-        st.integers(0, 2),
-        st.integers(0, 60).map(float),
-        st.integers(1, 9).map(float),
-        st.integers(0, 9).map(float),
-    ),
-    unique_by=lambda row: row[:2],
-    max_size=12,
-)
-
-
-@given(rows, rows, st.floats(0, 20))
-def test_each_is_followed_by_the_best_that_fits(one, other, within):
-    first, second = spans(one), spans(other)
-    ones, others = followed(first, second, first.start, second.start, within)
-    expected = {}
-    for at in range(len(first)):
-        fits = [
-            (-second.score[b], b)
-            for b in range(len(second))
-            if second.video[b] == first.video[at]
-            and second.start[b] > first.start[at]
-            and second.start[b] <= first.end[at] + within
-        ]
-        if fits:
-            expected[at] = min(fits)[1]
-    assert dict(zip(ones.tolist(), others.tolist(), strict=True)) == expected
-
-
-class TestThen:
-    def test_the_second_comes_later_in_the_same_video(
-        self, shared_library: Library, followed_by: tuple[str, str]
-    ):
-        page = shared_library.search(followed_by[0], then=followed_by[1], within=5, limit=99)
-        assert page.total == len(page) > 0
+class TestFrameScores:
+    @pytest.mark.parametrize("text", TEXTS[:3])
+    def test_are_those_of_moments(self, many, text):
+        page = many.search(text, limit=999)
         for moment in page:
-            assert moment.then is not None
-            assert moment.then.t > moment.t
-            assert moment.then.start <= moment.end + 5
+            scored = many.scores(text, video=moment.video_id)
+            at = int(np.flatnonzero(scored.times == moment.t)[0])
+            assert scored.scores[at] == np.float32(moment.score)
+            assert scored.confidences[at] == moment.confidence
+            within = (scored.times >= moment.start) & (scored.times < moment.end)
+            assert scored.scores[within].max() == scored.scores[at]
 
-    def test_scores_are_of_both(self, shared_library: Library, followed_by: tuple[str, str]):
-        first = {(m.path, m.t): m for m in shared_library.search(followed_by[0], limit=99)}
-        second = {(m.path, m.t): m for m in shared_library.search(followed_by[1], limit=99)}
-        page = shared_library.search(followed_by[0], then=followed_by[1], limit=99)
-        assert page.total
-        for moment in page:
-            one, other = first[moment.path, moment.t], second[moment.path, moment.then.t]
-            assert moment.score == pytest.approx((one.score + other.score) / 2, abs=1e-4)
-            assert moment.then.score == pytest.approx(other.score, abs=1e-4)
-            assert moment.confidence == pytest.approx(
-                min(one.confidence, other.confidence), abs=1e-4
-            )
+    def test_of_every_sampled_frame(self, many):
+        for row in many.videos():
+            scored = many.scores("a dog", video=row.path, minus=["snow"])
+            assert len(scored.times) == len(scored.scores) == len(scored.confidences) == row.frames
+            assert (np.diff(scored.times) > 0).all()
+            for least in (-100.0, float(np.median(scored.scores))):
+                page = many.search("a dog", minus=["snow"], video=row.video_id, min_score=least)
+                assert page[0].score == scored.scores.max()
 
-    def test_filters_act_on_what_is_shown(
-        self, shared_library: Library, followed_by: tuple[str, str]
-    ):
-        everything = shared_library.search(followed_by[0], then=followed_by[1], limit=99)
-        least = everything[len(everything) // 2].score
-        page = shared_library.search(followed_by[0], then=followed_by[1], limit=99, min_score=least)
-        assert list(page) == [moment for moment in everything if moment.score >= least]
+    def test_refuses_another_video(self, many):
+        with pytest.raises(QueryError, match="no video"):
+            many.scores("a dog", video="nothing.mp4")
+        with pytest.raises(QueryError, match="nothing to search for"):
+            many.scores(video="01.mp4")
 
-    def test_pages_make_the_whole(self, shared_library: Library, followed_by: tuple[str, str]):
-        everything = shared_library.search(followed_by[0], then=followed_by[1], limit=99)
-        paged = [
-            shared_library.search(followed_by[0], then=followed_by[1], limit=1, offset=at)[0]
-            for at in range(everything.total)
-        ]
-        assert paged == list(everything)
 
-    def test_by_video_makes_no_sense(self, shared_library: Library):
-        with pytest.raises(QueryError, match="leave `by` out"):
-            shared_library.search("a beach", then="a cat", by="video")
+class TestDuration:
+    def test_keeps_videos_by_their_length(self, many):
+        lengths = {row.path: row.duration for row in many.videos()}
+
+        def found(**choice: float) -> set[str]:
+            return {one.path for one in many.search("a dog", limit=999, **choice)}
+
+        for least, most in ((3.0, 7.0), (0.0, 1.0), (12.0, 99.0), (5.5, 5.6)):
+            expected = {path for path, length in lengths.items() if least <= length <= most}
+            assert found(min_duration=least, max_duration=most) == expected
+        assert found(min_duration=3.0) | found(max_duration=2.9) == set(lengths)
+        assert found(max_duration=0.0) == set()
+
+    def test_an_unknown_length_is_neither(self, many):
+        known = many.vector_index.get()
+        unknown = [replace(video, duration=None) for video in known.videos]
+        known.videos.__dict__["_all"] = unknown
+        try:
+            for filters in (Filters(min_duration=0.0), Filters(max_duration=1e9)):
+                assert len(filters.select(known)) == 0
+            assert len(Filters().select(known)) == many.status().frames
+        finally:
+            del known.videos.__dict__["_all"]
+
+
+def test_a_few_queries_are_scanned_one_by_one(many, calls) -> None:
+    products = calls(scan, "_products")
+    few = TEXTS[: search._FEW - 1]
+    assert list(many.search_batch(few)) == [many.search(text) for text in few]
+    assert products == []
+
+
+def test_of_a_large_index_each_query_scores_its_own_videos(many, calls, monkeypatch) -> None:
+    expected = [many.search(text, limit=99) for text in TEXTS]
+    pairs = [many.search(text, then="a landscape", limit=99) for text in TEXTS]
+    monkeypatch.setattr(index, "EXACT", 0)
+    monkeypatch.setattr(index.lists, "start", lambda index: None)  # nobody builds lists
+    products = calls(scan, "_products")
+    asked = [Query(text, limit=99) for text in TEXTS]
+    assert list(many.search_batch(asked)) == expected
+    asked = [Query(text, then="a landscape", limit=99) for text in TEXTS]
+    assert list(many.search_batch(asked)) == pairs
+    assert products == []

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from framefind.errors import LibraryError
 from framefind.tables import FrameRow, Tables, Video
-from framefind.vectors import VectorIndex, refresh
+from framefind.vectors import Scores, VectorIndex, refresh
+from framefind.vectors.scan import exact, scan
 from framefind.views import WHOLE
 
 D = 16
@@ -57,10 +58,10 @@ def shown(index: VectorIndex) -> list[tuple[str, float, list[list[float]], list[
 class TestRefresh:
     def test_empty(self, tables, tmp_path):
         index = refresh(tmp_path / "index", tables)
-        views, scores = index.score(unit(0, 1)[0])
-        assert (len(views), len(scores), shown(index)) == (0, 0, [])
         line = index.timeline
         assert {len(column) for column in vars(line).values()} == {0}
+        found = scan(index, unit(0, 1)[0], line)
+        assert (len(found.values), len(found.best), shown(index)) == (0, 0, [])
 
     def test_orders_by_path_and_time(self, tables, tmp_path):
         add(tables, {"b": [3.0, 1.0, 2.0], "a": [5.0]})
@@ -146,23 +147,19 @@ class TestScore:
     def test_is_the_best_views_cosine_times_100(self, tables, tmp_path):
         add(tables, {"a": [0.0, 1.0, 2.0], "b": [0.0, 1.0]})
         index, query = refresh(tmp_path / "index", tables), unit(7, 1)[0]
-        views, scores = index.score(query)
-        assert views.dtype == scores.dtype == np.float32
+        scores = Scores(index, query, index.timeline)
+        scores.settle(np.arange(len(scores.line)))
+        assert scores.values.dtype == np.float32
         expected = [100 * max(np.array(row[3]) @ query) for row in shown(index)]
-        np.testing.assert_allclose(scores, expected, rtol=1e-5)
+        np.testing.assert_allclose(scores.values, expected, rtol=1e-5)
         every = index.vectors.astype(np.float32)
-        np.testing.assert_allclose(views, 100 * every @ query, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(exact(index.vectors, query), 100 * every @ query, 1e-4, 1e-4)
 
     @given(st.integers(1, 70), st.integers(0, 9))
     def test_of_a_row_depends_on_no_other(self, rows, seed):
         """BLAS rounds a row's product differently, depending on how many rows there are."""
-        index = object.__new__(VectorIndex)
         vectors, query = unit(seed, 70).astype(np.float16), unit(seed + 100, 1)[0]
-        index.frames = np.empty(0)  # type: ignore[assignment]
-        index.vectors = vectors
-        every, _ = index.score(query)
-        index.vectors = vectors[:rows]
-        np.testing.assert_array_equal(index.score(query)[0], every[:rows])
+        np.testing.assert_array_equal(exact(vectors[:rows], query), exact(vectors, query)[:rows])
 
 
 def test_batches_may_be_slices(tables, tmp_path):

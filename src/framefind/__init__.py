@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from framefind.telemetry import disable_telemetry
 
 if TYPE_CHECKING:
-    from framefind.answers import FrameScores
     from framefind.errors import (
         FramefindError,
         LibraryError,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from framefind.library import Library, Status, open
     from framefind.moments import Moment, Page, VideoMoments
     from framefind.queries import Query
+    from framefind.search import FrameScores
     from framefind.tables import Video
     from framefind.video import frame
 

@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+MAYBE = 0.3
+"""The confidence from which on a result counts as one that may be right."""
+
 
 @dataclass(frozen=True)
 class Neutral:
@@ -74,14 +77,28 @@ class Neutral:
         """The same with the curve of queries with a picture."""
         return replace(self, middle=self.pictures_middle, slope=self.pictures_slope)
 
+    def score_of(self, confidence: float, against: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the scores, cosine × 100, that have this confidence `against` each row (n, d)."""
+        usual, spread = self._usual(against)
+        odds = np.clip(2 * confidence - 1, -1 + 1e-12, 1 - 1e-12)
+        standing = self.middle + 2 / self.slope * np.arctanh(odds)
+        return np.asarray(100 * (usual + standing * spread))
+
     def standing(
         self, cosines: NDArray[np.float64], against: NDArray[np.float32]
     ) -> NDArray[np.float64]:
         """By how many standard deviations `cosines` exceed those of `against` with the neutral."""
+        usual, spread = self._usual(against)
+        return np.asarray((cosines - usual) / spread)
+
+    def _usual(
+        self, against: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the mean and the standard deviation of each row's cosines with the neutral."""
         each = against[:, np.newaxis]  # a product per row: its last bits depend on no other
         usual = (each @ self.mean)[:, 0].astype(np.float64)
         spread = np.linalg.norm((each @ self.axes.T)[:, 0].astype(np.float64), axis=1)
-        return np.asarray((cosines - usual) / np.maximum(spread, 1e-6))
+        return usual, np.maximum(spread, 1e-6)
 
     def sure(self, standing: NDArray[np.float64]) -> NDArray[np.float64]:
         """The confidence of that standing."""

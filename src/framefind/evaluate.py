@@ -182,8 +182,8 @@ def _ask(library: "Library", query: Query, page: Page, spans: Sequence[Span]) ->
 def _ranking(library: "Library", query: Query, page: Page) -> Iterator[VideoMoments]:
     """All videos, of which `page` has the first."""
     yield from page.videos or ()
-    for offset in range(_PAGE, page.total, _PAGE):
-        (page,) = library.search_batch([replace(query, offset=offset)])
+    while len(page.videos or ()) == _PAGE:
+        (page,) = library.search_batch([replace(query, offset=page.offset + _PAGE)])
         yield from page.videos or ()
 
 

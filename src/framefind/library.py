@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind import arguments, models
-from framefind.answers import FrameScores, answers, frame_scores
 from framefind.errors import LibraryError
 from framefind.filters import VideoNames
 from framefind.images import Image
@@ -21,6 +20,8 @@ from framefind.moments import Moment, Page
 from framefind.paths import File, PathLike, is_library, opened, resolved, stored, there, walk
 from framefind.queries import Query, as_queries
 from framefind.remote import canonical
+from framefind.search import FrameScores, frame_scores
+from framefind.search import search as search_index
 from framefind.tables import Tables, Upkeep, Video, holds_others
 from framefind.tables.store import check_address, is_local, lock, restore, set_aside, size
 from framefind.vectors import VectorIndex
@@ -333,8 +334,7 @@ class Library:
         """
         index = self.vector_index.get()
         model = self.encoder(index.fingerprint)
-        asked = as_queries(queries)
-        return answers(asked, index, model)
+        return search_index(as_queries(queries), index, model)
 
     def scores(
         self,

@@ -10,15 +10,18 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind import arguments
 from framefind.vectors import Timeline
 from framefind.vectors.timeline import ranges
 from framefind.views import Box
 
 RANKS = ("softmax", "max", "sum")
+"""How videos may be ranked by their hits: see `ranking.rank_videos`."""
+
+LIKELY_RATIO = 8.0
+"""A hit is at most this many times less likely, to the model, than its video's best frame."""
+
 _LONGEST = 30.0  # seconds; hits join up to here
 _JOIN = 2.0  # hits join within this many sampling intervals, and within as many seconds
-_LIKELY = 8.0  # a hit is at most this many times less likely, to the model, than its video's best
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,14 @@ class VideoMoments:
 
 @dataclass(frozen=True)
 class Page:
-    """One page of results: iterates over its moments. `total` counts all there are.
+    """One page of results: iterates over its moments.
 
-    With `by="video"`, `videos` groups the moments, and `total`, `offset` count videos. In a library
+    A page that is not full is the last one, and `total` counts all results. On a full one it
+    estimates how many may be right: as many as reach a confidence of `MAYBE`, or the query's own
+    `min_score` and `min_confidence`, but no fewer than up to the end of this page. With
+    `by="video"`, `videos` groups the moments, and `total` and `offset` count videos. In a library
     of more than a million vectors a page may come from the likely videos alone: then it is not
-    `complete`, and there are more results than `total`.
+    `complete`, and `total` is of those.
     """
 
     moments: list[Moment]
@@ -109,7 +115,7 @@ class Spans:
     def __len__(self) -> int:
         return len(self.video)
 
-    def take(self, wanted: NDArray[np.int64] | NDArray[np.bool_]) -> "Spans":
+    def take(self, wanted: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "Spans":
         """Those moments only, in the order of `wanted`."""
         return Spans(*(getattr(self, field.name)[wanted] for field in fields(self)))
 
@@ -120,31 +126,26 @@ class Spans:
 
 def margin(scale: float) -> float:
     """How far below its video's best a hit may score, for a model of that `scale`."""
-    return float(100 * np.log(_LIKELY) / scale)
+    return float(100 * np.log(LIKELY_RATIO) / scale)
 
 
 def hits(
     timeline: Timeline,
     scores: NDArray[np.float32],
-    keep: NDArray[np.bool_] | None,
     scale: float,
-    min_score: float | None,
+    min_score: float = -np.inf,
 ) -> NDArray[np.int64]:
-    """Positions in the timeline of the frames that are hits.
+    """Return the positions in the timeline of the frames that are hits.
 
-    A frame is a hit if `keep` has it, its score reaches `min_score`, and the model, whose logits
-    are `scale` × cosine, finds it at most eight times less likely than its video's best frame.
+    A frame is a hit if its score reaches `min_score` and the model, whose logits are `scale` ×
+    cosine, finds it at most eight times less likely than its video's best frame.
     """
-    kept = np.arange(len(scores)) if keep is None else np.flatnonzero(keep)
-    if not len(kept):
-        return kept
-    video = timeline.video[kept]
-    first = np.flatnonzero(np.diff(video, prepend=-1))
-    best = np.repeat(np.maximum.reduceat(scores[kept], first), np.diff(first, append=len(kept)))
-    cut = best.astype(np.float64) - margin(scale)
-    if min_score is not None:
-        cut = np.maximum(cut, min_score)
-    return np.asarray(kept[scores[kept] >= cut])
+    if not len(scores):
+        return np.empty(0, np.int64)
+    first, counts = timeline.of_videos
+    best = np.maximum.reduceat(scores, first).astype(np.float64)
+    cut = np.maximum(best - margin(scale), min_score)
+    return np.flatnonzero(scores >= np.repeat(cut, counts))
 
 
 def merge(timeline: Timeline, scores: NDArray[np.float32], hit: NDArray[np.int64]) -> Spans:
@@ -225,53 +226,6 @@ def followed(
     return np.array(ones, np.int64), np.array(others, np.int64)
 
 
-def ranked(spans: Spans, early: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-    """The order of moments: score, then path (videos are ordered by path), then start.
-
-    Those of `early` videos (a mask over all) come before the others.
-    """
-    late = np.zeros(len(spans), bool) if early is None else ~early[spans.video]
-    return np.lexsort((spans.start, spans.video, -spans.score, late))
-
-
-def rank_videos(
-    timeline: Timeline, scores: NDArray[np.float32], hit: NDArray[np.int64], rank: str, scale: float
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Videos with a hit, best first, and their scores.
-
-    `sum` adds up the hits' scores, `max` takes the best, and `softmax` is their mean weighted by
-    exp(score / temperature), so that a long video does not win by its length (a query-weighted
-    mean as in arXiv 2205.08508). Raises UsageError for another rank.
-    """
-    arguments.choice(rank, "rank", RANKS)
-    if not len(hit):
-        return np.empty(0, np.int64), np.empty(0, np.float64)
-    video, score = timeline.video[hit], scores[hit].astype(np.float64)
-    first = np.flatnonzero(np.diff(video, prepend=-1))
-    best = np.maximum.reduceat(score, first)
-    if rank == "max":
-        result = best
-    elif rank == "sum":
-        result = np.add.reduceat(score, first)
-    else:
-        counts = np.diff(first, append=len(hit))
-        weight = np.exp((score - np.repeat(best, counts)) * scale / 100)
-        result = np.add.reduceat(score * weight, first) / np.add.reduceat(weight, first)
-    order = np.lexsort((video[first], -result))
-    return video[first][order], result[order]
-
-
-def rank_error(
-    rank: str, slack: NDArray[np.float32], counts: NDArray[np.int64], scale: float
-) -> NDArray[np.float64]:
-    """By how much the scores of `rank_videos` are out at most.
-
-    `slack` is by how much the scores of each video's hits are out at most, `counts` how many those
-    are. The softmax's derivatives add up to at most 1 + |s - mean| / temperature, in which hits
-    differ by no more than what makes one eight times less likely.
-    """
-    out = slack.astype(np.float64)
-    if rank == "sum":
-        return np.asarray(out * counts)
-    spread = np.log(_LIKELY) + 4 * out * scale / 100
-    return np.asarray(out * (1 + spread) if rank == "softmax" else out)
+def ranked(spans: Spans) -> NDArray[np.int64]:
+    """Return the order of moments: score, then path (videos are ordered by path), then start."""
+    return np.lexsort((spans.start, spans.video, -spans.score))

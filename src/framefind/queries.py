@@ -159,10 +159,19 @@ def terms(query: Query, seen: Callable[[Image], NDArray[np.float32]]) -> list[Te
     return texts + pictures + more + [term(entry, -1) for entry in query.minus]
 
 
-def vectors(
+@dataclass(frozen=True)
+class Embedded:
+    """A query and its unit vector, float32 (dimensions,); `then` is that of what follows."""
+
+    query: Query
+    vector: NDArray[np.float32]
+    then: NDArray[np.float32] | None = None
+
+
+def embed_queries(
     queries: Sequence[Query], index: Callable[[], VectorIndex], model: Model
-) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
-    """The unit vectors of queries, float32 (n, dimensions), and those of what `then` asks for.
+) -> list[Embedded]:
+    """Embed queries.
 
     All texts are embedded in one call; an image that several queries have, once. `index` is called
     for images only, which may be frames of it. Raises QueryError when one of them is no query.
@@ -179,7 +188,11 @@ def vectors(
     sums = [terms(query, seen) for query in queries]
     thens = list(dict.fromkeys(query.then for query in queries if query.then is not None))
     rows = embed([*sums, *([Term(then)] for then in thens)], model)
-    return rows[: len(sums)], dict(zip(thens, rows[len(sums) :], strict=True))
+    following = dict(zip(thens, rows[len(sums) :], strict=True))
+    return [
+        Embedded(query, row, None if query.then is None else following[query.then])
+        for query, row in zip(queries, rows[: len(sums)], strict=True)
+    ]
 
 
 def embed(sums: Sequence[Sequence[Term]], model: Model) -> NDArray[np.float32]:

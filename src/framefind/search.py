@@ -1,199 +1,319 @@
-"""Search: keep what passes the filters, score it, make a page of moments or videos."""
+"""Search: embed queries, scan the index, merge hits into moments, rank them, make pages.
 
-from collections.abc import Sequence
-from dataclasses import replace
-from functools import cached_property
+All frames are scored approximately, with a proved bound. Only in the videos that a page may show
+are frames scored exactly, cut and merged into moments, so that an unrelated video never changes
+another's moments, and what no page shows costs nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framefind import models, moments
-from framefind.confidence import Neutral, confidence
+from framefind.confidence import MAYBE, Neutral, confidence
 from framefind.filters import Filters
 from framefind.moments import Moment, Page, Spans, Then, VideoMoments
-from framefind.vectors import Scores, VectorIndex
+from framefind.queries import Embedded, Query, embed_queries
+from framefind.ranking import LOWEST, leading, rank_bounds, rank_videos
+from framefind.vectors import Scan, Scores, Timeline, VectorIndex
+from framefind.vectors.scan import scan, scan_together
 from framefind.views import Box
 
+_BATCH = 256  # queries whose pages are made before the first is given
+_FEW = 16  # fewer queries are scanned one by one: 8-bit codes are read faster than vectors
+_TYPICAL = 16  # best frames whose neutral scores tell which score is of some confidence
 
-class Search:
-    """One query against one index."""
 
-    def __init__(
-        self,
-        index: VectorIndex,
-        model: models.Model,
-        query: NDArray[np.float32],
-        filters: Filters,
-        near: Sequence[NDArray[np.float32]] = (),
-        picture: bool = False,
-        scores: Scores | None = None,
-    ) -> None:
-        """Score the frames with `query`, a unit vector, and merge the hits into moments.
+@dataclass(frozen=True)
+class FrameScores:
+    """How well each sampled frame of a video answers a query; arrays of equal length.
 
-        Of a large index only the videos are scored that are likely to hold the best moments for
-        all of `near` together (default: for `query`). A page that reaches beyond them has all
-        scored; the moments of the others then come after theirs, so that pages fit together.
-        `picture`: the query has a picture in it, of which confidence is another one. `scores` are
-        those of all that the filters keep, where they are known.
-        """
-        self._index, self._model, self._query, self._filters = index, model, query, filters
-        self._picture = picture
-        self._early = np.ones(len(index.videos), bool)  # which videos come first
-        self._all = filters.select(index) if scores is None else scores.line
-        if scores is None:
-            scores = Scores(index, query, index.likely(self._all, near or [query]))
-        self._score(scores)
+    `times` (float64) are seconds, `scores` (float32) cosine × 100 of the frame's best view,
+    `confidences` (float64) 0 to 1, as a moment with that best frame has them.
+    """
+
+    times: NDArray[np.float64]
+    scores: NDArray[np.float32]
+    confidences: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What a search needs of a model once its queries are embedded."""
+
+    scale: float
+    neutral: Neutral
+
+    @classmethod
+    def of(cls, model: models.Model) -> "Judge":
+        """Return what a search needs of this model."""
+        return cls(model.scale, models.neutral(model))
+
+    def neutral_for(self, query: Query) -> Neutral:
+        """Return what confidence in answers to a query is measured against."""
+        return self.neutral.for_pictures() if query.pictured else self.neutral
+
+
+def search(queries: Sequence[Query], index: VectorIndex, model: models.Model) -> Iterator[Page]:
+    """Yield the page of each query, in their order; each is the one that its query gets alone.
+
+    All texts are embedded in one call. Queries with the same filters are scored together, by one
+    matrix product over the frames that those keep. Raises QueryError, before the first page, when
+    one of them is no query.
+    """
+    embedded = embed_queries(queries, lambda: index, model)
+    judge = Judge.of(model)
+    for start in range(0, len(embedded), _BATCH):
+        yield from answer(embedded[start : start + _BATCH], index, judge)
+
+
+def answer(queries: Sequence[Embedded], index: VectorIndex, judge: Judge) -> list[Page]:
+    """Return the pages of embedded queries, in their order."""
+    pages: dict[int, Page] = {}
+    for filters, members in alike([one.query for one in queries]).items():
+        line, group = filters.select(index), [queries[at] for at in members]
+        followers = _Followers(index)
+        for at, query, parts in zip(members, group, _parts(group, index, line), strict=True):
+            pages[at] = _page(query, judge, parts, followers)
+    return [pages[at] for at in range(len(queries))]
+
+
+def answer_share(query: Embedded, judge: Judge, scanned: Scan, floor: float = LOWEST) -> Page:
+    """Return the first page for one share of a library, whose frames have been scanned.
+
+    What scores below `floor` may be left out: as much is known to be better in other shares.
+    """
+    return _page(query, judge, [scanned], _Followers(scanned.index), floor)
+
+
+def alike(queries: Sequence[Query]) -> dict[Filters, list[int]]:
+    """Return which queries let the same frames be found, and by what filters."""
+    members: dict[Filters, list[int]] = {}
+    for at, query in enumerate(queries):
+        alone = replace(query.filters, min_score=None, min_confidence=None)
+        members.setdefault(alone, []).append(at)
+    return members
+
+
+def frame_scores(
+    query: Query, video_id: str, index: VectorIndex, model: models.Model
+) -> FrameScores:
+    """Score every sampled frame of one video, exactly. Raises QueryError if there is none."""
+    (embedded,) = embed_queries([query], lambda: index, model)
+    scores = Scores(index, embedded.vector, index.line_of(video_id))
+    every = np.arange(len(scores.line))
+    scores.settle(every)
+    neutral = Judge.of(model).neutral_for(query)
+    sure = _confidence(scores, every, scores.values, neutral)
+    return FrameScores(np.array(scores.line.t), scores.values, sure)
+
+
+# -- scanning
+
+
+def _parts(
+    queries: Sequence[Embedded], index: VectorIndex, line: Timeline
+) -> Iterator[Iterable[Scan]]:
+    """Yield for each query the scans of all frames of `line`, in the parts they are looked at.
+
+    That is one part, or the videos of a large index that are likely to hold the best moments, and
+    then the others. A part is scanned when it is asked for.
+    """
+    if len(queries) >= _FEW and index.scans(line):
+        vectors = np.stack([query.vector for query in queries])
+        yield from ([scanned] for scanned in scan_together(index, vectors, line))
+    else:
+        yield from (_likely_first(query, index, line) for query in queries)
+
+
+def _likely_first(query: Embedded, index: VectorIndex, line: Timeline) -> Iterator[Scan]:
+    near = [query.vector] if query.then is None else [query.vector, query.then]
+    likely = index.likely(line, near)
+    yield scan(index, query.vector, likely)
+    if len(likely) < len(line):
+        others = np.ones(len(index.videos), bool)
+        others[likely.video] = False
+        yield scan(index, query.vector, line.select(others))
+
+
+class _Followers:
+    """The scans for what follows, by `then`: made once for queries of the same frames."""
+
+    def __init__(self, index: VectorIndex) -> None:
+        self._index = index
+        self._scans: dict[str, Scan] = {}
+
+    def scan(self, query: Embedded, line: Timeline) -> Scan:
+        """Return the scan of the frames of `line` for what the query's `then` says."""
+        assert query.then is not None
+        assert query.query.then is not None
+        known = self._scans.get(query.query.then)
+        if known is None or known.line is not line:
+            known = scan(self._index, query.then, line)
+            self._scans[query.query.then] = known
+        return known
+
+
+# -- pages
+
+
+class _Found(Protocol):
+    """Results, best first."""
 
     @property
-    def complete(self) -> bool:
-        """Whether all videos that pass the filters are scored, not only the likely ones."""
-        return len(self._line) == len(self._all)
+    def scores(self) -> NDArray[np.floating]: ...
 
-    def page(self, limit: int, offset: int, by: str, rank: str) -> Page:
-        """A page of moments, or of videos."""
-        found = len(self._spans) if by == "moment" else len(np.unique(self._spans.video))
-        if found < offset + limit and not self.complete:
-            self._widen()
-        if by == "video":
-            return self._videos(limit, offset, rank)
-        spans = self._best(offset + limit)
-        page = spans.take(self._ranked(spans)[offset : offset + limit])
-        return Page(self._moments(page), len(self._spans), offset, complete=self.complete)
+    def show(self, part: slice) -> list[Moment] | list[VideoMoments]:
+        """Return some of them, for people."""
+        ...
 
-    def sequences(
-        self, then: "Search", within: float, limit: int, offset: int, enough: Filters
-    ) -> Page:
-        """A page of moments that are followed by one of `then` within so many seconds.
 
-        Both searches have the same filters and the same `near`. A moment's score is the mean of
-        both, its confidence the lower one; `enough` has the `min_score` and `min_confidence` for
-        them.
-        """
-        pairs, others, sure = self._pairs(then, within, enough)
-        if len(pairs) < offset + limit and not self.complete:
-            self._widen()
-            then._widen()
-            pairs, others, sure = self._pairs(then, within, enough)
-        page = np.arange(len(pairs))[offset : offset + limit]
-        found = zip(self._moments(pairs.take(page)), then._moments(others.take(page)), strict=True)
-        shown = [
-            replace(
-                one,
-                confidence=float(sure[at]),
-                then=Then(other.start, other.end, other.t, other.score),
-            )
-            for at, (one, other) in zip(page, found, strict=True)
-        ]
-        return Page(shown, len(pairs), offset, complete=self.complete)
+def _page(
+    query: Embedded,
+    judge: Judge,
+    parts: Iterable[Scan],
+    followers: _Followers,
+    floor: float = LOWEST,
+) -> Page:
+    """Return the page of a query; parts that it does not reach are not looked at."""
+    asked = query.query
+    shown: list[Any] = []
+    start, stop, total, complete = asked.offset, asked.offset + asked.limit, 0, True
+    for scanned in parts:
+        if stop <= 0:  # an earlier part has filled it
+            complete = False
+            break
+        part = _Part(query, scanned, judge.neutral_for(asked), judge.scale)
+        second = None
+        if asked.then is not None:
+            following = followers.scan(query, scanned.line)
+            second = _Part(query, following, judge.neutral, judge.scale)
+        found = _best(part, second, stop, floor)
+        shown += found.show(slice(max(0, start), stop))
+        start, stop = start - len(found.scores), stop - len(found.scores)
+        total += _estimate(part, second)
+    end = asked.offset + asked.limit
+    total = end - stop if stop > 0 else max(total, end)
+    if asked.by == "moment":
+        return Page(shown, total, asked.offset, complete=complete)
+    flat = [moment for video in shown for moment in video.moments]
+    return Page(flat, total, asked.offset, shown, complete=complete)
 
-    def _score(self, scores: Scores) -> None:
-        """Make moments of the frames with these scores, settled as far as it takes."""
-        line, scale, filters = scores.line, self._model.scale, self._filters
-        self._line, self._scores = line, scores
-        self._scores.settle_hits(moments.margin(scale), filters.min_score)
-        self._hits = moments.hits(line, self._scores.values, None, scale, filters.min_score)
-        self._spans = moments.merge(line, self._scores.values, self._hits)
-        if filters.min_confidence is not None:
-            spans = self._settled(self._spans)
-            self._spans = spans.take(self._confidence(spans) >= filters.min_confidence)
 
-    def _widen(self) -> None:
-        """Score all videos that pass the filters."""
-        early = np.zeros(len(self._index.videos), bool)
-        early[self._line.video] = True
-        self._early = early
-        self._score(Scores(self._index, self._query, self._all))
+def _best(part: "_Part", second: "_Part | None", count: int, floor: float) -> _Found:
+    """Return the first `count` results of a part, and perhaps more."""
+    asked = part.query.query
+    low, high = part.bounds
+    if second is not None:
+        high = (high + second.bounds[1]) / 2  # and there may be no pair at all
+        return leading(high, high, count, lambda chosen: _pairs(part, second, chosen), floor)
+    if asked.by == "moment":
+        return leading(low, high, count, part.moments, floor)
+    low, high = rank_bounds(part.scan, asked.rank, part.scale, asked.min_score)
+    return leading(low, high, count, lambda chosen: _videos(part, chosen), floor)
 
-    def _ranked(self, spans: Spans) -> NDArray[np.int64]:
-        """The order of moments."""
-        return moments.ranked(spans, self._early)
 
-    def _best(self, count: int) -> Spans:
-        """Moments among which are the first `count` of all, with their exact scores."""
-        spans = self._spans
-        if count < len(spans):
-            # A score is out by `slack` at most, and so are those it competes with.
-            slack = float(self._scores.slack[self._hits].max(initial=0))
-            place = spans.score + 1e3 * self._early[spans.video]
-            spans = spans.take(place >= np.partition(place, -count)[-count] - 2 * slack)
-        return self._settled(spans)
+def _estimate(part: "_Part", second: "_Part | None") -> int:
+    """Estimate how many results there are that may be right, from the approximate scores."""
+    spans = part.likely()
+    if second is not None:
+        others = second.likely()
+        times = part.scan.line.t[spans.best], second.scan.line.t[others.best]
+        return len(moments.followed(spans, others, *times, part.query.query.within)[0])
+    return len(spans) if part.query.query.by == "moment" else len(np.unique(spans.video))
 
-    def _settled(self, spans: Spans) -> Spans:
-        """These moments with their exact scores and best times."""
-        at, owner = spans.hits()
-        hits, scores = self._hits[at], self._scores
-        least = np.full(len(spans), -np.inf, np.float32)
-        np.maximum.at(least, owner, scores.values[hits] - scores.slack[hits])
-        scores.settle(hits[scores.values[hits] + scores.slack[hits] >= least[owner]])
-        best, score = moments.peaks(scores.values, hits, owner)
-        return replace(spans, best=best, score=score)
 
-    def _pairs(
-        self, then: "Search", within: float, enough: Filters
-    ) -> tuple[Spans, Spans, NDArray[np.float64]]:
-        """Moments that are followed, with the mean scores; what follows them; how sure both are."""
-        first, second = self._settled(self._spans), then._settled(then._spans)
-        times = self._line.t[first.best], then._line.t[second.best]
-        ones, others = moments.followed(first, second, *times, within)
-        first, second = first.take(ones), second.take(others)
-        sure = np.minimum(self._confidence(first), then._confidence(second))
-        pairs = replace(first, score=(first.score + second.score) / np.float32(2))
-        order = self._ranked(pairs)
-        order = order[enough.allow(pairs.score[order], sure[order])]
-        return pairs.take(order), second.take(order), sure[order]
+@dataclass(frozen=True)
+class _Part:
+    """A scan of some of the videos for one query, or for what follows."""
 
-    def _videos(self, limit: int, offset: int, rank: str) -> Page:
-        shown = np.unique(self._spans.video)
-        wanted = self._hits[np.isin(self._line.video[self._hits], shown)]
-        wanted = self._leading(wanted, offset + limit, rank)
-        self._scores.settle(wanted)  # each has a part in the ranks
-        ranked, scores, _ = self._rank(wanted, rank)
-        order = np.argsort(~self._early[ranked], kind="stable")[offset : offset + limit]
-        spans = self._settled(self._spans.take(np.isin(self._spans.video, ranked[order])))
-        videos = []
-        for at in order:
-            own = spans.take(spans.video == ranked[at])
-            known = self._index.videos[ranked[at]]
-            listed = self._moments(own.take(moments.ranked(own)))
-            videos.append(VideoMoments(known.path, known.video_id, float(scores[at]), listed))
-        flat = [moment for video in videos for moment in video.moments]
-        return Page(flat, len(shown), offset, videos, complete=self.complete)
+    query: Embedded
+    scan: Scan
+    neutral: Neutral
+    scale: float
 
-    def _leading(self, hits: NDArray[np.int64], count: int, rank: str) -> NDArray[np.int64]:
-        """Those of the hits whose videos may be among the first `count`."""
-        ranked, scores, errors = self._rank(hits, rank)
-        if count >= len(ranked):
-            return hits
-        place = scores + 1e9 * self._early[ranked]
-        last = np.partition(place - errors, -count)[-count]
-        return hits[np.isin(self._line.video[hits], ranked[place + errors >= last])]
+    @property
+    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Bounds of each video's best moment; -inf where none can reach `min_score`."""
+        best = self.scan.best.astype(np.float64)
+        missing = best + self.scan.slack < self._min_score
+        low, high = best - self.scan.slack, best + self.scan.slack
+        return np.where(missing, -np.inf, low), np.where(missing, -np.inf, high)
 
-    def _rank(
-        self, hits: NDArray[np.int64], rank: str
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        """The videos of the hits, best first, their scores, and by how much those are out."""
-        values, slack, scale = self._scores.values, self._scores.slack, self._model.scale
-        ranked, scores = moments.rank_videos(self._line, values, hits, rank, scale)
-        videos, first, counts = np.unique(
-            self._line.video[hits], return_index=True, return_counts=True
-        )
-        most = np.maximum.reduceat(slack[hits], first) if len(hits) else slack[:0]
-        errors = moments.rank_error(rank, most, counts, scale)
-        return ranked, scores, errors[np.searchsorted(videos, ranked)]
+    @property
+    def _min_score(self) -> float:
+        """What hits have to score; with `then` it is what pairs have to."""
+        asked = self.query.query
+        return -np.inf if asked.then is not None or asked.min_score is None else asked.min_score
 
-    def _confidence(self, spans: Spans) -> NDArray[np.float64]:
-        scores, neutral = self._scores, self._neutral
-        return sureness(self._index, self._query, scores, spans.best, spans.score, neutral)
+    def moments(self, chosen: NDArray[np.bool_]) -> "_Moments":
+        """Return all moments of the chosen videos, exactly, best first."""
+        scores = self.scan.scores(chosen)
+        scores.settle_hits(moments.margin(self.scale), self._min_score)
+        hits = moments.hits(scores.line, scores.values, self.scale, self._min_score)
+        spans = moments.merge(scores.line, scores.values, hits)
+        spans = _settled(scores, hits, spans)
+        spans = spans.take(moments.ranked(spans))
+        sure = _confidence(scores, spans.best, spans.score, self.neutral)
+        found = _Moments(scores, hits, spans, sure)
+        asked = self.query.query
+        if asked.then is not None or asked.min_confidence is None:
+            return found
+        return found.take(sure >= asked.min_confidence)
 
-    @cached_property
-    def _neutral(self) -> Neutral:
-        return models.neutral(self._model, self._picture)
+    def likely(self) -> Spans:
+        """Return moments that may be right, by the approximate scores."""
+        asked, scan = self.query.query, self.scan
+        sure = MAYBE if asked.min_score is None else 0.0
+        if asked.min_confidence is not None:
+            sure = asked.min_confidence
+        cut = max(self._min_score, self._score_of(sure))
+        at = np.flatnonzero(scan.values >= cut)
+        video = np.searchsorted(scan.line.of_videos[0], at, "right") - 1
+        at = at[scan.values[at] >= scan.best[video] - moments.margin(self.scale)]
+        return moments.merge(scan.line, scan.values, at)
 
-    def _moments(self, spans: Spans) -> list[Moment]:
-        sure = self._confidence(spans)
-        boxes = self._index.boxes[self._scores.best_views(spans.best)]
-        times = self._line.t[spans.best]
-        videos = [self._index.videos[video] for video in spans.video]
+    def _score_of(self, sure: float) -> float:
+        """About which score has this confidence."""
+        index, scan = self.scan.index, self.scan
+        if self.neutral.of_pictures:
+            against = scan.query[np.newaxis]
+        elif len(scan.values):
+            count = min(_TYPICAL, len(scan.values))
+            top = np.argpartition(scan.values, -count)[-count:]
+            rows = index.first_views[scan.line.frame[top]]
+            against = index.vectors[rows].astype(np.float32)
+        else:
+            return np.inf
+        return float(np.median(self.neutral.score_of(sure, against)))
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Moments, best first: `hits` are positions in the timeline of `exact`."""
+
+    exact: Scores
+    hits: NDArray[np.int64]
+    spans: Spans
+    sure: NDArray[np.float64]
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        return self.spans.score
+
+    def take(self, at: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "_Moments":
+        """Return some of them."""
+        return replace(self, spans=self.spans.take(at), sure=self.sure[at])
+
+    def show(self, part: slice) -> list[Moment]:
+        """Return some of them, for people."""
+        spans, sure, index = self.spans.take(part), self.sure[part], self.exact.index
+        boxes = index.boxes[self.exact.best_views(spans.best)]
+        times = self.exact.line.t[spans.best]
+        videos = [index.videos[video] for video in spans.video]
         return [
             Moment(
                 path=video.path,
@@ -209,21 +329,97 @@ class Search:
         ]
 
 
-def sureness(
-    index: VectorIndex,
-    query: NDArray[np.float32],
-    scores: Scores,
-    at: NDArray[np.int64],
-    exact: NDArray[np.float32],
-    neutral: Neutral,
+@dataclass(frozen=True)
+class _Videos:
+    """Videos, best first: ordinals of the index, and their scores by the rank."""
+
+    moments: _Moments
+    videos: NDArray[np.int64]
+    scores: NDArray[np.float64]
+
+    def show(self, part: slice) -> list[VideoMoments]:
+        """Return some of them, for people, with all of their moments."""
+        shown = []
+        for video, score in zip(self.videos[part], self.scores[part], strict=True):
+            own = self.moments.take(self.moments.spans.video == video)
+            known = self.moments.exact.index.videos[video]
+            moments = own.show(slice(None))
+            shown.append(VideoMoments(known.path, known.video_id, float(score), moments))
+        return shown
+
+
+def _videos(part: _Part, chosen: NDArray[np.bool_]) -> _Videos:
+    """Return the chosen videos that have moments, best first by the rank that is asked for."""
+    found, asked = part.moments(chosen), part.query.query
+    line = found.exact.line
+    shown = found.hits[np.isin(line.video[found.hits], found.spans.video)]
+    found.exact.settle(shown)  # each hit has a part in the rank
+    ranked = rank_videos(line, found.exact.values, shown, asked.rank, part.scale)
+    return _Videos(found, *ranked)
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Moments and those that follow them, best first; `sure` is the lower confidence of both."""
+
+    first: _Moments
+    second: _Moments
+    scores: NDArray[np.float32]
+    sure: NDArray[np.float64]
+
+    def show(self, part: slice) -> list[Moment]:
+        """Return some of them, for people."""
+        both = zip(self.first.show(part), self.second.show(part), strict=True)
+        return [
+            replace(
+                one,
+                score=float(score),
+                confidence=float(sure),
+                then=Then(other.start, other.end, other.t, other.score),
+            )
+            for (one, other), score, sure in zip(
+                both, self.scores[part], self.sure[part], strict=True
+            )
+        ]
+
+
+def _pairs(part: _Part, second: _Part, chosen: NDArray[np.bool_]) -> _Pairs:
+    """Return the moments of the chosen videos that are followed, and what follows them."""
+    first, other, asked = part.moments(chosen), second.moments(chosen), part.query.query
+    first, other = (
+        one.take(np.lexsort((one.spans.start, one.spans.video))) for one in (first, other)
+    )
+    times = first.exact.line.t[first.spans.best], other.exact.line.t[other.spans.best]
+    ones, others = moments.followed(first.spans, other.spans, *times, asked.within)
+    first, other = first.take(ones), other.take(others)
+    sure = np.minimum(first.sure, other.sure)
+    scores = (first.scores + other.scores) / np.float32(2)
+    order = moments.ranked(replace(first.spans, score=scores))
+    order = order[asked.filters.allow(scores[order], sure[order])]
+    return _Pairs(first.take(order), other.take(order), scores[order], sure[order])
+
+
+def _settled(scores: Scores, hits: NDArray[np.int64], spans: Spans) -> Spans:
+    """Return these moments with their exact scores and best times."""
+    at, owner = spans.hits()
+    at = hits[at]
+    least = np.full(len(spans), -np.inf, np.float32)
+    np.maximum.at(least, owner, scores.values[at] - scores.slack[at])
+    scores.settle(at[scores.values[at] + scores.slack[at] >= least[owner]])
+    best, score = moments.peaks(scores.values, at, owner)
+    return replace(spans, best=best, score=score)
+
+
+def _confidence(
+    scores: Scores, at: NDArray[np.int64], exact: NDArray[np.float32], neutral: Neutral
 ) -> NDArray[np.float64]:
     """The confidence in frames at these positions of the timeline, whose `exact` scores are known.
 
     Their best views are read only where confidence looks at them.
     """
     rows = np.empty(0, np.int64) if neutral.of_pictures else scores.best_views(at)
-    views = index.vectors[rows].astype(np.float32)
-    return confidence(exact, query, views, neutral)
+    views = scores.index.vectors[rows].astype(np.float32)
+    return confidence(exact, scores.query, views, neutral)
 
 
 def _box(row: NDArray[np.float32]) -> Box:

@@ -1,7 +1,7 @@
 """A batch search by Spark: the pages of a local one."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,19 +152,6 @@ def test_every_query_gets_its_local_page(spark: "SparkSession", made: Library, s
 def test_texts_alone_are_queries(spark: "SparkSession", made: Library) -> None:
     found = pages(spark, made, TEXTS[:2])
     assert found == [expected(page, 0) for page in made.search_batch(TEXTS[:2])]
-
-
-def test_confidence_against_texts_may_fall_with_the_score(made: Library) -> None:
-    neutral = framefind.models.load("mini").neutral
-    assert neutral is not None
-    pictures, texts = (
-        searching._Judge(100.0, replace(neutral, of_pictures=of_pictures))
-        for of_pictures in (True, False)
-    )
-    asked = Query("a dog", min_confidence=0.5)
-    assert searching._few_suffice(asked, pictures)
-    assert not searching._few_suffice(asked, texts)
-    assert searching._few_suffice(replace(asked, min_confidence=None), texts)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from framefind.confidence import Neutral
+from framefind.filters import Filters
+from framefind.moments import Page
+from framefind.queries import Embedded, Query
+from framefind.search import Judge, answer
 from framefind.vectors import IndexedVideo, VectorIndex
+from framefind.vectors.scan import exact
 from framefind.vectors.store import Appender
 
 Vectors = NDArray[np.float32]
@@ -45,6 +52,36 @@ def write(
         ]
         appender.commit({"dimensions": str(d)}, (1, len(films)), [], videos)
     return VectorIndex(folder)
+
+
+def score(index: VectorIndex, query: Vectors) -> tuple[Vectors, Vectors]:
+    """The scores of all views in the order of the index, and of all frames of the timeline."""
+    views = exact(index.vectors, query)
+    frames = [views[index.rows(int(frame))].max() for frame in index.timeline.frame]
+    return views, np.array(frames, np.float32)
+
+
+def page(
+    index: VectorIndex,
+    scale: float,
+    neutral: Neutral,
+    vector: Vectors,
+    filters: Filters,
+    then: Vectors | None = None,
+    **choice: Any,
+) -> Page:
+    """The page of a query of that vector, and of what follows it, if that is asked for."""
+    query = Query(
+        "",
+        then=None if then is None else "then",
+        video=list(filters.videos),
+        start=filters.start,
+        end=filters.end,
+        min_score=filters.min_score,
+        min_confidence=filters.min_confidence,
+        **choice,
+    )
+    return answer([Embedded(query, vector, then)], index, Judge(scale, neutral))[0]
 
 
 def _batch(segment: str, vectors: Vectors) -> pa.RecordBatch:

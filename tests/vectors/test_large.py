@@ -3,18 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from indexes import Vectors, film, unit, write
+from indexes import Vectors, film, page, unit, write
 
 from framefind.confidence import Neutral, confidence
 from framefind.filters import Filters
 from framefind.moments import Moment, Page
-from framefind.search import Search
 from framefind.vectors import VectorIndex, lists
 from framefind.vectors import index as index_module
 
@@ -22,7 +21,6 @@ pytest.importorskip("faiss")
 D = 24
 SCALE = 23.0
 NEUTRAL = Neutral(True, np.zeros(D, np.float32), np.eye(D, dtype=np.float32)[:9] / 5, 1.5, 2.0)
-MODEL = SimpleNamespace(scale=SCALE, neutral=NEUTRAL)
 ALL = 10_000
 Found = tuple[str, float, float, float, float]  # video, start, end, t, score
 
@@ -100,8 +98,8 @@ def rows(found: list[Moment]) -> list[Found]:
     return [(one.path, one.start, one.end, one.t, one.score) for one in found]
 
 
-def search(index: VectorIndex, query: Vectors, filters: Filters) -> Search:
-    return Search(index, MODEL, query, filters)  # type: ignore[arg-type]
+def search(index: VectorIndex, query: Vectors, filters: Filters, **choice: Any) -> Page:
+    return page(index, SCALE, NEUTRAL, query, filters, **choice)
 
 
 @st.composite
@@ -129,8 +127,7 @@ def filters(draw: st.DrawFn) -> Filters:
 
 def test_likely_videos_alone_answer(large):
     """Otherwise the tests here are of nothing."""
-    page = search(large.index, unit(np.ones(D)), Filters()).page(3, 0, "moment", "softmax")
-    assert not page.complete
+    assert not search(large.index, unit(np.ones(D)), Filters(), limit=3).complete
     assert len(large.index.likely(large.index.timeline, [unit(np.ones(D))])) < 150
 
 
@@ -141,9 +138,8 @@ def test_pages_are_filled_fit_together_and_hold_everything_once(large, query, fi
     found: list[Found] = []
     whole = None
     for offset in range(0, len(truth) + limit, limit):
-        page = search(large.index, query, filters).page(limit, offset, "moment", "softmax")
+        page = search(large.index, query, filters, limit=limit, offset=offset)
         assert len(page) == min(limit, max(0, len(truth) - offset))
-        assert page.total == len(truth) if page.complete else page.total <= len(truth)
         found += rows(page.moments)
         if page.complete and whole is None:
             whole = len(found) - len(page)
@@ -161,7 +157,9 @@ def test_videos_are_filled_and_fit_together(large, query, filters, limit, rank):
     names = {row[0] for row in truth}
     found = []
     for offset in range(0, len(names) + limit, limit):
-        page = search(large.index, query, filters).page(limit, offset, "video", rank)
+        page = search(
+            large.index, query, filters, limit=limit, offset=offset, by="video", rank=rank
+        )
         assert page.videos is not None
         assert len(page.videos) == min(limit, max(0, len(names) - offset))
         for video in page.videos:
@@ -173,15 +171,11 @@ def test_videos_are_filled_and_fit_together(large, query, filters, limit, rank):
 @given(queries(), queries(), filters(), st.integers(1, 12), st.integers(0, 9))
 @settings(max_examples=40, deadline=None)
 def test_sequences_are_filled_and_fit_together(large, one, other, filters, limit, within):
+    def pairs(limit: int, offset: int) -> Page:
+        choice = {"within": within, "limit": limit, "offset": offset}
+        return search(large.index, one, filters, then=other, **choice)
+
     alone = Filters(filters.videos, filters.start, filters.end)
-
-    def page(limit: int, offset: int) -> Page:
-        first, second = (
-            Search(large.index, MODEL, query, alone, [one, other])  # type: ignore[arg-type]
-            for query in (one, other)
-        )
-        return first.sequences(second, within, limit, offset, filters)
-
     followers = brute_force(large.films, other, alone)
     expected = {}
     for row in brute_force(large.films, one, alone):
@@ -192,7 +186,7 @@ def test_sequences_are_filled_and_fit_together(large, one, other, filters, limit
         ]
         if fits:
             expected[row] = min(fits)[2]
-    whole = page(ALL, 0)
+    whole = pairs(ALL, 0)
     assert whole.complete
     scores = [moment.score for moment in whole]
     least = -np.inf if filters.min_score is None else filters.min_score
@@ -207,7 +201,7 @@ def test_sequences_are_filled_and_fit_together(large, one, other, filters, limit
     if filters.min_confidence is None:
         missing = [wanted[pair] for pair in wanted.keys() - found.keys()]
         assert all(score <= least + 1e-4 for score in missing)
-    paged = [one for at in range(0, len(scores) + limit, limit) for one in page(limit, at)]
+    paged = [one for at in range(0, len(scores) + limit, limit) for one in pairs(limit, at)]
     assert paged == whole.moments
 
 
@@ -215,17 +209,12 @@ def test_sequences_are_filled_and_fit_together(large, one, other, filters, limit
 @settings(max_examples=40, deadline=None)
 def test_an_unrelated_video_changes_no_others_moments(large, query, filters):
     """Among the likely videos that both searches found, not only when everything is scored."""
-    before = search(large.index, query, filters)
-    after = search(large.more, query, filters)
-    shown: list[dict[str, list[Moment]]] = []
-    for one in (before, after):
-        by_video: dict[str, list[Moment]] = {}
-        for moment in one.page(max(1, len(one._spans)), 0, "moment", "softmax"):
-            by_video.setdefault(moment.path, []).append(moment)
-        shown.append(by_video)
-    both = shown[0].keys() & shown[1].keys()
-    assert all(shown[0][path] == shown[1][path] for path in both)
-    everything = [one.page(ALL, 0, "moment", "softmax").moments for one in (before, after)]
+    both = [search(index, query, filters, limit=5) for index in (large.index, large.more)]
+    shared = {moment.path for moment in both[0]} & {moment.path for moment in both[1]}
+    everything = [search(index, query, filters, limit=ALL) for index in (large.index, large.more)]
+    for found in (*both, *everything):
+        for moment in found:
+            assert moment.path not in shared or moment in everything[0].moments
     others = [[one for one in found if one.path != "/0040.mp4"] for found in everything]
     by_place = [sorted(found, key=lambda one: (one.path, one.start)) for found in others]
     assert by_place[0] == by_place[1]

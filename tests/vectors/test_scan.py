@@ -1,20 +1,19 @@
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from indexes import film, unit, write
+from indexes import film, page, score, unit, write
 from numpy.typing import NDArray
 
 from framefind import moments
 from framefind.confidence import Neutral
 from framefind.filters import Filters
-from framefind.search import Search
+from framefind.ranking import rank_bounds, rank_videos
 from framefind.vectors import Scores, Timeline, VectorIndex
-from framefind.vectors.scan import encode, kernel
+from framefind.vectors.scan import encode, kernel, scan, scan_together
 
 
 @st.composite
@@ -35,11 +34,13 @@ def cases(draw: st.DrawFn) -> tuple[list[NDArray[np.float32]], list[int], NDArra
 
 
 def exact(index: VectorIndex, query: NDArray[np.float32], line: Timeline) -> NDArray[np.float32]:
-    views, _ = index.score(query)
+    views, _ = score(index, query)
     return np.array([views[index.rows(int(frame))].max() for frame in line.frame], np.float32)
 
 
-@given(cases(), st.sampled_from([3.0, 23.0, 100.0, 1000.0]), st.none() | st.floats(-100, 100))
+@given(
+    cases(), st.sampled_from([3.0, 23.0, 100.0, 1000.0]), st.just(-np.inf) | st.floats(-100, 100)
+)
 @settings(max_examples=30, deadline=None)
 def test_decisions_are_those_of_the_exact_product(case, scale, least):
     films, dead, query = case
@@ -51,12 +52,12 @@ def test_decisions_are_those_of_the_exact_product(case, scale, least):
         assert (np.abs(scores.values.astype(np.float64) - truth) <= scores.slack).all()
         scores.settle_hits(moments.margin(scale), least)
         assert (np.abs(scores.values.astype(np.float64) - truth) <= scores.slack).all()
-        hits = moments.hits(line, truth, None, scale, least)
-        found = moments.hits(line, scores.values, None, scale, least)
+        hits = moments.hits(line, truth, scale, least)
+        found = moments.hits(line, scores.values, scale, least)
         np.testing.assert_array_equal(found, hits)
         scores.settle(hits)
         np.testing.assert_array_equal(scores.values[hits], truth[hits])
-        views, _ = index.score(query)
+        views, _ = score(index, query)
         best = [rows.start + views[rows].argmax() for rows in map(index.rows, line.frame[hits])]
         assert scores.best_views(hits).tolist() == best
 
@@ -89,7 +90,7 @@ def test_little_is_settled_and_the_bound_is_tight(tmp_path):
     index = write(tmp_path, [film(rng, 500, 4, 256, 1.0) for _ in range(8)])
     scores = Scores(index, unit(rng.standard_normal(256)), index.timeline)
     assert scores.slack.max() < 2
-    scores.settle_hits(moments.margin(23), None)
+    scores.settle_hits(moments.margin(23), -np.inf)
     assert 0 < (scores.slack == 0).mean() < 0.2
 
 
@@ -101,7 +102,7 @@ def test_without_a_kernel_all_scores_are_exact(tmp_path, monkeypatch):
     scores = Scores(index, query, index.timeline)
     assert (scores.slack == 0).all()
     np.testing.assert_array_equal(scores.values, exact(index, query, index.timeline))
-    scores.settle_hits(9.0, None)
+    scores.settle_hits(9.0, -np.inf)
 
 
 @pytest.mark.parametrize("d", [1, 8, 512, 1536])
@@ -133,11 +134,43 @@ def test_pages_are_those_of_the_exact_product(by, filters, case, scale, limit, o
     films, dead, query = case
     d = len(query)
     neutral = Neutral(True, np.zeros(d, np.float32), np.eye(d, dtype=np.float32)[:2])
-    model = SimpleNamespace(scale=scale, neutral=neutral)
+    choice = {"limit": limit, "offset": offset, "by": by, "rank": rank}
     with tempfile.TemporaryDirectory() as folder:
         index = write(Path(folder), films, dead)
-        scanned = Search(index, model, query, filters).page(limit, offset, by, rank)
+        scanned = page(index, scale, neutral, query, filters, **choice)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("framefind.vectors.scan.kernel", lambda: None)
-            whole = Search(index, model, query, filters).page(limit, offset, by, rank)
-    assert scanned == whole
+            whole = page(index, scale, neutral, query, filters, **choice)
+    assert scanned.moments == whole.moments
+    assert scanned.videos == whole.videos
+
+
+@given(
+    cases(),
+    st.sampled_from([3.0, 23.0, 100.0, 1000.0]),
+    st.sampled_from(moments.RANKS),
+    st.none() | st.floats(-100, 100),
+    st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_bounds_hold_what_they_bound(case, scale, rank, least, several):
+    """Scores of frames, and of videos by each rank; scanned alone, or together with others."""
+    films, dead, query = case
+    with tempfile.TemporaryDirectory() as folder:
+        index = write(Path(folder), films, dead)
+        line = index.timeline
+        truth = exact(index, query, line)
+        found = (
+            next(scan_together(index, query[None], line)) if several else scan(index, query, line)
+        )
+        first, counts = line.of_videos
+        assert (np.abs(found.values - truth.astype("f8")) <= np.repeat(found.slack, counts)).all()
+        hits = moments.hits(line, truth, scale, -np.inf if least is None else least)
+        videos, scores = rank_videos(line, truth, hits, rank, scale)
+        low, high = rank_bounds(found, rank, scale, least)
+        at = np.searchsorted(line.video[first], videos)
+        rounding = 1e-9 * np.abs(scores)
+        assert (low[at] <= scores + rounding).all()
+        assert (scores <= high[at] + rounding).all()
+        without = np.delete(np.arange(len(first)), at)
+        assert (low[without] <= (np.inf if least is None else least)).all()

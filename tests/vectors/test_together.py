@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from indexes import film, unit, write
+from indexes import film, score, unit, write
 
-from framefind.vectors import Scores, scan, together
+from framefind.vectors import scan
+from framefind.vectors.scan import scan_together
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 300))
@@ -23,16 +24,18 @@ def test_products_are_as_near_as_they_say(tmp_path_factory, seed, count, room):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scan, "_PRODUCT", room)  # few queries at a time
         patch.setattr(scan, "_FRAMES", int(rng.integers(1, 5)))
-        found = list(together(index, queries, line))
+        found = list(scan_together(index, queries, line))
     assert len(found) == count
     for query, scores in zip(queries, found, strict=True):
-        expected = index.score(query)[1][np.isin(index.timeline.frame, line.frame)]
-        assert (np.abs(scores.values - expected) <= scores.slack).all()
-        scores.settle(np.arange(len(line)))
-        np.testing.assert_array_equal(scores.values, expected)
-        every = np.arange(len(line))
-        rows = Scores(index, query, line).best_views(every)
-        np.testing.assert_array_equal(scores.best_views(every), rows)
+        expected = score(index, query)[1][np.isin(index.timeline.frame, line.frame)]
+        first, counts = line.of_videos
+        assert (np.abs(scores.values - expected) <= np.repeat(scores.slack, counts)).all()
+        chosen = rng.random(len(first)) < 0.5
+        settled = scores.scores(chosen)
+        kept = np.repeat(chosen, counts)
+        np.testing.assert_array_equal(settled.line.frame, line.frame[kept])
+        settled.settle(np.arange(len(settled.line)))
+        np.testing.assert_array_equal(settled.values, expected[kept])
 
 
 def test_all_half_precision_numbers_are_widened() -> None:

@@ -130,8 +130,10 @@ def print_page(page: "Page") -> None:
             add(floored(moment.score, 1), sure, *times, *after, moment.path)
     add()
     shown = len(page.videos if page.videos is not None else page.moments)
-    if shown < page.total:
-        total = f"{'' if page.complete else 'more than '}{page.total}"
+    if shown and page.offset + shown >= page.total:
+        say(f"{page.offset + 1} to {page.offset + shown}; --offset shows weaker ones, if any")
+    elif shown:
+        total = f"{'about' if page.complete else 'more than'} {page.total}"
         say(f"{page.offset + 1} to {page.offset + shown} of {total}; --offset shows more")
 
 

@@ -7,11 +7,12 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse
 
 from framefind import queries
-from framefind.answers import FrameScores, answers, frame_scores
 from framefind.errors import QueryError
 from framefind.export import document
 from framefind.images import Crop, Image
 from framefind.moments import Moment, Page
+from framefind.search import FrameScores, frame_scores
+from framefind.search import search as search_index
 from framefind.server import documents
 from framefind.server.problems import answers as described
 from framefind.server.routes import Routes
@@ -94,14 +95,14 @@ def _query(query: documents.SearchQuery, pictures: Sequence[bytes]) -> queries.Q
 def _page(snapshot: Snapshot, asked: queries.Query) -> Page:
     if snapshot.index is None or snapshot.model is None:
         return Page([], 0, asked.offset)
-    return next(answers([asked], snapshot.index, snapshot.model))
+    return next(search_index([asked], snapshot.index, snapshot.model))
 
 
 def _pages(snapshot: Snapshot, asked: Sequence[queries.Query]) -> Sequence[Page | Exception]:
     if snapshot.index is None or snapshot.model is None:
         return [Page([], 0, query.offset) for query in asked]
     try:
-        return list(answers(asked, snapshot.index, snapshot.model))
+        return list(search_index(asked, snapshot.index, snapshot.model))
     except QueryError as error:
         if len(asked) == 1:
             return [error]

@@ -14,22 +14,21 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from framefind import models
-from framefind.answers import Pages, alike
-from framefind.confidence import Neutral
 from framefind.library import Library
 from framefind.library import open as open_library
 from framefind.moments import Moment, VideoMoments
 from framefind.paths import PathLike
-from framefind.queries import Query, as_queries, vectors
+from framefind.queries import Embedded, Query, as_queries, embed_queries
+from framefind.ranking import LOWEST
+from framefind.search import Judge, alike, answer_share
 from framefind.tables import Tables
-from framefind.vectors import IndexedVideo, VectorIndex, together
+from framefind.vectors import IndexedVideo, VectorIndex
+from framefind.vectors.scan import scan_together
 from framefind.vectors.store import Appender, listed
 
 if TYPE_CHECKING:
@@ -72,21 +71,11 @@ class Share:
 
 
 @dataclass(frozen=True)
-class _Judge:
-    """What a search needs of a model once its queries are embedded."""
-
-    scale: float
-    neutral: Neutral
-
-
-@dataclass(frozen=True)
 class _Asked:
-    """All that a task needs to know: the queries, their vectors, and where the library is."""
+    """All that a task needs to know: the embedded queries, and where the library is."""
 
-    queries: list[Query]
-    wanted: NDArray[np.float32]
-    thens: dict[str, NDArray[np.float32]]
-    judge: _Judge
+    queries: list[Embedded]
+    judge: Judge
     uri: str
     fingerprint: dict[str, str]
 
@@ -115,9 +104,8 @@ def search(
     asked = as_queries(queries)
     tables = Tables.open(opened.uri)
     model = opened.encoder(tables.fingerprint)
-    wanted, thens = vectors(asked, opened.vector_index.get, model)
-    judge = _Judge(model.scale, models.neutral(model))
-    job = _Asked(asked, wanted, thens, judge, tables.uri, tables.fingerprint)
+    embedded = embed_queries(asked, opened.vector_index.get, model)
+    job = _Asked(embedded, Judge.of(model), tables.uri, tables.fingerprint)
     rows = [(json.dumps(asdict(share)),) for share in shares(spark, tables)]
     count = min(len(rows), partitions or 4 * spark.sparkContext.defaultParallelism)
     dealt = spark.createDataFrame(rows, "share string").repartition(max(1, count))
@@ -192,33 +180,19 @@ def _found(job: _Asked, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Record
 
 def _improve(job: _Asked, index: VectorIndex, best: list[list[Found]]) -> None:
     """Put what is better in this index among the best for each query so far."""
-    model = cast(models.Model, job.judge)
-    for filters, members in alike(job.queries).items():
-        pages, line = Pages(index, model, filters, job.thens), filters.select(index)
+    for filters, members in alike([one.query for one in job.queries]).items():
+        line = filters.select(index)
         if not len(line):
             continue
-        shared = together(index, job.wanted[members], line)
-        for at, scores in zip(members, shared, strict=True):
-            query, known = job.queries[at], best[at]
-            count = query.offset + query.limit
-            if _few_suffice(query, job.judge):
-                least = known[count - 1].score if len(known) >= count else -np.inf
-                scores = scores.leading(count, least)
-                if not len(scores.line):
-                    continue
-            whole = replace(query, limit=count, offset=0)
-            page = pages.page(whole, job.wanted[at], scores)
+        vectors = np.stack([job.queries[at].vector for at in members])
+        for at, scanned in zip(members, scan_together(index, vectors, line), strict=True):
+            embedded, known = job.queries[at], best[at]
+            count = embedded.query.offset + embedded.query.limit
+            floor = known[count - 1].score if len(known) >= count else LOWEST
+            whole = replace(embedded.query, limit=count, offset=0)
+            page = answer_share(replace(embedded, query=whole), job.judge, scanned, floor)
             more: Sequence[Found] = page.moments if page.videos is None else page.videos
             best[at] = sorted([*known, *more], key=_place)[:count]
-
-
-def _few_suffice(query: Query, judge: _Judge) -> bool:
-    """Whether the best moments are in the videos with the best frames.
-
-    Confidence falls with the score against neutral pictures; against texts it need not.
-    """
-    sure = query.min_confidence is None or judge.neutral.of_pictures
-    return query.by == "moment" and query.then is None and sure
 
 
 def _place(found: Found) -> tuple[float, str, float]:

@@ -7,8 +7,15 @@ its frames are in no listing and are passed over.
 """
 
 from framefind.vectors.index import IndexedVideo, VectorIndex
-from framefind.vectors.scan import Scores, together
+from framefind.vectors.scan import Scan, Scores
 from framefind.vectors.store import refresh
 from framefind.vectors.timeline import Timeline
 
-__all__ = ["IndexedVideo", "Scores", "Timeline", "VectorIndex", "refresh", "together"]
+__all__ = [
+    "IndexedVideo",
+    "Scan",
+    "Scores",
+    "Timeline",
+    "VectorIndex",
+    "refresh",
+]

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from framefind.errors import QueryError
 from framefind.vectors import lists
-from framefind.vectors.scan import exact
 from framefind.vectors.timeline import Timeline
 
 FORMAT = 5
@@ -139,17 +138,6 @@ class VectorIndex:
         """The names of all segments, dead ones too."""
         return self._names.tobytes().decode("ascii").split()
 
-    def score(self, query: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Score every view and every frame of the timeline: cosine × 100 with a unit `query`.
-
-        Returns float32 (views,) in the order of the index, and float32 (frames,) in the order of
-        the timeline, a frame's score being its best view's. Reads all vectors; `Scores` does not.
-        """
-        views = exact(self.vectors, query)
-        if not len(self.frames):
-            return views, np.empty(0, np.float32)
-        return views, np.maximum.reduceat(views, self.frames["first"])[self.timeline.frame]
-
     def scans(self, line: Timeline) -> bool:
         """Whether to scan all frames of `line`: up to about a million vectors."""
         return self._exact or len(line) * len(self.vectors) <= EXACT * len(self.frames)
@@ -210,6 +198,21 @@ class VectorIndex:
     def _owner(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
         """The ordinals of the videos that have the frames with those ordinals; -1 of dead ones."""
         return np.asarray(self._owners[self.frames["segment"][frames]], np.int64)
+
+    @cached_property
+    def first_views(self) -> NDArray[np.int64]:
+        """The row of each frame's first view, and last the number of views: int64 (frames + 1,)."""
+        return np.append(self.frames["first"], len(self.vectors))
+
+    @cached_property
+    def video_errors(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The largest `error` and `length` among the frames of each video; 0 where it has none."""
+        line, (first, _) = self.timeline, self.timeline.of_videos
+        largest = np.zeros((2, len(self.videos)), np.float32)
+        if len(line):
+            for row, name in zip(largest, ("error", "length"), strict=True):
+                row[line.video[first]] = np.maximum.reduceat(self.frames[name][line.frame], first)
+        return largest[0], largest[1]
 
     def views(self, frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The first row and the number of the views of the frames with those ordinals."""

@@ -1,15 +1,19 @@
-"""The scan: score many vectors by 8-bit codes, and exactly only those where it decides something.
+"""The scan: score all frames by 8-bit codes, and exactly only those of the videos on a page.
 
 A vector v is kept as codes c, whole numbers from -127 to 127, and a scale s, so that v = s·c + e;
 a query likewise. The product of codes is a whole number, which every machine computes exactly, and
-by Cauchy and Schwarz |e·q| ≤ |e|·|q| bounds how far it is from the float32 product. A frame whose
-bounds lie on one side of a cut needs no better score. The few others get finer ones: first with
-what the query's codes lost, coded in turn, then from the float32 vectors. So the answers are those
-of the float32 product, at little more than a quarter of its memory traffic.
+by Cauchy and Schwarz |e·q| ≤ |e|·|q| bounds how far it is from the float32 product. So `scan` gives
+bounds of each video's best score, which tell the few videos that a page may show. `Scores` scores
+the frames of those: a frame whose bounds lie on one side of a cut needs no better score; the others
+get finer ones, first with the residual of the query's codes, coded in turn, then from the float32
+vectors. The answers are those of the float32 product, at a quarter of its memory traffic.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +24,10 @@ from framefind.vectors.timeline import Timeline, ranges
 if TYPE_CHECKING:
     from framefind.vectors.index import VectorIndex
 
-_GAP = 64  # frames that are scanned in vain sooner than that the scan is interrupted
-_BLOCK = 1 << 12  # vectors that are scored at a time
-_FRAMES = 1 << 11  # whose views are multiplied at a time
+_GAP = 64  # scan through gaps of up to this many frames instead of splitting the scan
+_BLOCK = 1 << 12  # vectors that are scored exactly at a time
+_FRAMES = 1 << 11  # frames whose views are multiplied with several queries at a time
+_SHARD = 1 << 13  # frames that a thread scans at a time
 _PRODUCT = 1 << 24  # scores that a product for several queries has at most, 64 MB
 
 Kernel = Callable[..., Any]
@@ -59,6 +64,113 @@ def kernel() -> Kernel | None:
     return simsimd.cdist if able & fast else None
 
 
+@dataclass(frozen=True)
+class Scan:
+    """Approximate scores (cosine × 100) of the frames of a timeline for one query.
+
+    `values` is float32 (frames,), a frame's score being its best view's. `slack`, float32
+    (videos,), bounds how far those of each of `line.of_videos` are from the float32 product.
+    """
+
+    index: "VectorIndex"
+    query: NDArray[np.float32]
+    line: Timeline
+    values: NDArray[np.float32]
+    slack: NDArray[np.float32]
+
+    @cached_property
+    def best(self) -> NDArray[np.float32]:
+        """The best value of each video: float32 (videos,)."""
+        if not len(self.line):
+            return self.slack
+        return np.maximum.reduceat(self.values, self.line.of_videos[0])
+
+    def scores(self, chosen: NDArray[np.bool_]) -> "Scores":
+        """Return the scores of the frames of the chosen videos, a mask over `line.of_videos`."""
+        first, counts = self.line.of_videos
+        line = self.line.take(ranges(first[chosen], counts[chosen]))
+        return Scores(self.index, self.query, line)
+
+
+def scan(index: "VectorIndex", query: NDArray[np.float32], line: Timeline) -> Scan:
+    """Score the frames of `line`, some or all of the index's, with a query, float32 (d,)."""
+    best = np.empty(len(index.frames), np.float32)  # touched where it is scanned
+    length = 100 * float(np.linalg.norm(query))
+    if kernel() is None:
+        _by_shards(index, line, lambda rows: exact(index.vectors[rows], query), best)
+        return Scan(index, query, line, best[line.frame], np.zeros(_videos(line), np.float32))
+    codes, weights, lost = _encode_query(query)
+    _by_shards(
+        index, line, lambda rows: _products_of_codes(index, codes[:1], weights[0], rows), best
+    )
+    errors, lengths = index.video_errors
+    slack = errors * np.float32(length) + lengths * np.float32(100 * lost)
+    return Scan(index, query, line, best[line.frame], slack[line.video[line.of_videos[0]]])
+
+
+def _videos(line: Timeline) -> int:
+    return len(line.of_videos[0])
+
+
+def _by_shards(
+    index: "VectorIndex",
+    line: Timeline,
+    score: Callable[[slice], NDArray[np.float32]],
+    best: NDArray[np.float32],
+) -> None:
+    """Score the views of the frames of `line` on all cores; put each frame's best in `best`."""
+    first = index.first_views
+
+    def run(shard: tuple[int, int]) -> None:
+        start, end = shard
+        rows = slice(int(first[start]), int(first[end]))
+        best[start:end] = _best_of_frames(score(rows), first[start : end + 1] - rows.start)
+
+    shards = [
+        (at, min(at + _SHARD, end))
+        for start, end in _stretches(line.frame)
+        for at in range(start, end, _SHARD)
+    ]
+    if len(shards) < 2:
+        for shard in shards:
+            run(shard)
+    else:
+        list(_pool().map(run, shards))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """A thread for each core: NumPy and SimSIMD release the interpreter's lock."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return ThreadPoolExecutor(cores or 1, "framefind-scan")
+
+
+def _best_of_frames(scores: NDArray[np.float32], bounds: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The best of the scores between each two bounds."""
+    views = int(bounds[1])
+    if len(scores) == views * (len(bounds) - 1) and (np.diff(bounds) == views).all():
+        best = scores[::views].copy()  # `reduceat` takes several times as long
+        for view in range(1, views):
+            np.maximum(best, scores[view::views], out=best)
+        return best
+    return np.asarray(np.maximum.reduceat(scores, bounds[:-1]))
+
+
+def _products_of_codes(
+    index: "VectorIndex",
+    code: NDArray[np.int8],
+    weight: np.float32,
+    rows: slice | NDArray[np.int64],
+) -> NDArray[np.float32]:
+    """The products of one of a query's codes (1, d) with the codes of some rows, times 100."""
+    product = kernel()
+    assert product is not None
+    products = np.asarray(product(code, index.codes[rows], "dot", out_dtype="float32"))[0]
+    products *= weight
+    products *= index.scales[rows]
+    return np.asarray(products, np.float32)
+
+
 class Scores:
     """The scores (cosine × 100) of the frames of a timeline for one query.
 
@@ -66,27 +178,10 @@ class Scores:
     of the float32 product, and equal to it where `slack` is 0.
     """
 
-    def __init__(
-        self,
-        index: "VectorIndex",
-        query: NDArray[np.float32],
-        line: Timeline,
-        products: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
-    ) -> None:
-        """Scan the frames of `line`, all or some of the index's, with `query`, float32 (d,).
-
-        Or take the `products` that `together` has made of its views and frames.
-        """
+    def __init__(self, index: "VectorIndex", query: NDArray[np.float32], line: Timeline) -> None:
+        """Score the frames of `line`, all or some of the index's, with `query`, float32 (d,)."""
         self.line = line
-        self._index, self._query = index, query
-        if products is not None:
-            self._views, self.values = products
-            rounding = (2 * len(query) + 64) * 2.0**-24  # of either product (Higham 2002, 3.1)
-            rounding *= 100 * float(np.linalg.norm(query))
-            self.slack = np.asarray(index.frames["length"][line.frame] * rounding, np.float32)
-            self._better: Sequence[Callable[[NDArray[np.int64]], None]] = (self.settle,)
-            return
-        self._better = (self._refine, self.settle)
+        self.index, self.query = index, query
         self._codes, self._weights, lost = _encode_query(query)
         self._views = np.empty(len(index.vectors), np.float32)  # touched where it is scanned
         self.values = self._scan()
@@ -98,30 +193,11 @@ class Scores:
             self._fine = np.asarray(error * (100 * float(np.linalg.norm(query))), np.float32)
             self.slack = np.asarray(self._fine + length * (100 * lost), np.float32)
 
-    def leading(self, count: int, least: float) -> "Scores":
-        """The scores, by `together`, in those videos that may have one of the best `count` moments.
-
-        And whose best frame scores `least` or more. A video's best moment scores what its best
-        frame does, so `count` videos with better ones leave no place to the others'. Made of what
-        `together` gives only.
-        """
-        if not len(self.line):
-            return self
-        first, _ = self.line.of_videos
-        best = np.maximum.reduceat(self.values, first)
-        slack = np.maximum.reduceat(self.slack, first)
-        if count < len(best):
-            least = max(least, float(np.partition(best - slack, -count)[-count]))
-        videos = np.zeros(int(self.line.video[-1]) + 1, bool)
-        videos[self.line.video[first]] = best + slack >= least
-        line, kept = self.line.select(videos), videos[self.line.video]
-        return Scores(self._index, self._query, line, (self._views, self.values[kept]))
-
     def settle(self, at: NDArray[np.int64]) -> None:
         """Score the frames at these positions of the timeline exactly."""
         at = at[self.slack[at] > 0]
         rows, owner = self._likely(at)
-        scores = exact(self._index.vectors, self._query, rows)
+        scores = exact(self.index.vectors, self.query, rows)
         self.values[at], self.slack[at] = _best(scores, owner), 0
 
     def _refine(self, at: NDArray[np.int64]) -> None:
@@ -129,7 +205,9 @@ class Scores:
         at = at[self.slack[at] > self._fine[at]]
         rows, owner = self._likely(at)
         for part in _parts(rows):
-            self._views[part] += self._product(1, self._index.codes[part], part)
+            self._views[part] += _products_of_codes(
+                self.index, self._codes[1:], self._weights[1], part
+            )
         self.values[at], self.slack[at] = _best(self._views[rows], owner), self._fine[at]
 
     def _likely(self, at: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -137,12 +215,12 @@ class Scores:
 
         And for each row, of which frame it is: an ordinal in `at`.
         """
-        first, counts = self._index.views(self.line.frame[at])
+        first, counts = self.index.views(self.line.frame[at])
         rows, owner = ranges(first, counts), np.repeat(np.arange(len(at)), counts)
         likely = self._views[rows] >= (self.values[at] - 2 * self.slack[at])[owner]
         return rows[likely], owner[likely]
 
-    def settle_hits(self, margin: float, least: float | None) -> None:
+    def settle_hits(self, margin: float, least: float) -> None:
         """Settle what decides which frames are hits, so that `values` tell it as exact ones do.
 
         A hit is within `margin` of the best frame of its video, and reaches `least`.
@@ -150,82 +228,70 @@ class Scores:
         if not len(self.line):
             return
         first, counts = self.line.of_videos
-        for better in self._better:
+        for better in (self._refine, self.settle):
             floor = np.maximum.reduceat(self.values - self.slack, first)
             better(np.flatnonzero(self.values + self.slack >= np.repeat(floor, counts)))
         cut = np.maximum.reduceat(self.values, first).astype(np.float64) - margin
-        if least is not None:
-            cut = np.maximum(cut, least)
-        cut = np.repeat(cut, counts)
-        for better in self._better:
+        cut = np.repeat(np.maximum(cut, least), counts)
+        for better in (self._refine, self.settle):
             better(np.flatnonzero(np.abs(self.values - cut) <= self.slack))
 
     def best_views(self, at: NDArray[np.int64]) -> NDArray[np.int64]:
         """The row of the best view of the frames at these positions, by exact scores."""
-        first, counts = self._index.views(self.line.frame[at])
+        first, counts = self.index.views(self.line.frame[at])
         rows, owner = ranges(first, counts), np.repeat(np.arange(len(at)), counts)
-        scores = exact(self._index.vectors, self._query, rows)
+        scores = exact(self.index.vectors, self.query, rows)
         winners = np.flatnonzero(scores == _best(scores, owner)[owner])
         return np.asarray(rows[winners[np.unique(owner[winners], return_index=True)[1]]])
 
     def _scan(self) -> NDArray[np.float32]:
         """Score all views of the frames, and return the frames' best."""
-        index = self._index
-        first, best = index.frames["first"], np.empty(len(index.frames), np.float32)
-        for start, end in _stretches(self.line.frame):
-            begin, stop = int(first[start]), index.rows(end - 1).stop
-            for at in range(begin, stop, _BLOCK):
-                part = slice(at, min(at + _BLOCK, stop))
-                if kernel() is None:
-                    self._views[part] = exact(index.vectors[part], self._query)
-                else:
-                    self._views[part] = self._product(0, index.codes[part], part)
-            best[start:end] = np.maximum.reduceat(self._views[begin:stop], first[start:end] - begin)
+        index, best = self.index, np.empty(len(self.index.frames), np.float32)
+
+        def score(rows: slice) -> NDArray[np.float32]:
+            if kernel() is None:
+                self._views[rows] = exact(index.vectors[rows], self.query)
+            else:
+                code, weight = self._codes[:1], self._weights[0]
+                self._views[rows] = _products_of_codes(index, code, weight, rows)
+            return self._views[rows]
+
+        _by_shards(index, self.line, score, best)
         return best[self.line.frame]
 
-    def _product(
-        self, code: int, codes: NDArray[np.int8], rows: slice | NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """The products of one of the query's codes with the codes of some rows, times 100."""
-        product = kernel()
-        assert product is not None
-        query = self._codes[code : code + 1]
-        products = np.asarray(product(query, codes, "dot", out_dtype="float32"))[0]
-        products *= self._weights[code]
-        return np.asarray(products * self._index.scales[rows])
 
-
-def together(
+def scan_together(
     index: "VectorIndex", queries: NDArray[np.float32], line: Timeline
-) -> Iterator[Scores]:
-    """The scores of the same frames for each of several queries, float32 (n, d).
+) -> Iterator[Scan]:
+    """Score the same frames for each of several queries, float32 (n, d).
 
     They are multiplied in float32, as many at a time as `_PRODUCT` allows: the vectors are read
     once for all of those.
     """
     count = max(1, _PRODUCT // max(1, len(index.vectors)))
+    lengths = index.video_errors[1][line.video[line.of_videos[0]]]
+    rounding = (2 * index.dimensions + 64) * 2.0**-24  # of either product (Higham 2002, 3.1)
     for at in range(0, len(queries), count):
         part = queries[at : at + count]
-        views, values = _products(index, part, line)
-        for query, *products in zip(part, views.T, values, strict=True):
-            yield Scores(index, query, line, (products[0], products[1]))
+        for query, values in zip(part, _products(index, part, line), strict=True):
+            slack = lengths * np.float32(100 * rounding * float(np.linalg.norm(query)))
+            yield Scan(index, query, line, values, slack)
 
 
 def _products(
     index: "VectorIndex", queries: NDArray[np.float32], line: Timeline
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Float32 products, times 100: of the index's views (views, n) and the line's frames (n, …)."""
+) -> NDArray[np.float32]:
+    """The float32 products of the line's frames with the queries, times 100: (n, frames)."""
     scaled = np.ascontiguousarray(queries.T * np.float32(100))
-    views = np.empty((len(index.vectors), len(queries)), np.float32)  # touched where multiplied
-    best = np.empty((len(index.frames), len(queries)), np.float32)
+    best = np.empty((len(index.frames), len(queries)), np.float32)  # touched where multiplied
     for start, end in _stretches(line.frame):
         for at in range(start, end, _FRAMES):
             frames = np.arange(at, min(at + _FRAMES, end))
             first, counts = index.views(frames)
             part = slice(int(first[0]), int(first[-1] + counts[-1]))
-            np.matmul(_wide(index.vectors[part]), scaled, out=views[part])
-            best[frames] = _best_rows(views[part], first - part.start, counts)
-    return views, np.ascontiguousarray(best[line.frame].T)
+            views = _wide(index.vectors[part]) @ scaled
+            best[frames] = _best_rows(views, first - part.start, counts)
+    return np.ascontiguousarray(best[line.frame].T)
 
 
 def _wide(vectors: NDArray[Any]) -> NDArray[np.float32]:

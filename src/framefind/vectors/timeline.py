@@ -84,15 +84,16 @@ class Timeline:
         else:
             wanted = np.flatnonzero(videos)
             first, last = np.searchsorted(self.video, [wanted, wanted + 1])
-            line = self._take(ranges(first, last - first))
+            line = self.take(ranges(first, last - first))
         keep = np.ones(len(line), bool)
         if start is not None:
             keep &= line.until > start
         if end is not None:
             keep &= line.t <= end
-        return line if keep.all() else line._take(np.flatnonzero(keep))
+        return line if keep.all() else line.take(np.flatnonzero(keep))
 
-    def _take(self, at: NDArray[np.int64]) -> "Timeline":
+    def take(self, at: NDArray[np.int64]) -> "Timeline":
+        """Return the frames at these positions."""
         return Timeline(*(getattr(self, field.name)[at] for field in fields(self)))
 
 
