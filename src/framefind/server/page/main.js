@@ -121,10 +121,12 @@ function add(page) {
   for (const moment of page.moments) known.set(moment.video_id, moment.path);
   chips.show(query); // a frame's chip tells its video's name
   const shown = results.moments.length;
-  const rest = shown < total ? `the best ${shown}` : `in ${count(results.groups.size, "video")}`;
-  say(count(total, "moment"), rest);
-  more.offer(total - shown, "moment", async () =>
-    add(await api.search(query, PAGE, shown, searching.signal)));
+  total = page.total; // an estimate, until the last page counts
+  const last = page.moments.length < PAGE;
+  const rest = last ? `in ${count(results.groups.size, "video")}` : `the best ${shown}`;
+  say(`${last ? "" : "about "}${count(total, "moment")}`, rest);
+  more.offer(last ? 0 : Math.max(1, total - shown), "moment", async () =>
+    add(await api.search(query, PAGE, shown, searching.signal)), total > shown);
 }
 
 /** Nothing is asked for: show what there is to search. */

@@ -13,12 +13,13 @@ export class More {
     }, { rootMargin: "200px" }).observe(this.button);
   }
 
-  /** Offer what is left, of which `load()` shows a part and makes the next offer. */
-  offer(left, one, load) {
+  /** Offer what is left, of which `load()` shows a part and makes the next offer.
+   * Where it is not `known` how many are left, there may be none. */
+  offer(left, one, load, known = true) {
     this.next = load;
     this.button.remove();
     if (left <= 0) return;
-    this.button.textContent = `Show more of ${count(left, one)}`;
+    this.button.textContent = known ? `Show more of ${count(left, one)}` : `Show more ${one}s`;
     this.button.disabled = false;
     this.place.append(this.button);
   }
