@@ -46,11 +46,20 @@ def plainly(path: Path, sampler: Sampler) -> list[tuple[float, int]]:
     with Video(path, threads=1) as video:
         every = list(video._restarted())  # nothing is wished yet
         if sampler.kind == "every":
-            return seen(samplers.every(iter(every), sampler.interval))
+            return seen(one for one in every if one.t in of_each_interval(every, sampler, video))
         if sampler.kind == "count":
             times = samplers.spread([one.t for one in every], sampler.count, sampler.seed)
             return seen(one for one in every if one.t in times)
         return seen(one for one in every if one._picture.key_frame)
+
+
+def of_each_interval(frames: list[Frame], sampler: Sampler, video: Video) -> set[float]:
+    """The first frame that begins in each interval, or the one that stands there."""
+    slots = {samplers.slot(frame.t, sampler.interval): frame.t for frame in reversed(frames)}
+    last = {samplers.slot(frame.t, sampler.interval): frame.t for frame in frames}
+    stand = {t for slot, t in last.items() if slot + 1 not in last and slot < max(last)}
+    lasts = video._end(frames[-1]) - frames[-1].t > sampler.interval
+    return {*slots.values(), *stand, *([frames[-1].t] if lasts else [])}
 
 
 def in_parts(path: Path, sampler: Sampler, cuts: list[float]) -> list[tuple[float, int]]:
@@ -69,7 +78,7 @@ def test_the_frames_are_those_of_decoding_everything(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     codec, parameters, options = data.draw(st.sampled_from(CODECS))
-    gaps = data.draw(st.lists(st.sampled_from([3000, 3000, 3750, 9000, 45000]), min_size=2,
+    gaps = data.draw(st.lists(st.sampled_from([3000, 3000, 3750, 9000, 45000, 900000]), min_size=2,
                               max_size=40))  # fmt: skip
     options = {**options, "g": str(data.draw(st.integers(1, 20)))}
     if parameters:
@@ -163,6 +172,18 @@ def test_what_lies_before_the_start_and_behind_the_end_is_not_decoded() -> None:
                                      **dict.fromkeys(range(13, 18), False), 18: True}  # fmt: skip
     assert (wish.before, wish.led) == (11, True)
     assert not choice(packets, Wish(Sampler.parse("keyframes"), 41, 50))
+
+
+def test_the_frame_that_stands_before_a_gap_is_decoded_and_nothing_more() -> None:
+    packets = [*group(0, 10), *group(10, 10), *group(60, 10)]
+    whole = [t for t, whole in choice(packets, Wish(EVERY)).items() if whole]
+    assert whole == [0, 6, 12, 18, 19, 60, 66]
+    reordered = [Packet(0, True), Packet(20), Packet(7), Packet(3), Packet(13), Packet(40)]
+    whole = [t for t, whole in choice(reordered, Wish(EVERY)).items() if whole]
+    assert whole == [0, 20, 7, 13, 40]  # 3 is shown before 7, which begins in the next interval
+    wish = Wish(EVERY, 0, 20)
+    assert [t for t, whole in choice(packets, wish).items() if whole] == [0, 6, 12, 18, 19]
+    assert wish.after == 60
 
 
 def test_a_group_without_end_is_not_held_for_ever() -> None:

@@ -1,5 +1,7 @@
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 
 import numpy as np
 import pytest
@@ -59,15 +61,58 @@ def test_nonsense_is_refused(text: str) -> None:
         Sampler.parse(text)
 
 
-@given(times, st.floats(0.001, 100))
-def test_every_takes_the_first_frame_at_or_after_each_multiple(
-    shown: list[float], interval: float
+def of_each_interval(shown: list[float], interval: float, end: float) -> list[float]:
+    """By the definition: of each interval the first frame that begins, or the one that stands."""
+    chosen = set()
+    slots = [slot(t, interval) for t in shown]
+    for number in range(slots[0], slots[-1] + 1):
+        begin = [t for t, own in zip(shown, slots, strict=True) if own == number]
+        stand = [t for t, own in zip(shown, slots, strict=True) if own < number]
+        chosen.add(begin[0] if begin else stand[-1])
+    if end - shown[-1] > interval:
+        chosen.add(shown[-1])
+    return sorted(chosen)
+
+
+gaps = st.lists(st.sampled_from([0.04, 0.04, 0.1, 0.5, 1.0, 1.7, 40.0]), min_size=1, max_size=40)
+
+
+@given(gaps, st.floats(0.02, 100), st.floats(0, 200))
+def test_every_takes_the_first_frame_of_each_interval_or_the_one_that_stands(
+    steps: list[float], interval: float, tail: float
 ) -> None:
-    chosen = [frame.t for frame in every((Seen(t) for t in shown), interval)]
-    first: dict[int, float] = {}
-    for t in shown:
-        first.setdefault(slot(t, interval), t)
-    assert chosen == list(first.values())
+    shown = list(accumulate(steps))
+    end = shown[-1] + tail
+    chosen = every((Seen(t) for t in shown), interval, stands=lambda last: end - last.t > interval)
+    assert [frame.t for frame in chosen] == of_each_interval(shown, interval, end)
+
+
+def test_a_page_that_stands_after_a_cross_fade_is_taken() -> None:
+    shown = [Seen(t) for t in (0.0, 60.0, 60.2, 60.4, 300.0)]
+    assert [frame.t for frame in every(shown, 1.0)] == [0.0, 60.0, 60.4, 300.0]
+    assert [frame.t for frame in every(shown[:4], 1.0)] == [0.0, 60.0]
+    assert [frame.t for frame in every(shown[:4], 1.0, stands=lambda last: True)][-1] == 60.4
+
+
+@given(gaps, st.floats(0.02, 100), st.data())
+def test_every_may_begin_and_end_anywhere(
+    steps: list[float], interval: float, data: st.DataObject
+) -> None:
+    shown = list(accumulate(steps))
+    cuts = sorted(data.draw(st.lists(st.sampled_from([0.0, *shown, shown[-1] + 1]), max_size=4)))
+    parts = []
+
+    def far(t: float, after: float) -> bool:
+        return after > t and slot(after, interval) > slot(t, interval) + 1
+
+    for start, end in pairwise([-math.inf, *cuts, math.inf]):
+        own = [Seen(t) for t in shown if start <= t < end]
+        before = max((t for t in shown if t < start), default=-math.inf)
+        after = min((t for t in shown if t >= end), default=-math.inf)
+        parts += every(own, interval, before, lambda last, after=after: far(last.t, after))
+    assert [frame.t for frame in parts] == [
+        frame.t for frame in every([Seen(t) for t in shown], interval)
+    ]
 
 
 @given(times, st.floats(0.001, 100), st.integers(0, 60))
@@ -102,6 +147,12 @@ def test_spread_is_even(frames: int, count: int) -> None:
     gaps = np.diff(chosen)
     assert not len(gaps) or max(gaps) - min(gaps) <= 1
     assert abs(chosen[0] - (frames - 1 - chosen[-1])) <= 1
+
+
+def test_a_last_frame_that_stands_for_long_is_among_those_of_count() -> None:
+    shown = [i / 10 for i in range(600)]
+    assert spread(shown, 10, end=60.0) == spread(shown, 10)
+    assert spread(shown, 10, end=300.0) == [15.0, 45.0, 59.9]
 
 
 def test_a_seed_repeats_itself_and_another_differs() -> None:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from typing import Any
 
 import av
@@ -277,7 +277,15 @@ class Video:
         first = next(frames, None)  # by then, what came before it is known
         if first is None:
             return iter(())
-        return samplers.every(chain([first], frames), wish.sampler.interval, wish.before)
+        interval = wish.sampler.interval
+
+        def stands(last: Frame) -> bool:
+            if wish.after < math.inf:
+                return samplers.slot(wish.after, interval) > samplers.slot(last.t, interval) + 1
+            return self._end(last) - last.t > interval
+
+        shown = takewhile(lambda frame: frame.t < wish.end, chain([first], frames))
+        return samplers.every(shown, interval, wish.before, stands)
 
     def _wished(self, wish: Wish) -> Iterator[Frame]:
         self._wish = wish
@@ -318,8 +326,8 @@ class Video:
     def _at(self, sampler: Sampler, start: float) -> Iterator[Frame]:
         """The frames of `count`: the times come from the packets, the frames by seeking."""
         self._wish = None
-        times, keys = self._times()
-        wanted = samplers.spread(times, sampler.count, sampler.seed) if times else []
+        times, keys, end = self._times()
+        wanted = samplers.spread(times, sampler.count, sampler.seed, end) if times else []
         self._wish = Wish(sampler, times=frozenset(wanted))
         frames: Iterator[Frame] | None = None
         reached = -math.inf
@@ -354,17 +362,18 @@ class Video:
             return self._again()
         return self._restarted()
 
-    def _times(self) -> tuple[list[float], list[float]]:
-        """The ascending times of all frames and of the keyframes, from the packets alone."""
-        times, keys = array("d"), array("d")
+    def _times(self) -> tuple[list[float], list[float], float]:
+        """The ascending times of all frames, of the keyframes, and of the end, from the packets."""
+        times, keys, end = array("d"), array("d"), 0.0
         self._reopen()
         for packet in self._packets():
             if packet.pts is not None and not packet.is_discard:
                 times.append(self._seconds(packet.pts))
+                end = max(end, self._until(times[-1], packet.duration))
                 if packet.is_keyframe:
                     keys.append(times[-1])
         self._reopen()
-        return sorted(set(times)), sorted(keys)
+        return sorted(set(times)), sorted(keys), end
 
     def _pictures(self) -> Iterator[Frame]:
         """Decode on from where the container stands; times ascend.
@@ -405,10 +414,11 @@ class Video:
         """The packets that are wanted, and whether all of them or those that others need."""
         context = self._stream.codec_context
         resets = begins_anew(context.codec.canonical_name, context.extradata)
-        stream = Stream(
+        stream: Stream[av.Packet[VideoStream]] = Stream(
             self._seconds,
             self._timed,
             lambda key: self._seekable and resets(self._head(key)),
+            lambda last: self._until(self._seconds(last.pts or 0), last.duration),
         )
         return needed(self._packets(), stream, lambda: self._wish)
 
@@ -469,11 +479,13 @@ class Video:
 
     def _end(self, last: Frame | None) -> float:
         """When the last frame ends."""
-        if last is None:
-            return 0.0
+        return self._until(last.t, last.duration) if last else 0.0
+
+    def _until(self, t: float, duration: int | None) -> float:
+        """When a frame at `t` ends if it is the last one; `duration` is its own, by the file."""
         rate = self._stream.average_rate or self._stream.guessed_rate
-        own = last.duration * self._base or (1 / rate if rate else 0)
-        return max(last.t + float(own), self.facts.duration or 0.0)
+        own = (duration or 0) * self._base or (1 / rate if rate else 0)
+        return max(t + float(own), self.facts.duration or 0.0)
 
     def _check_size(self) -> None:
         size = size_now(self.path)

@@ -2,20 +2,22 @@
 
 Two things are left out, and both change no picture that is wanted. A picture from which no other
 one is made need not be decoded unless it is sampled itself. And what follows the last sampled
-picture of a group goes if the next group begins anew: nothing is made from it.
+picture of a group goes if the next group begins anew: nothing is made from it. Whether a frame is
+sampled follows from the times of the packets around it, which are read ahead where that is needed.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, pairwise
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from framefind.video import samplers
 from framefind.video.samplers import Sampler
 
 _SLOTS = 8  # intervals whose first frame is remembered: packets come a little out of order
 _HELD = 1024  # packets after which a group is not held back any longer
+_REORDERED = 16  # packets within which all come that are shown before one of them
 
 
 class Packet(Protocol):
@@ -36,8 +38,9 @@ PacketT = TypeVar("PacketT", bound=Packet)
 class Wish:
     """What a pass is for: the frames of a sampler from `start` until before `end`, in seconds.
 
-    `times` are those of `count`. `before` becomes the time of the last frame before `start`, from
-    its packet, and `led` tells whether a keyframe came before `start`.
+    `times` are those of `count`. `before` becomes the time of the last frame before `start`, and
+    `after` that of the first one from `end` on, from their packets; `led` tells whether a keyframe
+    came before `start`.
     """
 
     sampler: Sampler
@@ -45,48 +48,95 @@ class Wish:
     end: float = math.inf
     times: frozenset[float] = frozenset()
     before: float = -math.inf
+    after: float = math.inf
     led: bool = False
-    _firsts: dict[int, float] = field(default_factory=dict)
+    _slots: dict[int, tuple[float, float]] = field(default_factory=dict)  # first and last time
 
     def is_spare(self, t: float) -> bool:
         """Whether the frame at `t` is not sampled, told from the packets up to it.
 
-        Of `every`, a frame is known to be spare once an earlier one of its interval has come.
+        Of `every`, a frame is known to be spare once an earlier one of its interval has come,
+        unless it `stands`.
         """
         if t < self.start:
             self.before = max(self.before, t)
             return True
         if t >= self.end:
-            return True
-        if self.sampler.kind == "count":
-            return t not in self.times
-        return self.sampler.kind == "every" and not self._is_first(t)
+            self.after = min(self.after, t)
+        if self.sampler.kind == "every":
+            return not self._is_first(t) or t >= self.end
+        return t >= self.end or (self.sampler.kind == "count" and t not in self.times)
+
+    def stands(self, t: float, later: Iterable[float], until: float) -> bool:
+        """Whether a spare frame at `t` stands over a whole interval in which no frame begins.
+
+        `later` are the times of the packets that follow its own; `until` is when the frame ends if
+        it is the last one.
+        """
+        if self.sampler.kind != "every" or not self.start <= t < self.end:
+            return False
+        following = samplers.slot(t, self.sampler.interval) + 1
+        if following in self._slots or self._slots[following - 1][1] > t:
+            return False
+        last = max(t for _, t in self._slots.values()) <= t
+        for other in later:
+            if other > t and samplers.slot(other, self.sampler.interval) <= following:
+                return False
+            last = last and other <= t
+        return not last or until - t > self.sampler.interval
 
     def _is_first(self, t: float) -> bool:
         slot = samplers.slot(t, self.sampler.interval)
-        if self._firsts.get(slot, math.inf) < t:
-            return False
-        self._firsts[slot] = t
-        if len(self._firsts) > _SLOTS:
-            del self._firsts[next(iter(self._firsts))]
-        return True
+        first, last = self._slots.get(slot, (math.inf, -math.inf))
+        self._slots[slot] = min(first, t), max(last, t)
+        if len(self._slots) > _SLOTS:
+            del self._slots[next(iter(self._slots))]
+        return t <= first
 
 
 @dataclass(frozen=True)
-class Stream:
+class Stream(Generic[PacketT]):
     """What has to be known of a video stream.
 
     `seconds` turns a stamp into a time. `timed`: packets tell when their frames are shown.
-    `begins_anew` tells of a keyframe whether nothing after it is made from what came before.
+    `begins_anew` tells of a keyframe whether nothing after it is made from what came before, and
+    `until` of a packet when its frame ends if it is the video's last one.
     """
 
     seconds: Callable[[int], float]
     timed: bool
-    begins_anew: Callable[[Packet], bool]
+    begins_anew: Callable[[PacketT], bool]
+    until: Callable[[PacketT], float] = lambda packet: -math.inf
+
+    def time(self, packet: Packet) -> float | None:
+        """When the frame of a packet is shown, if the packet tells."""
+        return None if packet.pts is None else self.seconds(packet.pts)
+
+
+class _Ahead(Generic[PacketT]):
+    """Packets in their order, of which some can be looked at before it is their turn."""
+
+    def __init__(self, packets: Iterable[PacketT]) -> None:
+        self._packets = iter(packets)
+        self._read: deque[PacketT] = deque()
+
+    def __iter__(self) -> Iterator[PacketT]:
+        while next(self.following(1), None) is not None:
+            yield self._read.popleft()
+
+    def following(self, count: int) -> Iterator[PacketT]:
+        """Up to `count` of the packets that follow, read as they are asked for."""
+        for at in range(count):
+            if at == len(self._read):
+                packet = next(self._packets, None)
+                if packet is None:
+                    return
+                self._read.append(packet)
+            yield self._read[at]
 
 
 def needed(
-    packets: Iterable[PacketT], stream: Stream, wish: Callable[[], Wish | None]
+    packets: Iterable[PacketT], stream: Stream[PacketT], wish: Callable[[], Wish | None]
 ) -> Iterator[tuple[PacketT, bool]]:
     """The packets to decode, and whether also those from which no other picture is made.
 
@@ -97,9 +147,9 @@ def needed(
     tail: list[tuple[PacketT, bool]] = []
     past = math.inf  # the first keyframe that lies behind the end
     begun = False  # what comes before the first keyframe may not decode
-    for packet, after in pairwise(chain(packets, [None])):
-        assert packet is not None
-        t = None if packet.pts is None else stream.seconds(packet.pts)
+    ahead = _Ahead(packets)
+    for packet in ahead:
+        t = stream.time(packet)
         begun = begun or packet.is_keyframe
         wanted = wish() if stream.timed else None
         if wanted is None:
@@ -118,16 +168,26 @@ def needed(
             if packet.is_keyframe and not spare:
                 yield packet, True
             continue
-        if packet.is_keyframe and _ends_group(packet, after) and stream.begins_anew(packet):
+        if packet.is_keyframe and _ends_group(packet, ahead) and stream.begins_anew(packet):
             tail.clear()
+        if spare and t is not None and not packet.is_discard:
+            later = _times(ahead.following(_REORDERED), stream)
+            spare = not wanted.stands(t, later, stream.until(packet))
         tail.append((packet, not spare))
         if not spare or len(tail) > _HELD:
             yield from tail
             tail.clear()
 
 
-def _ends_group(key: Packet, after: Packet | None) -> bool:
+def _times(packets: Iterable[PacketT], stream: Stream[PacketT]) -> Iterator[float]:
+    """The times of packets whose frames are shown."""
+    times = (stream.time(packet) for packet in packets if not packet.is_discard)
+    return (t for t in times if t is not None)
+
+
+def _ends_group(key: PacketT, ahead: _Ahead[PacketT]) -> bool:
     """Whether no frame that is shown before a keyframe comes after it."""
+    after = next(ahead.following(1), None)
     if after is None or after.pts is None or key.pts is None:
         return after is None
     return after.pts > key.pts

@@ -1,9 +1,10 @@
 """Samplers: which frames of a video are looked at.
 
-`every=S` takes the first frame at or after each multiple of S seconds, `count=N` takes N frames
-spread evenly over time (`count=N,random=SEED`: at random), `keyframes` the frames that decode on
-their own, and `shots` the first frame of every shot. Whatever the sampler, a video gives at least
-one frame.
+`every=S` takes of each interval of S seconds the first frame that begins in it, and where none
+begins, the frame that stands there, each once. `count=N` takes the frames that stand at N times
+spread evenly over the video (`count=N,random=SEED`: N frames at random), `keyframes` the frames
+that decode on their own, and `shots` the first frame of every shot. Whatever the sampler, a video
+gives at least one frame.
 """
 
 import math
@@ -11,7 +12,7 @@ import random
 import re
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar
 
@@ -84,18 +85,32 @@ class Sampler:
         )
 
 
-def every(frames: Iterable[TimedT], interval: float, before: float = -math.inf) -> Iterator[TimedT]:
-    """The first frame at or after each multiple of `interval` seconds, and the very first one.
+def every(
+    frames: Iterable[TimedT],
+    interval: float,
+    before: float = -math.inf,
+    stands: Callable[[TimedT], bool] = lambda frame: False,
+) -> Iterator[TimedT]:
+    """Yield of each interval the first frame that begins in it, else the one that stands there.
 
-    Whether a frame is taken depends on it and the one before it only, so that a pass may start
-    anywhere; `before` is the time of the one before `frames`.
+    Interval k lasts from k × `interval` until before (k + 1) × `interval` seconds. Each frame
+    comes once, and the very first one always. Whether a frame is taken depends on the times of its
+    neighbours only, so that a pass may start and end anywhere: `before` is the time of the frame
+    before `frames`, and `stands` tells of the last of them whether it stands over an interval.
     """
     previous = slot(before, interval) if before > -math.inf else None
+    spare: TimedT | None = None  # the frame before, if it is not the first of its interval
     for frame in frames:
         current = slot(frame.t, interval)
+        if spare is not None and previous is not None and current > previous + 1:
+            yield spare
+        spare = frame
         if previous is None or current > previous:
             yield frame
+            spare = None
         previous = current
+    if spare is not None and stands(spare):
+        yield spare
 
 
 def slot(t: float, interval: float) -> int:
@@ -103,18 +118,22 @@ def slot(t: float, interval: float) -> int:
     return math.floor(t / interval + _ROUNDING)
 
 
-def spread(times: Sequence[float], count: int, seed: int | None = None) -> list[float]:
-    """Choose up to `count` of the ascending `times` of a video's frames.
+def spread(
+    times: Sequence[float], count: int, seed: int | None = None, end: float = -math.inf
+) -> list[float]:
+    """Choose up to `count` of the ascending `times` of a video's frames; `end` is the video's.
 
-    Without a seed, the frames that are shown in the middle of `count` equal parts of the video;
-    with one, frames at random, each as likely as any other.
+    Without a seed, the frames that stand in the middle of `count` equal parts of the video, each
+    once; with one, frames at random, each as likely as any other.
     """
     if count >= len(times):
         return list(times)
     if seed is not None:
         return sorted(random.Random(seed).sample(times, count))
-    # The last frame lasts as long as the others do on average.
+    # The last frame lasts as long as the others do on average, unless it stands for a whole part.
     part = (times[-1] - times[0]) * len(times) / (len(times) - 1) / count
+    if end > times[-1] + part:
+        part = (end - times[0]) / count
     middles = (times[0] + part * (i + 0.5) for i in range(count))
     return sorted({times[bisect_right(times, middle) - 1] for middle in middles})
 
