@@ -556,7 +556,7 @@ def test_times_of_real_files_are_of_their_packets(name: str) -> None:
     shown = times(path)
     assert shown == sorted(set(shown))
     with Video(path) as video:
-        origin, base = video._origin, video._base
+        origin, base = video._timing.origin, video._timing.base
     with av.open(path, metadata_errors="replace") as container:
         stamps = {p.pts for p in container.demux(video=0) if p.pts is not None and not p.is_discard}
     assert set(shown) <= {float(pts * base - origin) for pts in stamps}

@@ -15,13 +15,8 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from framefind.remote import is_remote, open_object
-from framefind.video.containers import (
-    best_stream,
-    has_times,
-    is_seekable,
-    open_container,
-    start_time,
-)
+from framefind.video.clock import has_times, start_time
+from framefind.video.containers import best_stream, is_seekable, open_container
 
 Kind = Literal["file", "remux", "transcode"]
 

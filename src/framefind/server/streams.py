@@ -15,7 +15,8 @@ from av.video.stream import VideoStream
 from framefind.server.playable import seek, sound
 from framefind.server.voice import Heard, Packet, Voice, decoded
 from framefind.video import Video
-from framefind.video.containers import best_stream, open_container, start_time
+from framefind.video.clock import start_time
+from framefind.video.containers import best_stream, open_container
 from framefind.video.pictures import Frame
 
 # The header comes with the first fragment: only then does it know when each stream begins.

@@ -12,7 +12,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet as AnyPacket
 
 from framefind.server.playable import sound
-from framefind.video.containers import start_time
+from framefind.video.clock import start_time
 
 Packet: TypeAlias = "AnyPacket[Any]"
 

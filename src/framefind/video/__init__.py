@@ -11,7 +11,6 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import chain, islice, takewhile
 from typing import Any
 
@@ -24,19 +23,17 @@ from numpy.typing import NDArray
 
 from framefind.errors import NotAVideoError, VideoError
 from framefind.remote import canonical, is_remote
-from framefind.video import samplers
+from framefind.video import clock, samplers
 from framefind.video.containers import (
     best_stream,
     file_size,
     hardware,
-    has_times,
     is_seekable,
     is_still_format,
     open_container,
     reason,
     remote_file,
     size_now,
-    start_time,
 )
 from framefind.video.geometry import Geometry
 from framefind.video.needs import Stream, Wish, begins_anew, needed
@@ -146,7 +143,7 @@ class Video:
         Where a seek does not tell exactly where it lands, times after it may be a little off.
         """
         self._wish = None
-        if start > 0 and not self._seekable:
+        if start > 0 and not self._seekable and not self._timing.counted:
             frames = self._sought(max(0.0, start - 1.0))
             first = next(frames, None)
             near = first is not None and start - _FAR < first.t <= start
@@ -175,15 +172,14 @@ class Video:
         They lie at keyframes. Empty where the file lists none, or is not trusted to be read from
         the middle.
         """
-        if not self.facts.duration or not self._seekable or not self._timed:
+        if not self.facts.duration or not self._seekable or not self._timing.timed:
             return []
         if "matroska" in self._container.format.name:  # it has to be sought in
             self._first = None
         keys, found = listed_packets(self._container, self._stream), [0.0]
         for i in range(1, math.ceil(self.facts.duration / length - 0.5)):
-            stamp = int((Fraction(i * length) + self._origin) / self._base)
-            at = keys.search_timestamp(stamp, backward=True)
-            key = self._seconds(keys[at].timestamp) if at >= 0 else 0.0
+            at = keys.search_timestamp(self._timing.timestamp(i * length), backward=True)
+            key = self._timing.seconds(keys[at].timestamp) if at >= 0 else 0.0
             if key > found[-1] + length / 2:
                 found.append(key)
         return found[1:]
@@ -210,9 +206,7 @@ class Video:
                     stream.discard = Discard.all
             self._seekable = is_seekable(self._container, self._stream)
             self._scaler = Scaler(Geometry(self._stream))
-            self._base = self._stream.time_base or Fraction(1, av.time_base)
-            self._origin = start_time(self._container, self._stream)
-            self._timed = has_times(self._container, self._stream)
+            self._timing = clock.Timing(self._container, self._stream)
             if self.remote:
                 self.remote.hollow(self._container, self._stream)
         except BaseException:
@@ -237,17 +231,15 @@ class Video:
         return second is None
 
     def _facts(self, first: Frame) -> Facts:
-        stream, container = self._stream, self._container
-        end: Fraction | None = None
-        if stream.duration:
-            end = ((stream.start_time or 0) + stream.duration) * self._base - self._origin
-        elif container.duration and container.duration > 0:
-            end = Fraction(container.duration, av.time_base)
+        stream = self._stream
+        again = self.remote.again() if self.remote else None
         return Facts(
-            duration=float(end) if end and end > 0 else None,
+            duration=clock.length(
+                self._container, stream, lambda: open_container(self.path, self._bytes, file=again)
+            ),
             width=first.width,
             height=first.height,
-            fps=float(stream.average_rate or stream.guessed_rate or 0),
+            fps=float(self._timing.rate),
             codec=stream.codec_context.codec.canonical_name,
         )
 
@@ -280,6 +272,8 @@ class Video:
         interval = wish.sampler.interval
 
         def stands(last: Frame) -> bool:
+            if last.t < wish.last:  # it is not decoded, since it does not
+                return False
             if wish.after < math.inf:
                 return samplers.slot(wish.after, interval) > samplers.slot(last.t, interval) + 1
             return self._end(last) - last.t > interval
@@ -316,9 +310,7 @@ class Video:
     def _sought(self, t: float) -> Iterator[Frame]:
         self._first = None
         try:
-            self._container.seek(
-                int((Fraction(t) + self._origin) / self._base), stream=self._stream
-            )
+            self._container.seek(self._timing.timestamp(t), stream=self._stream)
         except av.FFmpegError:
             return iter(())
         return self._pictures()
@@ -366,9 +358,10 @@ class Video:
         """The ascending times of all frames, of the keyframes, and of the end, from the packets."""
         times, keys, end = array("d"), array("d"), 0.0
         self._reopen()
-        for packet in self._packets():
-            if packet.pts is not None and not packet.is_discard:
-                times.append(self._seconds(packet.pts))
+        for number, packet in enumerate(self._packets()):
+            t = self._timing.time(packet, number)
+            if t is not None and not packet.is_discard:
+                times.append(t)
                 end = max(end, self._until(times[-1], packet.duration))
                 if packet.is_keyframe:
                     keys.append(times[-1])
@@ -382,14 +375,13 @@ class Video:
         """
         frames = self._decoded()
         last = -math.inf
-        for frame in frames if self._timed else sorted_times(frames):
+        for frame in frames if self._timing.timed else sorted_times(frames):
             if not frame.t <= last < frame.t + _DISORDER:  # further back is a new beginning
                 last = frame.t
                 yield frame
 
     def _decoded(self) -> Iterator[Frame]:
         context = self._stream.codec_context
-        last: float | None = None
         for packet, whole in chain(self._needed(), [(None, True)]):  # None: what is held back
             context.skip_frame = "DEFAULT" if whole else "NONREF"
             if self.remote and packet:
@@ -402,9 +394,9 @@ class Video:
                 self._fail(error)
                 continue
             for picture in pictures:
-                last = self._time(picture, last)
-                if self._timed or picture.key_frame or not self._keys_only:
-                    yield Frame(last, picture, self._scaler)
+                t = self._timing.shown(picture)
+                if self._timing.timed or picture.key_frame or not self._keys_only:
+                    yield Frame(t, picture, self._scaler)
 
     @property
     def _keys_only(self) -> bool:
@@ -415,10 +407,10 @@ class Video:
         context = self._stream.codec_context
         resets = begins_anew(context.codec.canonical_name, context.extradata)
         stream: Stream[av.Packet[VideoStream]] = Stream(
-            self._seconds,
-            self._timed,
+            self._timing.seconds,
+            self._timing.timed,
             lambda key: self._seekable and resets(self._head(key)),
-            lambda last: self._until(self._seconds(last.pts or 0), last.duration),
+            lambda last: self._until(self._timing.seconds(last.pts or 0), last.duration),
         )
         return needed(self._packets(), stream, lambda: self._wish)
 
@@ -460,19 +452,9 @@ class Video:
         wish = self._wish
         if self.remote and wish and self._keys_only and "matroska" in self._container.format.name:
             beside = open_container(self.path, self._bytes, file=self.remote.again())
-            start = wish.start + float(self._origin)
+            start = wish.start + float(self._timing.origin)
             return listed_keyframes(beside, best_stream(self.path, beside), start)
         return self._container.demux(self._stream)
-
-    def _time(self, picture: av.VideoFrame, last: float | None) -> float:
-        pts = picture.pts if picture.pts is not None else picture.dts
-        if pts is None:  # a raw stream that says nothing about time but its rate
-            rate = self._stream.average_rate or self._stream.guessed_rate or 25
-            return 0.0 if last is None else float(last + 1 / rate)
-        return self._seconds(pts)
-
-    def _seconds(self, pts: int) -> float:
-        return float(pts * self._base - self._origin)
 
     def _fail(self, error: Exception | str) -> None:
         self.partial = self.partial or (error if isinstance(error, str) else reason(error))
@@ -482,10 +464,7 @@ class Video:
         return self._until(last.t, last.duration) if last else 0.0
 
     def _until(self, t: float, duration: int | None) -> float:
-        """When a frame at `t` ends if it is the last one; `duration` is its own, by the file."""
-        rate = self._stream.average_rate or self._stream.guessed_rate
-        own = (duration or 0) * self._base or (1 / rate if rate else 0)
-        return max(t + float(own), self.facts.duration or 0.0)
+        return self._timing.until(t, duration, self.facts.duration)
 
     def _check_size(self) -> None:
         size = size_now(self.path)

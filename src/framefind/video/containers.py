@@ -2,7 +2,6 @@
 
 import os
 import stat
-from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
@@ -185,29 +184,6 @@ def is_seekable(container: InputContainer, stream: VideoStream) -> bool:
     if stream.codec_context.pix_fmt == "pal8":  # its palette comes once, with the first packet
         return False
     return bool(_SEEKABLE & set(container.format.name.split(",")))
-
-
-def has_times(container: InputContainer, stream: VideoStream) -> bool:
-    """Whether the file says when a frame is shown, and not only when it is decoded."""
-    return container.format.name != "avi" and stream.codec_context.codec.name != "svq3"
-
-
-def start_time(container: InputContainer, stream: VideoStream) -> Fraction:
-    """The container's start in seconds, exactly; the stream's, or 0, where it has none.
-
-    FFmpeg rounds it to a microsecond; the stream that it is the start of knows it better.
-    """
-    starts = [
-        s.start_time * s.time_base
-        for s in container.streams
-        if s.start_time is not None and s.time_base
-    ]
-    if container.start_time is None:
-        own = stream.start_time
-        return own * stream.time_base if own is not None and stream.time_base else Fraction(0)
-    start = Fraction(container.start_time, av.time_base)
-    nearest = min(starts, key=lambda other: abs(other - start), default=start)
-    return nearest if abs(nearest - start) <= Fraction(1, av.time_base) else start
 
 
 @cache

@@ -38,9 +38,9 @@ PacketT = TypeVar("PacketT", bound=Packet)
 class Wish:
     """What a pass is for: the frames of a sampler from `start` until before `end`, in seconds.
 
-    `times` are those of `count`. `before` becomes the time of the last frame before `start`, and
-    `after` that of the first one from `end` on, from their packets; `led` tells whether a keyframe
-    came before `start`.
+    `times` are those of `count`. From the packets, `before` becomes the time of the last frame
+    before `start`, `last` that of the last one before `end`, and `after` that of the first one from
+    `end` on; `led` tells whether a keyframe came before `start`.
     """
 
     sampler: Sampler
@@ -48,6 +48,7 @@ class Wish:
     end: float = math.inf
     times: frozenset[float] = frozenset()
     before: float = -math.inf
+    last: float = -math.inf
     after: float = math.inf
     led: bool = False
     _slots: dict[int, tuple[float, float]] = field(default_factory=dict)  # first and last time
@@ -61,7 +62,9 @@ class Wish:
         if t < self.start:
             self.before = max(self.before, t)
             return True
-        if t >= self.end:
+        if t < self.end:
+            self.last = max(self.last, t)
+        else:
             self.after = min(self.after, t)
         if self.sampler.kind == "every":
             return not self._is_first(t) or t >= self.end
