@@ -97,11 +97,27 @@ def shared_library(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> fra
 
 
 @pytest.fixture(scope="session")
-def followed_by(shared_library: framefind.Library) -> tuple[str, str]:
+def sequences(tmp_path_factory: pytest.TempPathFactory) -> framefind.Library:
+    """Three films that show some photographs one after the other. For reading only."""
+    data = pytest.importorskip("skimage.data")
+    folder = tmp_path_factory.mktemp("sequences")
+    cat, woman, rocket = (
+        picture[:300, :400] for picture in (data.chelsea(), data.astronaut(), data.rocket())
+    )
+    films = {"a": [cat, woman], "b": [rocket, cat, woman], "c": [woman, rocket]}
+    for name, scenes in films.items():
+        write_clip(folder / "films" / f"{name}.mp4", scenes, seconds=6.0)
+    library = framefind.open(folder / "sequences.framefind")
+    library.index(folder / "films")
+    return library
+
+
+@pytest.fixture(scope="session")
+def followed_by(sequences: framefind.Library) -> tuple[str, str]:
     """Two things of which, by the model at hand, the second follows the first somewhere."""
-    things = "red", "green", "blue", "a beach", "a painting", "a person"
+    things = "a cat", "an astronaut", "a rocket"
     for one, other in permutations(things, 2):
-        if len(shared_library.search(one, then=other, within=5)) > 1:
+        if len(sequences.search(one, then=other, within=5)) > 1:
             return one, other
     pytest.fail(f"none of {things} follows another by this model: name things that do")
 

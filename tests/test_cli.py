@@ -174,9 +174,9 @@ class TestSearch:
         assert (wrong.returncode, wrong.stdout) == (1, "")
         assert "fractions of the picture" in wrong.stderr
 
-    def test_what_follows_is_in_the_document_and_the_lines(self, shared_library, followed_by):
+    def test_what_follows_is_in_the_document_and_the_lines(self, sequences, followed_by):
         first, second = followed_by
-        asked = ["search", first, "--then", second, "-l", shared_library.uri]
+        asked = ["search", first, "--then", second, "-l", sequences.uri]
         document = json.loads(run(*asked, "--json").stdout)
         Draft202012Validator(export.schema()).validate(document)
         then = document["moments"][0]["then"]

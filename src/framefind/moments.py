@@ -26,12 +26,13 @@ _JOIN = 2.0  # hits join within this many sampling intervals, and within as many
 
 @dataclass(frozen=True)
 class Then:
-    """The second part of a `then` query: a span in seconds, its best time and score."""
+    """The second part of a `then` query: a span in seconds, its best time, score and confidence."""
 
     start: float
     end: float
     t: float
     score: float
+    confidence: float
 
 
 @dataclass(frozen=True)
@@ -202,24 +203,20 @@ def _bounded(
 
 
 def followed(
-    first: Spans,
-    second: Spans,
-    t_first: NDArray[np.float64],
-    t_second: NDArray[np.float64],
-    within: float,
+    first: Spans, second: Spans, within: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which moments of `first` are followed by one of `second` in the same video, and by which.
 
-    One follows another if its best time is later and it starts at most `within` seconds after the
-    other's end; of several the best is taken, of equals the earliest. `t_first` and `t_second` are
-    the moments' best times.
+    One follows another if it starts after the other's start, at most `within` seconds after its
+    end, and does not lie inside it; of several the best is taken, of equals the earliest.
     """
     ones, others = [], []
     begins = np.searchsorted(second.video, first.video)
     ends = np.searchsorted(second.video, first.video, "right")
     for at in np.flatnonzero(begins < ends):
         here = slice(int(begins[at]), int(ends[at]))
-        fits = (t_second[here] > t_first[at]) & (second.start[here] <= first.end[at] + within)
+        fits = (second.start[here] > first.start[at]) & (second.end[here] > first.end[at])
+        fits &= second.start[here] <= first.end[at] + within
         if fits.any():
             ones.append(at)
             others.append(here.start + int(np.where(fits, second.score[here], -np.inf).argmax()))

@@ -221,8 +221,7 @@ def _estimate(part: "_Part", second: "_Part | None") -> int:
     spans = part.likely()
     if second is not None:
         others = second.likely()
-        times = part.scan.line.t[spans.best], second.scan.line.t[others.best]
-        return len(moments.followed(spans, others, *times, part.query.query.within)[0])
+        return len(moments.followed(spans, others, part.query.query.within)[0])
     return len(spans) if part.query.query.by == "moment" else len(np.unique(spans.video))
 
 
@@ -375,7 +374,7 @@ class _Pairs:
                 one,
                 score=float(score),
                 confidence=float(sure),
-                then=Then(other.start, other.end, other.t, other.score),
+                then=Then(other.start, other.end, other.t, other.score, other.confidence),
             )
             for (one, other), score, sure in zip(
                 both, self.scores[part], self.sure[part], strict=True
@@ -389,8 +388,7 @@ def _pairs(part: _Part, second: _Part, chosen: NDArray[np.bool_]) -> _Pairs:
     first, other = (
         one.take(np.lexsort((one.spans.start, one.spans.video))) for one in (first, other)
     )
-    times = first.exact.line.t[first.spans.best], other.exact.line.t[other.spans.best]
-    ones, others = moments.followed(first.spans, other.spans, *times, asked.within)
+    ones, others = moments.followed(first.spans, other.spans, asked.within)
     first, other = first.take(ones), other.take(others)
     sure = np.minimum(first.sure, other.sure)
     scores = (first.scores + other.scores) / np.float32(2)

@@ -66,14 +66,16 @@ class TestText:
         assert not found(api.get("/v1/search", params={"q": "a", "before": "1999-12-31"}))["total"]
         assert found(api.get("/v1/search", params={"q": "a", "after": "1999-12-31"}))["total"]
 
-    def test_then_tells_both_times(self, api):
-        moments = []
-        for query, then in (("a dog", "a red square"), ("a red square", "a dog")):
+    def test_then_tells_both_times(self, sequences, followed_by):
+        query, then = followed_by
+        with serve(sequences.uri) as site, site.client() as api:
             params = {"q": query, "then": then, "within": 1.5}
-            moments += found(api.get("/v1/search", params=params))["moments"]
-        assert moments  # unless both are best at the same times, one is best first
-        assert all(moment["then"]["t"] > moment["t"] for moment in moments)
+            moments = found(api.get("/v1/search", params=params))["moments"]
+        assert moments
+        assert all(moment["then"]["start"] > moment["start"] for moment in moments)
+        assert all(moment["then"]["end"] > moment["end"] for moment in moments)
         assert all(moment["then"]["start"] <= moment["end"] + 1.5 for moment in moments)
+        assert all(0 <= moment["confidence"] <= moment["then"]["confidence"] for moment in moments)
 
     def test_by_video_groups(self, api):
         document = found(api.get("/v1/search", params={"q": "a dog", "by": "video", "rank": "max"}))

@@ -58,7 +58,7 @@ def of_each_interval(frames: list[Frame], sampler: Sampler, video: Video) -> set
     slots = {samplers.slot(frame.t, sampler.interval): frame.t for frame in reversed(frames)}
     last = {samplers.slot(frame.t, sampler.interval): frame.t for frame in frames}
     stand = {t for slot, t in last.items() if slot + 1 not in last and slot < max(last)}
-    lasts = video._end(frames[-1]) - frames[-1].t > sampler.interval
+    lasts = video.end(frames[-1]) - frames[-1].t > sampler.interval
     return {*slots.values(), *stand, *([frames[-1].t] if lasts else [])}
 
 

@@ -102,6 +102,7 @@ class Then(BaseModel):
     end: float
     t: float
     score: float
+    confidence: float
 
 
 class Moment(BaseModel):

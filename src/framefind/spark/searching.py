@@ -38,14 +38,13 @@ SHARE = 1 << 14
 """Frames that a task has in its index at a time: a few hundred megabytes on its disk, at most."""
 
 _ROWS = 1024  # queries whose moments are handed over in one batch
-_NUMBERS = {name: pa.float64() for name in ("start", "end", "t", "score")}
+_NUMBERS = {name: pa.float64() for name in ("start", "end", "t", "score", "confidence")}
 _FOUND = pa.schema(
     {
         "query": pa.int64(),
         "path": pa.string(),
         "video_id": pa.string(),
         **_NUMBERS,
-        "confidence": pa.float64(),
         "box": pa.list_(pa.float64()),
         "then": pa.struct(_NUMBERS.items()),
         "video_score": pa.float64(),

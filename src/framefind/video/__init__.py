@@ -276,7 +276,7 @@ class Video:
                 return False
             if wish.after < math.inf:
                 return samplers.slot(wish.after, interval) > samplers.slot(last.t, interval) + 1
-            return self._end(last) - last.t > interval
+            return self.end(last) - last.t > interval
 
         shown = takewhile(lambda frame: frame.t < wish.end, chain([first], frames))
         return samplers.every(shown, interval, wish.before, stands)
@@ -459,7 +459,7 @@ class Video:
     def _fail(self, error: Exception | str) -> None:
         self.partial = self.partial or (error if isinstance(error, str) else reason(error))
 
-    def _end(self, last: Frame | None) -> float:
+    def end(self, last: Frame | None) -> float:
         """When the last frame ends."""
         return self._until(last.t, last.duration) if last else 0.0
 
@@ -488,7 +488,7 @@ def frame(path: str | os.PathLike[str], t: float) -> NDArray[np.uint8]:
             if later.t > t:
                 break
         else:
-            end = video._end(shown)
+            end = video.end(shown)
             if t > end:
                 raise VideoError(f"{video.path}: {t} s is past its end at {end:.3f} s")
         assert shown is not None
