@@ -7,6 +7,7 @@ import pytest
 
 from framefind.indexing.catalog import Catalog
 from framefind.paths import File
+from framefind.presence import Offline
 from framefind.tables import Video
 
 EVERY, TILES = "every=1.0", "tiles"
@@ -186,12 +187,32 @@ class TestSettle:
         assert (changed.video_id, changed.path, changed.copies) == ("x", str(copy), [])
 
     def test_what_is_merely_missing_stays(self, tmp_path, memory):
-        path = made(tmp_path / "a.mp4")
-        catalog = Catalog([row(path)], memory, EVERY, TILES)
+        path, other = made(tmp_path / "a.mp4"), made(tmp_path / "b.mp4")
+        catalog = Catalog([row(path), row(other, "y")], memory, EVERY, TILES)
         path.unlink()
         assert (catalog.settle(), catalog.take_changes()) == ([], [])
-        assert catalog.missing([str(tmp_path)]) == [str(path)]
-        assert catalog.missing([str(tmp_path / "a")]) == []
+        assert catalog.survey([str(tmp_path)]) == ([str(path)], [])
+        assert catalog.survey([str(tmp_path / "a")]) == ([], [])
+
+    def test_what_cannot_be_looked_for_is_not_missing(self, tmp_path, memory):
+        folder = tmp_path / "disk"
+        folder.mkdir()
+        path = made(folder / "a.mp4")
+        catalog = Catalog([row(path)], memory, EVERY, TILES)
+        path.unlink()
+        empty = Offline(str(folder), "it is empty", 1)
+        assert catalog.survey([str(folder)]) == ([], [empty])
+        folder.rmdir()
+        away = Offline(str(folder), "it is not there", 1)
+        assert catalog.survey([str(folder)]) == ([], [away])
+
+    def test_copies_that_are_gone_are_given_up(self, tmp_path, memory):
+        path, copy = made(tmp_path / "a.mp4"), made(tmp_path / "b.mp4")
+        catalog = Catalog([row(path, copies=[str(copy)])], memory, EVERY, TILES)
+        copy.unlink()
+        assert catalog.settle() == []
+        (changed,) = catalog.take_changes()
+        assert (changed.path, changed.copies) == (str(path), [])
 
 
 def test_a_memory_that_cannot_be_written_is_lost_without_harm(tmp_path):

@@ -74,7 +74,6 @@ def test_all_that_takes_a_name_reads_it_so(shared_library: Library):
     for use in (
         lambda name: shared_library.videos([name]),
         lambda name: shared_library.search("a dog", video=name),
-        lambda name: shared_library.search(image=f"{name}@0"),
         lambda name: shared_library.scores("a dog", video=name),
         lambda name: shared_library.frame(name, 0.0),
     ):

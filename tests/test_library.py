@@ -338,7 +338,8 @@ class TestVideos:
         assert_same(before, content(library))
         assert "a.mp4" not in names([one.path for one in library.search("a", **EVERY)])
         assert Path(gone).exists()
-        assert library.remove(["a.mp4"]) == []
+        with pytest.raises(QueryError, match=r"a\.mp4: no video of the library matches"):
+            library.remove(["a.mp4"])
 
     def test_purge_deletes_from_the_disk(self, library, clips):
         library.remove(["*"], purge=True)

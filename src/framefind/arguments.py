@@ -29,8 +29,8 @@ def texts(given: object, name: str) -> list[str]:
         text = os.fsdecode(item) if isinstance(item, bytes | os.PathLike) else item
         if not isinstance(text, str):
             raise UsageError(f"{name}: {item!r} is neither a text nor a path")
-        if not text:
-            raise UsageError(f"{name}: an empty text names nothing")
+        if not text.strip():
+            raise UsageError(f"{name}: an empty name stands for nothing; this folder is called .")
         if "\0" in text:
             raise UsageError(f"{name}: {text!r} has a NUL character in it; leave it out")
         found.append(text)

@@ -11,7 +11,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.errors import QueryError, StoreError
+from framefind.errors import QueryError, StoreError, UsageError
 from framefind.paths import resolved, stored
 from framefind.tables import Video
 from framefind.vectors import IndexedVideo, Timeline, VectorIndex
@@ -31,16 +31,17 @@ class VideoNames:
         A pattern is read as the first of these that names anything: an id, which stands for all
         paths of the video; a path; a folder; the name of a file in any folder; a glob, of paths or
         of names of files. So what is the name of a video is never taken for a glob. Raises
-        QueryError for a pattern of nothing but white space.
+        UsageError for a pattern of nothing but white space.
         """
         if not pattern.strip():
-            raise QueryError("an empty name stands for no video: name a path, a folder or an id")
+            raise UsageError("an empty name stands for no video: give a path, a folder or an id")
         if pattern in self._by_id:
             return {pattern: self._by_id[pattern]}
         whole = _whole(pattern)
         folder = os.path.join(whole, "")
         found = (
-            self._between(whole, whole + "\0")
+            self._between(pattern, pattern + "\0")  # as it is stored, whatever links are now
+            or self._between(whole, whole + "\0")
             or self._between(folder, folder[:-1] + chr(ord(folder[-1]) + 1))
             or [pair for pair in self._paths if os.path.basename(pair[0]) == pattern]
             or self._like(pattern)

@@ -3,8 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind import arguments, models
+from framefind import arguments, forgetting, models
 from framefind.errors import LibraryError
 from framefind.filters import VideoNames
 from framefind.images import Image
 from framefind.moments import Moment, Page
-from framefind.paths import File, PathLike, is_library, opened, resolved, stored, there, walk
+from framefind.paths import File, PathLike, is_library, opened, resolved, stored, walk
+from framefind.presence import Absent, Offline
 from framefind.queries import Query, as_queries
 from framefind.remote import canonical
 from framefind.search import FrameScores, frame_scores
@@ -44,6 +44,7 @@ class Status:
     hours: float
     size: int
     index_fresh: bool
+    offline: list[Offline] = field(default_factory=list)
 
 
 def default_library() -> str:
@@ -157,7 +158,8 @@ class Library:
             catalog = Catalog(tables.videos() if tables else [], memory, sampler, views, retry)
             indexer = Indexer(encoder, catalog, options, on_progress)
             report = indexer.run(files, lambda: tables or self._made(encoder))
-            report.missing = catalog.missing([stored(resolved(path)) for path in named])
+            folders = [stored(resolved(path)) for path in named]
+            report.missing, report.offline = catalog.survey(folders)
             tables = tables or Tables.open(self.uri)
             tables.tidy()
             self.vector_index.refresh(tables)
@@ -388,13 +390,11 @@ class Library:
     # --- videos --------------------------------------------------------------------------------
 
     def videos(self, wanted: PathLike | Iterable[PathLike] = ()) -> list[Video]:
-        """The videos, by path; those only that match one of `wanted` (glob, folder or id)."""
+        """The videos, by path; those only that match one of `wanted`: id, path, folder or glob."""
         rows = sorted(Tables.open(self.uri).videos(), key=lambda row: row.path)
         patterns = arguments.texts(wanted, "wanted")
-        if not patterns:
-            return rows
-        named = VideoNames(rows).matching(patterns)
-        return [row for row in rows if row.video_id in named]
+        named = VideoNames(rows).matching(patterns) if patterns else None
+        return [row for row in rows if named is None or row.video_id in named]
 
     def status(self) -> Status:
         """The library in numbers."""
@@ -408,57 +408,57 @@ class Library:
             sum(row.duration or 0 for row in rows if row.segments) / 3600,
             size(self.uri),
             self.vector_index.is_fresh(tables),
+            self._absent(rows).roots(rows),
         )
 
-    def remove(self, wanted: PathLike | Iterable[PathLike], *, purge: bool = False) -> list[str]:
-        """Forget videos that match one of `wanted` (glob, folder or id); returns their paths.
+    def offline(self) -> dict[str, Offline]:
+        """Return why the files of videos cannot be looked at, by `video_id`, where that is so."""
+        rows = Tables.open(self.uri).videos()
+        absent = self._absent(rows)
+        return {row.video_id: hidden for row in rows if (hidden := absent.hides(row))}
 
-        Their files are never touched. With `purge`, what the library stored of them is deleted
-        from the disk at once, and nobody else may be writing meanwhile; without, `maintain` deletes
-        it later. Raises LibraryError when another is writing, or to purge an object store.
+    def _absent(self, rows: Sequence[Video]) -> Absent:
+        """What is not there of the videos' files on disks; stores are not asked."""
+        return forgetting.presence(self, rows).find_absent(
+            (path for row in rows for path in row.paths), stores=False
+        )
+
+    def remove(
+        self,
+        wanted: PathLike | Iterable[PathLike],
+        *,
+        purge: bool = False,
+        dry_run: bool = False,
+    ) -> list[str]:
+        """Forget the paths that `wanted` names (id, path, folder or glob), and return them.
+
+        A video goes when its last path goes; files are never touched. With `purge`, what the
+        library stored of the videos is deleted from the disk at once, and nobody else may be
+        writing meanwhile; without, `maintain` deletes it later. With `dry_run` nothing is done.
+        Raises UsageError for a name that no video has, before anything is forgotten, and
+        LibraryError when another is writing, or to purge an object store.
         """
         patterns = arguments.texts(wanted, "wanted")
-        with self._changing("remove", exclusive=purge) as tables:
-            rows = self.videos(patterns) if patterns else []
-            if rows:
-                tables.publish(removed=[row.video_id for row in rows])
-            if purge:
-                tables.purge()
-        return [row.path for row in rows]
+        return forgetting.remove(self, patterns, purge, dry_run)
 
-    def prune(self) -> list[str]:
-        """Forget videos whose files are gone, copies and all; returns their paths."""
-        with self._changing("prune") as tables:
-            rows = self.videos()
-            left = there(path for row in rows for path in (row.path, *row.copies))
-            gone = [row for row in rows if left.isdisjoint((row.path, *row.copies))]
-            if gone:
-                tables.publish(removed=[row.video_id for row in gone])
-        return [row.path for row in gone]
+    def prune(self, *, offline: bool = False, dry_run: bool = False) -> list[str]:
+        """Forget videos whose files are gone, copies and all; returns their paths.
+
+        What cannot be looked at is not gone, such as the files of a disk that is unplugged: it is
+        forgotten only with `offline`. With `dry_run` nothing is done. Raises LibraryError when
+        another is writing, and StoreError when an object store does not answer.
+        """
+        return forgetting.prune(self, offline, dry_run)
 
     def maintain(self) -> Upkeep:
         """Compact the tables and delete what no longer counts and is older than a week.
 
         Others may be writing meanwhile, as Spark's streams do, but for `index` on this computer.
         """
-        with self._changing("maintain") as tables:
+        with forgetting.changing(self.uri, "maintain") as tables:
             upkeep = tables.maintain()
             self.vector_index.refresh(tables)
         return upkeep
-
-    # --- inner parts ---------------------------------------------------------------------------
-
-    @contextmanager
-    def _changing(self, doing: str, exclusive: bool = False) -> Iterator[Tables]:
-        """The tables of a library that is there, with this process as one of their writers."""
-        tables = Tables.open(self.uri)
-        with lock(self.uri, exclusive, doing) as held:
-            if exclusive and not held:
-                raise LibraryError(
-                    f"{self.uri} cannot be purged: where it lies nothing tells whether others are "
-                    "writing; leave --purge out, and `framefind maintain` deletes it after a week"
-                )
-            yield tables
 
 
 def _video_id(index: VectorIndex, name: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from framefind.indexing.plan import Plan
     from framefind.library import Library
     from framefind.moments import Page
+    from framefind.presence import Offline
 
 LINE_SECONDS = 10.0
 """How often a run says how far it is where stderr is no terminal."""
@@ -74,13 +75,6 @@ def seconds(text: str) -> float:
     from framefind.export import parse_time
 
     return parse_time(text)
-
-
-def print_paths(paths: list[str], verb: str) -> None:
-    """One path a line, and their number."""
-    for path in paths:
-        out(path)
-    say(f"{len(paths)} videos {verb}")
 
 
 def number(count: int, thing: str) -> str:
@@ -179,12 +173,15 @@ def print_plan(plan: "Plan", as_json: bool) -> None:
 
 def print_report(report: "Report", as_json: bool) -> None:
     """What `index` did: troubles, counts, speed."""
+    hidden = {one.root for one in report.offline}
     for path, reason in report.failed.items():
-        say(f"failed: {path}: {reason}")
+        if path not in hidden:
+            say(f"failed: {path}: {reason}")
     for path, reason in report.partial.items():
         say(f"partial: {path}: {reason}")
     for path in report.missing:
         say(f"missing: {path} (`framefind prune` forgets it)")
+    say_offline(report.offline)
     if report.fallback:
         say(f"decoded by the processor: {report.fallback}")
     if as_json:
@@ -198,6 +195,13 @@ def print_report(report: "Report", as_json: bool) -> None:
     return None
 
 
+def say_offline(roots: "Sequence[Offline]") -> None:
+    """Say which folders cannot be looked at, a line for each."""
+    for one in roots:
+        said = f"offline: {one.root}: {one.reason}; {number(one.videos, 'video')} kept"
+        say(f"{said} (`framefind prune --offline` forgets)")
+
+
 def counted(report: "Report") -> str:
     """The counts of a report that are not zero."""
     counts = {
@@ -209,6 +213,7 @@ def counted(report: "Report") -> str:
         "failed": len(report.failed),
         "failed before (--retry tries again)": report.failed_before,
         "missing": len(report.missing),
+        "offline": sum(one.videos for one in report.offline),
         "not videos": report.passed_over,
     }
     said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)

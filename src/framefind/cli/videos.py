@@ -1,12 +1,25 @@
 """`videos`, `status`, `remove`, `prune` and `maintain`: what a library holds, and its upkeep."""
 
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from framefind.cli import show
 from framefind.cli.options import JsonOption, LibraryOption
+
+if TYPE_CHECKING:
+    from framefind.library import Library
+
+_MANY = 10
+"""The most videos that are forgotten on a terminal without a question."""
+
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be forgotten, and forget nothing.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing, and refuse nothing.")]
 
 
 def videos(
@@ -20,15 +33,19 @@ def videos(
     from framefind.export import clock
     from framefind.library import open
 
-    rows = open(library).videos(wanted or ())
+    opened = open(library)
+    rows, offline = opened.videos(wanted or ()), opened.offline()
     if as_json:
-        listed = [asdict(row) for row in rows]
+        listed = [asdict(row) | {"offline": row.video_id in offline} for row in rows]
         return show.out_json({"schema": "framefind/videos/v1", "videos": listed})
     add = show.table("video", "length", "size", "frames", "status", "reason")
     for row in rows:
         size = f"{row.width}×{row.height}" if row.width else ""
         length = clock(row.duration) if row.duration is not None else ""
-        add(row.path, length, size, str(row.frames), row.status, row.error or "")
+        hidden = offline.get(row.video_id)
+        reasons = [row.error] if row.error else []
+        reasons += [f"offline: {hidden.root}: {hidden.reason}"] if hidden else []
+        add(row.path, length, size, str(row.frames), row.status, "; ".join(reasons))
     add()
     return None
 
@@ -47,6 +64,8 @@ def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     show.out(f"frames   {facts.frames} of {facts.hours:.2f} hours")
     show.out(f"disk     {facts.size / 1e6:.1f} MB")
     show.out(f"index    {'up to date' if facts.index_fresh else 'refreshed by the next search'}")
+    for one in facts.offline:
+        show.out(f"offline  {one.root}: {one.reason}; {show.number(one.videos, 'video')} kept")
     return None
 
 
@@ -58,20 +77,77 @@ def remove(
     purge: Annotated[
         bool, typer.Option("--purge", help="Delete what no longer counts from the disk now.")
     ] = False,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
 ) -> None:
     """Forget videos; their files are never touched."""
     from framefind.library import open
 
     if not wanted and not purge:
         show.usage("name the videos to remove")
-    show.print_paths(open(library).remove(wanted or [], purge=purge), "removed")
+    opened = open(library)
+    paths = opened.remove(wanted or (), dry_run=True)
+    going = _Going(opened, paths)
+    if not dry_run:
+        going.agree(yes)
+        opened.remove(paths, purge=purge)
+    going.show("would be removed" if dry_run else "removed")
 
 
-def prune(library: LibraryOption = None) -> None:
+def prune(
+    library: LibraryOption = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Also videos whose disk or folder is away now.")
+    ] = False,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
+) -> None:
     """Forget videos whose files are gone."""
     from framefind.library import open
 
-    show.print_paths(open(library).prune(), "pruned")
+    opened = open(library)
+    going = _Going(opened, opened.prune(offline=offline, dry_run=True))
+    if not dry_run:
+        going.agree(yes)
+        opened.prune(offline=offline)
+    going.show("would be pruned" if dry_run else "pruned")
+    show.say_offline([] if offline else opened.status().offline)
+
+
+class _Going:
+    """Paths that are about to be forgotten, and how many videos go with them."""
+
+    def __init__(self, library: "Library", paths: Sequence[str]) -> None:
+        rows, forgotten = library.videos(), {*paths}
+        whole = [row for row in rows if forgotten.issuperset(row.paths)]
+        self._paths, self._videos, self._of = paths, len(whole), len(rows)
+        self._others = len(paths) - sum(len(row.paths) for row in whole)
+        self._shown = False
+
+    def agree(self, yes: bool) -> None:
+        """Ask on a terminal before many videos go; exit where a script would forget most."""
+        if yes:
+            return
+        if sys.stdin and sys.stdin.isatty():
+            if self._videos > _MANY:
+                self._print()
+                typer.confirm(f"Forget {self._videos} of {self._of} videos?", err=True, abort=True)
+        elif self._videos > 1 and 2 * self._videos > self._of:
+            show.fail(
+                f"{self._videos} of {self._of} videos would be forgotten: --dry-run lists them, "
+                "--yes forgets them"
+            )
+
+    def show(self, verb: str) -> None:
+        """Print the paths, and how many videos that makes."""
+        self._print()
+        others = f", {self._others} more paths of videos that stay" if self._others else ""
+        show.say(f"{self._videos} videos {verb}{others}")
+
+    def _print(self) -> None:
+        for path in () if self._shown else self._paths:
+            show.out(path)
+        self._shown = True
 
 
 def maintain(library: LibraryOption = None) -> None:

@@ -26,6 +26,7 @@ from framefind.indexing.embedding import BATCH, Embedder
 from framefind.indexing.pace import Pace
 from framefind.models import Model
 from framefind.paths import File, stored
+from framefind.presence import Offline
 from framefind.tables import FrameRow, Tables, Video, new_segment
 
 _COMMIT_SECONDS = 10.0
@@ -45,6 +46,7 @@ class Report:
     moved: list[str] = field(default_factory=list)
     copied: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    offline: list[Offline] = field(default_factory=list)  # folders that cannot be looked at
     unchanged: int = 0
     failed_before: int = 0  # unchanged since they failed; not tried again
     passed_over: int = 0  # not videos

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from framefind.errors import StoreError
-from framefind.paths import File, facts, stored, there
+from framefind.paths import File, facts, stored
+from framefind.presence import Absent, Offline, Presence
 from framefind.remote import is_remote, look
 from framefind.tables import Video
 
@@ -55,8 +56,10 @@ class Catalog:
                 self._owner[path] = video.video_id
         self._sampler, self._views, self._retry = sampler, views, retry
         self._memory_file = memory
+        self._presence = Presence(memory.with_name("roots.json"), self._owner)
         self._memory: dict[str, list[int | str]] = _read(memory)
         self._seen: dict[str, tuple[int, int]] = {}  # objects that this run has listed
+        self._walked: set[str] = set()  # local files that this run has come by
         self._changed: set[str] = set()
         self._begun: set[str] = set()  # videos that this run decodes
 
@@ -66,6 +69,8 @@ class Catalog:
         now = file.size, file.modified
         if is_remote(path):
             self._seen[path] = now
+        else:
+            self._walked.add(path)
         remembered = self._memory.get(path)
         if remembered == [*now, ""] and not file.named:
             return "passed over"
@@ -147,33 +152,37 @@ class Catalog:
         return self._rows[video_id]
 
     def settle(self) -> list[str]:
-        """Give up paths that other videos have taken, once all files are claimed.
+        """Give up copies that are gone or taken by other videos, once all files are claimed.
 
         A video that lives on in a copy moves there, as does one whose own path is gone; the ids of
         those that are nowhere any more are returned, for removal.
         """
-        gone = []
-        for row in list(self._rows.values()):
-            copies = [path for path in row.copies if self._owner.get(path) == row.video_id]
-            owned = self._owner.get(row.path) == row.video_id
-            left = self._left(copies)
-            if left and not (owned and self._left([row.path])):
+        rows, removed = list(self._rows.values()), []
+        gone = self._absent(path for row in rows if row.copies for path in row.paths).gone
+        for row in rows:
+            owned = [path for path in row.paths if self._owner.get(path) == row.video_id]
+            left = [path for path in owned if path not in gone]
+            if not owned:
+                removed.append(row.video_id)
+            elif row.copies and (left := left or owned[:1]) != row.paths:
                 self.put(replace(row, path=left[0], copies=left[1:]))
-            elif not owned:
-                gone.append(row.video_id)
-            elif copies != row.copies:
-                self.put(replace(row, copies=copies))
-        for video_id in gone:
+        for video_id in removed:
             del self._rows[video_id]
             self._changed.discard(video_id)
-        return gone
+        return removed
 
-    def missing(self, roots: Iterable[str]) -> list[str]:
-        """Paths of videos below the `roots` that are gone, copies and all."""
-        prefixes = tuple(os.path.join(root, "") for root in roots)
+    def survey(self, folders: Iterable[str]) -> tuple[list[str], list[Offline]]:
+        """Return the paths of videos below some folders that are gone, and what is offline there.
+
+        Remembers the folders as roots of what was found in them.
+        """
+        named = list(folders)
+        self._presence.learn(named, (path for path in self._walked if path in self._owner))
+        self._presence.save()
+        prefixes = tuple(os.path.join(folder, "") for folder in named)
         rows = [row for row in self._rows.values() if row.path.startswith(prefixes)]
-        left = {*self._left(path for row in rows for path in (row.path, *row.copies))}
-        return sorted(row.path for row in rows if left.isdisjoint((row.path, *row.copies)))
+        absent = self._absent(path for row in rows for path in row.paths)
+        return sorted(row.path for row in rows if absent.has_lost(row)), absent.roots(rows)
 
     def save(self) -> None:
         """Write what is remembered; a cache that cannot be written is lost without harm."""
@@ -206,17 +215,23 @@ class Catalog:
             now = self._seen.get(row.path) or facts(row.path)
         except StoreError:  # what cannot be asked for is not taken for gone
             now = known
+        if now is None and not is_remote(row.path) and self._presence.may_return(row.path):
+            now = known
         return now == known and self._owner.get(row.path) == row.video_id
 
     def _left(self, paths: Iterable[str]) -> list[str]:
-        """Those of some stored paths that are still there, in their order, as far as is known."""
+        """Those of some stored paths that are not gone, in their order, as far as is known."""
         asked = list(paths)
-        unseen = [path for path in asked if path not in self._seen]
+        gone = self._absent(asked).gone
+        return [path for path in asked if path not in gone]
+
+    def _absent(self, paths: Iterable[str]) -> Absent:
+        """Those of some stored paths where nothing is, as far as is known."""
+        unseen = [path for path in paths if path not in self._seen]
         try:
-            found = there(unseen)
+            return self._presence.find_absent(unseen)
         except StoreError:
-            found = {*unseen}
-        return [path for path in asked if path in self._seen or path in found]
+            return self._presence.find_absent(unseen, stores=False)
 
     def _own(self, path: str, video_id: str) -> None:
         self._owner[path] = video_id

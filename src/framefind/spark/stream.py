@@ -182,7 +182,7 @@ class _Run:
         report = self._batches.report
         report.seconds = time.monotonic() - self._began
         if is_local(self._root):
-            report.missing = self._batches.catalog.missing([stored(self._root)])
+            report.missing, report.offline = self._batches.catalog.survey([stored(self._root)])
         return report
 
     def _take(self, files: Sequence[File], transaction: tuple[str, int] | None = None) -> None:

@@ -66,6 +66,11 @@ class Video:
     error: str | None = None
     indexed_at: datetime | None = None
 
+    @property
+    def paths(self) -> list[str]:
+        """All paths of the video: its own, then those of copies."""
+        return [self.path, *self.copies]
+
 
 @dataclass(frozen=True)
 class FrameRow:
