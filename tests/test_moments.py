@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from framefind.errors import QueryError
-from framefind.moments import RANKS, Page, Spans, hits, merge, ranked
+from framefind.moments import RANKS, Page, Spans, cuts, merge, ranked
 from framefind.queries import Query
 from framefind.ranking import rank_videos
 from framefind.vectors import Timeline
@@ -28,6 +28,17 @@ def frames(draw: st.DrawFn) -> list[Frame]:
 
 
 videos = st.lists(frames(), max_size=5)
+
+
+def hits(
+    timeline: Timeline, scores: NDArray[np.float32], scale: float, min_score: float = -np.inf
+) -> NDArray[np.int64]:
+    """The frames that reach the cuts of their videos."""
+    if not len(scores):
+        return np.empty(0, np.int64)
+    first, counts = timeline.of_videos
+    cut = cuts(np.maximum.reduceat(scores, first), scale, min_score)
+    return np.flatnonzero(scores >= np.repeat(cut, counts))
 
 
 def line(videos: list[list[Frame]]) -> tuple[Timeline, NDArray[np.float32]]:

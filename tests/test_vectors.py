@@ -147,7 +147,7 @@ class TestScore:
     def test_is_the_best_views_cosine_times_100(self, tables, tmp_path):
         add(tables, {"a": [0.0, 1.0, 2.0], "b": [0.0, 1.0]})
         index, query = refresh(tmp_path / "index", tables), unit(7, 1)[0]
-        scores = Scores(index, query, index.timeline)
+        scores = Scores(scan(index, query, index.timeline))
         scores.settle(np.arange(len(scores.line)))
         assert scores.values.dtype == np.float32
         expected = [100 * max(np.array(row[3]) @ query) for row in shown(index)]

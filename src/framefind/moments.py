@@ -125,28 +125,29 @@ class Spans:
         return ranges(self.first, self.count), np.repeat(np.arange(len(self)), self.count)
 
 
+def cuts(
+    best: NDArray[np.float32], scale: float, min_score: float = -np.inf
+) -> NDArray[np.float64]:
+    """Return the score from which on a frame is a hit, for each video by its best frame's.
+
+    A hit reaches `min_score`, and the model, whose logits are `scale` × cosine, finds it at most
+    `LIKELY_RATIO` times less likely than its video's best frame.
+    """
+    return np.maximum(best.astype(np.float64) - margin(scale), min_score)
+
+
 def margin(scale: float) -> float:
-    """How far below its video's best a hit may score, for a model of that `scale`."""
+    """Return how far below its video's best a hit may score, for a model of that `scale`."""
     return float(100 * np.log(LIKELY_RATIO) / scale)
 
 
-def hits(
-    timeline: Timeline,
-    scores: NDArray[np.float32],
-    scale: float,
-    min_score: float = -np.inf,
-) -> NDArray[np.int64]:
-    """Return the positions in the timeline of the frames that are hits.
-
-    A frame is a hit if its score reaches `min_score` and the model, whose logits are `scale` ×
-    cosine, finds it at most eight times less likely than its video's best frame.
-    """
-    if not len(scores):
+def runs(timeline: Timeline, hit: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where runs of hits that join begin, as ordinals of `hit`, ascending positions."""
+    if not len(hit):
         return np.empty(0, np.int64)
-    first, counts = timeline.of_videos
-    best = np.maximum.reduceat(scores, first).astype(np.float64)
-    cut = np.maximum(best - margin(scale), min_score)
-    return np.flatnonzero(scores >= np.repeat(cut, counts))
+    reach = np.maximum(_JOIN, _JOIN * timeline.interval[hit])
+    breaks = (np.diff(timeline.video[hit]) != 0) | (np.diff(timeline.t[hit]) > reach[1:])
+    return np.flatnonzero(np.concatenate([[True], breaks]))
 
 
 def merge(timeline: Timeline, scores: NDArray[np.float32], hit: NDArray[np.int64]) -> Spans:
@@ -161,10 +162,7 @@ def merge(timeline: Timeline, scores: NDArray[np.float32], hit: NDArray[np.int64
         times = none.astype("f8")
         return Spans(none, times, times, none, none.astype("f4"), none, none)
     video, t, until = timeline.video[hit], timeline.t[hit], timeline.until[hit]
-    reach = np.maximum(_JOIN, _JOIN * timeline.interval[hit])
-    breaks = (np.diff(video) != 0) | (np.diff(t) > reach[1:])
-    first = np.flatnonzero(np.concatenate([[True], breaks]))
-    first = _bounded(first, t, until)
+    first = _bounded(runs(timeline, hit), t, until)
     count = np.diff(first, append=len(hit))
     best, score = peaks(scores, hit, np.repeat(np.arange(len(first)), count))
     end = until[first + count - 1]

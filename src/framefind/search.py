@@ -103,7 +103,7 @@ def frame_scores(
 ) -> FrameScores:
     """Score every sampled frame of one video, exactly. Raises QueryError if there is none."""
     (embedded,) = embed_queries([query], lambda: index, model)
-    scores = Scores(index, embedded.vector, index.line_of(video_id))
+    scores = Scores(scan(index, embedded.vector, index.line_of(video_id)))
     every = np.arange(len(scores.line))
     scores.settle(every)
     neutral = Judge.of(model).neutral_for(query)
@@ -211,7 +211,7 @@ def _best(part: "_Part", second: "_Part | None", count: int, floor: float) -> _F
         high = (high + second.bounds[1]) / 2  # and there may be no pair at all
         return leading(high, high, count, lambda chosen: _pairs(part, second, chosen), floor)
     if asked.by == "moment":
-        return leading(low, high, count, part.moments, floor)
+        return leading(low, high, count, lambda chosen: part.moments(chosen, count), floor)
     low, high = rank_bounds(part.scan, asked.rank, part.scale, asked.min_score)
     return leading(low, high, count, lambda chosen: _videos(part, chosen), floor)
 
@@ -248,20 +248,41 @@ class _Part:
         asked = self.query.query
         return -np.inf if asked.then is not None or asked.min_score is None else asked.min_score
 
-    def moments(self, chosen: NDArray[np.bool_]) -> "_Moments":
-        """Return all moments of the chosen videos, exactly, best first."""
+    def moments(self, chosen: NDArray[np.bool_], count: int | None = None) -> "_Moments":
+        """Return the exact moments of the chosen videos, best first: at least the first `count`."""
         scores = self.scan.scores(chosen)
-        scores.settle_hits(moments.margin(self.scale), self._min_score)
-        hits = moments.hits(scores.line, scores.values, self.scale, self._min_score)
-        spans = moments.merge(scores.line, scores.values, hits)
+        best = scores.settle_best()
+        if not self._falls_with_score:
+            count = None
+        if count is not None and count < len(best):  # others' moments come after these videos' best
+            chosen = best >= np.partition(best, -count)[-count]
+            scores, best = scores.take(chosen), best[chosen]
+        line = scores.line
+        cut = np.repeat(moments.cuts(best, self.scale, self._min_score), line.of_videos[1])
+        hits = scores.settle_hits(cut, lambda at: moments.runs(line, at), count)
+        spans = moments.merge(line, scores.values, hits)
+        if count is not None and count < len(spans):
+            error = float(scores.slack[hits].max(initial=0))  # of each score
+            least = np.partition(spans.score, -count)[-count]
+            spans = spans.take(spans.score >= least - 2 * error)
         spans = _settled(scores, hits, spans)
         spans = spans.take(moments.ranked(spans))
         sure = _confidence(scores, spans.best, spans.score, self.neutral)
         found = _Moments(scores, hits, spans, sure)
-        asked = self.query.query
-        if asked.then is not None or asked.min_confidence is None:
+        if self._min_confidence is None:
             return found
-        return found.take(sure >= asked.min_confidence)
+        return found.take(sure >= self._min_confidence)
+
+    @property
+    def _min_confidence(self) -> float | None:
+        """What moments need; with `then` it is what pairs do."""
+        asked = self.query.query
+        return None if asked.then is not None else asked.min_confidence
+
+    @property
+    def _falls_with_score(self) -> bool:
+        """Whether what passes the filters comes before what does not."""
+        return self._min_confidence is None or self.neutral.of_pictures
 
     def likely(self) -> Spans:
         """Return moments that may be right, by the approximate scores."""
@@ -401,9 +422,7 @@ def _settled(scores: Scores, hits: NDArray[np.int64], spans: Spans) -> Spans:
     """Return these moments with their exact scores and best times."""
     at, owner = spans.hits()
     at = hits[at]
-    least = np.full(len(spans), -np.inf, np.float32)
-    np.maximum.at(least, owner, scores.values[at] - scores.slack[at])
-    scores.settle(at[scores.values[at] + scores.slack[at] >= least[owner]])
+    scores.settle_peaks(at, owner)
     best, score = moments.peaks(scores.values, at, owner)
     return replace(spans, best=best, score=score)
 

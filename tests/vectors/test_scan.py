@@ -1,4 +1,5 @@
 import tempfile
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,22 @@ def exact(index: VectorIndex, query: NDArray[np.float32], line: Timeline) -> NDA
     return np.array([views[index.rows(int(frame))].max() for frame in line.frame], np.float32)
 
 
+def hits_of(
+    truth: NDArray[np.float32], line: Timeline, scale: float, min_score: float
+) -> NDArray[np.int64]:
+    """The frames that reach the cuts of their videos."""
+    if not len(line):
+        return np.empty(0, np.int64)
+    first, counts = line.of_videos
+    cut = moments.cuts(np.maximum.reduceat(truth, first), scale, min_score)
+    return np.flatnonzero(truth >= np.repeat(cut, counts))
+
+
+def best_first(spans: moments.Spans) -> list[tuple[int, float, float]]:
+    spans = spans.take(moments.ranked(spans))
+    return list(zip(spans.video.tolist(), spans.start.tolist(), spans.end.tolist(), strict=True))
+
+
 @given(
     cases(), st.sampled_from([3.0, 23.0, 100.0, 1000.0]), st.just(-np.inf) | st.floats(-100, 100)
 )
@@ -48,13 +65,21 @@ def test_decisions_are_those_of_the_exact_product(case, scale, least):
         index = write(Path(folder), films, dead)
         line = index.timeline
         truth = exact(index, query, line)
-        scores = Scores(index, query, line)
+        scores = Scores(scan(index, query, line))
         assert (np.abs(scores.values.astype(np.float64) - truth) <= scores.slack).all()
-        scores.settle_hits(moments.margin(scale), least)
+        cut = moments.cuts(scores.settle_best(), scale, least)
         assert (np.abs(scores.values.astype(np.float64) - truth) <= scores.slack).all()
-        hits = moments.hits(line, truth, scale, least)
-        found = moments.hits(line, scores.values, scale, least)
+        every = np.repeat(cut, line.of_videos[1])
+        hits = hits_of(truth, line, scale, least)
+        few = copy(scores)
+        for name in ("values", "slack", "_views"):
+            setattr(few, name, getattr(scores, name).copy())
+        found = scores.settle_hits(every, lambda at: moments.runs(line, at))
         np.testing.assert_array_equal(found, hits)
+        assert (np.abs(scores.values.astype(np.float64) - truth) <= scores.slack).all()
+        leading = few.settle_hits(every, lambda at: moments.runs(line, at), 3)
+        every_moment = best_first(moments.merge(line, truth, hits))
+        assert best_first(moments.merge(line, truth, leading))[:3] == every_moment[:3]
         scores.settle(hits)
         np.testing.assert_array_equal(scores.values[hits], truth[hits])
         views, _ = score(index, query)
@@ -79,7 +104,7 @@ def test_of_some_frames_they_are_those_of_all(case, data):
         keep &= line.t <= (np.inf if end is None else end)
         for name, column in vars(some).items():
             np.testing.assert_array_equal(column, getattr(line, name)[keep])
-        scores, whole = Scores(index, query, some), Scores(index, query, line)
+        scores, whole = Scores(scan(index, query, some)), Scores(scan(index, query, line))
         np.testing.assert_array_equal(scores.values, whole.values[keep])
         np.testing.assert_array_equal(scores.slack, whole.slack[keep])
 
@@ -88,9 +113,10 @@ def test_of_some_frames_they_are_those_of_all(case, data):
 def test_little_is_settled_and_the_bound_is_tight(tmp_path):
     rng = np.random.default_rng(1)
     index = write(tmp_path, [film(rng, 500, 4, 256, 1.0) for _ in range(8)])
-    scores = Scores(index, unit(rng.standard_normal(256)), index.timeline)
+    scores = Scores(scan(index, unit(rng.standard_normal(256)), index.timeline))
     assert scores.slack.max() < 2
-    scores.settle_hits(moments.margin(23), -np.inf)
+    cut = np.repeat(moments.cuts(scores.settle_best(), 23), scores.line.of_videos[1])
+    scores.settle_hits(cut, lambda at: moments.runs(scores.line, at))
     assert 0 < (scores.slack == 0).mean() < 0.2
 
 
@@ -99,10 +125,9 @@ def test_without_a_kernel_all_scores_are_exact(tmp_path, monkeypatch):
     rng = np.random.default_rng(1)
     index = write(tmp_path, [film(rng, 50, 3, 16, 1.0) for _ in range(3)])
     query = unit(rng.standard_normal(16))
-    scores = Scores(index, query, index.timeline)
+    scores = Scores(scan(index, query, index.timeline))
     assert (scores.slack == 0).all()
     np.testing.assert_array_equal(scores.values, exact(index, query, index.timeline))
-    scores.settle_hits(9.0, -np.inf)
 
 
 @pytest.mark.parametrize("d", [1, 8, 512, 1536])
@@ -165,7 +190,7 @@ def test_bounds_hold_what_they_bound(case, scale, rank, least, several):
         )
         first, counts = line.of_videos
         assert (np.abs(found.values - truth.astype("f8")) <= np.repeat(found.slack, counts)).all()
-        hits = moments.hits(line, truth, scale, -np.inf if least is None else least)
+        hits = hits_of(truth, line, scale, -np.inf if least is None else least)
         videos, scores = rank_videos(line, truth, hits, rank, scale)
         low, high = rank_bounds(found, rank, scale, least)
         at = np.searchsorted(line.video[first], videos)

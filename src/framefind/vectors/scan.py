@@ -12,6 +12,7 @@ vectors. The answers are those of the float32 product, at a quarter of its memor
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,8 @@ class Scan:
     line: Timeline
     values: NDArray[np.float32]
     slack: NDArray[np.float32]
+    views: NDArray[np.float32] | None = None
+    """The scores of the views, (views,) in the order of the index, of these frames; if kept."""
 
     @cached_property
     def best(self) -> NDArray[np.float32]:
@@ -88,43 +91,54 @@ class Scan:
     def scores(self, chosen: NDArray[np.bool_]) -> "Scores":
         """Return the scores of the frames of the chosen videos, a mask over `line.of_videos`."""
         first, counts = self.line.of_videos
-        line = self.line.take(ranges(first[chosen], counts[chosen]))
-        return Scores(self.index, self.query, line)
+        at = ranges(first[chosen], counts[chosen])
+        line = self.line.take(at)
+        if self.views is None:
+            return Scores(scan(self.index, self.query, line))
+        rows = ranges(*self.index.views(line.frame))
+        views = np.empty_like(self.views)  # a copy, which `Scores` improves; touched where copied
+        views[rows] = self.views[rows]
+        return Scores(
+            Scan(self.index, self.query, line, self.values[at], self.slack[chosen], views)
+        )
 
 
 def scan(index: "VectorIndex", query: NDArray[np.float32], line: Timeline) -> Scan:
     """Score the frames of `line`, some or all of the index's, with a query, float32 (d,)."""
-    best = np.empty(len(index.frames), np.float32)  # touched where it is scanned
-    length = 100 * float(np.linalg.norm(query))
-    if kernel() is None:
-        _by_shards(index, line, lambda rows: exact(index.vectors[rows], query), best)
-        return Scan(index, query, line, best[line.frame], np.zeros(_videos(line), np.float32))
+    views = np.empty(len(index.vectors), np.float32)  # touched where it is scanned
+    best = np.empty(len(index.frames), np.float32)
     codes, weights, lost = _encode_query(query)
-    _by_shards(
-        index, line, lambda rows: _products_of_codes(index, codes[:1], weights[0], rows), best
-    )
+    inexact = kernel() is not None
+
+    def score(rows: slice) -> None:
+        if inexact:
+            _products_of_codes(index, codes[:1], weights[0], rows, views[rows])
+        else:
+            views[rows] = exact(index.vectors[rows], query)
+
+    _by_shards(index, line, score, views, best)
     errors, lengths = index.video_errors
-    slack = errors * np.float32(length) + lengths * np.float32(100 * lost)
-    return Scan(index, query, line, best[line.frame], slack[line.video[line.of_videos[0]]])
-
-
-def _videos(line: Timeline) -> int:
-    return len(line.of_videos[0])
+    slack = errors * np.float32(100 * np.linalg.norm(query)) + lengths * np.float32(100 * lost)
+    slack *= inexact
+    own = slack[line.video[line.of_videos[0]]]
+    return Scan(index, query, line, best[line.frame], own, views)
 
 
 def _by_shards(
     index: "VectorIndex",
     line: Timeline,
-    score: Callable[[slice], NDArray[np.float32]],
+    score: Callable[[slice], None],
+    views: NDArray[np.float32],
     best: NDArray[np.float32],
 ) -> None:
-    """Score the views of the frames of `line` on all cores; put each frame's best in `best`."""
+    """Have `score` fill in `views` for the frames of `line` on all cores, and each frame's best."""
     first = index.first_views
 
     def run(shard: tuple[int, int]) -> None:
         start, end = shard
         rows = slice(int(first[start]), int(first[end]))
-        best[start:end] = _best_of_frames(score(rows), first[start : end + 1] - rows.start)
+        score(rows)
+        best[start:end] = _best_of_frames(views[rows], first[start : end + 1] - rows.start)
 
     shards = [
         (at, min(at + _SHARD, end))
@@ -161,14 +175,14 @@ def _products_of_codes(
     code: NDArray[np.int8],
     weight: np.float32,
     rows: slice | NDArray[np.int64],
+    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """The products of one of a query's codes (1, d) with the codes of some rows, times 100."""
     product = kernel()
     assert product is not None
     products = np.asarray(product(code, index.codes[rows], "dot", out_dtype="float32"))[0]
     products *= weight
-    products *= index.scales[rows]
-    return np.asarray(products, np.float32)
+    return np.asarray(np.multiply(products, index.scales[rows], out=out))
 
 
 class Scores:
@@ -178,20 +192,42 @@ class Scores:
     of the float32 product, and equal to it where `slack` is 0.
     """
 
-    def __init__(self, index: "VectorIndex", query: NDArray[np.float32], line: Timeline) -> None:
-        """Score the frames of `line`, all or some of the index's, with `query`, float32 (d,)."""
-        self.line = line
-        self.index, self.query = index, query
-        self._codes, self._weights, lost = _encode_query(query)
-        self._views = np.empty(len(index.vectors), np.float32)  # touched where it is scanned
-        self.values = self._scan()
-        if kernel() is None:
-            self._fine = np.zeros(len(line), np.float32)
-            self.slack = np.zeros(len(line), np.float32)
-        else:
-            error, length = (index.frames[name][line.frame] for name in ("error", "length"))
-            self._fine = np.asarray(error * (100 * float(np.linalg.norm(query))), np.float32)
+    def __init__(self, scan: Scan) -> None:
+        """Begin with approximate scores that have those of their views."""
+        assert scan.views is not None
+        self.line, self.index, self.query = scan.line, scan.index, scan.query
+        self.values, self._views = scan.values, scan.views
+        self._codes, self._weights, lost = _encode_query(scan.query)
+        if scan.slack.any():
+            error, length = (
+                self.index.frames[name][self.line.frame] for name in ("error", "length")
+            )
+            self._fine = np.asarray(error * (100 * float(np.linalg.norm(self.query))), np.float32)
             self.slack = np.asarray(self._fine + length * (100 * lost), np.float32)
+        else:
+            self._fine = np.zeros(len(self.line), np.float32)
+            self.slack = np.zeros(len(self.line), np.float32)
+
+    def take(self, chosen: NDArray[np.bool_]) -> "Scores":
+        """Return the scores of the frames of the chosen videos, a mask over `line.of_videos`."""
+        first, counts = self.line.of_videos
+        at = ranges(first[chosen], counts[chosen])
+        taken = copy(self)
+        taken.line = self.line.take(at)
+        taken.values, taken.slack, taken._fine = self.values[at], self.slack[at], self._fine[at]
+        return taken
+
+    def settle_best(self) -> NDArray[np.float32]:
+        """Settle the best frame of each video, and return its score: (videos,)."""
+        if not len(self.line):
+            return np.empty(0, np.float32)
+        first, counts = self.line.of_videos
+        best = np.repeat(np.maximum.reduceat(self.values, first), counts)
+        self.refine(np.flatnonzero(self.values == best))
+        for better in (self.refine, self.settle):
+            floor = np.maximum.reduceat(self.values - self.slack, first)
+            better(np.flatnonzero(self.values + self.slack >= np.repeat(floor, counts)))
+        return np.asarray(np.maximum.reduceat(self.values, first))
 
     def settle(self, at: NDArray[np.int64]) -> None:
         """Score the frames at these positions of the timeline exactly."""
@@ -200,7 +236,7 @@ class Scores:
         scores = exact(self.index.vectors, self.query, rows)
         self.values[at], self.slack[at] = _best(scores, owner), 0
 
-    def _refine(self, at: NDArray[np.int64]) -> None:
+    def refine(self, at: NDArray[np.int64]) -> None:
         """Score the frames at these positions with both codes of the query."""
         at = at[self.slack[at] > self._fine[at]]
         rows, owner = self._likely(at)
@@ -220,21 +256,35 @@ class Scores:
         likely = self._views[rows] >= (self.values[at] - 2 * self.slack[at])[owner]
         return rows[likely], owner[likely]
 
-    def settle_hits(self, margin: float, least: float) -> None:
-        """Settle what decides which frames are hits, so that `values` tell it as exact ones do.
+    def settle_hits(
+        self,
+        cut: NDArray[np.float64],
+        runs: Callable[[NDArray[np.int64]], NDArray[np.int64]],
+        count: int | None = None,
+    ) -> NDArray[np.int64]:
+        """Return the positions of the hits: frames whose exact score reaches `cut`, (frames,).
 
-        A hit is within `margin` of the best frame of its video, and reaches `least`.
+        With `count`, only of those runs of hits that may hold the best `count` moments: `runs` says
+        where runs begin among given positions, of which each run makes a moment or more.
         """
-        if not len(self.line):
-            return
-        first, counts = self.line.of_videos
-        for better in (self._refine, self.settle):
-            floor = np.maximum.reduceat(self.values - self.slack, first)
-            better(np.flatnonzero(self.values + self.slack >= np.repeat(floor, counts)))
-        cut = np.maximum.reduceat(self.values, first).astype(np.float64) - margin
-        cut = np.repeat(np.maximum(cut, least), counts)
-        for better in (self._refine, self.settle):
-            better(np.flatnonzero(np.abs(self.values - cut) <= self.slack))
+        low, high = self.values - self.slack, self.values + self.slack
+        at = np.flatnonzero(high >= cut)
+        first = runs(at)
+        if count is not None and count < len(first):
+            certain = np.where(low[at] >= cut[at], low[at], -np.inf)
+            least = np.partition(np.maximum.reduceat(certain, first), -count)[-count]
+            kept = np.maximum.reduceat(high[at], first) >= least
+            at = at[np.repeat(kept, np.diff(first, append=len(at)))]
+        for better in (self.refine, self.settle):
+            better(at[np.abs(self.values[at] - cut[at]) <= self.slack[at]])
+        return at[self.values[at] >= cut[at]]
+
+    def settle_peaks(self, at: NDArray[np.int64], owner: NDArray[np.int64]) -> None:
+        """Settle the best frame of each owner; `owner` says whose the frames `at` are."""
+        for better in (self.refine, self.settle):
+            floor = np.full(int(owner.max(initial=-1)) + 1, -np.inf, np.float32)
+            np.maximum.at(floor, owner, self.values[at] - self.slack[at])
+            better(at[self.values[at] + self.slack[at] >= floor[owner]])
 
     def best_views(self, at: NDArray[np.int64]) -> NDArray[np.int64]:
         """The row of the best view of the frames at these positions, by exact scores."""
@@ -243,21 +293,6 @@ class Scores:
         scores = exact(self.index.vectors, self.query, rows)
         winners = np.flatnonzero(scores == _best(scores, owner)[owner])
         return np.asarray(rows[winners[np.unique(owner[winners], return_index=True)[1]]])
-
-    def _scan(self) -> NDArray[np.float32]:
-        """Score all views of the frames, and return the frames' best."""
-        index, best = self.index, np.empty(len(self.index.frames), np.float32)
-
-        def score(rows: slice) -> NDArray[np.float32]:
-            if kernel() is None:
-                self._views[rows] = exact(index.vectors[rows], self.query)
-            else:
-                code, weight = self._codes[:1], self._weights[0]
-                self._views[rows] = _products_of_codes(index, code, weight, rows)
-            return self._views[rows]
-
-        _by_shards(index, self.line, score, best)
-        return best[self.line.frame]
 
 
 def scan_together(
