@@ -12,7 +12,7 @@ from framefind import Library, Query, QueryError, search
 from framefind.filters import Filters
 from framefind.vectors import index, scan
 
-TEXTS = ["a dog", "red and green", "a man rides a bicycle", "blurred colours", "asdfgh", "snow"]
+TEXTS = ["a dog", "red and green", "a man rides a bicycle", "blurred colours", "blorptang", "snow"]
 TEXTS += ["5:30 train", "food on a plate"]
 
 

@@ -5,7 +5,7 @@ moments, scores or confidence.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +77,8 @@ class Page:
     `min_score` and `min_confidence`, but no fewer than up to the end of this page. With
     `by="video"`, `videos` groups the moments, and `total` and `offset` count videos. In a library
     of more than a million vectors a page may come from the likely videos alone: then it is not
-    `complete`, and `total` is of those.
+    `complete`, and `total` is of those. `notes` say what the query asked in vain, such as words
+    that the model does not know.
     """
 
     moments: list[Moment]
@@ -85,6 +86,7 @@ class Page:
     offset: int
     videos: list[VideoMoments] | None = None
     complete: bool = True
+    notes: list[str] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[Moment]:
         return iter(self.moments)

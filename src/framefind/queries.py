@@ -17,6 +17,7 @@ from framefind.errors import QueryError, UsageError
 from framefind.filters import Filters, VideoNames
 from framefind.images import Crop, Image
 from framefind.models import Model
+from framefind.models.vocabulary import vocabulary
 from framefind.moments import RANKS, Moment
 from framefind.paths import PathLike, opened
 from framefind.vectors import IndexedVideo, VectorIndex
@@ -206,6 +207,8 @@ def embed(sums: Sequence[Sequence[Term]], model: Model) -> NDArray[np.float32]:
             raise QueryError("nothing to search for: give a text, a picture or --plus")
     if any(not arguments.unicode(text).strip() for text in texts):
         raise QueryError("an empty text finds nothing: say what the moment shows")
+    for text in texts:
+        _check_words(text, model)
     embedded = iter(model.embed_texts(texts))
     totals = np.zeros((len(sums), model.dimensions), np.float32)
     for total, parts in zip(totals, sums, strict=True):
@@ -218,6 +221,28 @@ def embed(sums: Sequence[Sequence[Term]], model: Model) -> NDArray[np.float32]:
             raise QueryError(f"the parts of the query cancel each other out: {said}")
         total /= np.float32(length)
     return totals
+
+
+def _check_words(text: str, model: Model) -> None:
+    """Raise QueryError when a model knows none of the words of a text."""
+    words = vocabulary(model, text)
+    if words.known:
+        return
+    if not words.unknown:
+        raise QueryError(f"{text!r} holds no word: say what the moment shows")
+    raise QueryError(
+        f"{text!r}: {model.name} knows none of these words; use others, or a model that reads more "
+        "languages, of those that `framefind models` lists"
+    )
+
+
+def notes(query: Query, model: Model) -> list[str]:
+    """Return what is to be said of a query beside its answers: words that the model skips."""
+    texts = [query.text, *query.plus, *query.minus, query.then]
+    unknown = [word for text in texts if text for word in vocabulary(model, text).unknown]
+    if not unknown:
+        return []
+    return [f"{model.name} does not know: {', '.join(dict.fromkeys(unknown))}"]
 
 
 def embed_image(image: Image, index: VectorIndex, model: Model) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from framefind import models, moments
 from framefind.confidence import MAYBE, Neutral, confidence
 from framefind.filters import Filters
 from framefind.moments import Moment, Page, Spans, Then, VideoMoments
-from framefind.queries import Embedded, Query, embed_queries
+from framefind.queries import Embedded, Query, embed_queries, notes
 from framefind.ranking import LOWEST, leading, rank_bounds, rank_videos
 from framefind.vectors import Scan, Scores, Timeline, VectorIndex
 from framefind.vectors.scan import scan, scan_together
@@ -67,7 +67,9 @@ def search(queries: Sequence[Query], index: VectorIndex, model: models.Model) ->
     embedded = embed_queries(queries, lambda: index, model)
     judge = Judge.of(model)
     for start in range(0, len(embedded), _BATCH):
-        yield from answer(embedded[start : start + _BATCH], index, judge)
+        part = embedded[start : start + _BATCH]
+        for query, page in zip(part, answer(part, index, judge), strict=True):
+            yield replace(page, notes=notes(query.query, model))
 
 
 def answer(queries: Sequence[Embedded], index: VectorIndex, judge: Judge) -> list[Page]:

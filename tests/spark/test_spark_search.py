@@ -27,7 +27,7 @@ from framefind.spark.searching import search
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-TEXTS = ["a dog", "red and green", "a man rides a bicycle", "blurred colours", "asdfgh", "snow"]
+TEXTS = ["a dog", "red and green", "a man rides a bicycle", "blurred colours", "blorptang", "snow"]
 CHOICES: list[dict[str, Any]] = [
     {},
     {"limit": 2, "offset": 3},

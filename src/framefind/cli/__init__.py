@@ -290,6 +290,8 @@ def search(
     else:
         for line in tsv(page):
             show.out(line)
+    for note in page.notes:
+        show.say(note)
     if not page.total:
         show.say("no moment found")
     if sheet:

@@ -34,6 +34,8 @@ def document(page: "Page", query: dict[str, Any]) -> dict[str, Any]:
     """
     made: dict[str, Any] = {"schema": SCHEMA, "query": query}
     made |= {"offset": page.offset, "total": page.total, "complete": page.complete}
+    if page.notes:
+        made["notes"] = page.notes
     if page.videos is not None:
         made["videos"] = [asdict(video) for video in page.videos]
     else:

@@ -8,7 +8,7 @@ where the extra [torch] is installed, every other checkpoint. docs/models.md des
 import json
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 from contextlib import suppress
 from functools import cache, partial
 from hashlib import blake2b
@@ -45,7 +45,7 @@ _SHIPPED = Path(__file__).parent
 _DEVICES = (*engines.DEVICES, "mps")
 
 
-class Model(Protocol):
+class Model(Hashable, Protocol):
     """A pair of encoders into one space of `dimensions`; all vectors are unit rows."""
 
     name: str
@@ -75,6 +75,10 @@ class Model(Protocol):
 
     def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
         """Embed n texts into float32 (n, dimensions)."""
+        ...
+
+    def pieces(self, word: str) -> list[str]:
+        """Return the tokens that are made of one word or run of symbols."""
         ...
 
 

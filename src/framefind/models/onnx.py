@@ -12,7 +12,7 @@ from framefind.confidence import Neutral
 from framefind.errors import ModelError
 from framefind.models.engines import Graph, open_graph
 from framefind.models.hashes import weights_hash
-from framefind.models.tokens import open_tokenizer, tokens
+from framefind.models.tokens import open_tokenizer, pieces, tokens
 from framefind.models.towers import Towers
 
 if TYPE_CHECKING:
@@ -107,6 +107,10 @@ class OnnxModel:
             }
 
         return self._run(graph, feed, len(texts))
+
+    def pieces(self, word: str) -> list[str]:
+        """Return the tokens that are made of one word or run of symbols."""
+        return pieces(self._tokenizer, self._towers.texts, word)
 
     def _run(
         self,

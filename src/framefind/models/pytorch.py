@@ -20,7 +20,7 @@ from framefind.confidence import Neutral
 from framefind.errors import ChoiceError, ModelError
 from framefind.models import engines
 from framefind.models.checkpoints import INSTALL, Checkpoint
-from framefind.models.tokens import open_tokenizer, tokens
+from framefind.models.tokens import open_tokenizer, pieces, tokens
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -99,6 +99,10 @@ class TorchModel:
             return np.empty((0, self.dimensions), np.float32)
         ids, mask = tokens(self._tokenizer, self.checkpoint.towers.texts, texts)
         return self._run(self._text_tower, ids, mask)
+
+    def pieces(self, word: str) -> list[str]:
+        """Return the tokens that are made of one word or run of symbols."""
+        return pieces(self._tokenizer, self.checkpoint.towers.texts, word)
 
     def _run(self, tower: torch.nn.Module, *inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Run a tower batch by batch; the copies between devices are a batch's only waits."""

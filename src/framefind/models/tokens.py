@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 _PUNCTUATION = str.maketrans("_", " ", string.punctuation.replace("_", ""))
 
+_SPACES = {"▁", "Ġ"}
+
+UNKNOWN = {"[UNK]", "<unk>"}
+"""Tokens that stand for what a tokenizer does not know."""
+
 _CLIP_TOKENS = 49408
 _CLIP_ENDS = ("<|startoftext|>", "<|endoftext|>")
 _CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -126,6 +131,13 @@ def tokens(
         ids[row, : len(found)] = found
         mask[row, : len(found)] = 1
     return ids, mask
+
+
+def pieces(tokenizer: "Tokenizer", how: Texts, word: str) -> list[str]:
+    """Return the tokens that are made of one word or run of symbols, without padding and ends."""
+    encoding = tokenizer.encode(_clean(word, how.clean), add_special_tokens=False)
+    padded = zip(encoding.tokens, encoding.attention_mask, strict=True)
+    return [token for token, counts in padded if counts and token not in _SPACES]
 
 
 def _clean(text: str, how: str) -> str:

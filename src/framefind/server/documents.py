@@ -139,6 +139,9 @@ class Found(BaseModel):
     offset: int
     total: int
     complete: bool = Field(description="Whether `total` counts all; else there may be more.")
+    notes: list[str] | None = Field(
+        None, description="What the query asked in vain, such as words that the model skips."
+    )
     moments: list[Moment] | None = None
     videos: list[VideoMoments] | None = None
 

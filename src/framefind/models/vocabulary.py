@@ -1,0 +1,90 @@
+"""Which words of a text a model knows. What it does not know gets the same answers, whatever it is.
+
+A tokenizer says so of some (`[UNK]`); others it takes apart, and those that the text tower never
+learned get the vector that random letters get.
+"""
+
+import re
+import unicodedata
+from collections.abc import Hashable
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framefind.models.tokens import UNKNOWN
+
+_WORDS = re.compile(r"\w+|[^\w\s]+")  # and symbols
+_RANDOM = ["qxzvk", "zkwpt", "xvqjz", "wqzkf", "jzqxw", "kvzxq", "pqzwx", "vkjqz"]
+_ORDINARY = ["a dog", "a car", "a red dress", "people", "a building", "the sea", "food", "music"]
+_ALIKE = 0.9  # mean cosine of random letters with their mean, if a tower makes the same of all
+_NONSENSE = 0.75  # cosine with that mean from which on a word is like random letters
+
+
+class Reader(Hashable, Protocol):
+    """What is asked of a model here."""
+
+    def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
+        """Embed n texts into float32 unit rows (n, dimensions)."""
+        ...
+
+    def pieces(self, word: str) -> list[str]:
+        """Return the tokens that are made of one word or run of symbols."""
+        ...
+
+
+class Vocabulary(NamedTuple):
+    """The words of a text that a model knows, and those that it does not."""
+
+    known: list[str]
+    unknown: list[str]
+
+
+def vocabulary(model: Reader, text: str) -> Vocabulary:
+    """Tell the words of a text that a model knows from those that it does not.
+
+    Emoji are words; punctuation is neither known nor unknown.
+    """
+    found = Vocabulary([], [])
+    for word in _WORDS.findall(unicodedata.normalize("NFC", text)):
+        known = _is_known(model, word)
+        if known is not None:
+            (found.known if known else found.unknown).append(word)
+    return found
+
+
+@lru_cache(1 << 14)
+def _is_known(model: Reader, word: str) -> bool | None:
+    """Tell whether a model knows a word or run of symbols; None for what is no word."""
+    tokens = model.pieces(word)
+    if tokens and all(token in UNKNOWN for token in tokens):
+        return False
+    if not any(one.isalnum() or unicodedata.category(one) == "So" for one in word):
+        return None
+    whole = len(tokens) == 1 and word.isascii()
+    return whole or not word[0].isalnum() or not _is_like_nonsense(model, word)
+
+
+def _is_like_nonsense(model: Reader, word: str) -> bool:
+    """Tell whether a model makes of a word what it makes of random letters."""
+    centre, nonsense = _nonsense(model)
+    if nonsense is None:
+        return False
+    vector = model.embed_texts([word])[0] - centre
+    return float(vector @ nonsense) >= _NONSENSE * float(np.linalg.norm(vector))
+
+
+@lru_cache(64)
+def _nonsense(model: Reader) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Return the mean of ordinary words, and from there the direction of random letters, if any.
+
+    A tower that makes something else of every word has no such direction.
+    """
+    vectors = model.embed_texts([*_ORDINARY, *_RANDOM])
+    centre = vectors[: len(_ORDINARY)].mean(axis=0)
+    random = vectors[len(_ORDINARY) :] - centre
+    random /= np.linalg.norm(random, axis=1, keepdims=True)
+    mean = random.mean(axis=0)
+    length = float(np.linalg.norm(mean))  # which is the mean cosine with the mean, too
+    return centre, mean / length if length >= _ALIKE else None

@@ -1,0 +1,83 @@
+"""Words that a model does not know gave everybody the same list, without a word about it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import framefind
+from framefind import models
+from framefind.errors import QueryError
+from framefind.export import document
+from framefind.models.vocabulary import vocabulary
+
+MINI = models.load("mini")
+ORDINARY = [
+    *("a dog", "skateboarder", "frisbee", "a kayak", "xylophone", "igloo", "khaki", "corgi"),
+    *("don't stop", "café", "naïve", "two women talking.", "TWO WOMEN", "iphone", "42", "a-b-c"),
+    *("trampoline", "unicycle", "a man's hat", "Hockenheimring", "R2-D2 robot"),
+]
+UNKNOWN = ["asdfgh", "sdfsdf jkjkjk", "zxcvbn!", "猫", "дом и кот", "🎬", "قطة", "개", "मछली"]
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_ordinary_words_are_known(text: str) -> None:
+    assert vocabulary(MINI, text).unknown == []
+    assert vocabulary(MINI, text).known
+
+
+@pytest.mark.parametrize("text", UNKNOWN)
+def test_a_text_of_unknown_words_only_is_an_error(
+    shared_library: framefind.Library, text: str
+) -> None:
+    for query in ({"text": text}, {"text": "red", "plus": [text]}, {"text": "red", "then": text}):
+        with pytest.raises(QueryError, match="knows none of these words.*`framefind models`") as it:
+            shared_library.search(**query)
+        assert text in str(it.value)
+
+
+@pytest.mark.parametrize("text", ["!!!", "...", "- ?"])
+def test_a_text_without_a_word_is_an_error(shared_library: framefind.Library, text: str) -> None:
+    with pytest.raises(QueryError, match="holds no word"):
+        shared_library.search(text)
+
+
+def test_a_word_that_is_skipped_is_noted(shared_library: framefind.Library) -> None:
+    assert shared_library.search("a dog").notes == []
+    page = shared_library.search("a 🐕 beside asdfgh", minus=["猫 snow"])
+    assert page.moments
+    assert page.notes == [f"{MINI.name} does not know: 🐕, asdfgh, 猫"]
+    assert document(page, {})["notes"] == page.notes
+    assert "notes" not in document(shared_library.search("a dog"), {})
+
+
+def test_the_command_line_says_so_beside_the_answers(shared_library: framefind.Library) -> None:
+    def run(*more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "framefind.cli", "search", "-l", shared_library.uri, *more]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    partly = run("a dog 猫", "--json")
+    assert partly.returncode == 0
+    assert "does not know: 猫" in partly.stderr
+    assert "does not know: 猫" in json.loads(partly.stdout)["notes"][0]
+    nothing = run("猫")
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert "'猫'" in nothing.stderr
+    assert "Traceback" not in nothing.stderr
+
+
+class Scattered:
+    """A model that makes another vector of every text, as towers of byte pairs do."""
+
+    def pieces(self, word: str) -> list[str]:
+        """Return the letters."""
+        return list(word)
+
+    def embed_texts(self, texts: list[str]):
+        """Return the vectors of mini's for what is no nonsense to it."""
+        return MINI.embed_texts([f"{text[0]} {text[-1]} and {len(text)} dogs" for text in texts])
+
+
+def test_where_random_letters_differ_every_word_is_known() -> None:
+    assert vocabulary(Scattered(), "asdfgh qwertz").unknown == []
