@@ -182,7 +182,7 @@ def test_sequences_are_filled_and_fit_together(large, one, other, filters, limit
         fits = [
             (-b[4], b[1], b)
             for b in followers
-            if b[0] == row[0] and b[3] > row[3] and b[1] <= row[2] + within
+            if b[0] == row[0] and b[1] > row[1] and b[2] > row[2] and b[1] <= row[2] + within
         ]
         if fits:
             expected[row] = min(fits)[2]
