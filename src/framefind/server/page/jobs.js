@@ -56,6 +56,7 @@ export class Jobs {
     });
     this.rows.set(job.id, row);
     this.place.append(row.element);
+    row.element.scrollIntoView({ block: "nearest" });
     this.changed(false);
     this.#listen();
   }
@@ -107,7 +108,8 @@ class Row {
     } else {
       this.bar.removeAttribute("value");
     }
-    this.bar.hidden = this.stop.hidden = over;
+    this.stop.hidden = over;
+    this.bar.hidden = over || job.state === "queued";
     this.stop.disabled = job.state === "cancelling";
     this.close.hidden = !over;
     const failed = Object.entries(job.failed ?? {});
