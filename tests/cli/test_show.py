@@ -1,6 +1,8 @@
 """What people see."""
 
+import json
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -36,6 +38,11 @@ def test_a_short_run_says_nothing_on_the_way(capsys: pytest.CaptureFixture[str])
             tell(HALF)
     captured = capsys.readouterr()
     assert captured.out + captured.err == ""
+
+
+def test_dates_are_those_of_rfc_3339(capsys: pytest.CaptureFixture[str]) -> None:
+    show.out_json({"modified": datetime(2026, 3, 1, 12, 30, tzinfo=UTC)})
+    assert json.loads(capsys.readouterr().out) == {"modified": "2026-03-01T12:30:00+00:00"}
 
 
 def test_one_is_counted_as_one(capsys: pytest.CaptureFixture[str]) -> None:

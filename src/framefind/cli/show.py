@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -37,8 +38,13 @@ def out(line: str) -> None:
 def out_json(document: Any, indent: int | None = 2) -> None:
     """Print a JSON document, in ASCII where stdout's encoding is no Unicode."""
     ascii_only = not sys.stdout.encoding.lower().startswith("utf")
-    text = json.dumps(document, ensure_ascii=ascii_only, indent=indent, default=str)
+    text = json.dumps(document, ensure_ascii=ascii_only, indent=indent, default=_as_text)
     _print(printable_json(text), flush=True)
+
+
+def _as_text(value: object) -> str:
+    """Return a date as RFC 3339 writes it, and anything else as it prints itself."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def say(text: str) -> None:

@@ -138,7 +138,7 @@ class Found(BaseModel):
     query: dict[str, Any]
     offset: int
     total: int
-    complete: bool = Field(description="Whether `total` counts all; else there may be more.")
+    complete: bool = Field(description="False: `total` is of the likely videos alone.")
     notes: list[str] | None = Field(
         None, description="What the query asked in vain, such as words that the model skips."
     )

@@ -40,13 +40,19 @@ export class Playback extends EventTarget {
     this.video = video;
     this.anew = false;
     if (!video.stream) {
-      this.#say(video.status === "failed"
-        ? `It could not be indexed and cannot be played: ${video.error ?? ""}`
-        : "Its file is not where it was. Bring it back, or forget it with: framefind prune");
+      this.#missing();
       return;
     }
     this.#load(video.stream, t);
     this.play();
+  }
+
+  /** Say why there is nothing to play. */
+  #missing() {
+    const { status, error } = this.video;
+    this.#say(status === "failed"
+      ? `It could not be indexed and cannot be played: ${error ?? ""}`
+      : "Its file is not where it was. Bring it back, or forget it with: framefind prune");
   }
 
   close() {
@@ -114,6 +120,7 @@ export class Playback extends EventTarget {
     try {
       this.video = await playable(this.video.video_id, t, signal, this.anew);
       this.loading = null;
+      if (!this.video.stream) return this.#missing();
       this.#load(this.video.stream, t);
       if (this.resumes) this.play();
     } catch (error) {
@@ -132,7 +139,8 @@ export class Playback extends EventTarget {
     const t = this.time;
     const words = await api.trouble(source);
     if (this.media.getAttribute("src") !== source) return; // another one is played by now
-    if (!words && !this.anew) { // not every browser plays what most do
+    // Not every browser plays what most do, and not all can be repacked.
+    if (!this.anew && (!words || this.video.stream.kind === "remux")) {
       this.anew = true;
       this.#reload(t);
       return;
