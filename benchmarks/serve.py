@@ -83,7 +83,7 @@ def make(folder: Path, real: str, vectors: int) -> Path:
         made.publish(videos=rows)
         listed = [IndexedVideo(r.video_id, r.path, [], r.duration, 0.0, r.segments) for r in rows]
         listed.sort(key=lambda video: video.path)
-        appender.commit(made.fingerprint, made.versions(), [], listed)
+        appender.commit(made.fingerprint, made.revision(), listed, made.identity)
     took = time.perf_counter() - began
     print(f"{vectors:,} vectors of {len(rows)} videos, made in {took:.0f} s", file=sys.stderr)
     return folder / "made.framefind"

@@ -105,7 +105,7 @@ def write(folder: Path, fit: Fit, vectors: int, rng: np.random.Generator) -> Vec
             videos.append(IndexedVideo(name, path, [], float(frames), 1.7e9 + at, [name]))
         videos.sort(key=lambda video: video.path)
         fingerprint = {"model": "synthetic", "dimensions": str(len(fit.mean))}
-        appender.commit(fingerprint, (1, 1), [], videos)
+        appender.commit(fingerprint, ("1", "1"), videos)
     return VectorIndex(folder)
 
 

@@ -98,7 +98,7 @@ class TestObjectStore:
         return opened
 
     def test_many_searches_look_once(self, remote: Library, calls: Calls) -> None:
-        versions, opened = calls(Tables, "versions"), calls(Tables, "delta")
+        versions, opened = calls(Tables, "revision"), calls(Tables, "delta")
         assert {best(remote.search(text)) for text in ("a dog", "a cat") * 5} == {
             "a dog.mp4",
             "a cat.mp4",

@@ -25,6 +25,10 @@ class LibraryError(FramefindError):
     """A library is missing, not a library, busy, of another model or of a newer schema."""
 
 
+class DataFileError(LibraryError):
+    """A data file that a library lists is missing or damaged: what it held is lost."""
+
+
 class QueryError(FramefindError):
     """A query cannot be understood."""
 

@@ -22,8 +22,7 @@ from framefind.queries import Query, as_queries
 from framefind.remote import canonical
 from framefind.search import FrameScores, frame_scores
 from framefind.search import search as search_index
-from framefind.tables import Tables, Upkeep, Video, holds_others
-from framefind.tables.store import check_address, is_local, lock, restore, set_aside, size
+from framefind.tables import Tables, Upkeep, Video, store
 from framefind.vectors import VectorIndex
 from framefind.vectors.current import CurrentIndex
 
@@ -45,6 +44,8 @@ class Status:
     size: int
     index_fresh: bool
     offline: list[Offline] = field(default_factory=list)
+    lost: int = 0
+    """Videos that have lost frames: those are in no data file any more."""
 
 
 def default_library() -> str:
@@ -89,17 +90,17 @@ class Library:
         library's model: `auto`, `fp32`, `fp16` or `int8`.
         """
         text = canonical(os.fspath(uri))
-        self.uri = text if not is_local(text) else os.path.abspath(os.path.expanduser(text))
+        self.uri = text if not store.is_local(text) else os.path.abspath(os.path.expanduser(text))
         self._wanted_model = models.full_name(model) if model else None
         models.check_choices(device, precision)
         self.device, self.precision = device, precision
         self.vector_index = CurrentIndex(self.uri)
-        check_address(self.uri)
-        if not is_local(self.uri) or is_library(self.uri):
+        store.check_address(self.uri)
+        if not store.is_local(self.uri) or is_library(self.uri):
             return
-        if is_library(str(set_aside(self.uri))):
-            restore(self.uri)
-        elif holds_others(Path(self.uri)):
+        if is_library(str(store.set_aside(self.uri))):
+            store.restore(self.uri)
+        elif store.holds_others(Path(self.uri)):
             kind = "is not a framefind library" if Path(self.uri).is_dir() else "is a file"
             raise LibraryError(f"{self.uri} {kind}; name another folder")
 
@@ -152,10 +153,12 @@ class Library:
         options = Options.chosen(sampler, views, dedupe, decoder)
         if not files and not self.exists:
             return Report()
-        with lock(self.uri, doing="index"):
+        with store.lock(self.uri, doing="index"):
             tables, encoder = self._found(model)
             memory = self.vector_index.folder / "files.json"
-            catalog = Catalog(tables.videos() if tables else [], memory, sampler, views, retry)
+            rows = tables.videos() if tables else []
+            lost = self.vector_index.lost(tables, rows) if tables else []
+            catalog = Catalog(rows, memory, sampler, views, retry, lost)
             indexer = Indexer(encoder, catalog, options, on_progress)
             report = indexer.run(files, lambda: tables or self._made(encoder))
             folders = [stored(resolved(path)) for path in named]
@@ -188,7 +191,9 @@ class Library:
         else:
             encoder = models.load(wanted, self.device, self.precision)
         rows = tables.videos() if tables else []
-        catalog = Catalog(rows, self.vector_index.folder / "files.json", sampler, views, retry)
+        lost = self.vector_index.lost(tables, rows) if tables else []
+        memory = self.vector_index.folder / "files.json"
+        catalog = Catalog(rows, memory, sampler, views, retry, lost)
         return plan(files, catalog, encoder, sampler, views)
 
     def reembed(self, model: str, on_progress: "OnProgress | None" = None) -> "Report":
@@ -336,7 +341,9 @@ class Library:
         """
         index = self.vector_index.get()
         model = self.encoder(index.fingerprint)
-        return search_index(as_queries(queries), index, model)
+        return self.vector_index.ask_each(
+            as_queries(queries), lambda rest, index: search_index(rest, index, model), index
+        )
 
     def scores(
         self,
@@ -352,10 +359,12 @@ class Library:
         Scores and confidences are exactly those that moments have. Raises QueryError when there is
         no such video, or the query is no query.
         """
-        index = self.vector_index.get()
-        model = self.encoder(index.fingerprint)
         query = Query(text, image=image, plus=plus, minus=minus)
-        return frame_scores(query, _video_id(index, video), index, model)
+        return self.vector_index.ask(
+            lambda index: frame_scores(
+                query, _video_id(index, video), index, self.encoder(index.fingerprint)
+            )
+        )
 
     def thumbnails(self, found: Moment | Iterable[Moment]) -> list[bytes | None]:
         """The JPEG thumbnail of each moment's best frame; None where the library has lost it."""
@@ -406,9 +415,10 @@ class Library:
             dict(sorted(Counter(row.status for row in rows).items())),
             sum(row.frames for row in rows),
             sum(row.duration or 0 for row in rows if row.segments) / 3600,
-            size(self.uri),
+            store.size(self.uri),
             self.vector_index.is_fresh(tables),
             self._absent(rows).roots(rows),
+            len(self.vector_index.lost(tables, rows)),
         )
 
     def offline(self) -> dict[str, Offline]:
@@ -458,6 +468,7 @@ class Library:
         with forgetting.changing(self.uri, "maintain") as tables:
             upkeep = tables.maintain()
             self.vector_index.refresh(tables)
+            self.vector_index.ask(VectorIndex.check_all)
         return upkeep
 
 

@@ -298,6 +298,7 @@ def _frame(image: str | Path | bytes | Moment, index: VectorIndex) -> _Frame | N
 def _stored(index: VectorIndex, frame: _Frame) -> NDArray[np.float32]:
     """The vector of the sampled frame shown then: of the view with that box, or the first."""
     rows = index.rows(index.frame_at(frame.video.video_id, frame.t))
+    index.check("vectors", rows)
     if frame.box is None:
         return np.asarray(index.vectors[rows.start], np.float32)
     distance = np.abs(index.boxes[rows] - np.asarray(frame.box, np.float32)).sum(axis=1)

@@ -307,6 +307,7 @@ class _Part:
             count = min(_TYPICAL, len(scan.values))
             top = np.argpartition(scan.values, -count)[-count:]
             rows = index.first_views[scan.line.frame[top]]
+            index.check("vectors", rows)
             against = index.vectors[rows].astype(np.float32)
         else:
             return np.inf

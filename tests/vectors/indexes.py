@@ -50,7 +50,7 @@ def write(
             for at, vectors in enumerate(films)
             if at not in dead
         ]
-        appender.commit({"dimensions": str(d)}, (1, len(films)), [], videos)
+        appender.commit({"dimensions": str(d)}, ("1", str(len(films))), videos)
     return VectorIndex(folder)
 
 

@@ -66,6 +66,8 @@ def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     show.out(f"index    {'up to date' if facts.index_fresh else 'refreshed by the next search'}")
     for one in facts.offline:
         show.out(f"offline  {one.root}: {one.reason}; {show.number(one.videos, 'video')} kept")
+    if facts.lost:
+        show.out(f"lost     {facts.lost} videos have lost frames: index them again")
     return None
 
 

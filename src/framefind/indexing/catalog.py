@@ -8,7 +8,7 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,13 +42,20 @@ class Catalog:
     """What a library knows of files, for one run of `index`. Not thread-safe."""
 
     def __init__(
-        self, videos: Iterable[Video], memory: Path, sampler: str, views: str, retry: bool = False
+        self,
+        videos: Iterable[Video],
+        memory: Path,
+        sampler: str,
+        views: str,
+        retry: bool = False,
+        lost: Collection[str] = (),
     ) -> None:
         """Start from the rows of the library; `memory` is a file, a cache that may be lost.
 
         It remembers the facts of files that have no row of their own: copies and what is not a
-        video.
+        video. Videos that have `lost` frames, given by id, are decoded again.
         """
+        self._lost = frozenset(lost)
         self._rows = {video.video_id: video for video in videos}
         self._owner: dict[str, str] = {}  # path -> video_id
         for video in sorted(self._rows.values(), key=lambda row: _stamp(row.indexed_at)):
@@ -194,10 +201,8 @@ class Catalog:
 
     def _decode(self, row: Video, file: File) -> Claim:
         """Begin a video, or go on where an earlier run stopped."""
-        goes_on = row.status == "indexing" and (row.sampler, row.views) == (
-            self._sampler,
-            self._views,
-        )
+        same = (row.sampler, row.views) == (self._sampler, self._views)
+        goes_on = row.status == "indexing" and same and row.video_id not in self._lost
         self._own(row.path, row.video_id)
         self._rows[row.video_id] = row
         self._begun.add(row.video_id)
@@ -205,7 +210,7 @@ class Catalog:
         return Claim("decode", row, start)
 
     def _finished(self, row: Video) -> bool:
-        done = row.status in ("indexed", "partial")
+        done = row.status in ("indexed", "partial") and row.video_id not in self._lost
         return done and (row.sampler, row.views) == (self._sampler, self._views)
 
     def _is_still_there(self, row: Video) -> bool:

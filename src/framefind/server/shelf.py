@@ -13,6 +13,7 @@ from framefind.errors import QueryError
 from framefind.library import Library
 from framefind.models import Model
 from framefind.tables import Tables, Video
+from framefind.tables.log import Revision
 from framefind.vectors import VectorIndex
 
 _TRIES = 5
@@ -20,9 +21,9 @@ _TRIES = 5
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What there is as of one version of the library's tables; nothing while there is none."""
+    """What there is as of one revision of the library's tables; nothing while there is none."""
 
-    versions: tuple[int, int] | None = None
+    revision: Revision | None = None
     index: VectorIndex | None = None
     model: Model | None = None
     rows: list[Video] = field(default_factory=list)  # by path
@@ -56,17 +57,18 @@ class Shelf:
             self.is_fresh = True
 
     def _read(self, tables: Tables) -> None:
-        versions, old = tables.versions(), self._snapshot.index
-        if versions == self._snapshot.versions and old and old.generation.exists():
-            return  # another library in its place would have another index
-        for _ in range(_TRIES):  # so that rows and index are of one version
+        old = self._snapshot.index
+        whole = old and old.generation.exists() and not old.damaged
+        if whole and tables.revision() == self._snapshot.revision:
+            return
+        for _ in range(_TRIES):  # so that rows and index are of one revision
             index = self.library.vector_index.get(now=True)
             rows = sorted(tables.videos(), key=lambda row: row.path)
-            if index.versions == tables.versions():
+            if index.revision == tables.revision():
                 break
         model = self.library.encoder(index.fingerprint)
         by_id = {row.video_id: row for row in rows}
-        self._snapshot = Snapshot(index.versions, index, model, rows, by_id)
+        self._snapshot = Snapshot(index.revision, index, model, rows, by_id)
 
     @property
     def snapshot(self) -> Snapshot:

@@ -160,7 +160,7 @@ def _index(job: _Asked, share: Share) -> Iterator[VectorIndex]:
             for file, segments in share.files.items():
                 for batch in tables.read_frames(file, segments):
                     appender.append(batch)
-            appender.commit(job.fingerprint, (0, 0), [], videos)
+            appender.commit(job.fingerprint, ("", ""), videos)
         yield VectorIndex(Path(name), exact=True)
 
 

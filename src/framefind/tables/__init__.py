@@ -25,9 +25,25 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.errors import LibraryError
-from framefind.tables.log import actions, adds
-from framefind.tables.store import LOCK, check_address, explained, filesystem, is_local, options
+from framefind.errors import DataFileError, LibraryError
+from framefind.tables.log import (
+    Revision,
+    actions,
+    adds,
+    latest_entry,
+    latest_revision,
+    latest_versions,
+    mark,
+    no_library,
+)
+from framefind.tables.store import (
+    check_address,
+    explained,
+    filesystem,
+    holds_others,
+    is_local,
+    options,
+)
 from framefind.views import Box
 
 if TYPE_CHECKING:
@@ -106,17 +122,6 @@ def new_segment() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
-def latest_versions(uri: str | os.PathLike[str]) -> tuple[int, int]:
-    """The newest versions of `videos` and `frames` in a local library, by listing two folders.
-
-    Raises LibraryError when there is no library.
-    """
-    videos, frames = (_latest(Path(uri, name, "_delta_log")) for name in ("videos", "frames"))
-    if videos is None or frames is None:
-        raise _missing(os.fspath(uri))
-    return videos, frames
-
-
 class Tables:
     """The two tables of one library, at a local path or an object-store URI.
 
@@ -134,7 +139,7 @@ class Tables:
         """Whether there is a library."""
         table = Tables(uri).address("frames")  # what `create` makes last
         if is_local(table):
-            return _latest(Path(table, "_delta_log")) is not None
+            return latest_entry(Path(table, "_delta_log")) is not None
         from deltalake import DeltaTable
 
         with Tables(uri).reading():
@@ -190,7 +195,7 @@ class Tables:
         from framefind.tables import schema
 
         if not cls.exists(uri):
-            raise _missing(os.fspath(uri))
+            raise no_library(os.fspath(uri))
         tables = cls(uri)
         for name in ("videos", "frames"):
             version = tables.delta(name).metadata().configuration.get(_PREFIX + "schema", "")
@@ -222,6 +227,36 @@ class Tables:
                 table.update_incremental()
         videos, frames = (table.version() for table in self._watched)
         return videos, frames
+
+    @cached_property
+    def identity(self) -> str:
+        """What tells the library from all others: the ids of its tables, which copies share."""
+        return " ".join(str(self.delta(name).metadata().id) for name in ("videos", "frames"))
+
+    def revision(self) -> Revision:
+        """What tells the library's content from that at all other times, and of all others."""
+        if is_local(self.uri):
+            return latest_revision(self.uri)
+        for _ in range(2):
+            versions = self.versions()
+            try:
+                videos, frames = map(self._entry, ("videos", "frames"), versions)
+            except FileNotFoundError:
+                del self._watched  # other tables have taken the place of those that were watched
+            else:
+                return mark(versions[0], videos), mark(versions[1], frames)
+        ids = self.identity.encode()  # the entries themselves were deleted, as old ones are
+        return mark(versions[0], ids), mark(versions[1], ids)
+
+    def _entry(self, name: str, version: int) -> bytes:
+        """An entry of the log of a table on an object store; FileNotFoundError without it."""
+        with (
+            self.reading(FileNotFoundError),
+            filesystem(self.address(name)).open_input_stream(
+                f"_delta_log/{version:020}.json"
+            ) as stream,
+        ):
+            return bytes(stream.read())
 
     @cached_property
     def _watched(self) -> "list[DeltaTable]":
@@ -301,12 +336,20 @@ class Tables:
         """The data files of `frames`, as paths relative to it."""
         return sorted(action["path"] for action in actions(self.delta("frames")))
 
-    def read_segments(self, file: str) -> set[str]:
-        """The distinct segments of one data file; reads that column only."""
+    def read_segments(self, file: str) -> dict[str, int]:
+        """The rows of each segment in one data file; reads that column only."""
         from framefind.tables import files
 
         with self.reading():
-            return set(files.segments(self.store, file))
+            return files.segments(self.store, file)
+
+    def lost(self, videos: Sequence[Video]) -> list[str]:
+        """The ids of those videos of which a segment is in no data file any more."""
+        there: set[str] = set()
+        for file in self.frame_files():
+            with suppress(DataFileError):
+                there |= self.read_segments(file).keys()
+        return [video.video_id for video in videos if not there.issuperset(video.segments)]
 
     def read_frames(self, file: str, segments: Collection[str]) -> "Iterator[pa.RecordBatch]":
         """The frames of those segments in one data file, in batches of about a thousand.
@@ -328,7 +371,10 @@ class Tables:
                 if keys := [key for key in wanted if files.may_hold(action, key)]:
                     path = action["path"]
                     jobs.append(pool.submit(files.thumbnails, self.store, path, keys))
-            found = {key: jpeg for job in jobs for key, jpeg in job.result().items()}
+            found: dict[Key, bytes] = {}
+            for job in jobs:
+                with suppress(DataFileError):
+                    found |= job.result()
         return [found.get(key) for key in wanted]
 
     def tidy(self) -> None:
@@ -372,7 +418,7 @@ class Tables:
                 check_features(table, address)
                 return table
             except TableNotFoundError as error:
-                raise _missing(self.uri) from error
+                raise no_library(self.uri) from error
 
     @cached_property
     def store(self) -> Any:
@@ -401,9 +447,9 @@ class Tables:
         self.commit(append)
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Turns what the store or the format raises into LibraryError."""
-        with explained(f"cannot read the library {self.uri}"):
+    def reading(self, *but: type[Exception]) -> Iterator[None]:
+        """Turns what the store or the format raises into LibraryError, `but` for some."""
+        with explained(f"cannot read the library {self.uri}", *but):
             yield
 
     @contextmanager
@@ -449,29 +495,3 @@ def _merge(
     if transaction and table.version() == version:
         # A MERGE that changes no row commits nothing, not even its transaction.
         table.create_write_transaction([], "append", VIDEOS, commit_properties=mark)
-
-
-def _latest(log: Path) -> int | None:
-    try:
-        names = [entry.name for entry in os.scandir(log)]
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    commits = (name[:20] for name in names if name.endswith((".json", ".checkpoint.parquet")))
-    return max((int(commit) for commit in commits if commit.isdigit()), default=None)
-
-
-def holds_others(folder: Path) -> bool:
-    """Whether a folder holds anything but what an interrupted `create` may have left there."""
-    if not folder.exists():
-        return False
-    return not folder.is_dir() or not all(map(_is_begun, folder.iterdir()))
-
-
-def _is_begun(entry: Path) -> bool:
-    if entry.name in ("videos", "frames") and entry.is_dir():
-        return all(inner.name == "_delta_log" for inner in entry.iterdir())
-    return entry.name == LOCK
-
-
-def _missing(uri: str) -> LibraryError:
-    return LibraryError(f"{uri} is not a framefind library; `framefind index` makes one")

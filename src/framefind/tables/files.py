@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from framefind import disk
-from framefind.errors import LibraryError
+from framefind.errors import DataFileError
 from framefind.tables.schema import FRAMES, conform
 from framefind.tables.store import explained, filesystem, is_local
 
@@ -45,10 +45,6 @@ _BOXES, _EMBEDDINGS = (f"{name}.list.element.list.element" for name in ("boxes",
 
 Key = tuple[str, str, float]
 """video_id, segment and t of a frame."""
-
-
-class DataFileError(LibraryError):
-    """A data file that a table lists is missing or damaged: what it held is lost."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +204,7 @@ def segments(store: pyarrow.fs.FileSystem, path: str) -> dict[str, int]:
     with _opened(store, path) as parquet:
         column = conform(parquet.read(["segment"]), _SEGMENTS)["segment"]
         counts = pc.value_counts(column).to_pylist()
-    return {count["values"]: count["counts"] for count in counts}
+    return {count["values"]: count["counts"] for count in counts if count["values"] is not None}
 
 
 def frames(

@@ -1,14 +1,84 @@
-"""Data files as entries of Delta Lake's log."""
+"""Delta Lake's log: data files as its entries, and what tells one state of a table from all others.
 
+deltalake and pyarrow are imported where they are used.
+"""
+
+import os
+import re
 import time
 from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from framefind.errors import LibraryError
+from framefind.tables.store import explained
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction
 
     from framefind.tables.files import DataFile
+
+Revision = tuple[str, str]
+"""What tells the content of `videos` and `frames` from that at all other times, and of all others.
+
+Of each table the version and a digest of the log's entry that made it: entries name random files,
+so that even two copies of one library, which have the same table ids, differ from then on.
+"""
+
+_ENTRY = re.compile(r"(\d{20})\.(?:json|checkpoint\..+)")
+
+
+def latest_entry(log: Path) -> tuple[int, Path] | None:
+    """Return the newest version in a local log, and the file that made it; None without a log."""
+    try:
+        names = [entry.name for entry in os.scandir(log)]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    entries = [(int(found[1]), name) for name in names if (found := _ENTRY.fullmatch(name))]
+    if not entries:
+        return None
+    version, name = max(entries, key=lambda entry: (entry[0], entry[1].endswith(".json")))
+    return version, log / name
+
+
+def latest_versions(uri: str | os.PathLike[str]) -> tuple[int, int]:
+    """The newest versions of `videos` and `frames` in a local library, by listing two folders.
+
+    Raises LibraryError when there is no library.
+    """
+    (videos, _), (frames, _) = _entries(uri)
+    return videos, frames
+
+
+def latest_revision(uri: str | os.PathLike[str]) -> Revision:
+    """The revision of a local library, by listing two folders and reading two small files.
+
+    Raises LibraryError when there is no library, or its log cannot be read.
+    """
+    with explained(f"cannot read the library {os.fspath(uri)}"):
+        videos, frames = (mark(version, path.read_bytes()) for version, path in _entries(uri))
+    return videos, frames
+
+
+def _entries(uri: str | os.PathLike[str]) -> list[tuple[int, Path]]:
+    """The newest entries of the logs of `videos` and `frames`."""
+    entries = [latest_entry(Path(uri, name, "_delta_log")) for name in ("videos", "frames")]
+    found = [entry for entry in entries if entry is not None]
+    if len(found) < len(entries):
+        raise no_library(os.fspath(uri))
+    return found
+
+
+def no_library(uri: str) -> LibraryError:
+    """Return the error that says that there is no library."""
+    return LibraryError(f"{uri} is not a framefind library; `framefind index` makes one")
+
+
+def mark(version: int, entry: bytes) -> str:
+    """Return one table's part of a Revision."""
+    return f"{version}-{blake2b(entry, digest_size=16).hexdigest()}"
 
 
 def adds(files: "Sequence[DataFile]", change: bool = True) -> "list[AddAction]":

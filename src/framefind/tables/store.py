@@ -99,13 +99,18 @@ def size(uri: str) -> int:
 
 
 @contextmanager
-def explained(doing: str) -> Iterator[None]:
-    """Raise what a store, Parquet or Delta Lake raises as a LibraryError that says what to do."""
+def explained(doing: str, *but: type[Exception]) -> Iterator[None]:
+    """Raise what a store, Parquet or Delta Lake raises as a LibraryError that says what to do.
+
+    Exceptions of the types `but` stay as they are.
+    """
     from deltalake.exceptions import DeltaError
     from pyarrow import ArrowException
 
     try:
         yield
+    except but:
+        raise
     except (OSError, DeltaError, ArrowException) as error:
         cause = str(error)
         advice = next((advice for words, advice in _ADVICE.items() if words in cause), None)
@@ -154,6 +159,19 @@ def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[b
             _note(descriptor, [holder for holder in _holders(uri) if holder != mine])
     finally:
         os.close(descriptor)
+
+
+def holds_others(folder: Path) -> bool:
+    """Whether a folder holds anything but what an interrupted `create` may have left there."""
+    if not folder.exists():
+        return False
+    return not folder.is_dir() or not all(map(_is_begun, folder.iterdir()))
+
+
+def _is_begun(entry: Path) -> bool:
+    if entry.name in ("videos", "frames") and entry.is_dir():
+        return all(inner.name == "_delta_log" for inner in entry.iterdir())
+    return entry.name == LOCK
 
 
 def set_aside(uri: str) -> Path:

@@ -1,5 +1,6 @@
 """Upkeep of the two tables: few large files, no dead rows, short logs, nothing left lying about."""
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -9,9 +10,12 @@ from deltalake import CommitProperties
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import RemoveAction
 
+from framefind.errors import DataFileError, LibraryError
 from framefind.tables import Tables, Upkeep, files
 from framefind.tables.log import actions, adds
 from framefind.tables.schema import FRAMES, with_unknown
+
+_log = logging.getLogger(__name__)
 
 FILE_SIZE = 128 << 20
 """Bytes of a data file of `frames` that compaction aims at."""
@@ -42,6 +46,7 @@ class _File:
 def maintain(tables: Tables, retention_hours: float) -> Upkeep:
     """See `Tables.maintain`. A retention of zero rewrites every file with unpublished rows."""
     done = compact_frames(tables, retention_hours)
+    _drop_lost_files(tables)
     compact_videos(tables, many=1)
     deleted = sum(_vacuum(tables, name, retention_hours) for name in ("videos", "frames"))
     return replace(done, deleted=deleted)
@@ -60,7 +65,11 @@ def compact_frames(tables: Tables, retention_hours: float = 168) -> Upkeep:
     published = {segment for video in tables.videos() for segment in video.segments}
     done = Upkeep()
     for group in _groups(_candidates(tables, published, retention_hours)):
-        new = _rewrite(tables, group, published)
+        try:
+            new = _rewrite(tables, group, published)
+        except DataFileError as error:
+            _log.warning("%s", error)
+            continue
         if new is not None:
             dropped = sum(file.dead for file in group)
             done = Upkeep(
@@ -98,7 +107,11 @@ def _candidates(tables: Tables, published: set[str], retention_hours: float) -> 
     waste = WASTE if retention_hours else 0.0
     live = sorted(actions(tables.delta("frames")), key=lambda a: str(a.get("min.segment")))
     for action in live:
-        segments = files.segments(tables.store, action["path"])
+        try:
+            segments = tables.read_segments(action["path"])
+        except LibraryError as error:
+            _log.warning("%s", error)
+            continue
         rows = sum(segments.values())
         dead = sum(n for segment, n in segments.items() if segment not in published)
         if dead and action["modification_time"] > old:
@@ -152,6 +165,25 @@ def _rewrite(
         return new
 
     return tables.commit(commit)
+
+
+def _drop_lost_files(tables: Tables) -> None:
+    """Take data files that are missing or damaged out of the log, once no video needs them."""
+    lost = []
+    for action in actions(tables.delta("frames")):
+        try:
+            tables.read_segments(action["path"])
+        except DataFileError:
+            lost.append(action)
+        except LibraryError:  # it cannot be read for now
+            return
+    if lost and not tables.lost(tables.videos()):
+        now = time.time_ns() // 1_000_000
+        removes = [RemoveAction(one["path"], True, now, one["size_bytes"], {}) for one in lost]
+        with tables.writing(), suppress(CommitFailedError):
+            tables.delta("frames").create_write_transaction(
+                [*removes], "append", FRAMES, commit_properties=_ALONE
+            )
 
 
 def _vacuum(tables: Tables, name: str, retention_hours: float) -> int:

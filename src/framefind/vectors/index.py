@@ -1,25 +1,38 @@
 """One opened index."""
 
 import json
+import math
 import mmap
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framefind.errors import QueryError
 from framefind.vectors import lists
+from framefind.vectors.checksums import (
+    SUMS,
+    DamagedIndexError,
+    check_sealed,
+    crc,
+    load_manifest,
+    sum_rows,
+)
 from framefind.vectors.timeline import Timeline
 
-FORMAT = 5
+if TYPE_CHECKING:
+    from framefind.tables.log import Revision
+
+FORMAT = 6
 EXACT = 1 << 20
 """Vectors up to which all are scanned."""
 
+_BLOCK = 1 << 12  # vectors that are checked at a time
 _KNOWN = 1 << 10  # videos that are read only once
 _FRAMES = 15_000  # in which the best moments of a larger index are looked for
 _NEAREST = 8000  # views that the lists name: thousands may be of one video
@@ -45,6 +58,18 @@ class IndexedVideo:
     duration: float | None
     modified: float | None  # seconds since 1970
     segments: list[str]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the frames of an index come from.
+
+    `files` holds the rows of each segment in each data file of the table that was read, and `rows`
+    those of each segment that the index holds.
+    """
+
+    files: dict[str, dict[str, int]] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
 
 
 class Videos:
@@ -87,7 +112,9 @@ class Videos:
 
     @cached_property
     def _all(self) -> list[IndexedVideo]:
-        return [IndexedVideo(**json.loads(line)) for line in bytes(self._text).splitlines()]
+        return [
+            IndexedVideo(**json.loads(line)) for line in self._text[: self._lines[-1]].splitlines()
+        ]
 
     def find(self, video_id: str) -> int | None:
         """The ordinal of the video with that id, if there is one."""
@@ -101,36 +128,86 @@ class VectorIndex:
     """One opened index; reads only what a query touches. It never changes: open it again."""
 
     def __init__(self, folder: Path, exact: bool = False) -> None:
-        """Open the index in `folder`. Raises FileNotFoundError when there is none to use.
+        """Open the index in `folder`.
 
-        An `exact` one is scanned whole, however large it is.
+        An `exact` one is scanned whole, however large it is, and is not checked: it has just been
+        written. Raises FileNotFoundError when there is none to use, and DamagedIndexError when its
+        files are not as they were written.
         """
         self._exact = exact
-        manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-        if manifest["format"] != FORMAT:
-            raise FileNotFoundError(folder)
-        self.versions: tuple[int, int] = tuple(manifest["versions"])
+        manifest = load_manifest(folder, FORMAT)
+        self.revision: Revision = tuple(manifest["revision"])
+        self.identity: str = manifest["identity"]
         self.fingerprint: dict[str, str] = manifest["fingerprint"]
         self.dimensions = int(self.fingerprint["dimensions"])
-        self.files: list[str] = manifest["files"]
+        self.lost: list[str] = manifest["lost"]
+        self.unread: dict[str, str] = manifest["unread"]
         self.generation = folder / manifest["generation"]
-        listing = folder / manifest["listing"]
+        self._listing = folder / manifest["listing"]
         vectors, frames, names = manifest["vectors"], manifest["frames"], manifest["names"]
         self.vectors = self._map("vectors", np.float16, (vectors, self.dimensions))
         self.codes = self._map("codes", np.int8, (vectors, self.dimensions))
         self.scales = self._map("scales", np.float32, (vectors,))
         self.boxes = self._map("boxes", np.float32, (vectors, 4))
+        self.sums = self._map("sums", SUMS, (vectors,))
         self.frames = self._map("frames", FRAME, (frames,))
         self._names = self._map("segments", np.uint8, (names,))
+        self.checksums: dict[str, int] = manifest["checksums"]
+        if not exact:
+            self._check_small(manifest["sealed"])
+        self.damaged: str | None = None  # what was found since it was opened
+        self._checked = {name: np.zeros(vectors, bool) for name in ("codes", "vectors")}
         self._lists: lists.Lists | None = None
         self._asked = False  # for lists
-        self._owners = np.load(listing / "owners.npy")  # of segments, the videos' ordinals
-        self.videos = Videos(listing)
-        self.timeline = Timeline.load(listing)
+        self._owners = np.load(self._listing / "owners.npy")  # of segments, the videos' ordinals
+        self.videos = Videos(self._listing)
+        self.timeline = Timeline.load(self._listing)
+
+    def _check_small(self, sealed: dict[str, list[int]]) -> None:
+        """Check all but vectors and codes. Raises DamagedIndexError."""
+        check_sealed(self._listing, sealed)
+        small = {"frames": self.frames, "segments": self._names, "sums": self.sums}
+        for name, array in small.items():
+            if crc(array) != self.checksums[name]:
+                raise DamagedIndexError(f"{self.generation / name} is damaged")
+
+    def check(self, name: Literal["codes", "vectors"], rows: slice | NDArray[np.int64]) -> None:
+        """Check rows of the codes or the vectors when they are first read.
+
+        Raises DamagedIndexError when they are not as they were written.
+        """
+        new = ~self._checked[name][rows]
+        if self._exact or not new.any():
+            return
+        if not isinstance(rows, slice):
+            rows = rows[new]
+        if name == "codes":
+            sums = sum_rows(self.codes[rows], self.scales[rows])
+        else:
+            sums = sum_rows(self.vectors[rows], self.boxes[rows])
+        if (sums != self.sums[name][rows]).any():
+            both = "codes or scales" if name == "codes" else "vectors or boxes"
+            self.damaged = f"{both} in {self.generation} are damaged"
+            raise DamagedIndexError(self.damaged)
+        self._checked[name][rows] = True
+
+    def check_all(self) -> None:
+        """Check all vectors and codes, which is to read them. Raises DamagedIndexError."""
+        for at in range(0, len(self.vectors), _BLOCK):
+            for name in ("codes", "vectors"):
+                self.check(name, slice(at, min(at + _BLOCK, len(self.vectors))))
+
+    @cached_property
+    def sources(self) -> "Sources":
+        """Where its frames come from."""
+        with (self._listing / "sources.json").open("rb") as file:
+            return Sources(**json.loads(file.readline()))
 
     def _map(self, name: str, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
         if shape[0] == 0:
             return np.empty(shape, dtype)  # an empty file cannot be mapped
+        if (self.generation / name).stat().st_size < np.dtype(dtype).itemsize * math.prod(shape):
+            raise DamagedIndexError(f"{self.generation / name} is cut short")
         return np.memmap(self.generation / name, dtype, "r", shape=shape).view(np.ndarray)
 
     @cached_property

@@ -114,7 +114,7 @@ def scan(index: "VectorIndex", query: NDArray[np.float32], line: Timeline) -> Sc
         if inexact:
             _products_of_codes(index, codes[:1], weights[0], rows, views[rows])
         else:
-            views[rows] = exact(index.vectors[rows], query)
+            views[rows] = _exact(index, query, rows)
 
     _by_shards(index, line, score, views, best)
     errors, lengths = index.video_errors
@@ -180,6 +180,7 @@ def _products_of_codes(
     """The products of one of a query's codes (1, d) with the codes of some rows, times 100."""
     product = kernel()
     assert product is not None
+    index.check("codes", rows)
     products = np.asarray(product(code, index.codes[rows], "dot", out_dtype="float32"))[0]
     products *= weight
     return np.asarray(np.multiply(products, index.scales[rows], out=out))
@@ -233,7 +234,7 @@ class Scores:
         """Score the frames at these positions of the timeline exactly."""
         at = at[self.slack[at] > 0]
         rows, owner = self._likely(at)
-        scores = exact(self.index.vectors, self.query, rows)
+        scores = _exact(self.index, self.query, rows)
         self.values[at], self.slack[at] = _best(scores, owner), 0
 
     def refine(self, at: NDArray[np.int64]) -> None:
@@ -290,7 +291,7 @@ class Scores:
         """The row of the best view of the frames at these positions, by exact scores."""
         first, counts = self.index.views(self.line.frame[at])
         rows, owner = ranges(first, counts), np.repeat(np.arange(len(at)), counts)
-        scores = exact(self.index.vectors, self.query, rows)
+        scores = _exact(self.index, self.query, rows)
         winners = np.flatnonzero(scores == _best(scores, owner)[owner])
         return np.asarray(rows[winners[np.unique(owner[winners], return_index=True)[1]]])
 
@@ -324,6 +325,7 @@ def _products(
             frames = np.arange(at, min(at + _FRAMES, end))
             first, counts = index.views(frames)
             part = slice(int(first[0]), int(first[-1] + counts[-1]))
+            index.check("vectors", part)
             views = _wide(index.vectors[part]) @ scaled
             best[frames] = _best_rows(views, first - part.start, counts)
     return np.ascontiguousarray(best[line.frame].T)
@@ -348,6 +350,16 @@ def _best_rows(
         at = np.flatnonzero(counts > nth)
         best[at] = np.maximum(best[at], rows[first[at] + nth])
     return best
+
+
+def _exact(
+    index: "VectorIndex", query: NDArray[np.float32], rows: slice | NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """The float32 products of rows of an index with `query`, times 100."""
+    index.check("vectors", rows)
+    if isinstance(rows, slice):
+        return exact(index.vectors[rows], query)
+    return exact(index.vectors, query, rows)
 
 
 def exact(
