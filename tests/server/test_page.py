@@ -72,6 +72,15 @@ def test_the_part_that_matches_is_framed(tab: Opener, site: str) -> None:
         assert box["width"] == pytest.approx(moment["box"][2] * picture["width"], abs=2)
 
 
+def test_words_that_the_model_skips_are_named(tab: Opener, site: str) -> None:
+    page = tab(site)
+    ask(page, "a cat asdfghjkl 猫")
+    expect(page.locator("#facts")).to_contain_text("does not know")
+    expect(page.locator("#facts")).to_contain_text("猫")
+    ask(page, "a cat")
+    expect(page.locator("#facts")).not_to_contain_text("does not know")
+
+
 SHAPES = {"upright.mp4": (180, 320), "square.mp4": (240, 240), "4to3.mp4": (320, 240),
           "wide.mp4": (480, 200)}  # fmt: skip
 

@@ -22,6 +22,7 @@ let facts = null; // the library's
 let known = new Map(); // video id → path
 let searching = new AbortController();
 let total = 0;
+let notes = []; // what the query asks in vain
 let typing; // the timer of what is being typed
 let fresh = true; // whether the next change of the text makes a new entry in the history
 
@@ -109,6 +110,7 @@ async function found(signal) {
   results.clear();
   more.offer(0);
   total = page.total;
+  notes = page.notes ?? [];
   if (page.moments.length) add(page);
   else if (facts && !videos()) welcome();
   else place.replaceChildren(states.nothing(query, () => ask(unfiltered(query))));
@@ -124,7 +126,7 @@ function add(page) {
   total = page.total; // an estimate, until the last page counts
   const last = page.moments.length < PAGE;
   const rest = last ? `in ${count(results.groups.size, "video")}` : `the best ${shown}`;
-  say(`${last ? "" : "about "}${count(total, "moment")}`, rest);
+  say(`${last ? "" : "about "}${count(total, "moment")}`, [rest, ...notes].join(" · "));
   more.offer(last ? 0 : Math.max(1, total - shown), "moment", async () =>
     add(await api.search(query, PAGE, shown, searching.signal)), total > shown);
 }
