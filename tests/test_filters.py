@@ -55,6 +55,27 @@ class TestMatch:
         assert paths(known.match("s3://b/v/")) == ["s3://b/v/a1.mp4", "s3://b/v/a[1].mp4"]
         assert paths(known.match("s3://b/v/a[1].mp4")) == ["s3://b/v/a[1].mp4"]
 
+    @pytest.mark.parametrize(
+        "pattern", ["M\xe4dchen.mp4", "/f/M\xe4dchen.mp4", "*\xe4*", "/f/*\xe4*"]
+    )
+    def test_names_compare_in_nfc(self, pattern):
+        known = names("/f/Ma\u0308dchen.mp4", "/f/other.mp4")
+        assert paths(known.match(pattern)) == ["/f/Ma\u0308dchen.mp4"]
+        both = names("/f/Ma\u0308dchen.mp4", "/f/M\xe4dchen.mp4")
+        assert len(paths(both.match(pattern))) == (1 if pattern == "/f/M\xe4dchen.mp4" else 2)
+
+    def test_globs_are_paths_as_people_type_them(self, tmp_path, monkeypatch):
+        (tmp_path / "v [1]").mkdir()
+        (tmp_path / "link").symlink_to("v [1]")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        known = names(f"{tmp_path}/v [1]/a.mp4", "/f/a.mp4", f"{tmp_path}/v 1/b.mp4")
+        for folder in ("v [1]", "./v [1]", "~/link", "link", f"{tmp_path}/link", "~/v [[]1]"):
+            for pattern in ("/*.mp4", "/a*", "/"):
+                if not (pattern == "/" and "[[]" in folder):
+                    expected = [f"{tmp_path}/v [1]/a.mp4"]
+                    assert paths(known.match(folder + pattern)) == expected
+
     @pytest.mark.parametrize("nothing", ["", " ", "\t\n"])
     def test_an_empty_name_is_not_the_current_folder(self, nothing, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)

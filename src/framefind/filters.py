@@ -1,8 +1,6 @@
 """Filters: which videos a name or a pattern stands for, and what a search may find."""
 
-import fnmatch
 import os
-import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,8 +9,8 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.errors import QueryError, StoreError, UsageError
-from framefind.paths import resolved, stored
+from framefind.errors import QueryError, UsageError
+from framefind.paths import as_globs, comparable, globs_matcher, resolved_or_same, stored
 from framefind.tables import Video
 from framefind.vectors import IndexedVideo, Timeline, VectorIndex
 
@@ -23,7 +21,9 @@ class VideoNames:
     def __init__(self, videos: Iterable[Video | IndexedVideo]) -> None:
         """Collect the names of some videos."""
         self._by_id = {video.video_id: [video.path, *video.copies] for video in videos}
-        self._paths = sorted((path, key) for key, own in self._by_id.items() for path in own)
+        self._paths = sorted(
+            (comparable(path), path, key) for key, own in self._by_id.items() for path in own
+        )
 
     def match(self, pattern: str) -> dict[str, list[str]]:
         """Return the videos that a pattern stands for: the paths it names, by `video_id`.
@@ -37,17 +37,19 @@ class VideoNames:
             raise UsageError("an empty name stands for no video: give a path, a folder or an id")
         if pattern in self._by_id:
             return {pattern: self._by_id[pattern]}
-        whole = _whole(pattern)
+        exact = resolved_or_same(pattern)
+        whole, name = comparable(exact), comparable(pattern)
         folder = os.path.join(whole, "")
         found = (
-            self._between(pattern, pattern + "\0")  # as it is stored, whatever links are now
+            self._between(name, name + "\0")  # as it is stored, whatever links are now
             or self._between(whole, whole + "\0")
             or self._between(folder, folder[:-1] + chr(ord(folder[-1]) + 1))
-            or [pair for pair in self._paths if os.path.basename(pair[0]) == pattern]
+            or [known for known in self._paths if os.path.basename(known[0]) == name]
             or self._like(pattern)
         )
+        same = [known for known in found if known[1] in (pattern, stored(exact))]
         matched: dict[str, list[str]] = {}
-        for path, video_id in found:
+        for _, path, video_id in same or found:
             matched.setdefault(video_id, []).append(path)
         return matched
 
@@ -63,17 +65,15 @@ class VideoNames:
             raise QueryError(f"{name}: {many} of that path, name or id in the library")
         return found[0]
 
-    def _between(self, first: str, last: str) -> list[tuple[str, str]]:
-        """The paths from `first` on and before `last`, and the ids of their videos."""
+    def _between(self, first: str, last: str) -> list[tuple[str, str, str]]:
+        """The paths from `first` on, before `last`: comparable, as stored, and whose they are."""
         start, end = (bisect_left(self._paths, (bound,)) for bound in (first, last))
         return self._paths[start:end]
 
-    def _like(self, glob: str) -> list[tuple[str, str]]:
-        like = re.compile(fnmatch.translate(os.path.normcase(glob))).match
+    def _like(self, pattern: str) -> list[tuple[str, str, str]]:
+        like = globs_matcher(as_globs(pattern))
         return [
-            (path, video_id)
-            for path, video_id in self._paths
-            if like(os.path.normcase(path)) or like(os.path.normcase(os.path.basename(path)))
+            known for known in self._paths if like(known[0]) or like(os.path.basename(known[0]))
         ]
 
 
@@ -137,11 +137,3 @@ class Filters:
             <= video.duration
             <= (np.inf if most is None else most)
         )
-
-
-def _whole(path: str) -> str:
-    """A path as it is stored: absolute, with links resolved; what is no path is left alone."""
-    try:
-        return stored(resolved(path))
-    except StoreError:
-        return path

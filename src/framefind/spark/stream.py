@@ -21,7 +21,16 @@ from framefind.indexing import Report, interruptible
 from framefind.indexing.decoders import Options
 from framefind.library import Library
 from framefind.library import open as open_library
-from framefind.paths import File, PathLike, is_below, is_library, matches, stored, walk
+from framefind.paths import (
+    File,
+    PathLike,
+    Patterns,
+    is_below,
+    is_library,
+    is_passed_over,
+    stored,
+    walk,
+)
 from framefind.spark import executor
 from framefind.spark.batches import Batches
 from framefind.spark.executor import Job
@@ -197,13 +206,15 @@ class _Run:
     def _files(self, df: "DataFrame") -> Iterator[File]:
         """The files of a batch that are wanted, each once."""
         seen = set(self._caught_up)
+        wanted, unwanted = Patterns(self._glob, self._root), Patterns(self._exclude, self._root)
         for path, length, modified in df.selectExpr(
             "path", "length", "unix_micros(modified)"
         ).collect():
             name = plain(path)
-            if self._glob and not matches(name, self._glob, self._root):
+            if self._glob and not wanted.match(name):
                 continue
-            if matches(name, self._exclude, self._root) or self._in_library(name):
+            above = os.path.dirname(name.removeprefix(self._root)).split("/")
+            if any(map(is_passed_over, above)) or unwanted.match(name) or self._in_library(name):
                 continue
             file = as_file(path, length, modified)
             if file not in seen:
