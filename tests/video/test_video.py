@@ -14,10 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import framefind.video
 import media
 from framefind.errors import NotAVideoError, VideoError
-from framefind.video import Video, frame
+from framefind.video import Video, bounds, frame
 from framefind.video.identity import video_id
 from framefind.video.samplers import Sampler
 
@@ -450,7 +449,7 @@ def test_absurd_pictures_are_refused_before_they_are_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = media.film(tmp_path / "film.mp4", size=(320, 240))
-    monkeypatch.setattr(framefind.video, "MAX_PIXELS", 320 * 240 - 1)
+    monkeypatch.setattr(bounds, "MAX_PIXELS", 320 * 240 - 1)
     with pytest.raises(VideoError, match="320 × 240 pixels"):
         Video(path)
 
@@ -462,7 +461,7 @@ def test_pictures_that_grow_absurd_are_left_out(
     small = media.film(tmp_path / "small.ts", size=(64, 48), codec="mpeg2video")
     large = media.film(tmp_path / "large.ts", size=(640, 480), codec="mpeg2video")
     path.write_bytes(small.read_bytes() + large.read_bytes())
-    monkeypatch.setattr(framefind.video, "MAX_PIXELS", 320 * 240)
+    monkeypatch.setattr(bounds, "MAX_PIXELS", 320 * 240)
     with Video(path) as video:
         sizes = {(one.width, one.height) for one in video.frames(Sampler.parse("every=0.001"))}
     assert sizes == {(64, 48)}

@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice, takewhile
 from typing import Any
 
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from framefind.errors import NotAVideoError, VideoError
 from framefind.remote import canonical, is_remote
 from framefind.video import clock, samplers
+from framefind.video.bounds import bound
 from framefind.video.containers import (
     best_stream,
     file_size,
@@ -33,20 +35,18 @@ from framefind.video.containers import (
     open_container,
     reason,
     remote_file,
-    size_now,
+    size_change,
 )
+from framefind.video.damage import Watch, heard
+from framefind.video.extent import missing_bytes
 from framefind.video.geometry import Geometry
 from framefind.video.needs import Stream, Wish, begins_anew, needed
 from framefind.video.pictures import Frame, Scaler, sorted_times
-from framefind.video.ranged import listed_keyframes, listed_packets
+from framefind.video.ranged import listed_keyframes, listed_packets, spaced_keyframes
 from framefind.video.samplers import Sampler
 
-MAX_PIXELS = 2**26
-"""The largest picture that is decoded, in pixels: 8192 × 8192, twice an 8K film's."""
-
 _DISORDER = 1.0  # seconds by which a decoder may be late with a frame
-_LEADS = 1.0, 10.0  # seconds before a start from which on reading begins; files list keyframes by
-# when they are decoded
+_LEADS = 1.0, 10.0  # seconds before a start to read from; keyframes are listed as decoded
 _FAR = 60.0  # seconds before the wanted time that a seek may land
 _PATIENCE = 8  # failures to read in a row before the rest is given up
 
@@ -115,7 +115,8 @@ class Video:
         """Close the file, and free the decoder with its threads."""
         self._first, self._begun = None, iter(())  # the latter would keep this, and this it, alive
         self._container.close()
-        vars(self).pop("_stream", None)
+        for each in ("_stream", "_watch"):
+            vars(self).pop(each, None)
 
     def frames(
         self, sampler: Sampler, start: float = 0.0, end: float = math.inf
@@ -135,7 +136,10 @@ class Video:
         if empty and end == math.inf:
             self._wish = None
             yield from (frame for frame in islice(self._restarted(), 1) if frame.t >= start)
-        self._check_size()
+        self._watch.listen()
+        self.partial = self.partial or self._watch.reason
+        if change := size_change(self.path, self._bytes):
+            self._fail(change)
 
     def play(self, start: float = 0.0) -> Iterator[Frame]:
         """All frames from the one that is shown at `start` on, for a player.
@@ -176,37 +180,28 @@ class Video:
             return []
         if "matroska" in self._container.format.name:  # it has to be sought in
             self._first = None
-        keys, found = listed_packets(self._container, self._stream), [0.0]
-        for i in range(1, math.ceil(self.facts.duration / length - 0.5)):
-            at = keys.search_timestamp(self._timing.timestamp(i * length), backward=True)
-            key = self._timing.seconds(keys[at].timestamp) if at >= 0 else 0.0
-            if key > found[-1] + length / 2:
-                found.append(key)
-        return found[1:]
+        listed = listed_packets(self._container, self._stream)
+        count = math.ceil(self.facts.duration / length - 0.5)
+        start, step = self._timing.timestamp(0.0), length / self._timing.base
+        return [self._timing.seconds(at) for at in spaced_keyframes(listed, start, step, count)]
 
     # -- opening
 
     def _open(self) -> None:
+        heard()
         self._container = self._opened()
         try:
             self._stream = best_stream(self.path, self._container)
             context = self._stream.codec_context
-            if context.width * context.height > MAX_PIXELS:
-                raise VideoError(
-                    f"{self.path}: {context.width} × {context.height} pixels; "
-                    f"framefind decodes up to {MAX_PIXELS} per frame"
-                )
-            context.thread_type = "AUTO"
-            context.thread_count = self._threads
-            # As in players, the container overrules how pictures say that they are turned.
-            turn = {"side_data_prefer_packet": "displaymatrix"}
-            context.options = {"max_pixels": str(MAX_PIXELS), **turn}
+            bound(self.path, context, self._threads)
             for stream in self._container.streams:
                 if stream.index != self._stream.index:
                     stream.discard = Discard.all
             self._seekable = is_seekable(self._container, self._stream)
             self._scaler = Scaler(Geometry(self._stream))
             self._timing = clock.Timing(self._container, self._stream)
+            again = None if self.remote else partial(open_container, self.path, self._bytes)
+            self._watch = Watch(self._container, self._stream, again)
             if self.remote:
                 self.remote.hollow(self._container, self._stream)
         except BaseException:
@@ -309,6 +304,7 @@ class Video:
 
     def _sought(self, t: float) -> Iterator[Frame]:
         self._first = None
+        self._watch.sought()
         try:
             self._container.seek(self._timing.timestamp(t), stream=self._stream)
         except av.FFmpegError:
@@ -365,7 +361,9 @@ class Video:
                 end = max(end, self._until(times[-1], packet.duration))
                 if packet.is_keyframe:
                     keys.append(times[-1])
+        damage = self.partial or self._watch.reason
         self._reopen()
+        self.partial = damage
         return sorted(set(times)), sorted(keys), end
 
     def _pictures(self) -> Iterator[Frame]:
@@ -395,6 +393,7 @@ class Video:
                 continue
             for picture in pictures:
                 t = self._timing.shown(picture)
+                self._watch.frame(picture, t)
                 if self._timing.timed or picture.key_frame or not self._keys_only:
                     yield Frame(t, picture, self._scaler)
 
@@ -411,6 +410,7 @@ class Video:
             self._timing.timed,
             lambda key: self._seekable and resets(self._head(key)),
             lambda last: self._until(self._timing.seconds(last.pts or 0), last.duration),
+            self._container.format.name in ("mpegts", "mpeg"),
         )
         return needed(self._packets(), stream, lambda: self._wish)
 
@@ -427,12 +427,14 @@ class Video:
             if packet.has_sidedata("encryption_info"):
                 self._fail("it is encrypted")
             elif packet.size:  # an empty one would end the decoding
+                self._watch.packet(packet)
                 if held:
                     yield held
                 held = packet
         if held and held.is_corrupt:
             self._fail("the file ends in the middle of a frame")
-        elif held:
+        self._watch.ended(missing_bytes(self.path, self._bytes, self.remote))
+        if held and not held.is_corrupt:
             yield held
 
     def _read(self) -> "Iterator[av.Packet[VideoStream]]":
@@ -444,8 +446,9 @@ class Video:
                     failures = 0
                     yield packet
                 return
-            except (av.FFmpegError, ValueError) as error:
-                self._fail(error)
+            except (av.FFmpegError, ValueError, IndexError) as error:
+                if not isinstance(error, IndexError):  # that is a stream which PyAV does not know
+                    self._fail(error)
                 failures += 1
 
     def _demuxed(self) -> "Iterator[av.Packet[VideoStream]]":
@@ -457,7 +460,8 @@ class Video:
         return self._container.demux(self._stream)
 
     def _fail(self, error: Exception | str) -> None:
-        self.partial = self.partial or (error if isinstance(error, str) else reason(error))
+        words = error if isinstance(error, str) else reason(error)
+        self.partial = self.partial or self._watch.reason or words
 
     def end(self, last: Frame | None) -> float:
         """When the last frame ends."""
@@ -465,12 +469,6 @@ class Video:
 
     def _until(self, t: float, duration: int | None) -> float:
         return self._timing.until(t, duration, self.facts.duration)
-
-    def _check_size(self) -> None:
-        size = size_now(self.path)
-        if size is not None and size != self._bytes and not self.partial:
-            change = "grew" if size > self._bytes else "shrank"
-            self.partial = f"the file {change} while it was read"
 
 
 def frame(path: str | os.PathLike[str], t: float) -> NDArray[np.uint8]:

@@ -45,15 +45,19 @@ def remote_file(uri: str) -> Ranged:
     return Ranged(found)
 
 
-def size_now(path: str) -> int | None:
-    """The size of a file at the moment, or None if that cannot be told."""
+def size_change(path: str, size: int) -> str | None:
+    """Return how a file has changed since it had that size, in words; None if it has not."""
     try:
         if remote.is_remote(path):
             found = remote.look(path)
-            return found.size if found else None
-        return Path(path).stat().st_size
-    except (OSError, StoreError):
+            now = found.size if found else size
+        else:
+            now = Path(path).stat().st_size
+    except (OSError, StoreError):  # it cannot be told
         return None
+    if now == size:
+        return None
+    return f"the file {'grew' if now > size else 'shrank'} while it was read"
 
 
 def hardware(decoder: str) -> HWAccel | None:
@@ -168,7 +172,9 @@ def best_stream(path: str, container: InputContainer) -> VideoStream:
     best = container.streams.best("video")
     stream = next((s for s in streams if best and s.index == best.index), streams[0])
     if stream.codec_context is None:
-        raise VideoError(f"{path}: no decoder for {stream.name or 'its codec'}")
+        raise VideoError(
+            f"{path}: FFmpeg has no decoder for its codec; convert it with the program that made it"
+        )
     return stream
 
 

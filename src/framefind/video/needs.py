@@ -104,12 +104,14 @@ class Stream(Generic[PacketT]):
     `seconds` turns a stamp into a time. `timed`: packets tell when their frames are shown.
     `begins_anew` tells of a keyframe whether nothing after it is made from what came before, and
     `until` of a packet when its frame ends if it is the video's last one.
+    `open_ended`: the end of a file may be missing, which only decoding the last packet tells.
     """
 
     seconds: Callable[[int], float]
     timed: bool
     begins_anew: Callable[[PacketT], bool]
     until: Callable[[PacketT], float] = lambda packet: -math.inf
+    open_ended: bool = False
 
     def time(self, packet: Packet) -> float | None:
         """When the frame of a packet is shown, if the packet tells."""
@@ -180,6 +182,9 @@ def needed(
         if not spare or len(tail) > _HELD:
             yield from tail
             tail.clear()
+    if stream.open_ended:
+        yield from tail[:-1]
+        yield from ((packet, True) for packet, _ in tail[-1:])
 
 
 def _times(packets: Iterable[PacketT], stream: Stream[PacketT]) -> Iterator[float]:
@@ -204,10 +209,10 @@ def begins_anew(codec: str, extradata: bytes | None) -> Callable[[bytes], bool]:
     """
     if codec not in ("h264", "hevc"):
         return lambda data: True
-    at, kinds = (4, {5}) if codec == "h264" else (21, {16, 17, 18, 19, 20})
-    if not extradata or len(extradata) <= at or extradata[0] != 1:
+    kinds = {5} if codec == "h264" else {16, 17, 18, 19, 20}
+    width = length_width(codec, extradata)
+    if not width:
         return lambda data: False
-    width = (extradata[at] & 3) + 1
 
     def tell(data: bytes) -> bool:
         place = 0
@@ -220,3 +225,14 @@ def begins_anew(codec: str, extradata: bytes | None) -> Callable[[bytes], bool]:
         return False
 
     return tell
+
+
+def length_width(codec: str, extradata: bytes | None) -> int:
+    """Return how many bytes the length takes that stands before each unit of H.264 or HEVC.
+
+    0 for other codecs, and where units begin by start codes.
+    """
+    at = {"h264": 4, "hevc": 21}.get(codec)
+    if at is None or not extradata or len(extradata) <= at or extradata[0] != 1:
+        return 0
+    return (extradata[at] & 3) + 1

@@ -139,6 +139,30 @@ def listed_packets(container: InputContainer, stream: VideoStream) -> IndexEntri
     return stream.index_entries
 
 
+def spaced_keyframes(listed: IndexEntries, start: float, step: float, count: int) -> list[int]:
+    """Return the timestamps of listed keyframes that are about `step` apart, all in time base.
+
+    They are the last ones at or before `start` plus 1, 2, ... up to less than `count` steps; none
+    comes within half a step of the one before it. What is claimed to lie between two keyframes is
+    passed over in one go.
+    """
+    chosen: list[int] = []
+    number = 1
+    while number < count:
+        stamp = int(start + number * step)
+        if not -(2**63) <= stamp < 2**63 - 1:
+            break
+        at = listed.search_timestamp(stamp, backward=True)
+        key = listed[at].timestamp if at >= 0 else start
+        if key > (chosen[-1] if chosen else start) + step / 2:
+            chosen.append(int(key))
+        after = listed.search_timestamp(stamp + 1, backward=False)
+        if after < 0:
+            break
+        number = max(number + 1, math.floor((listed[after].timestamp - start) / step))
+    return chosen
+
+
 def _media(file: Reader) -> list[range]:
     """Where the packets of an MP4 or MOV lie; none if it is not one, or comes in fragments.
 

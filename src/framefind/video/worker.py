@@ -30,6 +30,7 @@ from PIL import Image
 from framefind.errors import NotAVideoError, StoreError, VideoError
 from framefind.processes import python_command
 from framefind.video import Facts, Video
+from framefind.video.damage import overhear
 from framefind.video.identity import video_id
 from framefind.video.samplers import Sampler
 from framefind.views import Box, Likeness, Views
@@ -377,6 +378,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to act on
     output = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing else may write into the messages
+    overhear()
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_requests, args=(lines,), daemon=True).start()
     server = _Server(output)

@@ -1,0 +1,232 @@
+"""Tell whether a video is cut off or damaged, from what is read of it anyway.
+
+Four kinds of evidence are used: packets that the demuxer marks as corrupt, frames that the decoder
+marks as corrupt, errors that the demuxer prints, and an end that comes sooner than declared.
+"""
+
+import math
+import os
+import re
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import pairwise
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from framefind.video.needs import length_width
+
+_JOINT = 10.0  # seconds; packets that lie further apart come from different recordings
+_DELAY = 2  # packets between one that is marked as corrupt and the place where some are missing
+_LATE = 1.5  # frame durations; packets that lie further apart have lost others in between
+_SHORT = 2.0  # seconds that a file may end before its declared end
+_SHARE = 0.02  # the same, as a share of the declared length
+_DECLARING = {"matroska", "flv", "mxf", "mov", "asf", "rm", "nut"}  # others' ends are looked for
+_ZEROS = bytes(256)
+_ENTROPY_CODED = {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "wmv2", "wmv3", "vc1", "theora"}
+"""Codecs whose data never has that many zeros in a row, but at the end of a packet."""
+_HARMLESS = re.compile(
+    "Found unknown-length element|Attempted to read next track|Unsupported encoding type"
+    "|Missing key frame|edit list"
+)
+
+
+class Watch:
+    """Looks at the packets and frames of one video stream, in the order in which they come.
+
+    `reason` says in words for people what is damaged, or is None. `again` opens the file once more;
+    it is None where that would be too dear.
+    """
+
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        again: Callable[[], InputContainer] | None,
+    ) -> None:
+        self._container, self._stream = container, stream
+        self._again = again
+        self.reason: str | None = None
+        self._base = float(stream.time_base or 1 / av.time_base)
+        rate = stream.average_rate or stream.guessed_rate
+        self._step = 1 / float(rate) if rate else 0.04  # seconds between two packets
+        self._last: float | None = None  # time of the last packet
+        self._start = (container.start_time or 0) / av.time_base
+        codec = stream.codec_context.codec
+        self._width = length_width(codec.canonical_name, stream.codec_context.extradata)
+        self._dense = codec.canonical_name in _ENTROPY_CODED
+        self._raw = codec.name == container.format.name  # the decoder prints by the same name
+        self._seen: str | None = None  # what is wrong with a packet; decoding it may tell more
+        self._packets = 0
+        self._sought = False
+        self._end = -math.inf  # when the last packet ends, in seconds as the file has them
+        self._key: float | None = None  # time of the first keyframe decoded since the last seek
+        self._doubtful: list[tuple[float, bool]] = []
+        """Times of a packet that is marked as corrupt and the next ones; whether a keyframe's."""
+
+    def sought(self) -> None:
+        """Note that reading goes on elsewhere in the file."""
+        self._sought = True
+        self._key = self._last = None
+        self._doubtful = []
+
+    def packet(self, packet: "av.Packet[VideoStream]") -> None:
+        """Look at the next packet of the stream."""
+        self._packets += 1
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        if stamp is None:
+            return
+        t = stamp * self._base
+        if self._last is not None and not self._doubtful and 0 < t - self._last < _JOINT:
+            self._step = t - self._last
+        self._last = t
+        if packet.is_corrupt and not self._doubtful:
+            self._doubtful = [(t, False)]
+        elif self._doubtful:
+            self._doubtful.append((t, packet.is_keyframe))
+        if len(self._doubtful) > _DELAY:
+            self._judge()
+        if self._dense and not self._seen:
+            self._seen = self._look_into(bytes(packet), t)
+        shown = packet.pts if packet.pts is not None else stamp
+        self._end = max(self._end, (shown + (packet.duration or 0)) * self._base)
+
+    def frame(self, picture: av.VideoFrame, t: float) -> None:
+        """Look at a decoded picture, which is shown at `t` seconds."""
+        if self._key is None and picture.key_frame:
+            self._key = t
+        if picture.is_corrupt and self._key is not None and t >= self._key:
+            self._note(f"damaged pictures from {_clock(t)} on")
+
+    def listen(self) -> None:
+        """Look at what the demuxer has printed since the last time."""
+        if self._seen:
+            self._note(self._seen)
+        name = f"[{self._container.format.name} @ "
+        for line in heard().splitlines():
+            if line.startswith(name) and not self._raw and not _HARMLESS.search(line):
+                words = line.partition("] ")[2].strip().rstrip(".")
+                self._note(f"damaged data in the file ({words})")
+                return
+
+    def ended(self, missing: str | None) -> None:
+        """Compare what was read until the end of the file with what the file declares.
+
+        `missing` says how many bytes of it are, if any.
+        """
+        if missing:
+            self._note(missing)
+        self.listen()
+        if self._doubtful:
+            self._judge()
+        stream, formats = self._stream, set(self._container.format.name.split(","))
+        if "avi" in formats:  # its list of packets is read when it is opened
+            self._compare_packets(sum(entry.size > 0 for entry in stream.index_entries))
+        elif "mxf" in formats and stream.duration and stream.average_rate:
+            self._compare_packets(round(stream.duration * self._base * stream.average_rate))
+        elif "mov" in formats and stream.frames:
+            return  # it lists all packets, and all of them were read
+        if _DECLARING & formats:
+            self._compare_lengths()
+
+    def _note(self, reason: str) -> None:
+        self.reason = self.reason or reason
+
+    def _look_into(self, data: bytes, t: float) -> str | None:
+        """What is wrong with the data of a packet, which need not be decoded."""
+        if is_hollow(data):
+            return f"zeros in place of data at {_clock(t - self._start)}"
+        if self._width and not is_filled(data, self._width):
+            return f"damaged data at {_clock(t - self._start)}"
+        return None
+
+    def _judge(self) -> None:
+        """Tell packets that are missing from another recording that begins.
+
+        The counters of a transport stream jump at both, and a packet shortly before is marked.
+        """
+        steps = [after - t for (t, _), (after, _) in pairwise(self._doubtful)]
+        lost = any(_LATE * self._step < step < _JOINT for step in steps)
+        begins = any(is_keyframe for _, is_keyframe in self._doubtful)
+        if lost or not begins:
+            self._note(f"packets are missing at {_clock(self._doubtful[0][0] - self._start)}")
+        self._doubtful = []
+
+    def _compare_packets(self, listed: int) -> None:
+        if not self._sought and self._packets < listed:
+            self._note(f"{listed - self._packets} of {listed} frames are missing")
+
+    def _compare_lengths(self) -> None:
+        declared = (self._container.duration or 0) / av.time_base
+        allowed = max(_SHORT, _SHARE * declared)
+        if self._end > -math.inf and declared - self._end > allowed:
+            end = max(self._end, self._last_of_all())
+            if declared - end > allowed:
+                self._note(f"it ends at {_clock(end - self._start)} of {_clock(declared)}")
+
+    def _last_of_all(self) -> float:
+        """When the last packet of any stream ends, in seconds as the file has them."""
+        last = -math.inf
+        if self._again is None:
+            return math.inf
+        with self._again() as beside, suppress(av.FFmpegError, ValueError, IndexError):
+            beside.seek(math.floor(max(self._end - 1, 0) * av.time_base))
+            for packet in beside.demux():
+                stamp = packet.pts if packet.pts is not None else packet.dts
+                if stamp is not None and packet.time_base:
+                    last = max(last, float((stamp + (packet.duration or 0)) * packet.time_base))
+        return last
+
+
+def is_filled(data: bytes, width: int) -> bool:
+    """Whether a packet of H.264 or HEVC is filled by its units, each after its length in bytes."""
+    place, size = 0, len(data)
+    while place + width <= size:
+        place += width + int.from_bytes(data[place : place + width], "big")
+    return place <= size
+
+
+def is_hollow(data: bytes) -> bool:
+    """Whether there are many zeros in a row before the end of a packet's data."""
+    at = data.find(_ZEROS)
+    return at >= 0 and bool(data[at:].strip(b"\0"))
+
+
+def _clock(seconds: float) -> str:
+    """A time as people write it, such as 1:02:03."""
+    minutes, second = divmod(round(max(0.0, seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+# -- what FFmpeg prints
+
+_KEPT = 2**16  # bytes of messages that are looked at in one go
+_messages: int | None = None  # where they can be read, once `overhear` was called
+
+
+def overhear() -> None:
+    """Keep what FFmpeg prints from now on for `heard`, instead of letting it reach stderr.
+
+    For a process that decodes one video at a time. PyAV can hand messages on, too, but takes the
+    interpreter's lock for each, while another thread that holds it may be waiting for the decoder.
+    """
+    global _messages
+    reading, writing = os.pipe()
+    for end in (reading, writing):
+        os.set_blocking(end, False)  # what nobody reads is lost
+    os.dup2(writing, sys.stderr.fileno() if sys.stderr else 2)
+    _messages = reading
+
+
+def heard() -> str:
+    """Return what FFmpeg has printed since the last call, errors only; nothing if not overheard."""
+    if _messages is None:
+        return ""
+    av.logging.set_libav_level(av.logging.ERROR)
+    av.logging.restore_default_callback()  # whoever sets a level of PyAV's takes its place
+    with suppress(BlockingIOError):
+        return os.read(_messages, _KEPT).decode(errors="replace")
+    return ""

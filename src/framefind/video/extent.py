@@ -1,0 +1,156 @@
+"""How many bytes a file should have, by what its container says: less are there if it was cut."""
+
+import struct
+from collections.abc import Callable
+
+from framefind.video.ranged import Ranged
+
+Read = Callable[[int, int], bytes]
+"""Gives up to so many bytes from an offset on."""
+
+_HEAD = 2**14  # bytes in which a header declares the length
+_TAIL = 2**18  # bytes in which the last unit of a stream begins
+_BOXES = 4096  # at the top of an MP4 that are looked at
+_KINDS = {b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"uuid", b"sidx", b"styp"}
+_SEGMENT = b"\x18\x53\x80\x67"
+_ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_MXF = bytes.fromhex("060e2b34020501010d01020101")
+_PACKETS = (188, 0), (192, 4), (204, 0)  # bytes of a transport packet, and before its sync byte
+
+
+def missing_bytes(path: str, size: int, remote: Ranged | None) -> str | None:
+    """Return what lacks a file, in words for people; None if nothing is known to.
+
+    Of the file at `path`, the first `size` bytes count; an object is read through `remote`.
+    """
+    try:
+        if remote:
+            declared = declared_size(remote.reader.at, size, far=True)
+        else:
+            with open(path, "rb") as file:
+
+                def read(offset: int, count: int) -> bytes:
+                    file.seek(offset)
+                    return file.read(count)
+
+                declared = declared_size(read, size)
+    except OSError:  # it went away meanwhile
+        return None
+    if declared is None or declared <= size:
+        return None
+    return f"the file is cut off: {size:,} of {declared:,} bytes are there"
+
+
+def declared_size(read: Read, size: int, far: bool = False) -> int | None:
+    """Return how many bytes a file of `size` bytes should have at least; None if nothing tells.
+
+    Of a file that is `far`, nothing but the head is read.
+    """
+    head = read(0, _HEAD)
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return _matroska(head)
+    if head.startswith(_ASF):
+        return _asf(head)
+    if head.startswith(_MXF) and len(head) > 64:
+        return _mxf(head)
+    if far:
+        return None
+    if head.startswith(b"RIFF"):
+        return _riff(read, size)
+    if head[4:8] in _KINDS:
+        return _mp4(read, size)
+    if head.startswith(b"OggS"):
+        return _ogg(read, size)
+    if head.startswith(b"\0\0\1\xba"):
+        return _program_stream(read, size)
+    return _transport_stream(head, size)
+
+
+def _matroska(head: bytes) -> int | None:
+    at = head.find(_SEGMENT)
+    if at < 0 or at + 4 >= len(head) or not head[at + 4]:
+        return None
+    length = 9 - head[at + 4].bit_length()
+    value = int.from_bytes(head[at + 4 : at + 4 + length], "big") & (1 << 7 * length) - 1
+    if value == (1 << 7 * length) - 1:  # it was not known when the file was begun
+        return None
+    return at + 4 + length + value
+
+
+def _asf(head: bytes) -> int | None:
+    at = head.find(_ASF_FILE)
+    if at < 0 or at + 92 > len(head):
+        return None
+    size, flags = struct.unpack_from("<Q40xI", head, at + 40)
+    return None if flags & 1 else int(size)  # 1: a broadcast, of which the size is not known
+
+
+def _riff(read: Read, size: int) -> int | None:
+    """An AVI file; what is larger than a GiB comes in several chunks."""
+    end = 0
+    while end + 8 <= size:
+        kind, length = struct.unpack("<4sI", read(end, 8))
+        if kind != b"RIFF" or length in (0, 0xFFFFFFFF):
+            break
+        end += 8 + length
+    return end or None
+
+
+def _mp4(read: Read, size: int) -> int | None:
+    offset, fragmented = 0, False
+    for _ in range(_BOXES):
+        head = read(offset, 16)
+        if len(head) < 8:
+            break
+        length, kind = struct.unpack(">I4s", head[:8])
+        if length == 1 and len(head) == 16:
+            length = struct.unpack(">8xQ", head)[0]
+        if kind not in _KINDS or length < 8:
+            break
+        fragmented = fragmented or kind == b"moof"
+        if kind == b"mdat" and not fragmented and offset + length > size:
+            break  # its packets are listed elsewhere, and may all be there
+        offset += length
+    return offset or None
+
+
+def _mxf(head: bytes) -> int | None:
+    """Up to the head of the last partition, once that is written."""
+    length = 1 + (head[16] & 127 if head[16] & 128 else 0)
+    (footer,) = struct.unpack_from(">Q", head, 16 + length + 24)
+    return footer + 16 if footer else None
+
+
+def _ogg(read: Read, size: int) -> int | None:
+    """Up to the end of the last page, and a byte more if that is not marked as the last one."""
+    start = max(0, size - _TAIL)
+    tail = read(start, size - start)
+    at = tail.rfind(b"OggS")
+    if at < 0:
+        return None
+    if at + 27 > len(tail) or at + 27 + tail[at + 26] > len(tail):
+        return size + 1
+    lacing = tail[at + 27 : at + 27 + tail[at + 26]]
+    end = start + at + 27 + len(lacing) + sum(lacing)
+    return end if tail[at + 5] & 4 else end + 1
+
+
+def _program_stream(read: Read, size: int) -> int | None:
+    start = max(0, size - _TAIL)
+    tail = read(start, size - start)
+    at = tail.rfind(b"\0\0\1\xba")
+    if at < 0 or at + 14 > len(tail):
+        return None
+    at += 14 + (tail[at + 13] & 7) if tail[at + 4] >> 6 == 1 else 12
+    while at + 6 <= len(tail) and tail[at : at + 3] == b"\0\0\1" and tail[at + 3] >= 0xBB:
+        at += 6 + int.from_bytes(tail[at + 4 : at + 6], "big")
+    return start + at
+
+
+def _transport_stream(head: bytes, size: int) -> int | None:
+    for length, before in _PACKETS:
+        syncs = head[before::length]
+        if len(syncs) > 1 and set(syncs) == {0x47}:
+            return -(-size // length) * length
+    return None

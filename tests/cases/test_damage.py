@@ -1,0 +1,113 @@
+"""Cut and damaged files are indexed as far as they go, and are marked as partial.
+
+After jbaruch/speaker-toolkit#381 and nhershy/CorruptVideoFileInspector#29.
+"""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+import media
+from framefind.video.worker import Worker
+
+CONTAINERS = ["mp4", "mov", "mkv", "webm", "ts", "mpg", "wmv", "flv", "avi", "mxf"]
+CODECS = {"webm": "libvpx", "mpg": "mpeg2video", "mxf": "mpeg2video", "wmv": "wmv2", "avi": "mpeg4"}
+HOLE = 2**16  # bytes
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A film of five seconds in each container; noise keeps it from getting small."""
+    folder = tmp_path_factory.mktemp("films")
+    noise = np.random.default_rng(1)
+    pictures = [
+        np.clip(picture + noise.integers(-40, 40, picture.shape), 0, 255).astype(np.uint8)
+        for picture in media.ramp(125, (320, 240))
+    ]
+    options = {"g": "50", "deadline": "realtime", "preset": "ultrafast"}
+
+    def film(name: str, codec: str) -> Path:
+        size = 320, 240
+        path = folder / name
+        return media.film(path, size=size, fps=25, pictures=pictures, codec=codec, options=options)
+
+    films = {kind: film(f"film.{kind}", codec) for kind, codec in CODECS.items()}
+    h264 = film("h264.mp4", "libx264")
+    return films | {
+        kind: copied(h264, folder / f"film.{kind}") for kind in {*CONTAINERS} - {*CODECS}
+    }
+
+
+def copied(source: Path, path: Path) -> Path:
+    """Copy the packets of a video into another container."""
+    kind = {"container_options": {"movflags": "faststart"}} if path.suffix == ".mp4" else {}
+    with av.open(source) as film, av.open(path, "w", **kind) as copy:
+        stream = copy.add_stream_from_template(film.streams.video[0])
+        for packet in film.demux(film.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                copy.mux(packet)
+    return path
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    one = Worker()
+    yield one
+    one.close()
+
+
+def index(worker: Worker, path: Path, sampler: str = "every=1") -> tuple[int, str | None]:
+    """The number of frames that are sampled, and why the video is partial."""
+    worker.open(str(path))
+    return sum(1 for _ in worker.frames(sampler, "whole", 64)), worker.partial
+
+
+def with_hole(source: Path, path: Path, at: float, data: bytes) -> Path:
+    content = bytearray(source.read_bytes())
+    start = min(int(len(content) * at), len(content) - len(data) - 4000)
+    content[start : start + len(data)] = data
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("sampler", ["every=1", "count=4"])
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_a_whole_file_is_not_partial(films, worker, kind, sampler):
+    frames, partial = index(worker, films[kind], sampler)
+    assert frames >= 4
+    assert partial is None
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+@pytest.mark.parametrize("kind", [kind for kind in CONTAINERS if kind != "mov"])
+def test_a_cut_file_is_partial(films, worker, tmp_path, kind, share):
+    path = tmp_path / films[kind].name
+    path.write_bytes(films[kind].read_bytes())
+    frames, partial = index(worker, media.truncated(path, share))
+    assert frames >= 1
+    assert partial
+
+
+@pytest.mark.parametrize("sampler", ["every=1", "count=4"])
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_a_cut_at_any_place_is_partial_by_any_sampler(films, worker, tmp_path, kind, sampler):
+    if kind == "mov":
+        pytest.skip("its list of packets lies at the end: nothing of it can be read")
+    path = tmp_path / films[kind].name
+    content = films[kind].read_bytes()
+    path.write_bytes(content[: len(content) * 7 // 10 + 11])
+    assert index(worker, path, sampler)[1]
+
+
+@pytest.mark.parametrize("at", [0.5, 0.97])
+@pytest.mark.parametrize("data", [bytes(HOLE), random.Random(2).randbytes(HOLE)], ids=["0", "?"])
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_a_file_with_a_hole_is_partial(films, worker, tmp_path, kind, at, data):
+    frames, partial = index(worker, with_hole(films[kind], tmp_path / f"f.{kind}", at, data))
+    assert frames >= 1
+    assert partial
