@@ -56,8 +56,8 @@ class TestBatch:
             {"video": "nothing"},
             {"min_confidence": 1e-4},
             {"min_score": 5.0, "limit": 99},
-            {"then": "blurred colours", "within": 4.0, "limit": 99},
-            {"then": "a landscape", "min_score": 3.0, "offset": 1},
+            {"then": "red and green", "within": 4.0, "limit": 99},
+            {"then": "red and green", "min_score": 3.0, "offset": 1},
             {"image": "05.mp4@2", "minus": ["a car"]},
         ],
     )
