@@ -35,6 +35,7 @@ from framefind.tables.log import (
     latest_versions,
     mark,
     no_library,
+    open_table,
 )
 from framefind.tables.store import (
     check_address,
@@ -406,18 +407,12 @@ class Tables:
 
     def delta(self, name: str) -> "DeltaTable":
         """The newest version of one of the tables."""
-        from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
-
-        from framefind.tables.schema import check_features
 
         with self.reading():
             try:
-                address = self.address(name)
-                table = DeltaTable(address, storage_options=options(address))
-                check_features(table, address)
-                return table
-            except TableNotFoundError as error:
+                return open_table(self.address(name))
+            except (TableNotFoundError, FileNotFoundError) as error:
                 raise no_library(self.uri) from error
 
     @cached_property

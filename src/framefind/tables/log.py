@@ -3,6 +3,7 @@
 deltalake and pyarrow are imported where they are used.
 """
 
+import json
 import os
 import re
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framefind.errors import LibraryError
-from framefind.tables.store import explained
+from framefind.tables.store import explained, is_local, options
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -41,6 +42,66 @@ def latest_entry(log: Path) -> tuple[int, Path] | None:
         return None
     version, name = max(entries, key=lambda entry: (entry[0], entry[1].endswith(".json")))
     return version, log / name
+
+
+def open_table(address: str) -> "DeltaTable":
+    """Open the newest version of a table.
+
+    Raises LibraryError for what framefind cannot read, and for an entry of a local log that is
+    missing or damaged, whose file it names; otherwise what delta-rs raises.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    from framefind.tables.schema import check_features
+
+    log = Path(address, "_delta_log") if is_local(address) else None
+    if log:
+        _check(log)
+    try:
+        table = DeltaTable(address, storage_options=options(address))
+    except TableNotFoundError:
+        raise
+    except DeltaError:
+        if log:
+            _check(log, whole=True)
+        raise
+    check_features(table, address)
+    return table
+
+
+def _check(log: Path, whole: bool = False) -> None:
+    """Raise LibraryError when an entry is missing or empty, or, looked at `whole`, damaged.
+
+    delta-rs passes over empty ones, which a power cut may leave.
+    """
+    names = [entry.name for entry in os.scandir(log)]
+    entries = {name: int(found[1]) for name in names if (found := _ENTRY.fullmatch(name))}
+    checkpoint = max((at for name, at in entries.items() if not name.endswith(".json")), default=-1)
+    for at in range(checkpoint + 1, max(entries.values(), default=-1) + 1):
+        path = log / f"{at:020}.json"
+        if path.name not in entries:
+            trouble = "missing"
+        elif not path.stat().st_size:
+            trouble = "empty"
+        elif whole and not _is_json(path):
+            trouble = "damaged"
+        else:
+            continue
+        raise LibraryError(
+            f"cannot read {path}, which is {trouble}: bring the library back from a "
+            "backup; if that file is the newest there, it is enough to delete it and to index again"
+        )
+
+
+def _is_json(path: Path) -> bool:
+    """Whether each line of a file is JSON."""
+    try:
+        for line in path.read_bytes().splitlines():
+            json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def latest_versions(uri: str | os.PathLike[str]) -> tuple[int, int]:

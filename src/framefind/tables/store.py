@@ -22,6 +22,7 @@ LOCK = ".lock"
 """The file in a local library that `lock` locks; it stays there."""
 
 _UNREADABLE = re.compile(r"%[0-9A-Fa-f]{2}|\\|[\x00-\x1f\x7f\ud800-\udfff]")
+_BACKTRACE = re.compile(r" 0: <unknown>.*")  # which delta-rs puts behind its words
 _log = logging.getLogger(__name__)
 
 _BUSY = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}  # what a lock that another holds gives
@@ -114,7 +115,7 @@ def explained(doing: str, *but: type[Exception]) -> Iterator[None]:
     except (OSError, DeltaError, ArrowException) as error:
         cause = str(error)
         advice = next((advice for words, advice in _ADVICE.items() if words in cause), None)
-        line = " ".join(cause.split())
+        line = _BACKTRACE.sub("", " ".join(cause.split()))
         raise LibraryError(f"{doing}: {line}" + (f"; {advice}" if advice else "")) from error
 
 
