@@ -180,6 +180,23 @@ def test_what_this_browser_cannot_play_is_converted(tab: Opener, site: str) -> N
     assert 9.9 <= shown(page) < 15
 
 
+def test_what_cannot_be_repacked_is_converted(tab: Opener, site: str) -> None:
+    page = tab(site)
+    problem = {"title": "Unsupported Media Type", "status": 415}
+
+    def refuse(route: Route) -> None:
+        if "transcode" in route.request.url:
+            route.continue_()
+        else:
+            route.fulfill(status=415, json=problem, content_type="application/problem+json")
+
+    page.route("**/stream?start=*", refuse)
+    watch(page, site, "copied.mkv", 9.5)
+    begun(page)
+    expect(page.locator(".note")).not_to_be_visible()
+    assert 9.4 <= shown(page) < 14
+
+
 @pytest.mark.parametrize(("name", "how", "early"), MADE)
 def test_what_is_made_for_the_browser_is_seekable(
     tab: Opener, site: str, name: str, how: str, early: float
