@@ -16,7 +16,7 @@ from framefind.errors import LibraryError
 from framefind.filters import VideoNames
 from framefind.images import Image
 from framefind.moments import Moment, Page
-from framefind.paths import File, PathLike, is_library, opened, resolved, stored, walk
+from framefind.paths import File, PathLike, is_library, openable, opened, resolved, stored, walk
 from framefind.presence import Absent, Offline
 from framefind.queries import Query, as_queries
 from framefind.remote import canonical
@@ -383,7 +383,7 @@ class Library:
         from framefind.video import frame
 
         index = self.vector_index.get()
-        return frame(opened(index.video(_video_id(index, video)).path), t)
+        return frame(opened(openable(index.video(_video_id(index, video)).paths)[0]), t)
 
     def evaluate(self, captions: str | Path, *, rank: str = "softmax") -> "Quality":
         """Measure how well texts find the videos, and moments, that they describe.

@@ -10,7 +10,7 @@ import fnmatch
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -216,6 +216,19 @@ def there(paths: Iterable[str]) -> set[str]:
     uris = {path for path in files if remote.is_remote(path)}
     found = {path for path in files - uris if os.path.lexists(opened(path))}
     return found | {uri for uri, known in remote.facts(uris).items() if known} if uris else found
+
+
+def openable(paths: Sequence[str]) -> list[str]:
+    """Return the stored paths of one video, first those that can be opened: it, then copies.
+
+    Objects are taken to be there, not asked for.
+    """
+    if len(paths) < 2:
+        return list(paths)
+    return sorted(
+        paths,
+        key=lambda path: not (remote.is_remote(path) or os.access(opened(path), os.R_OK)),
+    )
 
 
 def facts(path: str) -> tuple[int, int] | None:

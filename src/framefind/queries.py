@@ -19,7 +19,7 @@ from framefind.images import Crop, Image
 from framefind.models import Model
 from framefind.models.vocabulary import vocabulary
 from framefind.moments import RANKS, Moment
-from framefind.paths import PathLike, opened
+from framefind.paths import PathLike, openable, opened
 from framefind.vectors import IndexedVideo, VectorIndex
 from framefind.views import WHOLE, Box
 
@@ -263,7 +263,7 @@ def embed_image(image: Image, index: VectorIndex, model: Model) -> NDArray[np.fl
         from framefind.video import frame as decode
 
         pixels = images.cut(
-            decode(opened(frame.video.path), frame.t), box, model.size, model.resize
+            decode(opened(openable(frame.video.paths)[0]), frame.t), box, model.size, model.resize
         )
     else:
         return _stored(index, frame)

@@ -16,6 +16,7 @@ from framefind import models, moments
 from framefind.confidence import MAYBE, Neutral, confidence
 from framefind.filters import Filters
 from framefind.moments import Moment, Page, Spans, Then, VideoMoments
+from framefind.paths import openable
 from framefind.queries import Embedded, Query, embed_queries, notes
 from framefind.ranking import LOWEST, leading, rank_bounds, rank_videos
 from framefind.vectors import Scan, Scores, Timeline, VectorIndex
@@ -337,9 +338,11 @@ class _Moments:
         boxes = index.boxes[self.exact.best_views(spans.best)]
         times = self.exact.line.t[spans.best]
         videos = [index.videos[video] for video in spans.video]
+        paths = {video.video_id: video.paths for video in videos}  # each is looked at once
+        chosen = {video_id: openable(own)[0] for video_id, own in paths.items()}
         return [
             Moment(
-                path=video.path,
+                path=chosen[video.video_id],
                 video_id=video.video_id,
                 start=float(spans.start[at]),
                 end=float(spans.end[at]),
@@ -367,7 +370,9 @@ class _Videos:
             own = self.moments.take(self.moments.spans.video == video)
             known = self.moments.exact.index.videos[video]
             moments = own.show(slice(None))
-            shown.append(VideoMoments(known.path, known.video_id, float(score), moments))
+            shown.append(
+                VideoMoments(openable(known.paths)[0], known.video_id, float(score), moments)
+            )
         return shown
 
 

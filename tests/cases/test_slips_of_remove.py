@@ -180,3 +180,26 @@ class TestAsking:
         assert len(ended.stdout.splitlines()) >= 12
         assert ended.returncode == (1 if kept else 0)
         assert len(left(library)) == kept
+
+
+def test_answers_name_a_path_that_can_be_opened(tmp_path):
+    one = write_clip(tmp_path / "A" / "one.mp4", [1], 0.4)
+    other = tmp_path / "B" / "other.mp4"
+    other.parent.mkdir()
+    shutil.copy(one, other)
+    library = framefind.open(tmp_path / "l")
+    library.index([one.parent, other.parent], **CHOICE)
+    (row,) = library.videos()
+    first, second = map(Path, row.paths)
+    for away, there in ((None, first), (first, second), (second, first)):
+        if away:
+            away.parent.rename(tmp_path / "off")
+        assert library.search("a dog")[0].path == str(there)
+        found = library.search("a dog", by="video").videos
+        assert found is not None
+        assert found[0].path == str(there)
+        assert library.frame(str(first), 0.0).shape == (120, 160, 3)
+        assert len(library.search(image=f"{first}@0#0,0,0.5,0.5")) == 1
+        assert library.prune() == []
+        if away:
+            (tmp_path / "off").rename(away.parent)

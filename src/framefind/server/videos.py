@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from framefind import remote
 from framefind.errors import StoreError, VideoError
 from framefind.filters import Filters, VideoNames
-from framefind.paths import opened
+from framefind.paths import openable, opened
 from framefind.server import documents
 from framefind.server.problems import answers
 from framefind.server.ranges import Found
@@ -73,8 +73,8 @@ def facts(row: Video) -> dict[str, Any]:
     """A video as `documents.Video` has it."""
     return {
         "video_id": row.video_id,
-        "path": row.path,
-        "name": os.path.basename(row.path),
+        "path": (path := openable(row.paths)[0]),
+        "name": os.path.basename(path),
         "size": row.size,
         "duration": row.duration,
         "width": row.width,
@@ -94,7 +94,7 @@ def file_of(row: Video) -> Found:
 
     May ask an object store; 503 if that does not answer.
     """
-    for path in (row.path, *row.copies):
+    for path in openable(row.paths):
         found = _object(path) if remote.is_remote(path) else _file(opened(path))
         if found:
             return found

@@ -59,6 +59,11 @@ class IndexedVideo:
     modified: float | None  # seconds since 1970
     segments: list[str]
 
+    @property
+    def paths(self) -> list[str]:
+        """All paths of the video: its own, then those of copies."""
+        return [self.path, *self.copies]
+
 
 @dataclass(frozen=True)
 class Sources:
