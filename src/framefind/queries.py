@@ -17,6 +17,7 @@ from framefind.errors import QueryError, UsageError
 from framefind.filters import Filters, VideoNames
 from framefind.images import Crop, Image
 from framefind.models import Model
+from framefind.models.blank import embed_pictures
 from framefind.models.vocabulary import vocabulary
 from framefind.moments import RANKS, Moment
 from framefind.paths import PathLike, openable, opened
@@ -267,7 +268,7 @@ def embed_image(image: Image, index: VectorIndex, model: Model) -> NDArray[np.fl
         )
     else:
         return _stored(index, frame)
-    return np.asarray(model.embed_images(pixels[np.newaxis])[0])
+    return np.asarray(embed_pictures(model, pixels[np.newaxis])[0])
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.models import Model
+from framefind.models.blank import embed_pictures
 from framefind.video.worker import SampledFrame
 
 BATCH = 64
@@ -27,13 +28,13 @@ class Embedder:
         pixels = [frame.pixels for _, frame in frames if len(frame.pixels)]
         fresh = np.empty((0, 0), np.float32)
         if pixels:
-            fresh = self._model.embed_images(np.concatenate(pixels))
+            fresh = embed_pictures(self._model, np.concatenate(pixels))
         found, at = [], 0
         for video, frame in frames:
-            views = len(frame.pixels)
-            if views:
-                self._last[video] = fresh[at : at + views].copy()  # not the whole batch
-            at += views
+            count = len(frame.pixels)
+            if count:
+                self._last[video] = fresh[at : at + count].copy()  # not the whole batch
+            at += count
             found.append(self._last[video])
         return found
 
