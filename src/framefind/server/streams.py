@@ -3,8 +3,11 @@
 Each is a generator: what has not been asked for yet is not made.
 """
 
+import math
+from collections import deque
 from collections.abc import Generator, Iterator
 from fractions import Fraction
+from itertools import chain
 
 import av
 from av.audio.stream import AudioStream
@@ -26,6 +29,8 @@ _FILE = {"movflags": "faststart"}
 _TICKS = 90_000  # a second's, of the pictures that are encoded
 _LONG, _SHORT = 1280, 720  # the largest picture
 _FASTEST = 1 / 61  # seconds between pictures, at least
+_SLOWEST = 1 / 30  # seconds that the last picture is shown, at least
+_STILL = 1.0  # seconds after which a picture that stands is given again
 _AHEAD = 0.5  # seconds by which the sound is read before the pictures
 _X264 = {"preset": "veryfast", "crf": "23", "bf": "0", "rc-lookahead": "10"}
 
@@ -150,24 +155,65 @@ def _encode(
         open_container(path, size) as other,
         av.open(target, "w", format="mp4", container_options=how) as made,
     ):
-        pictures: VideoStream | None = None
-        frames = source.play(start)
-        shown = next(frames, None)
-        if shown is None:
+        shown = _shown(source, start, end)
+        first = next(shown, None)
+        if first is None:
             return
-        pictures = _add_pictures(made, shown)
+        pictures = _Pictures(made, first[0])
         voice = Heard(made, other, start, end)
-        last = -1.0
-        while shown is not None and (end is None or shown.t < end):
-            t = max(0.0, shown.t - start)
-            if last < 0 or t - last >= _FASTEST:
-                made.mux(pictures.encode(_picture(shown, pictures, t)))
-                last = t
-            made.mux(voice.until(t + _AHEAD))
+        for frame, t, until in chain([first], shown):
+            made.mux(pictures.encode(frame, t, until))
+            made.mux(voice.until(until + _AHEAD))
             yield
-            shown = next(frames, None)
-        made.mux(pictures.encode(None))
+        made.mux(pictures.rest())
         made.mux(voice.rest())
+
+
+def _shown(source: Video, start: float, end: float | None) -> Iterator[tuple[Frame, float, float]]:
+    """The frames from `start` to `end`, with when each begins and ends, in seconds later.
+
+    One that stands for long comes again and again, so that a player never waits for a picture.
+    """
+    limit = math.inf if end is None else end - start
+    frames = source.play(start)
+    frame = next(frames, None)
+    t = max(0.0, frame.t - start) if frame else 0.0
+    while frame is not None and t < limit:
+        later = next((one for one in frames if one.t - start - t >= _FASTEST), None)
+        until = max(source.end(frame) - start, t + _SLOWEST) if later is None else later.t - start
+        until = min(until, limit)
+        while t < until:
+            step = t + _STILL if until - t >= 2 * _STILL else until
+            yield frame, t, step
+            t = step
+        frame = later
+
+
+class _Pictures:
+    """The pictures of a stream, encoded as H.264."""
+
+    def __init__(self, made: OutputContainer, first: Frame) -> None:
+        self._stream = _add_pictures(made, first)
+        self._last: tuple[Frame, av.VideoFrame] | None = None
+        self._lengths: deque[int] = deque()  # of the pictures that the encoder holds back
+
+    def encode(self, frame: Frame, t: float, until: float) -> list[Packet]:
+        """The packets that are ready once a frame is given that is shown from `t` until then."""
+        if self._last is None or self._last[0] is not frame:
+            self._last = frame, _picture(frame, self._stream)
+        picture = self._last[1]
+        picture.pts, picture.time_base = round(t * _TICKS), Fraction(1, _TICKS)
+        self._lengths.append(round(until * _TICKS) - picture.pts)
+        return self._timed(self._stream.encode(picture))
+
+    def rest(self) -> list[Packet]:
+        """What is held back."""
+        return self._timed(self._stream.encode(None))
+
+    def _timed(self, packets: list[Packet]) -> list[Packet]:
+        for packet in packets:  # without B-frames they come in the order of the pictures
+            packet.duration = self._lengths.popleft()
+        return packets
 
 
 def _add_pictures(made: OutputContainer, first: Frame) -> VideoStream:
@@ -186,10 +232,8 @@ def _add_pictures(made: OutputContainer, first: Frame) -> VideoStream:
     return stream
 
 
-def _picture(shown: Frame, stream: VideoStream, t: float) -> av.VideoFrame:
-    pixels = shown.fit(stream.width, stream.height)
-    picture = av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(
+def _picture(shown: Frame, stream: VideoStream) -> av.VideoFrame:
+    pixels = shown.scale(stream.width, stream.height)
+    return av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(
         format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
     )
-    picture.pts, picture.time_base = round(t * _TICKS), Fraction(1, _TICKS)
-    return picture
