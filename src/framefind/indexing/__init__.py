@@ -254,6 +254,8 @@ class Indexer:
         self._done += 1
         self._done_bytes += ended.file.size + 1
         report = self._report
+        if video and ended.duration:
+            video.row = replace(video.row, duration=ended.duration)
         if ended.outcome == "decoded" and video:
             self._publish(decoders, video, ended.trouble)
         elif ended.outcome == "failed" and video and video.frames and video.progressive:

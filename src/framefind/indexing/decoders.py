@@ -47,13 +47,15 @@ class Decoded:
 class Ended:
     """A file is done with. `trouble` says what could not be decoded, or why nothing could.
 
-    Of one that is broken off, the store could not be read; that says nothing about the video.
+    `duration` is the video's in seconds, as its frames tell. Of one that is broken off, the store
+    could not be read; that says nothing about the video.
     """
 
     file: File
     outcome: Outcome
     video_id: str = ""
     trouble: str | None = None
+    duration: float | None = None
 
 
 Item = Begun | Decoded | Ended | BaseException
@@ -194,7 +196,8 @@ class Decoders:
 
         def finish(trouble: str | None, failed: bool) -> None:
             ending: Outcome = "broken off" if parts.broken_off else "failed"
-            self._put(Ended(file, ending if failed else "decoded", key, trouble))
+            outcome = ending if failed else "decoded"
+            self._put(Ended(file, outcome, key, trouble, parts.duration))
 
         parts = Parts(file, key, claim.start, self._cuts(worker, facts), self._put, finish)
         with self._change:
@@ -231,6 +234,7 @@ class Decoders:
                     if self._stop.is_set() or parts.closed:
                         break
                 trouble = worker.partial
+                parts.duration = worker.duration or parts.duration
             except VideoError as error:
                 trouble, failed = reason(parts.file.path, error), True
                 parts.broken_off = parts.broken_off or isinstance(error, StoreError)

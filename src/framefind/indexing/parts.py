@@ -55,6 +55,8 @@ class Parts(Generic[FrameT]):
         self._ended: dict[int, tuple[str | None, bool]] = {}
         self._trouble: str | None = None
         self.closed = False
+        self.duration: float | None = None
+        """Seconds of the video, as far as they are known by now."""
         self.broken_off = False
         """Whether a part could not be read from its store."""
 

@@ -15,6 +15,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from framefind.remote import is_remote, open_object
+from framefind.video import clock
 from framefind.video.clock import has_times, start_time
 from framefind.video.containers import best_stream, is_seekable, open_container
 
@@ -41,9 +42,10 @@ class Playable:
 
 
 @lru_cache(4096)
-def probe(path: str, size: int, modified: int) -> Playable:
+def probe(path: str, size: int, modified: int, length: float | None = None) -> Playable:
     """Look into the first bytes of a file; `size` and `modified` tell when to look again.
 
+    `length` is what the library knows the video to last, in seconds.
     Raises VideoError for what is no video.
     """
     with open_container(path, size) as container:
@@ -54,6 +56,8 @@ def probe(path: str, size: int, modified: int) -> Playable:
         if pixels not in _PIXELS:
             return Playable("transcode", why=f"browsers do not show {codec} with {pixels} pixels")
         formats = container.format.name.split(",")
+        if is_broken(path, size, container, video, length):
+            return Playable("transcode", why="its clock begins anew or jumps")
         if "webm" in formats and _is_webm(path):
             if codec in _WEBM_VIDEO and (heard is None or heard in _WEBM_AUDIO):
                 return Playable("file", "video/webm")
@@ -67,6 +71,16 @@ def probe(path: str, size: int, modified: int) -> Playable:
         if heard is not None and heard not in _MP4_AUDIO:
             return Playable("remux", why=f"browsers do not play {heard} sound", copies_audio=False)
         return Playable("remux", why=why, copies_audio=bool(_SETUP & set(formats)))
+
+
+def is_broken(
+    path: str, size: int, container: InputContainer, video: VideoStream, length: float | None
+) -> bool:
+    """Whether the clock of a file breaks, as far as that can be told without reading it."""
+    if {"mov", "matroska"} & set(container.format.name.split(",")):
+        return not is_seekable(path, container, video)
+    declared = clock.length(container, video, lambda: open_container(path, size))
+    return clock.is_broken(declared, length)
 
 
 def sound(container: InputContainer) -> AudioStream | None:
@@ -83,22 +97,22 @@ def keyframe_before(path: str, size: int, start: float) -> float:
     for earlier in _EARLIER:
         with open_container(path, size) as container:
             video = best_stream(path, container)
-            seek(container, video, start - earlier)
+            seek(path, container, video, start - earlier)
             keys = _keyframes(container, video)
             found = later = next(keys, 0.0)
-            while later <= start and not is_seekable(container, video):
+            while later <= start and not is_seekable(path, container, video):
                 found, later = later, next(keys, math.inf)
         if found <= start:
             break
     return found
 
 
-def seek(container: InputContainer, video: VideoStream, start: float) -> None:
+def seek(path: str, container: InputContainer, video: VideoStream, start: float) -> None:
     """Go to the keyframe before `start`, seconds from the container's start.
 
     Somewhere before, where the container does not tell where its keyframes are.
     """
-    if not is_seekable(container, video):
+    if not is_seekable(path, container, video):
         start -= _EARLIER[1]
     if start > 0:
         base = video.time_base or Fraction(1, av.time_base)

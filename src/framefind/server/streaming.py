@@ -53,8 +53,9 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
         request: Request, video_id: VideoId, start: Start = 0.0, transcode: Transcode = False
     ) -> Response:
         """The video for a player: the file, in ranges, or an MP4 that begins at `start`."""
-        file = await asyncio.to_thread(file_of, shelf.video(video_id))
-        way = await asyncio.to_thread(_way, file, transcode)
+        row = shelf.video(video_id)
+        file = await asyncio.to_thread(file_of, row)
+        way = await asyncio.to_thread(_way, file, row.duration, transcode)
         if way.kind == "file":
             etag = f'"{video_id}-{file.size:x}-{file.modified:x}"'
             return send_file(file, etag, request.headers, way.type)
@@ -62,14 +63,15 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
         headers = {"X-Start": repr(start), "Accept-Ranges": "none"}
         if request.method == "HEAD":
             return headers_only(headers, way.type)
-        return await _made(work, file, way, start, headers)
+        return await _made(work, file, way, start, row.duration, headers)
 
     @routes.get("/clip", responses=_CLIP, response_class=Response)
     async def download(request: Request, video_id: VideoId, start: Start, end: End) -> Response:
         """An MP4 of a part of the video, ten minutes at most, encoded again to begin exactly."""
         if not 0 < end - start <= MAX_CLIP:
             raise HTTPException(422, f"end must come after start, {MAX_CLIP:.0f} s later at most")
-        file = await asyncio.to_thread(file_of, shelf.video(video_id))
+        row = shelf.video(video_id)
+        file = await asyncio.to_thread(file_of, row)
         name = quote(f"{Path(file.path).stem} {start:.1f}-{end:.1f}.mp4")
         headers = {"Content-Disposition": f"attachment; filename*=utf-8''{name}"}
         if request.method == "HEAD":
@@ -77,7 +79,8 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
         handle, target = tempfile.mkstemp(suffix=".mp4", prefix="framefind-")
         os.close(handle)
         try:
-            await work.written(streams.clip(file.path, file.size, start, end, target), request)
+            made = streams.clip(file.path, file.size, start, end, target, row.duration)
+            await work.written(made, request)
         except BaseException as error:
             os.unlink(target)
             if isinstance(error, UNPLAYABLE):
@@ -89,10 +92,10 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
     return routes
 
 
-def _way(file: Found, transcode: bool) -> Playable:
-    """How to play a file; 415 if there is no way."""
+def _way(file: Found, length: float | None, transcode: bool) -> Playable:
+    """How to play a file that lasts so many seconds, if that is known; 415 if there is no way."""
     try:
-        way = probe(file.path, file.size, file.modified)
+        way = probe(file.path, file.size, file.modified, length)
     except UNPLAYABLE:
         raise HTTPException(415, "the file is no video that can be played") from None
     return Playable("transcode", why="it was asked for") if transcode else way
@@ -112,7 +115,7 @@ def _plan(row: Video, start: float, transcode: bool) -> dict[str, Any] | None:
     """A video's `documents.Stream`; None if it cannot be played."""
     try:
         file = file_of(row)
-        way = _way(file, transcode)
+        way = _way(file, row.duration, transcode)
     except HTTPException:
         return None
     begin = _begin(file, way, start)
@@ -123,13 +126,18 @@ def _plan(row: Video, start: float, transcode: bool) -> dict[str, Any] | None:
 
 
 async def _made(
-    work: Work, file: Found, way: Playable, start: float, headers: dict[str, str]
+    work: Work,
+    file: Found,
+    way: Playable,
+    start: float,
+    length: float | None,
+    headers: dict[str, str],
 ) -> Response:
     """The answer that is made while it is sent; 415 if nothing can be made."""
     if way.kind == "remux":
         chunks = streams.remux(file.path, file.size, start, way.copies_audio)
     else:
-        chunks = streams.transcode(file.path, file.size, start)
+        chunks = streams.transcode(file.path, file.size, start, length)
     body = work.drawn(chunks)
     first = await anext(body, None)
     if first is None:

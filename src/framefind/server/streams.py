@@ -15,9 +15,9 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
-from framefind.server.playable import seek, sound
+from framefind.server.playable import is_broken, seek, sound
 from framefind.server.voice import Heard, Packet, Voice, decoded
-from framefind.video import Video
+from framefind.video import Video, clock
 from framefind.video.clock import start_time
 from framefind.video.containers import best_stream, open_container
 from framefind.video.pictures import Frame
@@ -64,23 +64,29 @@ def remux(path: str, size: int, start: float, copies_audio: bool) -> Generator[b
     yield from sink.take()
 
 
-def transcode(path: str, size: int, start: float) -> Generator[bytes, None, None]:
+def transcode(
+    path: str, size: int, start: float, length: float | None = None
+) -> Generator[bytes, None, None]:
     """Encode again from the picture shown at `start` on, which becomes time 0: H.264 and AAC.
 
     The pictures are upright, in square pixels, 720 lines at most, in the colours of BT.709. Where
-    their shape changes, bars keep them in that of the first one.
+    their shape changes, bars keep them in that of the first one. `length` is the video's in
+    seconds, where it is known.
     """
     sink = _Sink()
-    for _ in _encode(path, size, start, None, sink, _ENCODED):
+    for _ in _encode(path, size, start, None, sink, _ENCODED, length):
         yield from sink.take()
     yield from sink.take()
 
 
 def clip(
-    path: str, size: int, start: float, end: float, target: str
+    path: str, size: int, start: float, end: float, target: str, length: float | None = None
 ) -> Generator[None, None, None]:
-    """Write what is shown from `start` to `end` as an MP4 file, encoded again; in small steps."""
-    yield from _encode(path, size, start, end, target, _FILE)
+    """Write what is shown from `start` to `end` as an MP4 file, encoded again; in small steps.
+
+    `length` is the video's in seconds, where it is known.
+    """
+    yield from _encode(path, size, start, end, target, _FILE, length)
 
 
 def _copy(
@@ -96,7 +102,7 @@ def _copy(
             made.add_stream_from_template(audio, opaque=True) if audio and copies_audio else None
         )
         voice = Voice(made) if audio and not copies_audio else None
-        seek(source, video, start)
+        seek(path, source, video, start)
         begin = Fraction(start) + start_time(source, video) - Fraction(1, 1000)
         first: Fraction | None = None
         for packet in _dated(source.demux([video, audio] if audio else [video]), video):
@@ -148,10 +154,16 @@ def _moved(packet: Packet, first: Fraction, stream: VideoStream | AudioStream) -
 
 
 def _encode(
-    path: str, size: int, start: float, end: float | None, target: _Sink | str, how: dict[str, str]
+    path: str,
+    size: int,
+    start: float,
+    end: float | None,
+    target: _Sink | str,
+    how: dict[str, str],
+    length: float | None,
 ) -> Generator[None, None, None]:
     with (
-        Video(path) as source,
+        Video(path, length=length) as source,
         open_container(path, size) as other,
         av.open(target, "w", format="mp4", container_options=how) as made,
     ):
@@ -160,13 +172,22 @@ def _encode(
         if first is None:
             return
         pictures = _Pictures(made, first[0])
-        voice = Heard(made, other, start, end)
+        voice = Heard(made, other, start, end, _shifts(path, size, length))
         for frame, t, until in chain([first], shown):
             made.mux(pictures.encode(frame, t, until))
             made.mux(voice.until(until + _AHEAD))
             yield
         made.mux(pictures.rest())
         made.mux(voice.rest())
+
+
+def _shifts(path: str, size: int, length: float | None) -> list[tuple[int, Fraction]]:
+    """Where the clock of a file breaks; see `clock.shifts`."""
+    with open_container(path, size) as container:
+        video = best_stream(path, container)
+        if not is_broken(path, size, container, video, length):
+            return []
+        return clock.shifts(container, video, lambda: open_container(path, size))
 
 
 def _shown(source: Video, start: float, end: float | None) -> Iterator[tuple[Frame, float, float]]:

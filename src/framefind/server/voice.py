@@ -1,6 +1,7 @@
 """The sound of a stream: read beside the pictures, encoded as AAC."""
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -19,6 +20,7 @@ Packet: TypeAlias = "AnyPacket[Any]"
 _RATE = 48_000  # samples of a second
 _SAMPLES = 1024  # of an AAC frame
 _GAP = 4800  # samples: what is less is a container's rounding
+_EARLY = 1  # seconds before the start from which sound is decoded
 _WARM = 2.0  # seconds before the start that the resampler is given
 
 
@@ -70,15 +72,21 @@ class Heard:
     """The sound of a file from `start` to `end`, decoded as far as it is wanted."""
 
     def __init__(
-        self, made: OutputContainer, source: InputContainer, start: float, end: float | None
+        self,
+        made: OutputContainer,
+        source: InputContainer,
+        start: float,
+        end: float | None,
+        shifts: Sequence[tuple[int, Fraction]],
     ) -> None:
+        """`shifts` tell what is added to times from which byte of the file on, in seconds."""
         audio = sound(source)
         self._voice = Voice(made) if audio else None
         self._frames: Iterator[av.AudioFrame] = iter(())
         if audio:
             self._first = Fraction(start) + start_time(source, source.streams.video[0])
             last = None if end is None else self._first + Fraction(end - start)
-            self._frames = _frames(source, audio, self._first, last)
+            self._frames = _frames(source, audio, self._first, last, shifts)
         self._next = next(self._frames, None)
 
     def until(self, t: float) -> list[Packet]:
@@ -99,18 +107,35 @@ def _time(frame: av.AudioFrame) -> Fraction:
 
 
 def _frames(
-    source: InputContainer, audio: AudioStream, first: Fraction, last: Fraction | None
+    source: InputContainer,
+    audio: AudioStream,
+    first: Fraction,
+    last: Fraction | None,
+    shifts: Sequence[tuple[int, Fraction]],
 ) -> Iterator[av.AudioFrame]:
     """Decode sound from about `first` until before `last`."""
     with suppress(av.FFmpegError):  # a container that cannot seek is read from its beginning
-        if first > 0 and audio.time_base:
+        if first > 0 and audio.time_base and not shifts:
             source.seek(round(first / audio.time_base), stream=audio)
     with suppress(av.FFmpegError):  # the pictures go on without
         for packet in source.demux(audio):
+            if shifts and _carried(packet, shifts) < first - _EARLY:
+                continue
             for frame in decoded(packet):
                 if last is not None and _time(frame) >= last:
                     return
                 yield frame
+
+
+def _carried(packet: Packet, shifts: Sequence[tuple[int, Fraction]]) -> Fraction:
+    """Carry the time of a packet on, and return it in seconds."""
+    if packet.pts is None or packet.pos is None:
+        return Fraction(0)
+    at = bisect_right(shifts, packet.pos, key=lambda shift: shift[0])
+    if at:
+        packet.pts += round(shifts[at - 1][1] / packet.time_base)
+        packet.dts = packet.pts
+    return packet.pts * packet.time_base
 
 
 def decoded(packet: Packet) -> Iterator[av.AudioFrame]:

@@ -166,6 +166,7 @@ class Batches:
             frames += outcome.frames
             report.frames += outcome.frames
             last = last if outcome.last is None else outcome.last
+            row = replace(row, duration=outcome.duration or row.duration)
             trouble, failed = trouble or outcome.trouble, outcome.failed
             if failed:
                 trouble = outcome.trouble

@@ -13,7 +13,7 @@ import socket
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -71,6 +71,7 @@ class Outcome:
     """What became of a piece: the segments that hold its frames, and the last one's time.
 
     `trouble` says what could not be decoded; if that `failed` the piece, nothing follows it.
+    `duration` is the whole video's in seconds, as its frames tell.
     """
 
     segments: tuple[str, ...] = ()
@@ -78,6 +79,7 @@ class Outcome:
     last: float | None = None
     trouble: str | None = None
     failed: bool = False
+    duration: float | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class End:
 
     trouble: str | None = None
     failed: bool = False
+    duration: float | None = None
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ def sampled(
                     options.sampler, options.views, size, piece.start, threads, piece.end, resize
                 ):
                     yield piece, frame
-                end = End(worker.partial)
+                end = End(worker.partial, duration=worker.duration)
             except VideoError as error:
                 end = End(reason(piece.path, error), failed=True)
             yield piece, end
@@ -215,7 +218,7 @@ def write(
     try:
         for piece, item in items:
             if isinstance(item, End):
-                outcomes.append(Outcome(tuple(segments), frames, last, item.trouble, item.failed))
+                outcomes.append(Outcome(tuple(segments), frames, last, *astuple(item)))
                 segments, frames, last = [], 0, None
                 continue
             t = item.frame.t

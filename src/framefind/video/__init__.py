@@ -40,12 +40,11 @@ from framefind.video.containers import (
 from framefind.video.damage import Watch, heard
 from framefind.video.extent import missing_bytes
 from framefind.video.geometry import Geometry
-from framefind.video.needs import Stream, Wish, begins_anew, needed
+from framefind.video.needs import Stream, Wish, begins_anew, from_keyframe, needed
 from framefind.video.pictures import Frame, Scaler, sorted_times
 from framefind.video.ranged import listed_keyframes, listed_packets, spaced_keyframes
 from framefind.video.samplers import Sampler
 
-_DISORDER = 1.0  # seconds by which a decoder may be late with a frame
 _LEADS = 1.0, 10.0  # seconds before a start to read from; keyframes are listed as decoded
 _FAR = 60.0  # seconds before the wanted time that a seek may land
 _PATIENCE = 8  # failures to read in a row before the rest is given up
@@ -71,8 +70,9 @@ class Video:
 
     `threads` are the decoder's (0: as many as there are cores). `alive` is called now and then
     while packets are read. `decoder` is `auto`, `cpu` or a device of PyAV's such as `cuda`; where
-    that cannot decode this video, the processor does, and `fallback` says why. Raises
-    NotAVideoError for a file without video, VideoError for one that cannot be decoded.
+    that cannot decode this video, the processor does, and `fallback` says why. `length` is the
+    video's in seconds, where it is known: if the file declares another one, its clock breaks.
+    Raises NotAVideoError for a file without video, VideoError for one that cannot be decoded.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class Video:
         threads: int = 0,
         alive: Callable[[], None] | None = None,
         decoder: str = "auto",
+        length: float | None = None,
     ) -> None:
         self.fallback: str | None = None
         self._hardware = hardware(decoder)
@@ -101,6 +102,9 @@ class Video:
             if self._is_still():
                 raise NotAVideoError(f"{self.path}: a still picture")
             self.facts = self._facts(self._first)
+            broken = clock.is_broken(self.facts.duration, length)
+            named = {"mov", "matroska"} & set(self._container.format.name.split(","))
+            self._sure = not (broken or named or self._timing.counted)
         except BaseException:
             self.close()
             raise
@@ -117,6 +121,17 @@ class Video:
         self._container.close()
         for each in ("_stream", "_watch"):
             vars(self).pop(each, None)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from the container's start to the end, as far as they are known by now.
+
+        Those that the file declares; where it does not, or its clock breaks, those that a whole
+        pass has found.
+        """
+        if self.facts.duration is not None and not self._clock.carried:
+            return self.facts.duration
+        return self._timing.reached(self._clock) if self._whole else None
 
     def frames(
         self, sampler: Sampler, start: float = 0.0, end: float = math.inf
@@ -147,11 +162,15 @@ class Video:
         Where a seek does not tell exactly where it lands, times after it may be a little off.
         """
         self._wish = None
-        if start > 0 and not self._seekable and not self._timing.counted:
+        if start > 0 and not self._seekable and self._sure:
             frames = self._sought(max(0.0, start - 1.0))
             first = next(frames, None)
             near = first is not None and start - _FAR < first.t <= start
             found = chain([first], frames) if first and near else self._again()
+        elif start > 0 and not self._seekable:
+            self._reopen()
+            self._skip = start
+            found = self._pictures()
         else:
             found = self._from(start, 1)
         shown: Frame | None = None
@@ -197,11 +216,13 @@ class Video:
             for stream in self._container.streams:
                 if stream.index != self._stream.index:
                     stream.discard = Discard.all
-            self._seekable = is_seekable(self._container, self._stream)
+            self._seekable = is_seekable(self.path, self._container, self._stream)
             self._scaler = Scaler(Geometry(self._stream))
             self._timing = clock.Timing(self._container, self._stream)
             again = None if self.remote else partial(open_container, self.path, self._bytes)
             self._watch = Watch(self._container, self._stream, again)
+            self._landed = self._whole = False
+            self._skip = 0.0
             if self.remote:
                 self.remote.hollow(self._container, self._stream)
         except BaseException:
@@ -217,6 +238,12 @@ class Video:
                 self.fallback, self._hardware = reason(error), None
         return open_container(self.path, self._bytes, file=self.remote)
 
+    def _beside(self) -> InputContainer:
+        """The file once more, beside the one that is read."""
+        return open_container(
+            self.path, self._bytes, file=self.remote.again() if self.remote else None
+        )
+
     def _is_still(self) -> bool:
         if not is_still_format(self._container):
             return False
@@ -227,11 +254,8 @@ class Video:
 
     def _facts(self, first: Frame) -> Facts:
         stream = self._stream
-        again = self.remote.again() if self.remote else None
         return Facts(
-            duration=clock.length(
-                self._container, stream, lambda: open_container(self.path, self._bytes, file=again)
-            ),
+            duration=clock.length(self._container, stream, self._beside),
             width=first.width,
             height=first.height,
             fps=float(self._timing.rate),
@@ -305,6 +329,7 @@ class Video:
     def _sought(self, t: float) -> Iterator[Frame]:
         self._first = None
         self._watch.sought()
+        self._landed = True
         try:
             self._container.seek(self._timing.timestamp(t), stream=self._stream)
         except av.FFmpegError:
@@ -352,16 +377,16 @@ class Video:
 
     def _times(self) -> tuple[list[float], list[float], float]:
         """The ascending times of all frames, of the keyframes, and of the end, from the packets."""
-        times, keys, end = array("d"), array("d"), 0.0
+        times, keys = array("d"), array("d")
         self._reopen()
         for number, packet in enumerate(self._packets()):
             t = self._timing.time(packet, number)
             if t is not None and not packet.is_discard:
                 times.append(t)
-                end = max(end, self._until(times[-1], packet.duration))
                 if packet.is_keyframe:
                     keys.append(times[-1])
         damage = self.partial or self._watch.reason
+        end = self.duration or 0.0
         self._reopen()
         self.partial = damage
         return sorted(set(times)), sorted(keys), end
@@ -374,7 +399,7 @@ class Video:
         frames = self._decoded()
         last = -math.inf
         for frame in frames if self._timing.timed else sorted_times(frames):
-            if not frame.t <= last < frame.t + _DISORDER:  # further back is a new beginning
+            if frame.t > last:
                 last = frame.t
                 yield frame
 
@@ -412,13 +437,23 @@ class Video:
             lambda last: self._until(self._timing.seconds(last.pts or 0), last.duration),
             self._container.format.name in ("mpegts", "mpeg"),
         )
-        return needed(self._packets(), stream, lambda: self._wish)
+        packets = self._packets()
+        if self._skip > 0:
+            packets = from_keyframe(packets, stream, self._skip)
+        return needed(packets, stream, lambda: self._wish)
 
     def _head(self, packet: Any) -> bytes:
         return self.remote.head(packet) if self.remote else bytes(packet)
 
     def _packets(self) -> "Iterator[av.Packet[VideoStream]]":
-        """The packets of the video stream that can be decoded."""
+        """The packets of the video stream that can be decoded; their times go on rising."""
+        again = None if self._seekable else self._beside
+        self._clock = clock.Clock(self._container, self._timing, again)
+        whole = not self._landed
+        yield from self._clock.rising(self._decodable())
+        self._whole = whole
+
+    def _decodable(self) -> "Iterator[av.Packet[VideoStream]]":
         held: av.Packet[VideoStream] | None = None
         for packet in self._read():
             self._alive()
@@ -454,7 +489,8 @@ class Video:
     def _demuxed(self) -> "Iterator[av.Packet[VideoStream]]":
         wish = self._wish
         if self.remote and wish and self._keys_only and "matroska" in self._container.format.name:
-            beside = open_container(self.path, self._bytes, file=self.remote.again())
+            self._landed = True
+            beside = self._beside()
             start = wish.start + float(self._timing.origin)
             return listed_keyframes(beside, best_stream(self.path, beside), start)
         return self._container.demux(self._stream)
@@ -468,7 +504,8 @@ class Video:
         return self._until(last.t, last.duration) if last else 0.0
 
     def _until(self, t: float, duration: int | None) -> float:
-        return self._timing.until(t, duration, self.facts.duration)
+        length = None if self._clock.carried else self.facts.duration
+        return self._timing.until(t, duration, length)
 
 
 def frame(path: str | os.PathLike[str], t: float) -> NDArray[np.uint8]:

@@ -1,14 +1,38 @@
-"""When frames are shown: how the timestamps of a stream become seconds from the file's start."""
+"""When frames are shown: how the timestamps of a stream become seconds from the file's start.
 
-from collections.abc import Callable
+Times rise from the first frame to the last. MP4 and Matroska declare when each frame is shown, and
+are taken at their word. Other files are records of a clock, which may begin anew or jump inside of
+them: two recordings that were joined, a DVD's cells, a camera that was set. Its times are carried
+on: what comes after such a break follows what came before it. A break is told from the packets in
+the order of decoding:
+
+- A keyframe that would be shown before what came before it, or another frame that would be shown
+  before what came ahead of the last keyframe: in one stream neither can be.
+- A gap of half an hour in all streams, or of ten seconds where sound stops with the pictures in a
+  format of broadcasts. A page may stand for long, but sound goes on.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
+from functools import cache
+from typing import Any, Generic, TypeVar
 
 import av
 from av.container import InputContainer
 from av.format import Flags
 from av.video.stream import VideoStream
 
+REORDERED = 16
+"""Packets within which all come that are shown before one of them."""
+
+_INEXACT = 1.0  # seconds by which a declared length may be out
+_LATE = 1.0  # seconds by which packets may be late in the order of decoding
+_BACK = 0.25  # seconds by which the clock must run back to have begun anew
+_SILENCE, _GAP = 10.0, 1800.0  # seconds of a gap, with and without sound, that is a jump
+_BROADCAST = {"mpegts", "mpeg", "flv"}
 _COUNTED = {"h264", "hevc", "vvc"}  # raw streams of which FFmpeg does not work out the times
 _LATE_START = Fraction(1, 2)  # seconds from which on a Matroska file is asked where it ends
 
@@ -53,6 +77,10 @@ class Timing:
 
     def _counted(self, number: int) -> float:
         return float(number / (self.rate or 25))
+
+    def reached(self, clock: "Clock") -> float:
+        """When the last frame ends that a clock has followed."""
+        return self._counted(clock.packets) if self.counted else self.seconds(clock.end)
 
     def until(self, t: float, duration: int | None, length: float | None) -> float:
         """When the last frame ends, which is shown at `t`.
@@ -140,3 +168,155 @@ def _last_end(again: Callable[[], InputContainer], index: int) -> Fraction | Non
                 own = (packet.pts + (packet.duration or 0)) * packet.time_base
                 end = own if end is None else max(end, own)
     return end
+
+
+PacketT = TypeVar("PacketT")
+
+
+class Ahead(Generic[PacketT]):
+    """Packets in their order, of which some can be looked at before it is their turn."""
+
+    def __init__(self, packets: Iterable[PacketT]) -> None:
+        self._packets = iter(packets)
+        self._read: deque[PacketT] = deque()
+
+    def __iter__(self) -> Iterator[PacketT]:
+        while next(self.following(1), None) is not None:
+            yield self._read.popleft()
+
+    def following(self, count: int) -> Iterator[PacketT]:
+        """Up to `count` of the packets that follow, read as they are asked for."""
+        for at in range(count):
+            if at == len(self._read):
+                packet = next(self._packets, None)
+                if packet is None:
+                    return
+                self._read.append(packet)
+            yield self._read[at]
+
+
+class Clock:
+    """Follows the times of a video stream, and carries them on where its clock breaks.
+
+    `shifts` are where in the file that has happened, in bytes, and the seconds that are added from
+    there on. `end` is when the last frame so far ends, as a timestamp that is carried on, and
+    `packets` how many packets have come.
+    """
+
+    def __init__(
+        self,
+        container: InputContainer,
+        timing: Timing,
+        again: Callable[[], InputContainer] | None,
+    ) -> None:
+        """`again` opens the file once more; None for one whose times are taken as they are."""
+        names = set(container.format.name.split(","))
+        audio = [stream.index for stream in container.streams.audio]
+        self.shifts: list[tuple[int, Fraction]] = []
+        self.end = self.packets = 0
+        self._base, self._rate = timing.base, timing.rate
+        self._carries = again is not None and timing.timed
+        self._heard = cache(lambda: heard(again, audio) if again and audio else [])
+        self._gap = _SILENCE if audio and names & _BROADCAST else _GAP
+        self._ordered = "matroska" not in names  # there, the order of decoding is guessed
+        self._shift = 0
+        self._begin()
+
+    @property
+    def carried(self) -> bool:
+        """Whether times have been carried on."""
+        return bool(self.shifts)
+
+    def rising(self, packets: "Iterable[av.Packet[Any]]") -> "Iterator[av.Packet[Any]]":
+        """The packets of the video stream, with times that go on rising."""
+        ahead = Ahead(packets)
+        for packet in ahead:
+            self.packets += 1
+            if packet.pts is not None:
+                if self._carries and self._is_break(packet, ahead):
+                    self._shift = self.end - _earliest(packet, ahead)
+                    self.shifts.append((packet.pos or 0, self._shift * self._base))
+                    self._begin()
+                self._note(packet)
+                packet.pts += self._shift
+                packet.dts = None if packet.dts is None else packet.dts + self._shift
+                own = packet.duration or int(1 / (self._rate or 25) / self._base)
+                self.end = max(self.end, packet.pts + own)
+            # FFmpeg hides what comes after a break of an MP4's clock until that has caught up.
+            yield _shown(packet) if self.carried and packet.is_discard else packet
+
+    def _begin(self) -> None:
+        self._top: int | None = None  # the latest time so far
+        self._floor: int | None = None  # the latest time ahead of the last keyframe
+        self._decoded: int | None = None  # the last time of decoding
+
+    def _note(self, packet: "av.Packet[Any]") -> None:
+        if packet.is_keyframe:
+            self._floor = self._top
+        self._top = packet.pts if self._top is None else max(self._top, packet.pts or 0)
+        self._decoded = packet.dts
+
+    def _is_break(self, packet: "av.Packet[Any]", ahead: "Ahead[av.Packet[Any]]") -> bool:
+        if self._top is None or packet.pts is None:
+            return False
+        floor = self._top if packet.is_keyframe else self._floor
+        if floor is not None and packet.pts < floor - _BACK / self._base:
+            return True
+        if self._ordered and packet.dts is not None and self._decoded is not None:
+            backwards = packet.dts < self._decoded - _LATE / self._base
+            if backwards and packet.pts < self._top - _LATE / self._base:
+                return True
+        if packet.pts - self._top <= self._gap / self._base:
+            return False
+        first = _earliest(packet, ahead)
+        return first - self._top > self._gap / self._base and not self._sounds(self._top, first)
+
+    def _sounds(self, after: int, before: int) -> bool:
+        """Whether sound is heard between two timestamps, far from either."""
+        margin = min(2.0, float((before - after) * self._base) / 4)
+        times = self._heard()
+        at = bisect_right(times, float(after * self._base) + margin)
+        return at < len(times) and times[at] < float(before * self._base) - margin
+
+
+def _shown(hidden: "av.Packet[Any]") -> "av.Packet[Any]":
+    """The same packet, not to be discarded."""
+    packet: av.Packet[Any] = av.Packet(bytes(hidden))
+    packet.stream, packet.time_base = hidden.stream, hidden.time_base
+    packet.pts, packet.dts, packet.duration = hidden.pts, hidden.dts, hidden.duration
+    packet.is_keyframe = hidden.is_keyframe
+    return packet
+
+
+def _earliest(packet: "av.Packet[Any]", ahead: "Ahead[av.Packet[Any]]") -> int:
+    """The earliest time of a packet and those that follow it out of order."""
+    first: int = packet.pts or 0
+    for later in ahead.following(REORDERED):
+        if later.is_keyframe:
+            break
+        first = first if later.pts is None else min(first, later.pts)
+    return first
+
+
+def shifts(
+    container: InputContainer, stream: VideoStream, again: Callable[[], InputContainer]
+) -> list[tuple[int, Fraction]]:
+    """Where the clock of a file breaks, in bytes, and the seconds that are added from there on."""
+    clock = Clock(container, Timing(container, stream), again)
+    for _ in clock.rising(packet for packet in container.demux(stream) if packet.size):
+        pass
+    return clock.shifts
+
+
+def is_broken(declared: float | None, length: float | None) -> bool:
+    """Whether a video lasts for another time than its file declares: then its clock breaks."""
+    return None not in (declared, length) and abs((declared or 0) - (length or 0)) > _INEXACT
+
+
+def heard(again: Callable[[], InputContainer], audio: list[int]) -> list[float]:
+    """When there is sound: the ascending times of its packets, in the file's own seconds."""
+    times: list[float] = []
+    with suppress(av.FFmpegError), again() as container:
+        packets = container.demux([container.streams[at] for at in audio])
+        times.extend(float(p.pts * p.time_base) for p in packets if p.pts is not None)
+    return sorted(times)

@@ -1,8 +1,11 @@
 """Open media files, and nothing but media files, through FFmpeg."""
 
+import mmap
 import os
+import re
 import stat
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -185,11 +188,59 @@ def is_still_format(container: InputContainer) -> bool:
     return container.metadata.get("major_brand", "").strip() in _STILL_BRANDS
 
 
-def is_seekable(container: InputContainer, stream: VideoStream) -> bool:
+def is_seekable(path: str, container: InputContainer, stream: VideoStream) -> bool:
     """Whether a frame has the same time and look wherever reading begins."""
     if stream.codec_context.pix_fmt == "pal8":  # its palette comes once, with the first packet
         return False
-    return bool(_SEEKABLE & set(container.format.name.split(",")))
+    names = set(container.format.name.split(","))
+    if "matroska" in names:
+        return remote.is_remote(path) or not _is_joined(path)
+    return "mov" in names and not _has_breaks(path, stream)
+
+
+def _has_breaks(path: str, stream: VideoStream) -> bool:
+    """Whether the clock of an MP4 begins anew or jumps between two of its fragments."""
+    listed = stream.index_entries
+    if len(listed) <= stream.frames or not (stream.frames == 0 or _has_fragments(path)):
+        return False
+    longest = _LONGEST_STEP / (stream.time_base or 1)
+    steps = pairwise(listed[at].timestamp for at in range(len(listed)))
+    return any(not 0 <= later - first <= longest for first, later in steps)
+
+
+def _has_fragments(path: str) -> bool:
+    """Whether an MP4 comes in fragments, as far as its first boxes tell."""
+    if remote.is_remote(path):
+        return False
+    with Path(path).open("rb") as file:
+        at = 0
+        for _ in range(_BOXES):
+            file.seek(at)
+            head = file.read(16)
+            if len(head) < 8 or head[4:8] == b"moof":
+                return len(head) >= 8
+            size = int.from_bytes(head[:4], "big")
+            at += int.from_bytes(head[8:], "big") if size == 1 else size
+            if size == 0:
+                return False
+    return False
+
+
+def _is_joined(path: str) -> bool:
+    """Whether a Matroska file is several, one after the other."""
+    with Path(path).open("rb") as file:
+        head = file.read(_HEAD)
+        at = head.find(_SEGMENT)
+        if not head.startswith(_EBML) or at < 0:
+            return False
+        at += len(_SEGMENT)
+        width = 9 - head[at].bit_length() if head[at] else 8
+        size = int.from_bytes(head[at : at + width], "big") & ((1 << 7 * width) - 1)
+        if size < (1 << 7 * width) - 1:
+            file.seek(at + width + size)
+            return file.read(len(_EBML)) == _EBML
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return bool(_ANOTHER.search(data, at))
 
 
 @cache
@@ -199,7 +250,11 @@ def _demuxers() -> str:
 
 
 _SUBFILE = 2**31  # bytes from which on FFmpeg's subfile protocol fails to seek
-_SEEKABLE = {"mov", "matroska"}  # containers whose times do not depend on where reading begins
+_LONGEST_STEP = 1800  # seconds from one frame to the next; what is longer is a jump of the clock
+_BOXES = 64  # of an MP4, among which the first fragment is
+_HEAD = 4096  # bytes in which Matroska's first elements lie
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_ANOTHER = re.compile(re.escape(_EBML) + rb".{1,8}?\x42\x86", re.DOTALL)
 _STILL_FORMATS = {"gif", "apng", "jpegxl_anim", "mjpeg", "mjpeg_2000", "iff"}
 _STILL_BRANDS = {"avif", "heic", "heix", "mif1", "miaf"}
 _SUFFIXES = {

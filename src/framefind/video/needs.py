@@ -7,17 +7,16 @@ sampled follows from the times of the packets around it, which are read ahead wh
 """
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from framefind.video import samplers
+from framefind.video.clock import REORDERED, Ahead
 from framefind.video.samplers import Sampler
 
 _SLOTS = 8  # intervals whose first frame is remembered: packets come a little out of order
 _HELD = 1024  # packets after which a group is not held back any longer
-_REORDERED = 16  # packets within which all come that are shown before one of them
 
 
 class Packet(Protocol):
@@ -118,28 +117,6 @@ class Stream(Generic[PacketT]):
         return None if packet.pts is None else self.seconds(packet.pts)
 
 
-class _Ahead(Generic[PacketT]):
-    """Packets in their order, of which some can be looked at before it is their turn."""
-
-    def __init__(self, packets: Iterable[PacketT]) -> None:
-        self._packets = iter(packets)
-        self._read: deque[PacketT] = deque()
-
-    def __iter__(self) -> Iterator[PacketT]:
-        while next(self.following(1), None) is not None:
-            yield self._read.popleft()
-
-    def following(self, count: int) -> Iterator[PacketT]:
-        """Up to `count` of the packets that follow, read as they are asked for."""
-        for at in range(count):
-            if at == len(self._read):
-                packet = next(self._packets, None)
-                if packet is None:
-                    return
-                self._read.append(packet)
-            yield self._read[at]
-
-
 def needed(
     packets: Iterable[PacketT], stream: Stream[PacketT], wish: Callable[[], Wish | None]
 ) -> Iterator[tuple[PacketT, bool]]:
@@ -152,7 +129,7 @@ def needed(
     tail: list[tuple[PacketT, bool]] = []
     past = math.inf  # the first keyframe that lies behind the end
     begun = False  # what comes before the first keyframe may not decode
-    ahead = _Ahead(packets)
+    ahead = Ahead(packets)
     for packet in ahead:
         t = stream.time(packet)
         begun = begun or packet.is_keyframe
@@ -176,7 +153,7 @@ def needed(
         if packet.is_keyframe and _ends_group(packet, ahead) and stream.begins_anew(packet):
             tail.clear()
         if spare and t is not None and not packet.is_discard:
-            later = _times(ahead.following(_REORDERED), stream)
+            later = _times(ahead.following(REORDERED), stream)
             spare = not wanted.stands(t, later, stream.until(packet))
         tail.append((packet, not spare))
         if not spare or len(tail) > _HELD:
@@ -187,13 +164,29 @@ def needed(
         yield from ((packet, True) for packet, _ in tail[-1:])
 
 
+def from_keyframe(
+    packets: Iterable[PacketT], stream: Stream[PacketT], start: float
+) -> Iterator[PacketT]:
+    """The packets from the last keyframe at or before `start` on."""
+    packets, held = iter(packets), list[PacketT]()
+    for packet in packets:
+        t = stream.time(packet)
+        if packet.is_keyframe and t is not None and t <= start:
+            held.clear()
+        held.append(packet)
+        if t is not None and t > start:
+            break
+    yield from held
+    yield from packets
+
+
 def _times(packets: Iterable[PacketT], stream: Stream[PacketT]) -> Iterator[float]:
     """The times of packets whose frames are shown."""
     times = (stream.time(packet) for packet in packets if not packet.is_discard)
     return (t for t in times if t is not None)
 
 
-def _ends_group(key: PacketT, ahead: _Ahead[PacketT]) -> bool:
+def _ends_group(key: PacketT, ahead: Ahead[PacketT]) -> bool:
     """Whether no frame that is shown before a keyframe comes after it."""
     after = next(ahead.following(1), None)
     if after is None or after.pts is None or key.pts is None:

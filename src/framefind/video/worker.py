@@ -72,6 +72,8 @@ class Worker:
     def __init__(self, stall: float = STALL, decoder: str = "auto", dedupe: float = 0.0) -> None:
         self.path = ""
         self.partial: str | None = None
+        self.duration: float | None = None
+        """Of the last video, as far as it is known once its frames are through; see Video."""
         self.fallback: str | None = None
         """Why the last video is not decoded by the wanted decoder, if so."""
         self.spent: Counter[str] = Counter()
@@ -124,7 +126,7 @@ class Worker:
                 thumbnail = frame.thumbnail
                 yield frame
                 answer = self._answer()
-            self.partial = answer["ended"]
+            self.partial, self.duration = answer["ended"], answer["duration"]
             self.spent.update(answer["spent"])
             ended = True
         finally:
@@ -334,7 +336,13 @@ class _Server:
             self._send(header, shown.reshape(-1).data, thumbnail)
             self._lap("send")
         self._lap("decode")
-        self._send({"ended": self._video.partial, "spent": self._spent})
+        self._send(
+            {
+                "ended": self._video.partial,
+                "duration": self._video.duration,
+                "spent": self._spent,
+            }
+        )
         self._spent.clear()
 
     def _lap(self, stage: str) -> None:

@@ -1,0 +1,160 @@
+"""A clock that begins anew or jumps inside a file: times go on rising, and all is reachable."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+import framefind
+import media
+from framefind.server import streams
+from framefind.video import Video
+from framefind.video.samplers import Sampler
+
+FORMATS = {
+    "ts": ("mpegts", "libx264", {}),
+    "vob": ("vob", "mpeg2video", {}),
+    "webm": ("webm", "libvpx", {"live": "1"}),
+    "mkv": ("matroska", "libx264", {}),
+    "mp4": ("mp4", "libx264", {"movflags": "frag_keyframe+empty_moov+default_base_moof"}),
+}
+LEVELS = [30 + 4 * i for i in range(50)]  # of the pictures, two parts of 25
+
+
+def joined(
+    folder: Path, suffix: str, begins: Sequence[float] = (0.0, 0.0), sound: bool = False
+) -> Path:
+    """A file of several parts of 5 s, 25 pictures each, whose clocks begin at these seconds."""
+    form, codec, options = FORMATS[suffix]
+    data = b""
+    for number, begin in enumerate(begins):
+        part = folder / f"part.{suffix}"
+        with av.open(part, "w", format=form, options=options) as container:
+            stream = container.add_stream(codec, rate=25 if suffix == "vob" else 5)
+            assert isinstance(stream, av.VideoStream)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            stream.gop_size, base = 10, Fraction(1, 1000)
+            stream.codec_context.time_base = Fraction(1, 25) if suffix == "vob" else base
+            voice = container.add_stream("mp2", rate=48000, layout="mono") if sound else None
+            for i in range(25):
+                level = LEVELS[(25 * number + i) % 50]
+                frame = av.VideoFrame.from_ndarray(media.plain((level,) * 3), "rgb24")
+                step = 1 if suffix == "vob" else 5
+                for again in range(5 // step):
+                    t = begin + i / 5 + again / 25
+                    frame.pts, frame.time_base = round(t * 1000), base
+                    if suffix == "vob":
+                        frame.pts, frame.time_base = round(t * 25), Fraction(1, 25)
+                    container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+            for i in range(208 if voice else 0):
+                tone = np.full((1, 1152), 1000 * (number + 1), np.int16)
+                heard = av.AudioFrame.from_ndarray(tone, "s16", "mono")
+                heard.sample_rate, heard.time_base = 48000, Fraction(1, 48000)
+                heard.pts = round(begin * 48000) + i * 1152
+                assert voice
+                container.mux(voice.encode(heard))
+        data += part.read_bytes()
+        part.unlink()
+    path = folder / f"joined.{suffix}"
+    path.write_bytes(data)
+    return path
+
+
+def sampled(path: Path, sampler: str) -> list[tuple[float, int]]:
+    with Video(path) as video:
+        return [
+            (frame.t, int(frame.scale(4, 4)[2, 2, 0]))
+            for frame in video.frames(Sampler.parse(sampler))
+        ]
+
+
+BROKEN = [(suffix, (0.0, 0.0)) for suffix in FORMATS]
+BROKEN += [("ts", (0.0, 72000.0)), ("ts", (90000.0, 0.0)), ("vob", (0.0, 20000.0)),
+           ("ts", (0.0, 0.0, 0.0)), ("ts", (95440.0, 0.0))]  # fmt: skip
+
+
+@pytest.mark.parametrize(("suffix", "begins"), BROKEN)
+def test_times_go_on_rising_and_every_picture_is_reachable(
+    tmp_path: Path, suffix: str, begins: tuple[float, ...]
+) -> None:
+    path = joined(tmp_path, suffix, begins)
+    length = 5.0 * len(begins)
+    every = sampled(path, "every=1")
+    times = [t for t, _ in every]
+    assert times == sorted(set(times))
+    assert len(times) == length
+    assert times[-1] == pytest.approx(length - 1, abs=0.3)
+    for t, level in every:
+        wanted = LEVELS[int((t + 0.001) * 5) % 50]
+        assert abs(level - wanted) < 14, t
+        assert abs(int(framefind.frame(path, t)[20, 20, 0]) - level) < 4
+    assert len(sampled(path, "count=10")) == 10
+    assert sampled(path, "count=10")[-1][0] > length - 1
+    with Video(path) as video:
+        list(video.frames(Sampler.parse("every=1")))
+        assert video.duration == pytest.approx(length, abs=0.1)
+        starts = [frame.t for frame in video.frames(Sampler.parse("every=1"), 5.0)]
+        assert starts == [t for t in times if t >= 5.0]
+
+
+@pytest.mark.parametrize(("suffix", "begins"), BROKEN)
+def test_clips_and_streams_show_what_is_indexed(
+    tmp_path: Path, suffix: str, begins: tuple[float, ...]
+) -> None:
+    path, target = joined(tmp_path, suffix, begins), tmp_path / "clip.mp4"
+    length, size = 5.0 * len(begins), path.stat().st_size
+    for _ in streams.clip(str(path), size, 3.0, 7.0, str(target), length):
+        pass
+    assert _levels(target)[0] == pytest.approx(4.0, abs=0.05)
+    shown = _levels(target)[1]
+    assert abs(shown[0] - LEVELS[15]) < 14
+    assert abs(shown[-1] - LEVELS[34]) < 14
+    target.write_bytes(b"".join(streams.transcode(str(path), size, 6.0, length)))
+    assert abs(_levels(target)[1][0] - LEVELS[30]) < 14
+
+
+def test_sound_follows(tmp_path: Path) -> None:
+    path, target = joined(tmp_path, "ts", (100.0, 0.0), sound=True), tmp_path / "clip.mp4"
+    for _ in streams.clip(str(path), path.stat().st_size, 3.0, 7.0, str(target), 10.0):
+        pass
+    with av.open(target) as container:
+        heard = [np.abs(frame.to_ndarray()).mean() for frame in container.decode(audio=0)]
+    assert len(heard) * 1024 / 48000 == pytest.approx(4.0, abs=0.2)
+    assert np.mean(heard[:80]) * 1.5 < np.mean(heard[-80:])  # the second part is louder
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mkv", "mp4"])
+def test_a_page_that_stands_is_no_jump(tmp_path: Path, suffix: str) -> None:
+    form, _, options = FORMATS[suffix]
+    path = media.film(
+        tmp_path / f"page.{suffix}",
+        times=[0.0, 0.2, 900.0, 900.2],
+        container_format=form,
+        container_options=options,
+    )
+    assert sampled(path, "every=0.1")[-1][0] == pytest.approx(900.2, abs=0.01)
+
+
+def test_the_library_knows_how_long_it_is(tmp_path: Path) -> None:
+    path = joined(tmp_path, "ts")
+    library = framefind.open(tmp_path / "l.framefind")
+    library.index(path)
+    (row,) = library.videos()
+    assert row.duration == pytest.approx(10.0)
+    assert row.frames == 10
+    assert row.status == "indexed"
+
+
+def _levels(path: Path) -> tuple[float, list[int]]:
+    """The length of a video in seconds, and the brightness of its pictures."""
+    with av.open(path) as container:
+        levels = [
+            int(frame.to_ndarray(format="rgb24")[20, 20, 0]) for frame in container.decode(video=0)
+        ]
+    with Video(path) as video:
+        list(video.frames(Sampler.parse("every=9")))
+        return video.duration or 0.0, levels
