@@ -14,8 +14,8 @@ from framefind.indexing.catalog import Catalog
 from framefind.indexing.parts import Parts, part_length
 from framefind.paths import File
 from framefind.tables import Video
-from framefind.video import Facts
 from framefind.video.containers import hardware
+from framefind.video.facts import Facts
 from framefind.video.identity import video_id
 from framefind.video.samplers import Sampler
 from framefind.video.worker import SampledFrame, Worker

@@ -20,7 +20,7 @@ from framefind.spark.sessions import explained
 from framefind.spark.sources import merged, slots
 from framefind.tables import Tables, Video
 from framefind.tables.files import DataFile
-from framefind.video import Facts
+from framefind.video.facts import Facts
 from framefind.video.samplers import Sampler
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from framefind.indexing.parts import LENGTH
 from framefind.models import Model, engines
 from framefind.tables import FrameRow, Tables, new_segment
 from framefind.tables.files import DataFile
-from framefind.video import Facts
+from framefind.video.facts import Facts
 from framefind.video.identity import video_id
 from framefind.video.worker import SampledFrame, Worker
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice, takewhile
-from typing import Any
 
 import av
 import numpy as np
@@ -39,6 +38,7 @@ from framefind.video.containers import (
 )
 from framefind.video.damage import Watch, heard
 from framefind.video.extent import missing_bytes
+from framefind.video.facts import Facts
 from framefind.video.geometry import Geometry
 from framefind.video.needs import Stream, Wish, begins_anew, from_keyframe, needed
 from framefind.video.pictures import Frame, Scaler, sorted_times
@@ -48,21 +48,6 @@ from framefind.video.samplers import Sampler
 _LEADS = 1.0, 10.0  # seconds before a start to read from; keyframes are listed as decoded
 _FAR = 60.0  # seconds before the wanted time that a seek may land
 _PATIENCE = 8  # failures to read in a row before the rest is given up
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known of a video before it is decoded.
-
-    `duration`: seconds from the container's start to the end of the last frame, None when
-    unknown. `width`, `height`: upright pixels of the first frame. `fps`: average, 0.0 when unknown.
-    """
-
-    duration: float | None
-    width: int
-    height: int
-    fps: float
-    codec: str
 
 
 class Video:
@@ -101,7 +86,7 @@ class Video:
                 raise VideoError(f"{self.path}: {self.partial or 'it holds no frame'}")
             if self._is_still():
                 raise NotAVideoError(f"{self.path}: a still picture")
-            self.facts = self._facts(self._first)
+            self.facts = Facts.of(self._container, self._stream, self._first, self._beside)
             broken = clock.is_broken(self.facts.duration, length)
             named = {"mov", "matroska"} & set(self._container.format.name.split(","))
             self._sure = not (broken or named or self._timing.counted)
@@ -251,16 +236,6 @@ class Video:
         if second is not None:
             self._begun = chain([second], self._begun)
         return second is None
-
-    def _facts(self, first: Frame) -> Facts:
-        stream = self._stream
-        return Facts(
-            duration=clock.length(self._container, stream, self._beside),
-            width=first.width,
-            height=first.height,
-            fps=float(self._timing.rate),
-            codec=stream.codec_context.codec.canonical_name,
-        )
 
     # -- decoding
 
@@ -428,12 +403,12 @@ class Video:
 
     def _needed(self) -> "Iterator[tuple[av.Packet[VideoStream], bool]]":
         """The packets that are wanted, and whether all of them or those that others need."""
-        context = self._stream.codec_context
+        context, remote = self._stream.codec_context, self.remote
         resets = begins_anew(context.codec.canonical_name, context.extradata)
         stream: Stream[av.Packet[VideoStream]] = Stream(
             self._timing.seconds,
             self._timing.timed,
-            lambda key: self._seekable and resets(self._head(key)),
+            lambda key: self._seekable and resets(remote.head(key) if remote else bytes(key)),
             lambda last: self._until(self._timing.seconds(last.pts or 0), last.duration),
             self._container.format.name in ("mpegts", "mpeg"),
         )
@@ -441,9 +416,6 @@ class Video:
         if self._skip > 0:
             packets = from_keyframe(packets, stream, self._skip)
         return needed(packets, stream, lambda: self._wish)
-
-    def _head(self, packet: Any) -> bytes:
-        return self.remote.head(packet) if self.remote else bytes(packet)
 
     def _packets(self) -> "Iterator[av.Packet[VideoStream]]":
         """The packets of the video stream that can be decoded; their times go on rising."""

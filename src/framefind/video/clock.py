@@ -34,6 +34,7 @@ _BACK = 0.25  # seconds by which the clock must run back to have begun anew
 _SILENCE, _GAP = 10.0, 1800.0  # seconds of a gap, with and without sound, that is a jump
 _BROADCAST = {"mpegts", "mpeg", "flv"}
 _COUNTED = {"h264", "hevc", "vvc"}  # raw streams of which FFmpeg does not work out the times
+_NEAR_END = 3.0  # seconds before the end, from which on the last frame is looked for
 _LATE_START = Fraction(1, 2)  # seconds from which on a Matroska file is asked where it ends
 
 
@@ -140,29 +141,31 @@ def length(
     None when it does not. `again` opens the file once more.
     """
     timing = Timing(container, stream)
+    late = {"matroska,webm": _LATE_START, "flv": Fraction(0)}.get(container.format.name)
+    if container.duration and late is not None and timing.origin > late:
+        # Some writers count the duration from the start, others from zero or the first decoding.
+        found = _last_end(again, stream.index, timing)
+        if found is not None:
+            return _positive(float(found - timing.origin))
     if stream.duration:
         end = (stream.start_time or 0) + stream.duration
         return _positive(timing.seconds(end))
-    if not container.duration:
-        return None
-    if "matroska" in container.format.name and timing.origin > _LATE_START:
-        # Some writers count the duration from the start, others from zero.
-        found = _last_end(again, stream.index)
-        if found is not None:
-            return _positive(float(found - timing.origin))
-    return _positive(container.duration / av.time_base)
+    return _positive(container.duration / av.time_base) if container.duration else None
 
 
 def _positive(seconds: float) -> float | None:
     return seconds if seconds > 0 else None
 
 
-def _last_end(again: Callable[[], InputContainer], index: int) -> Fraction | None:
+def _last_end(again: Callable[[], InputContainer], index: int, timing: Timing) -> Fraction | None:
     """When the last frame ends, in seconds as the file counts them."""
     end: Fraction | None = None
     with suppress(av.FFmpegError), again() as container:
         stream = container.streams[index]
-        container.seek(2**62, stream=stream)
+        long = max(0.0, (container.duration or 0) / av.time_base - _NEAR_END)
+        # Past the end, Matroska goes to the last keyframe that it lists, and FLV nowhere.
+        at = timing.timestamp(long) if container.format.name == "flv" else 2**62
+        container.seek(at, stream=stream)
         for packet in container.demux(stream):
             if packet.pts is not None and packet.time_base:
                 own = (packet.pts + (packet.duration or 0)) * packet.time_base

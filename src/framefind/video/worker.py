@@ -29,8 +29,9 @@ from PIL import Image
 
 from framefind.errors import NotAVideoError, StoreError, VideoError
 from framefind.processes import python_command
-from framefind.video import Facts, Video
+from framefind.video import Video
 from framefind.video.damage import overhear
+from framefind.video.facts import Facts
 from framefind.video.identity import video_id
 from framefind.video.samplers import Sampler
 from framefind.views import Box, Likeness, Views

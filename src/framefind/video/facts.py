@@ -1,0 +1,42 @@
+"""What is known of a video before it is decoded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from framefind.video import clock
+from framefind.video.pictures import Frame
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a video before it is decoded.
+
+    `duration`: seconds from the container's start to the end of the last frame, None when
+    unknown. `width`, `height`: upright pixels of the first frame. `fps`: average, 0.0 when unknown.
+    """
+
+    duration: float | None
+    width: int
+    height: int
+    fps: float
+    codec: str
+
+    @classmethod
+    def of(
+        cls,
+        container: InputContainer,
+        stream: VideoStream,
+        first: Frame,
+        again: Callable[[], InputContainer],
+    ) -> "Facts":
+        """Return what the file says, and its first frame; `again` opens the file once more."""
+        return cls(
+            duration=clock.length(container, stream, again),
+            width=first.width,
+            height=first.height,
+            fps=float(clock.frame_rate(container, stream)),
+            codec=stream.codec_context.codec.canonical_name,
+        )
