@@ -51,3 +51,14 @@ def _lasting(path: Path, seconds: float) -> Path:
             packet.stream = stream
             made.mux(packet)
     return target
+
+
+def test_nothing_stands_where_a_file_is_cut(tmp_path: Path) -> None:
+    path = media.film(tmp_path / "cut.mp4", seconds=20, container_options={"movflags": "faststart"})
+    media.truncated(path, 0.5)
+    with Video(path) as video:
+        spread = [frame.t for frame in video.frames(Sampler.parse("count=5"))]
+        shown = [frame.t for frame in video.frames(Sampler.parse("every=1"))]
+    assert len(spread) >= 3
+    assert spread[-1] - spread[0] > 0.5 * shown[-1]
+    assert shown == [float(i) for i in range(len(shown))]

@@ -10,7 +10,6 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice, takewhile
 
@@ -270,7 +269,7 @@ class Video:
                 return False
             if wish.after < math.inf:
                 return samplers.slot(wish.after, interval) > samplers.slot(last.t, interval) + 1
-            return self.end(last) - last.t > interval
+            return not self.partial and self.end(last) - last.t > interval
 
         shown = takewhile(lambda frame: frame.t < wish.end, chain([first], frames))
         return samplers.every(shown, interval, wish.before, stands)
@@ -361,7 +360,7 @@ class Video:
                 if packet.is_keyframe:
                     keys.append(times[-1])
         damage = self.partial or self._watch.reason
-        end = self.duration or 0.0
+        end = self._timing.reached(self._clock)
         self._reopen()
         self.partial = damage
         return sorted(set(times)), sorted(keys), end

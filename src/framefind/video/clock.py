@@ -244,7 +244,8 @@ class Clock:
                 packet.pts += self._shift
                 packet.dts = None if packet.dts is None else packet.dts + self._shift
                 own = packet.duration or int(1 / (self._rate or 25) / self._base)
-                self.end = max(self.end, packet.pts + own)
+                if not packet.is_discard or self.carried:
+                    self.end = max(self.end, packet.pts + own)
             # FFmpeg hides what comes after a break of an MP4's clock until that has caught up.
             yield _shown(packet) if self.carried and packet.is_discard else packet
 
