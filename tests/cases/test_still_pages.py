@@ -55,7 +55,7 @@ def _lasting(path: Path, seconds: float) -> Path:
 
 def test_nothing_stands_where_a_file_is_cut(tmp_path: Path) -> None:
     path = media.film(tmp_path / "cut.mp4", seconds=20, container_options={"movflags": "faststart"})
-    media.truncated(path, 0.5)
+    media.truncated(path, 0.85)
     with Video(path) as video:
         spread = [frame.t for frame in video.frames(Sampler.parse("count=5"))]
         shown = [frame.t for frame in video.frames(Sampler.parse("every=1"))]

@@ -475,8 +475,7 @@ class Video:
         return self._until(last.t, last.duration) if last else 0.0
 
     def _until(self, t: float, duration: int | None) -> float:
-        length = None if self._clock.carried else self.facts.duration
-        return self._timing.until(t, duration, length)
+        return self._timing.until(t, duration, None if self._clock.carried else self.facts.duration)
 
 
 def frame(path: str | os.PathLike[str], t: float) -> NDArray[np.uint8]:
