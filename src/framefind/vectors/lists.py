@@ -76,7 +76,7 @@ class Lists:
         short = np.ascontiguousarray(query @ self.projection)[np.newaxis]
         choice = {"params": faiss.SearchParametersIVF(**choice)}
         products, frames = self._faiss.search(short, count, **choice)
-        found = frames[0] >= 0
+        found = (frames[0] >= 0) & (frames[0] < self.state.frames)  # or the file is damaged
         return np.asarray(frames[0][found], np.int64), np.asarray(products[0][found])
 
     def behind(self, index: "VectorIndex") -> bool:
