@@ -24,4 +24,6 @@ def bound(path: str, context: VideoCodecContext, threads: int) -> None:
     most = max(1, _PIXELS_IN_FLIGHT // max(1, pixels))
     context.thread_type = "AUTO"
     context.thread_count = min(threads or most, most) if most < 64 else threads
-    context.options = {"max_pixels": str(MAX_PIXELS)}
+    # As in players, the container overrules how pictures say that they are turned.
+    turn = {"side_data_prefer_packet": "displaymatrix"}
+    context.options = {"max_pixels": str(MAX_PIXELS), **turn}
