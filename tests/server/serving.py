@@ -84,10 +84,13 @@ def serve(library: str | Path, *options: str, host: str = "127.0.0.1") -> Iterat
                 if tried.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.1)
-        yield Site(port, said, process)
-    finally:
+        site = Site(port, said, process)
+        yield site
         process.terminate()
-        process.communicate(timeout=30)
+        site.said += process.communicate(timeout=30)[1]
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture(scope="session")

@@ -89,11 +89,12 @@ def serve(library: Library, access: Access, refresh: float = 2.0) -> None:
     """Run the server until it is told to stop. Raises FramefindError if it cannot listen."""
     import uvicorn
 
-    from framefind.server.connections import PatientProtocol
+    from framefind.server.connections import Busy, PatientLoop
 
+    app = Busy(create_app(library, access, refresh))
     config = uvicorn.Config(
-        create_app(library, access, refresh),
-        http=PatientProtocol,
+        app,
+        http="h11",
         ws="none",
         log_level="warning",
         access_log=False,
@@ -106,8 +107,12 @@ def serve(library: Library, access: Access, refresh: float = 2.0) -> None:
     )
     # uvicorn passes a signal on when it has stopped: let what called us end in good order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with suppress(KeyboardInterrupt), _listening(access) as listening:
-        uvicorn.Server(config).run(sockets=[listening])
+    with (
+        suppress(KeyboardInterrupt),
+        _listening(access) as listening,
+        asyncio.Runner(loop_factory=lambda: PatientLoop(app)) as runner,
+    ):
+        runner.run(uvicorn.Server(config).serve(sockets=[listening]))
 
 
 def _listening(access: Access) -> socket.socket:

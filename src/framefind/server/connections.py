@@ -1,35 +1,102 @@
-"""A bound on how long a client may take to say what it wants."""
+"""A bound on how long a client may take to say what it wants.
+
+uvicorn itself waits for ever: a few thousand such connections would keep everybody else out.
+"""
 
 import asyncio
+import sys
+from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 _HEADERS_SECONDS = 20.0
 _LOOK = 5.0  # seconds between two looks
 
+Address = tuple[str, int]
 
-class PatientProtocol(H11Protocol):
-    """HTTP/1.1 that hangs up on who does not finish the head of a request in time.
 
-    uvicorn itself waits for ever: a few thousand such connections would keep everybody else out.
-    """
+class Busy:
+    """ASGI middleware that knows which clients are being answered, by address and port."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.clients: set[Address] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        client = tuple(scope.get("client") or ())
+        self.clients.add(client)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self.clients.discard(client)
+
+
+class _Patient(asyncio.Protocol):
+    """Passes everything on to a protocol, and hangs up on a client that asks for nothing."""
+
+    def __init__(self, protocol: asyncio.Protocol, busy: Busy) -> None:
+        self._protocol, self._busy = protocol, busy
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to watch the connection."""
-        super().connection_made(transport)
-        self._idle = 0.0
-        self._look: Any = self.loop.call_later(_LOOK, self._check)
+        self._transport, self._idle = transport, 0.0
+        self._client = tuple((transport.get_extra_info("peername") or ())[:2])
+        self._protocol.connection_made(transport)
+        self._look = asyncio.get_running_loop().call_later(_LOOK, self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop watching."""
         self._look.cancel()
-        super().connection_lost(exc)
+        self._protocol.connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass it on."""
+        self._protocol.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """Pass it on."""
+        return self._protocol.eof_received()
+
+    def pause_writing(self) -> None:
+        """Pass it on."""
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass it on."""
+        self._protocol.resume_writing()
 
     def _check(self) -> None:
-        busy = self.cycle is not None and not self.cycle.response_complete
-        self._idle = 0.0 if busy else self._idle + _LOOK
+        self._idle = 0.0 if self._client in self._busy.clients else self._idle + _LOOK
         if self._idle >= _HEADERS_SECONDS:
-            self.transport.close()
+            self._transport.close()
         else:
-            self._look = self.loop.call_later(_LOOK, self._check)
+            self._look = asyncio.get_running_loop().call_later(_LOOK, self._check)
+
+
+if sys.platform == "win32":
+    _Loop = asyncio.ProactorEventLoop
+else:
+    _Loop = asyncio.SelectorEventLoop
+
+
+class PatientLoop(_Loop):
+    """An event loop whose servers hang up on clients that do not finish a request's head in time.
+
+    uvicorn has no such bound, and no documented place for one.
+    """
+
+    def __init__(self, busy: Busy) -> None:
+        super().__init__()
+        self._busy = busy
+
+    async def create_server(  # type: ignore[override]
+        self, protocol_factory: Callable[[], asyncio.Protocol], *args: Any, **options: Any
+    ) -> asyncio.Server:
+        """Listen as asyncio does."""
+
+        def patient() -> asyncio.Protocol:
+            return _Patient(protocol_factory(), self._busy)
+
+        return await super().create_server(patient, *args, **options)

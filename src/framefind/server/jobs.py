@@ -4,23 +4,24 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from starlette.exceptions import HTTPException
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from framefind.errors import NotAVideoError
 from framefind.library import Library
 from framefind.processes import python_command
 from framefind.server import documents
 from framefind.server.problems import answers
-from framefind.server.routes import Routes, headers_only
+from framefind.server.routes import Routes
 from framefind.server.security import Access
+from framefind.server.sending import Streamed
 from framefind.server.work import UNPLAYABLE
 from framefind.video import Video
 
@@ -106,7 +107,7 @@ class Jobs:
         self._tell(run)
         return run.job
 
-    async def events(self, job_id: str | None = None) -> AsyncIterator[str]:
+    async def events(self, job_id: str | None = None) -> AsyncGenerator[str, None]:
         """Yield a job whenever it changes, as server-sent events, until it has ended.
 
         Without an id: every job as it is, and each again whenever it changes, until all have ended.
@@ -237,12 +238,12 @@ def router(jobs: Jobs, access: Access) -> APIRouter:
         return documents.Jobs(jobs=jobs.all)
 
     @routes.get("/events", responses=_ALL_EVENTS, response_class=Response)
-    async def all_events(request: Request) -> Response:
+    async def all_events() -> Response:
         """Every job whenever it changes, as server-sent events (`job`), until all have ended.
 
         One connection tells of all jobs: browsers have six to a server.
         """
-        return _stream(request, jobs.events())
+        return Streamed(jobs.events(), media_type=_STREAM)
 
     @routes.get("/{job_id}", responses=answers(None, 404))
     async def one(job_id: str) -> documents.Job:
@@ -250,10 +251,10 @@ def router(jobs: Jobs, access: Access) -> APIRouter:
         return jobs.get(job_id)
 
     @routes.get("/{job_id}/events", responses=_EVENTS, response_class=Response)
-    async def events(request: Request, job_id: str) -> Response:
+    async def events(job_id: str) -> Response:
         """The job whenever it changes, as server-sent events (`job`), until it has ended."""
         jobs.get(job_id)
-        return _stream(request, jobs.events(job_id))
+        return Streamed(jobs.events(job_id), media_type=_STREAM)
 
     @routes.delete("/{job_id}", responses=answers(None, 404))
     async def cancel(job_id: str) -> documents.Job:
@@ -261,12 +262,6 @@ def router(jobs: Jobs, access: Access) -> APIRouter:
         return jobs.cancel(job_id)
 
     return routes
-
-
-def _stream(request: Request, events: AsyncIterator[str]) -> Response:
-    if request.method == "HEAD":
-        return headers_only({}, _STREAM)
-    return StreamingResponse(events, media_type=_STREAM)
 
 
 def _allowed(path: str, access: Access) -> str:

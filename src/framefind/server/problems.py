@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from framefind.errors import FramefindError, LibraryError, QueryError
@@ -69,6 +70,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(FramefindError, _failed)
+    app.add_exception_handler(ClientDisconnect, _left)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -98,3 +100,8 @@ async def _failed(request: Request, error: Exception) -> Response:
     if isinstance(error, LibraryError):
         return problem(503, "the library cannot be read now", headers={"Retry-After": "5"})
     return problem(500, "the server's log says why")
+
+
+async def _left(request: Request, error: Exception) -> Response:
+    """Answer a client that went away while it sent its request; nobody reads that."""
+    return problem(400, "the request was not sent to its end")

@@ -1,17 +1,18 @@
 """Sending a file, or a part of it: byte ranges and conditions (RFC 9110)."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 
 import anyio
 from anyio import to_thread
 from starlette.datastructures import Headers
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from framefind.remote import is_remote, open_object
 from framefind.server.problems import problem
+from framefind.server.sending import Streamed
 
 _CHUNK = 2**18
 _RANGE = re.compile(r"bytes\s*=\s*(\d{0,19})\s*-\s*(\d{0,19})\s*", re.ASCII)
@@ -76,7 +77,7 @@ def send_file(file: Found, etag: str, headers: Headers, media_type: str) -> Resp
             known["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{file.size}"
     known["Content-Length"] = str(len(part))
     chunks = _fetch(file.path, part) if is_remote(file.path) else read(file.path, part)
-    return StreamingResponse(chunks, status, known, media_type)
+    return Streamed(chunks, status, known, media_type)
 
 
 def _unchanged(headers: Headers, etag: str, modified: float) -> bool:
@@ -93,7 +94,7 @@ def _still(condition: str | None, etag: str, modified: str) -> bool:
     return condition is None or condition in (etag, modified)
 
 
-async def _fetch(uri: str, part: range) -> AsyncIterator[bytes]:
+async def _fetch(uri: str, part: range) -> AsyncGenerator[bytes, None]:
     """Those bytes of an object in a store, in chunks."""
     reader = await to_thread.run_sync(open_object, uri)
     for offset in range(part.start, part.stop, _CHUNK):
@@ -101,7 +102,7 @@ async def _fetch(uri: str, part: range) -> AsyncIterator[bytes]:
         yield await to_thread.run_sync(reader.at, offset, size)
 
 
-async def read(path: str, part: range) -> AsyncIterator[bytes]:
+async def read(path: str, part: range) -> AsyncGenerator[bytes, None]:
     """Those bytes of a file, in chunks."""
     async with await anyio.open_file(path, "rb") as file:
         await file.seek(part.start)

@@ -4,20 +4,21 @@ import asyncio
 import os
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from framefind.server import documents, streams
 from framefind.server.playable import Playable, keyframe_before, probe
 from framefind.server.problems import answers
 from framefind.server.ranges import Found, read, send_file
 from framefind.server.routes import Routes, headers_only
+from framefind.server.sending import Streamed
 from framefind.server.shelf import Shelf
 from framefind.server.videos import VideoId, facts, file_of
 from framefind.server.work import UNPLAYABLE, Work
@@ -87,7 +88,9 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
                 raise HTTPException(415, "the video cannot be decoded there") from None
             raise
         headers["Content-Length"] = str(os.path.getsize(target))
-        return StreamingResponse(_given_away(target), headers=headers, media_type="video/mp4")
+        content = read(target, range(os.path.getsize(target)))
+        unlink = partial(asyncio.to_thread, os.unlink, target)
+        return Streamed(content, headers=headers, media_type="video/mp4", after=unlink)
 
     return routes
 
@@ -142,20 +145,11 @@ async def _made(
     first = await anext(body, None)
     if first is None:
         raise HTTPException(415, "the video cannot be decoded there")
-    return StreamingResponse(_joined(first, body), headers=headers, media_type=way.type)
+    joined = _joined(first, body)
+    return Streamed(joined, headers=headers, media_type=way.type, after=body.aclose)
 
 
-async def _given_away(path: str) -> AsyncIterator[bytes]:
-    """The content of a file, which is deleted then."""
-    try:
-        async for chunk in read(path, range(os.path.getsize(path))):
-            yield chunk
-    finally:
-        os.unlink(path)
-
-
-async def _joined(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
-    async with aclosing(rest):
-        yield first
-        async for chunk in rest:
-            yield chunk
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    yield first
+    async for chunk in rest:
+        yield chunk

@@ -1,0 +1,48 @@
+"""Answers that are made while they are sent, and given up when the client goes away."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import suppress
+
+import anyio
+from starlette.requests import ClientDisconnect
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+Chunks = AsyncGenerator[bytes, None] | AsyncGenerator[str, None]
+
+
+class Streamed(StreamingResponse):
+    """Sends what an async generator gives, and closes that at the end, however it comes to that.
+
+    `after` is awaited then, too, even if nothing was sent. HEAD gets the headers alone.
+    """
+
+    def __init__(
+        self,
+        chunks: Chunks,
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        media_type: str | None = None,
+        after: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        super().__init__(chunks, status_code, headers, media_type)
+        self._chunks, self._after = chunks, after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; a client that goes away is no error."""
+        try:
+            if scope["method"] == "HEAD":
+                await self._send_headers(send)
+            else:
+                with suppress(ClientDisconnect):
+                    await super().__call__(scope, receive, send)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._chunks.aclose()
+                if self._after:
+                    await self._after()
+
+    async def _send_headers(self, send: Send) -> None:
+        start = {"type": "http.response.start", "status": self.status_code}
+        await send({**start, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": b""})
