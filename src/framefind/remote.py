@@ -196,14 +196,16 @@ def _filesystem(uri: str) -> Any:
     package, extra = _PACKAGES[scheme]
     try:
         from fsspec import get_filesystem_class
+        from fsspec.core import url_to_fs
 
-        kind = get_filesystem_class(scheme)
+        get_filesystem_class(scheme)
     except (ImportError, ValueError) as error:  # fsspec knows some schemes by their packages only
         raise StoreError(
             f"{uri}: {scheme}:// needs the package {package}: "
             f"pip install 'framefind[{extra}]' ({error})"
         ) from error
-    return kind(**kind._get_kwargs_from_urls(uri), use_listings_cache=False)
+    bucket = "/".join(uri.split("/", 3)[:3])  # in a key, `::` would be fsspec's own syntax
+    return url_to_fs(bucket, use_listings_cache=False)[0]
 
 
 def _there(uri: str) -> Object | None:

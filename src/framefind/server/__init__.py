@@ -24,6 +24,7 @@ from framefind.server import (
     streaming,
     videos,
 )
+from framefind.server.memory import limit_malloc
 from framefind.server.metrics import Measured, Metrics
 from framefind.server.security import Access, Guard
 from framefind.server.shelf import Shelf
@@ -91,6 +92,7 @@ def serve(library: Library, access: Access, refresh: float = 2.0) -> None:
 
     from framefind.server.connections import Busy, PatientLoop
 
+    limit_malloc()
     app = Busy(create_app(library, access, refresh))
     config = uvicorn.Config(
         app,
