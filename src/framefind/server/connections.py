@@ -17,16 +17,21 @@ Address = tuple[str, int]
 
 
 class Busy:
-    """ASGI middleware that knows which clients are being answered, by address and port."""
+    """ASGI middleware that knows which clients are being answered, by address and port.
+
+    `asked` are those that have finished a request's head since that was last looked at.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self.clients: set[Address] = set()
+        self.asked: set[Address] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         client = tuple(scope.get("client") or ())
         self.clients.add(client)
+        self.asked.add(client)
         try:
             await self._app(scope, receive, send)
         finally:
@@ -49,6 +54,7 @@ class _Patient(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop watching."""
         self._look.cancel()
+        self._busy.asked.discard(self._client)
         self._protocol.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -68,7 +74,9 @@ class _Patient(asyncio.Protocol):
         self._protocol.resume_writing()
 
     def _check(self) -> None:
-        self._idle = 0.0 if self._client in self._busy.clients else self._idle + _LOOK
+        active = self._client in self._busy.clients | self._busy.asked
+        self._busy.asked.discard(self._client)
+        self._idle = 0.0 if active else self._idle + _LOOK
         if self._idle >= _HEADERS_SECONDS:
             self._transport.close()
         else:
