@@ -254,7 +254,7 @@ def _add_pictures(made: OutputContainer, first: Frame) -> VideoStream:
 
 
 def _picture(shown: Frame, stream: VideoStream) -> av.VideoFrame:
-    pixels = shown.scale(stream.width, stream.height)
+    pixels = shown.fit(stream.width, stream.height)
     return av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(
         format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
     )
