@@ -245,6 +245,41 @@ class TestSearch:
         assert told.read_text().splitlines() == [f"--start={best.start:.3f}", best.path]
 
 
+class TestUsage:
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            ["--limit", "0"],
+            ["--offset", "-1"],
+            ["--min-confidence", "2"],
+            ["--min-score", "nan"],
+            ["--by", "foo"],
+            ["--by", "video", "--rank", "foo"],
+            ["--then", "b", "--within", "-5"],
+            ["--from", "nan"],
+            ["--from", "0:10", "--to", "0:05"],
+            ["--plus", "nan:snow"],
+            ["--after", "yesterday"],
+            ["--device", "foo"],
+            ["--video", "nosuch"],
+            ["--video", "none", "--video", "nosuch*"],
+            ["--video", ""],
+        ],
+        ids=" ".join,
+    )
+    def test_is_said_and_exits_with_2(self, shared_library, wrong):
+        ended = run("search", "a dog", *wrong, "-l", shared_library.uri)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert wrong[-1] in ended.stderr or "lies between" in ended.stderr
+        assert "Traceback" not in ended.stderr
+        assert "no video of the library" in ended.stderr or "nosuch" not in wrong[-1]
+
+    def test_the_first_years_are_dates(self, shared_library):
+        ended = run("search", "a dog", "--after", "0001-01-01", "-l", shared_library.uri)
+        assert "Traceback" not in ended.stderr
+        assert "internal error" not in ended.stderr
+
+
 class TestOthers:
     def test_videos_status_and_doctor(self, shared_library):
         videos = run("videos", "[ab].mp4", "-l", shared_library.uri)

@@ -88,6 +88,16 @@ def date(value: object, name: str) -> None:
     raise UsageError(f"{name} {value!r}: use a datetime from year 1 to 9999")
 
 
+def parse_date(text: str) -> datetime:
+    """Return the date and time that a text says. Raises UsageError, with the forms that do."""
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(
+            f"date {text!r}: use 2024-12-31, 2024-12-31T18:30 or 2024-12-31T18:30+01:00"
+        ) from None
+
+
 def ascending(low: Any, high: Any, names: tuple[str, str]) -> None:
     """Raise UsageError when both are given and nothing can lie between them."""
     if low is not None and high is not None and low > high:

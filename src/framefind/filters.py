@@ -57,6 +57,12 @@ class VideoNames:
         """Return the ids of the videos that any of the patterns stands for."""
         return {video_id for pattern in patterns for video_id in self.match(pattern)}
 
+    def check(self, patterns: Iterable[str]) -> None:
+        """Raise UsageError, which names the patterns, when there are some and none has a video."""
+        asked = list(patterns)
+        if asked and not self.matching(asked):
+            raise UsageError(f"{', '.join(asked)}: no video of the library matches")
+
     def find(self, name: str) -> str:
         """Return the id of the one video of a name. Raises QueryError for none, or several."""
         found = list(self.match(name))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from framefind import models, moments
 from framefind.confidence import MAYBE, Neutral, confidence
-from framefind.filters import Filters
+from framefind.filters import Filters, VideoNames
 from framefind.moments import Moment, Page, Spans, Then, VideoMoments
 from framefind.paths import openable
 from framefind.queries import Embedded, Query, embed_queries, notes
@@ -63,8 +63,10 @@ def search(queries: Sequence[Query], index: VectorIndex, model: models.Model) ->
 
     All texts are embedded in one call. Queries with the same filters are scored together, by one
     matrix product over the frames that those keep. Raises QueryError, before the first page, when
-    one of them is no query.
+    one of them is no query or keeps videos by a name that no video of the library has.
     """
+    for patterns in {query.filters.videos for query in queries} - {()}:
+        VideoNames(index.videos).check(patterns)
     embedded = embed_queries(queries, lambda: index, model)
     judge = Judge.of(model)
     for start in range(0, len(embedded), _BATCH):

@@ -5,7 +5,6 @@ import gc
 import sys
 import warnings
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -225,8 +224,12 @@ def search(
     end: Annotated[
         str | None, typer.Option("--to", metavar="TIME", help="Up to this time in the video.")
     ] = None,
-    after: Annotated[datetime | None, typer.Option(help="Videos modified at or after.")] = None,
-    before: Annotated[datetime | None, typer.Option(help="Videos modified before.")] = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Videos modified at or after.")
+    ] = None,
+    before: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Videos modified before.")
+    ] = None,
     min_duration: Annotated[
         str | None, typer.Option(metavar="TIME", help="Videos at least so long.")
     ] = None,
@@ -242,6 +245,7 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Find moments: by text, by picture, or by a sum of several."""
+    from framefind.arguments import parse_date
     from framefind.export import document, tsv
     from framefind.library import open
     from framefind.lines import read_lines
@@ -271,8 +275,8 @@ def search(
         video=video or (),
         start=times[0],
         end=times[1],
-        after=after.astimezone() if after else None,
-        before=before.astimezone() if before else None,
+        after=parse_date(after) if after else None,
+        before=parse_date(before) if before else None,
         min_duration=times[2],
         max_duration=times[3],
     )

@@ -154,10 +154,12 @@ def _open_again(path: str, source: Source) -> InputContainer:
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, in FFmpeg's or the system's own words, without the path."""
+    """What went wrong in users' words, with FFmpeg's or the system's own, without the path."""
     log = getattr(error, "log", None)
     text = log[2] if log else getattr(error, "strerror", None) or str(error)
-    return str(text).strip().rstrip(".!") or type(error).__name__
+    words = str(text).strip().rstrip(".!") or type(error).__name__
+    meaning = next((meaning for phrase, meaning in _MEANINGS.items() if phrase in words), None)
+    return f"{meaning} ({words})" if meaning else words
 
 
 def _unreadable(path: str, words: str) -> VideoError:
@@ -248,6 +250,21 @@ def _demuxers() -> str:
     refused = {name for name in av.formats_available if name.endswith("_pipe")} | _REFUSED
     return ",".join(sorted(name for name in av.formats_available if name not in refused))
 
+
+_MEANINGS = {
+    "moov atom not found": "the file is incomplete or damaged: its index, moov, is missing",
+    "EBML header parsing failed": "the file is incomplete or damaged: its header is unreadable",
+    "Invalid data found": "the file is damaged, or is not what its name says",
+    "End of file": "the file is incomplete: it ends too early",
+    "Cannot allocate memory": "memory ran out, or the file claims absurd sizes",
+    "Function not implemented": "the file uses a feature that this FFmpeg lacks",
+    "Not yet implemented in FFmpeg": "the file uses a feature that this FFmpeg lacks",
+    "Decoder not found": "this FFmpeg has no decoder for it",
+    "Input/output error": "the file cannot be read: the disk or the network fails",
+    "Stale file handle": "the file cannot be read: the network share has changed",
+    "Resource temporarily unavailable": "it cannot be read now: try again",
+}
+"""What FFmpeg's and the system's phrases mean."""
 
 _SUBFILE = 2**31  # bytes from which on FFmpeg's subfile protocol fails to seek
 _LONGEST_STEP = 1800  # seconds from one frame to the next; what is longer is a jump of the clock
