@@ -9,6 +9,7 @@ from framefind.errors import LibraryError, UsageError
 from framefind.filters import VideoNames
 from framefind.presence import Presence
 from framefind.tables import Tables, Video
+from framefind.tables.history import forgotten_videos
 from framefind.tables.store import lock
 
 if TYPE_CHECKING:
@@ -58,6 +59,48 @@ def prune(library: "Library", offline: bool, dry_run: bool) -> list[str]:
     return _listed(paths)
 
 
+def find_restorable(tables: Tables) -> list[Video]:
+    """Return what was forgotten and is still stored: videos, each with only its forgotten paths."""
+    taken = {path for row in tables.videos() for path in row.paths}
+    found: dict[str, Video] = {}
+    for row, paths in forgotten_videos(tables):
+        newest = found.get(row.video_id)
+        known = newest.paths if newest else []
+        free = known + [path for path in paths if path not in taken and path not in known]
+        if free:
+            found[row.video_id] = replace(newest or row, path=free[0], copies=free[1:])
+    wanted = {segment for row in found.values() for segment in row.segments}
+    stored = {segment for file in tables.frame_files() for segment in tables.read_segments(file)}
+    lost = wanted - stored if wanted else set()
+    return [row for row in found.values() if lost.isdisjoint(row.segments)]
+
+
+def restore(library: "Library", patterns: Sequence[str]) -> list[str]:
+    """See `Library.restore`."""
+    with changing(library.uri, "restore") as tables:
+        found = find_restorable(tables)
+        names, by_id = VideoNames(found), {row.video_id: row for row in found}
+        paths: dict[str, list[str]] = {}
+        for pattern in patterns:
+            matched = names.match(pattern)
+            if not matched:
+                raise UsageError(
+                    f"{pattern}: nothing of that name can be restored: it is in the library, or "
+                    "what was stored of it is deleted (`maintain` does so after a week); index it"
+                )
+            for video_id, own in matched.items():
+                paths[video_id] = sorted({*paths.get(video_id, ()), *own})
+        now = {row.video_id: row for row in tables.videos()}
+        rows = []
+        for video_id, own in paths.items():
+            row = now.get(video_id)
+            all_paths = [*(row.paths if row else ()), *own]
+            row = row or by_id[video_id]
+            rows.append(replace(row, path=all_paths[0], copies=all_paths[1:]))
+        tables.publish(videos=rows)
+    return _listed(paths)
+
+
 def _lost(library: "Library", rows: Sequence[Video], offline: bool) -> dict[str, list[str]]:
     """The paths of the videos whose files are gone, or offline where that counts as well."""
     absent = presence(library, rows).find_absent(path for row in rows for path in row.paths)
@@ -94,7 +137,7 @@ def _forget(tables: Tables, rows: Iterable[Video], paths: Mapping[str, Collectio
         elif len(left) < len(row.paths):
             changed.append(replace(row, path=left[0], copies=left[1:]))
     if changed or removed:
-        tables.publish(videos=changed, removed=removed)
+        tables.publish(videos=changed, removed=removed, forgets=True)
 
 
 def _listed(paths: Mapping[str, Sequence[str]]) -> list[str]:

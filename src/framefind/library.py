@@ -451,6 +451,18 @@ class Library:
         patterns = arguments.texts(wanted, "wanted")
         return forgetting.remove(self, patterns, purge, dry_run)
 
+    def restorable(self) -> list[Video]:
+        """Return what `restore` can bring back: videos, each with the paths that were forgotten."""
+        return forgetting.find_restorable(Tables.open(self.uri))
+
+    def restore(self, wanted: PathLike | Iterable[PathLike]) -> list[str]:
+        """Bring back what `remove` or `prune` forgot, without decoding, and return its paths.
+
+        That is possible for a week, until `maintain` or a purge has deleted it. Raises UsageError
+        for a name of which nothing can be restored, before anything is.
+        """
+        return forgetting.restore(self, arguments.texts(wanted, "wanted"))
+
     def prune(self, *, offline: bool = False, dry_run: bool = False) -> list[str]:
         """Forget videos whose files are gone, copies and all; returns their paths.
 

@@ -306,7 +306,14 @@ def search(
         show.say(start_player(page.moments[0].path, page.moments[0].start))
 
 
-for _command in (videos.videos, videos.status, videos.remove, videos.prune, videos.maintain):
+for _command in (
+    videos.videos,
+    videos.status,
+    videos.remove,
+    videos.prune,
+    videos.restore,
+    videos.maintain,
+):
     app.command()(_command)
 
 

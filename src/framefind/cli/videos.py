@@ -152,6 +152,26 @@ class _Going:
         self._shown = True
 
 
+def restore(
+    wanted: Annotated[
+        list[str] | None, typer.Argument(metavar="VIDEO…", help="Globs, folders or ids.")
+    ] = None,
+    library: LibraryOption = None,
+) -> None:
+    """Bring back what was removed or pruned, without decoding; alone, list what can come back."""
+    from framefind.library import open
+
+    opened = open(library)
+    if wanted:
+        paths = opened.restore(wanted)
+    else:
+        paths = sorted(path for row in opened.restorable() for path in row.paths)
+    for path in paths:
+        show.out(path)
+    verb = "restored" if wanted else "can be restored"
+    show.say(f"{show.number(len(paths), 'path')} {verb}")
+
+
 def maintain(library: LibraryOption = None) -> None:
     """Compact the tables and delete what no longer counts and is older than a week."""
     from framefind.library import open

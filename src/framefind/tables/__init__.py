@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 
     from framefind.tables.files import DataFile, FramesWriter, Key
 
+FORGETS = "framefind.forgets"
+"""What commits of `videos` that forget for a user carry in the log."""
+
 ATTEMPTS = 50
 """How often a commit is tried that other writers keep coming before."""
 
@@ -268,9 +271,7 @@ class Tables:
         from framefind.tables.schema import VIDEOS
 
         paths = [action["path"] for action in actions(self.delta("videos"))]
-        rows = self.read_videos(paths, VIDEOS).to_pylist()
-        told = [{name: value for name, value in row.items() if value is not None} for row in rows]
-        return [Video(**row) for row in told if {"video_id", "path"} <= row.keys()]
+        return as_videos(self.read_videos(paths, VIDEOS))
 
     def read_videos(self, paths: Sequence[str], schema: "pa.Schema") -> "pa.Table":
         """The rows in some data files of `videos`, with the columns of `schema`."""
@@ -299,12 +300,14 @@ class Tables:
         videos: Sequence[Video] = (),
         removed: Collection[str] = (),
         transaction: tuple[str, int] | None = None,
+        forgets: bool = False,
     ) -> bool:
         """Append data files to `frames`, then write and remove videos by id in one commit.
 
         With a transaction (application, number) that happens exactly once: when the application
         has published that number or a higher one, nothing changes and False is returned. Another
-        writer's commit in between makes this one run again. An id in both is written.
+        writer's commit in between makes this one run again. An id in both is written. What
+        `forgets` for a user is marked in the log, so that it can be restored.
         """
         from framefind.tables.schema import complete
         from framefind.tables.upkeep import compact_videos
@@ -321,7 +324,7 @@ class Tables:
             if transaction and _has(table, transaction):
                 return False
             complete(table, "videos")
-            _merge(table, videos, removed, transaction)
+            _merge(table, videos, removed, transaction, forgets)
             return True
 
         done = self.commit(merge)
@@ -461,11 +464,21 @@ def _has(videos: "DeltaTable", transaction: tuple[str, int]) -> bool:
     return newest is not None and newest >= number
 
 
+def as_videos(rows: "pa.Table") -> list[Video]:
+    """Return rows of `videos` as videos; what a row lacks has its default."""
+    told = [
+        {name: value for name, value in row.items() if value is not None}
+        for row in rows.to_pylist()
+    ]
+    return [Video(**row) for row in told if {"video_id", "path"} <= row.keys()]
+
+
 def _merge(
     table: "DeltaTable",
     videos: Sequence[Video],
     removed: Collection[str],
     transaction: tuple[str, int] | None,
+    forgets: bool,
 ) -> None:
     import pyarrow as pa
     from deltalake import CommitProperties, Transaction
@@ -476,7 +489,10 @@ def _merge(
     rows |= {video.video_id: vars(video) | {"removed": False} for video in videos}
     source = VIDEOS.append(pa.field("removed", pa.bool_()))
     columns = {name: f"source.{name}" for name in VIDEOS.names}
-    mark = CommitProperties(app_transactions=[Transaction(*transaction)] if transaction else [])
+    mark = CommitProperties(
+        app_transactions=[Transaction(*transaction)] if transaction else [],
+        custom_metadata={FORGETS: "true"} if forgets else None,
+    )
     version = table.version()
     table.merge(
         pa.Table.from_pylist(list(rows.values()), source),

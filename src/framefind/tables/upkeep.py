@@ -11,7 +11,7 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import RemoveAction
 
 from framefind.errors import DataFileError, LibraryError
-from framefind.tables import Tables, Upkeep, files
+from framefind.tables import Tables, Upkeep, files, history
 from framefind.tables.log import actions, adds
 from framefind.tables.schema import FRAMES, with_unknown
 
@@ -63,6 +63,11 @@ def tidy(tables: Tables) -> None:
 def compact_frames(tables: Tables, retention_hours: float = 168) -> Upkeep:
     """Merge small data files of `frames`, and drop unpublished rows older than the retention."""
     published = {segment for video in tables.videos() for segment in video.segments}
+    published |= {
+        segment
+        for video, _ in history.forgotten_videos(tables, retention_hours)
+        for segment in video.segments
+    }
     done = Upkeep()
     for group in _groups(_candidates(tables, published, retention_hours)):
         try:

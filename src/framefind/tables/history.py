@@ -1,0 +1,46 @@
+"""What `remove` and `prune` have forgotten, as the log of `videos` still tells it."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+from framefind.tables import FORGETS, Tables, Video, as_videos
+from framefind.tables.schema import VIDEOS
+from framefind.tables.store import filesystem
+
+
+def forgotten_videos(tables: Tables, hours: float = 168) -> Iterator[tuple[Video, list[str]]]:
+    """Yield videos as they were before a commit that forgot them, and the paths that it forgot.
+
+    The newest come first, none older than `hours`. Raises LibraryError when the log cannot be read.
+    """
+    from pyarrow.fs import FileSelector
+
+    store = filesystem(tables.address("videos"))
+    oldest = (time.time() - 3600 * hours) * 1000
+    with tables.reading():
+        kept = {info.path.rpartition("/")[2] for info in store.get_file_info(FileSelector(""))}
+        log = store.get_file_info(FileSelector("_delta_log"))
+        entries = sorted((info.path for info in log if info.path.endswith(".json")), reverse=True)
+        for entry in entries:
+            with store.open_input_stream(entry) as stream:
+                lines = [json.loads(line) for line in stream.read().splitlines() if line.strip()]
+            told = [line["commitInfo"] for line in lines if "commitInfo" in line]
+            info: dict[str, Any] = told[0] if told else {}
+            if info.get("timestamp", 0) < oldest:
+                return
+            if FORGETS not in info:
+                continue
+            before, after = (
+                [unquote(line[kind]["path"]) for line in lines if kind in line]
+                for kind in ("remove", "add")
+            )
+            if not kept.issuperset([*before, *after]):
+                continue  # deleted meanwhile
+            left = {row.video_id: row.paths for row in as_videos(tables.read_videos(after, VIDEOS))}
+            for row in as_videos(tables.read_videos(before, VIDEOS)):
+                paths = [path for path in row.paths if path not in left.get(row.video_id, ())]
+                if paths:
+                    yield row, paths
