@@ -14,6 +14,7 @@ from framefind.indexing.catalog import Catalog
 from framefind.indexing.parts import Parts, part_length
 from framefind.paths import File
 from framefind.tables import Video
+from framefind.video.bounds import HUGE
 from framefind.video.containers import hardware
 from framefind.video.facts import Facts
 from framefind.video.identity import video_id
@@ -115,6 +116,7 @@ class Decoders:
         self._busy = 0
         self._open: deque[Parts[Item]] = deque()
         self._stop = threading.Event()
+        self._huge = threading.Lock()  # held by whoever decodes huge pictures
         many = min(cores(), len(files)) if self._length is None else cores() if files else 0
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(many)]
         for thread in self._threads:
@@ -200,6 +202,9 @@ class Decoders:
             self._put(Ended(file, outcome, key, trouble, parts.duration))
 
         parts = Parts(file, key, claim.start, self._cuts(worker, facts), self._put, finish)
+        if facts.width * facts.height > HUGE:
+            with self._huge:
+                return self._help(worker, parts)
         with self._change:
             self._open.append(parts)
             self._change.notify_all()
@@ -207,6 +212,8 @@ class Decoders:
 
     def _cuts(self, worker: Worker, facts: Facts) -> list[float]:
         """Where to cut a video into parts; a short one stays whole."""
+        if facts.width * facts.height > HUGE:
+            return []  # one decoder at a time has them
         if not self._length or not facts.duration or facts.duration < 1.5 * self._length:
             return []
         try:

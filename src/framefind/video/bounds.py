@@ -7,6 +7,9 @@ from framefind.errors import VideoError
 MAX_PIXELS = 2**26
 """The largest picture that is decoded, in pixels: 8192 × 8192, twice an 8K film's."""
 
+HUGE = 2**25
+"""Pixels of a picture, an 8K film's, above which one decoder of a run works at a time."""
+
 _PIXELS_IN_FLIGHT = 2**25  # of the pictures that a decoder's threads work at
 
 
