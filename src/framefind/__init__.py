@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     )
     from framefind.images import Crop
     from framefind.indexing import Progress, Report
-    from framefind.library import Library, Status, open
+    from framefind.library import Library, open
     from framefind.moments import Moment, Page, VideoMoments
     from framefind.queries import Query
     from framefind.search import FrameScores
+    from framefind.status import Status
     from framefind.tables import Video
     from framefind.video import frame
 
 disable_telemetry()
 
 _HOMES = {
-    "answers": ("FrameScores",),
     "errors": (
         "FramefindError",
         "LibraryError",
@@ -46,9 +46,11 @@ _HOMES = {
     ),
     "images": ("Crop",),
     "indexing": ("Progress", "Report"),
-    "library": ("Library", "Status", "open"),
+    "library": ("Library", "open"),
     "moments": ("Moment", "Page", "VideoMoments"),
     "queries": ("Query",),
+    "search": ("FrameScores",),
+    "status": ("Status",),
     "tables": ("Video",),
     "video": ("frame",),
 }

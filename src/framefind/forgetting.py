@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from framefind.errors import LibraryError, UsageError
 from framefind.filters import VideoNames
-from framefind.presence import Presence
+from framefind.presence import Absent, Presence
 from framefind.tables import Tables, Video
 from framefind.tables.history import forgotten_videos
 from framefind.tables.store import lock
@@ -33,6 +33,12 @@ def presence(library: "Library", rows: Iterable[Video]) -> Presence:
     """Return what can be told of the files of a library that has these videos."""
     memory = library.vector_index.folder / "roots.json"
     return Presence(memory, {path for row in rows for path in row.paths})
+
+
+def absent(library: "Library", rows: Sequence[Video]) -> Absent:
+    """Return what is not there of the videos' files on disks; stores are not asked."""
+    paths = (path for row in rows for path in row.paths)
+    return presence(library, rows).find_absent(paths, stores=False)
 
 
 def remove(library: "Library", patterns: Sequence[str], purge: bool, dry_run: bool) -> list[str]:

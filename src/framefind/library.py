@@ -1,9 +1,7 @@
 """The library: what framefind knows of a set of videos; every verb of the command line is here."""
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +15,7 @@ from framefind.filters import VideoNames
 from framefind.images import Image
 from framefind.moments import Moment, Page
 from framefind.paths import File, PathLike, is_library, openable, opened, resolved, stored, walk
-from framefind.presence import Absent, Offline
+from framefind.presence import Offline
 from framefind.queries import Query, as_queries
 from framefind.remote import canonical
 from framefind.search import FrameScores, frame_scores
@@ -30,22 +28,7 @@ if TYPE_CHECKING:
     from framefind.evaluate import Quality
     from framefind.indexing import OnProgress, Report
     from framefind.indexing.plan import Plan
-
-
-@dataclass(frozen=True)
-class Status:
-    """A library in numbers: videos per status, frames that count, hours of video, bytes on disk."""
-
-    library: str
-    model: str
-    videos: dict[str, int]
-    frames: int
-    hours: float
-    size: int
-    index_fresh: bool
-    offline: list[Offline] = field(default_factory=list)
-    lost: int = 0
-    """Videos that have lost frames: those are in no data file any more."""
+    from framefind.status import Status
 
 
 def default_library() -> str:
@@ -405,33 +388,17 @@ class Library:
         named = VideoNames(rows).matching(patterns) if patterns else None
         return [row for row in rows if named is None or row.video_id in named]
 
-    def status(self) -> Status:
+    def status(self) -> "Status":
         """The library in numbers."""
-        tables = Tables.open(self.uri)
-        rows = tables.videos()
-        return Status(
-            self.uri,
-            tables.fingerprint["model"],
-            dict(sorted(Counter(row.status for row in rows).items())),
-            sum(row.frames for row in rows),
-            sum(row.duration or 0 for row in rows if row.segments) / 3600,
-            store.size(self.uri),
-            self.vector_index.is_fresh(tables),
-            self._absent(rows).roots(rows),
-            len(self.vector_index.lost(tables, rows)),
-        )
+        from framefind.status import find_status
+
+        return find_status(self)
 
     def offline(self) -> dict[str, Offline]:
         """Return why the files of videos cannot be looked at, by `video_id`, where that is so."""
         rows = Tables.open(self.uri).videos()
-        absent = self._absent(rows)
+        absent = forgetting.absent(self, rows)
         return {row.video_id: hidden for row in rows if (hidden := absent.hides(row))}
-
-    def _absent(self, rows: Sequence[Video]) -> Absent:
-        """What is not there of the videos' files on disks; stores are not asked."""
-        return forgetting.presence(self, rows).find_absent(
-            (path for row in rows for path in row.paths), stores=False
-        )
 
     def remove(
         self,

@@ -12,8 +12,8 @@ from framefind.export import clock, drawing
 from framefind.paths import opened
 
 if TYPE_CHECKING:
-    from framefind.library import Status
     from framefind.moments import Moment
+    from framefind.status import Status
 
 _SHOWN = 24  # moments at most, each of some 20 kB
 _ROW = "display:flex;flex-wrap:wrap;gap:16px"

@@ -11,19 +11,13 @@ date loads neither.
 
 import os
 import random
-import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from framefind.errors import DataFileError, LibraryError
 from framefind.tables.log import (
@@ -37,6 +31,7 @@ from framefind.tables.log import (
     no_library,
     open_table,
 )
+from framefind.tables.rows import FrameRow, Upkeep, Video, as_videos, new_segment
 from framefind.tables.store import (
     check_address,
     explained,
@@ -45,13 +40,26 @@ from framefind.tables.store import (
     is_local,
     options,
 )
-from framefind.views import Box
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
 
     from framefind.tables.files import DataFile, FramesWriter, Key
+
+__all__ = [
+    "ATTEMPTS",
+    "FORGETS",
+    "FrameRow",
+    "Tables",
+    "Upkeep",
+    "Video",
+    "as_videos",
+    "holds_others",
+    "latest_revision",
+    "latest_versions",
+    "new_segment",
+]
 
 FORGETS = "framefind.forgets"
 """What commits of `videos` that forget for a user carry in the log."""
@@ -61,69 +69,6 @@ ATTEMPTS = 50
 
 _PREFIX = "framefind."
 _T = TypeVar("_T")
-
-
-@dataclass(kw_only=True)
-class Video:
-    """One row of `videos`. Sizes in bytes, times in seconds, width and height in upright pixels."""
-
-    video_id: str
-    path: str
-    copies: list[str] = field(default_factory=list)
-    size: int = 0
-    modified: datetime | None = None
-    duration: float | None = None
-    width: int = 0
-    height: int = 0
-    fps: float = 0.0
-    codec: str = ""
-    sampler: str = ""
-    views: str = ""
-    frames: int = 0
-    segments: list[str] = field(default_factory=list)
-    indexed_until: float = 0.0
-    status: str = "indexing"
-    error: str | None = None
-    indexed_at: datetime | None = None
-
-    @property
-    def paths(self) -> list[str]:
-        """All paths of the video: its own, then those of copies."""
-        return [self.path, *self.copies]
-
-
-@dataclass(frozen=True)
-class FrameRow:
-    """One row of `frames`: `t` in seconds, a JPEG, and per view a box and a unit vector.
-
-    `embeddings` is float32 (views, dimensions); it is stored rounded to half precision.
-    """
-
-    video_id: str
-    segment: str
-    t: float
-    thumbnail: bytes
-    boxes: Sequence[Box]
-    embeddings: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Upkeep:
-    """What `maintain` did: data files rewritten and written, rows dropped, files deleted."""
-
-    rewritten: int = 0
-    written: int = 0
-    dropped: int = 0
-    deleted: int = 0
-
-
-def new_segment() -> str:
-    """A random segment id that begins with the time.
-
-    So the segments of a data file lie close together, and the file's statistics tell nearly all
-    other files apart from the one that holds a given frame.
-    """
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
 class Tables:
@@ -462,15 +407,6 @@ def _has(videos: "DeltaTable", transaction: tuple[str, int]) -> bool:
     application, number = transaction
     newest = videos.transaction_version(application)
     return newest is not None and newest >= number
-
-
-def as_videos(rows: "pa.Table") -> list[Video]:
-    """Return rows of `videos` as videos; what a row lacks has its default."""
-    told = [
-        {name: value for name, value in row.items() if value is not None}
-        for row in rows.to_pylist()
-    ]
-    return [Video(**row) for row in told if {"video_id", "path"} <= row.keys()]
 
 
 def _merge(
