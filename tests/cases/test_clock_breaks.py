@@ -139,6 +139,28 @@ def test_a_page_that_stands_is_no_jump(tmp_path: Path, suffix: str) -> None:
     assert sampled(path, "every=0.1")[-1][0] == pytest.approx(900.2, abs=0.01)
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "flv"])
+def test_a_page_that_stands_is_counted_where_frames_are_reordered(
+    tmp_path: Path, suffix: str
+) -> None:
+    times = [at + i / 10 for at in (0.0, 60.0, 200.0, 299.0) for i in range(10)]
+    path = media.film(tmp_path / f"screen.{suffix}", times=times, options={"bf": "3"})
+    with Video(path) as video:
+        shown = [frame.t for frame in video.frames(Sampler.parse("every=1"))]
+        assert shown[-1] == pytest.approx(299.0 if suffix in ("mp4", "ts") else shown[-1], abs=0.01)
+        assert video.duration
+        assert 299.9 <= video.duration < 310
+
+
+def test_a_file_that_goes_on_lasts_for_longer(tmp_path: Path) -> None:
+    part = media.film(tmp_path / "part.avi", 5, codec="mpeg4").read_bytes()
+    path = tmp_path / "joined.avi"
+    path.write_bytes(part + part)
+    with Video(path) as video:
+        assert [frame.t for frame in video.frames(Sampler.parse("every=1"))][-1] == 9.0
+        assert video.duration == pytest.approx(10.0)
+
+
 def test_the_library_knows_how_long_it_is(tmp_path: Path) -> None:
     path = joined(tmp_path, "ts")
     library = framefind.open(tmp_path / "l.framefind")

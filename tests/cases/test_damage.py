@@ -111,3 +111,18 @@ def test_a_file_with_a_hole_is_partial(films, worker, tmp_path, kind, at, data):
     frames, partial = index(worker, with_hole(films[kind], tmp_path / f"f.{kind}", at, data))
     assert frames >= 1
     assert partial
+
+
+def test_a_small_hole_in_a_wmv_is_partial(films, worker, tmp_path):
+    path = with_hole(films["wmv"], tmp_path / "film.wmv", 0.45, bytes(2**14))
+    assert index(worker, path)[1]
+
+
+@pytest.mark.parametrize("kind", ["mkv", "webm"])
+def test_no_frame_stands_where_a_file_is_cut(films, worker, tmp_path, kind):
+    path = tmp_path / films[kind].name
+    content = films[kind].read_bytes()
+    path.write_bytes(content[: len(content) * 7 // 10])
+    frames, partial = index(worker, path)
+    assert partial
+    assert frames <= 4

@@ -35,7 +35,7 @@ from framefind.video.containers import (
     remote_file,
     size_change,
 )
-from framefind.video.damage import Watch, heard
+from framefind.video.damage import Watch, heard, message_level
 from framefind.video.extent import missing_bytes
 from framefind.video.facts import Facts
 from framefind.video.geometry import Geometry
@@ -110,12 +110,11 @@ class Video:
     def duration(self) -> float | None:
         """Seconds from the container's start to the end, as far as they are known by now.
 
-        Those that the file declares; where it does not, or its clock breaks, those that a whole
-        pass has found.
+        Those that the file declares; where it does not, its clock breaks, or it goes on, those that
+        a whole pass has found.
         """
-        if self.facts.duration is not None and not self._clock.carried:
-            return self.facts.duration
-        return self._timing.reached(self._clock) if self._whole else None
+        found = self._timing.reached(self._clock) if self._whole else None
+        return clock.whole_length(None if self._clock.carried else self.facts.duration, found)
 
     def frames(
         self, sampler: Sampler, start: float = 0.0, end: float = math.inf
@@ -191,7 +190,7 @@ class Video:
     # -- opening
 
     def _open(self) -> None:
-        heard()
+        heard(message_level(self.path))
         self._container = self._opened()
         try:
             self._stream = best_stream(self.path, self._container)
@@ -269,7 +268,8 @@ class Video:
                 return False
             if wish.after < math.inf:
                 return samplers.slot(wish.after, interval) > samplers.slot(last.t, interval) + 1
-            return not self.partial and self.end(last) - last.t > interval
+            damage = self.partial or self._watch.reason
+            return not damage and self.end(last) - last.t > interval
 
         shown = takewhile(lambda frame: frame.t < wish.end, chain([first], frames))
         return samplers.every(shown, interval, wish.before, stands)

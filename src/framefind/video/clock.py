@@ -217,6 +217,7 @@ class Clock:
         audio = [stream.index for stream in container.streams.audio]
         self.shifts: list[tuple[int, Fraction]] = []
         self.end = self.packets = 0
+        self._latest = -(2**63)  # the latest timestamp so far, carried on
         self._base, self._rate = timing.base, timing.rate
         self._carries = again is not None and timing.timed
         self._heard = cache(lambda: heard(again, audio) if again and audio else [])
@@ -244,8 +245,9 @@ class Clock:
                 packet.pts += self._shift
                 packet.dts = None if packet.dts is None else packet.dts + self._shift
                 own = packet.duration or int(1 / (self._rate or 25) / self._base)
-                if not packet.is_discard or self.carried:
-                    self.end = max(self.end, packet.pts + own)
+                if packet.pts >= self._latest and (not packet.is_discard or self.carried):
+                    # Durations of packets that come out of order may reach far beyond their own.
+                    self._latest, self.end = packet.pts, packet.pts + own
             # FFmpeg hides what comes after a break of an MP4's clock until that has caught up.
             yield _shown(packet) if self.carried and packet.is_discard else packet
 
@@ -315,6 +317,16 @@ def shifts(
 def is_broken(declared: float | None, length: float | None) -> bool:
     """Whether a video lasts for another time than its file declares: then its clock breaks."""
     return None not in (declared, length) and abs((declared or 0) - (length or 0)) > _INEXACT
+
+
+def whole_length(declared: float | None, found: float | None) -> float | None:
+    """Return the seconds that a video lasts, by what it declares and what is found in it.
+
+    What is found may fall short where the last frame stands, or where the end is lost.
+    """
+    if declared is None or (found is not None and found > declared + _INEXACT):
+        return found
+    return declared
 
 
 def heard(again: Callable[[], InputContainer], audio: list[int]) -> list[float]:

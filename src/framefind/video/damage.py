@@ -30,7 +30,10 @@ _ENTROPY_CODED = {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "wmv2", "wmv3", 
 _HARMLESS = re.compile(
     "Found unknown-length element|Attempted to read next track|Unsupported encoding type"
     "|Missing key frame|edit list"
+    "|not enough frames to estimate|Could not find codec parameters|Estimating duration"
 )
+_LOSSES_AS_INFO = ".asf", ".wmv"
+"""Files of which FFmpeg only mentions that parts of a frame are missing."""
 
 
 class Watch:
@@ -58,6 +61,7 @@ class Watch:
         self._width = length_width(codec.canonical_name, stream.codec_context.extradata)
         self._dense = codec.canonical_name in _ENTROPY_CODED
         self._raw = codec.name == container.format.name  # the decoder prints by the same name
+        self._level = message_level(container.name)
         self._seen: str | None = None  # what is wrong with a packet; decoding it may tell more
         self._packets = 0
         self._sought = False
@@ -65,6 +69,7 @@ class Watch:
         self._key: float | None = None  # time of the first keyframe decoded since the last seek
         self._doubtful: list[tuple[float, bool]] = []
         """Times of a packet that is marked as corrupt and the next ones; whether a keyframe's."""
+        self.listen()
 
     def sought(self) -> None:
         """Note that reading goes on elsewhere in the file."""
@@ -105,7 +110,7 @@ class Watch:
         if self._seen:
             self._note(self._seen)
         name = f"[{self._container.format.name} @ "
-        for line in heard().splitlines():
+        for line in heard(self._level).splitlines():
             if line.startswith(name) and not self._raw and not _HARMLESS.search(line):
                 words = line.partition("] ")[2].strip().rstrip(".")
                 self._note(f"damaged data in the file ({words})")
@@ -221,11 +226,19 @@ def overhear() -> None:
     _messages = reading
 
 
-def heard() -> str:
-    """Return what FFmpeg has printed since the last call, errors only; nothing if not overheard."""
+def message_level(path: str) -> int:
+    """Return the level from which on messages about a file matter."""
+    return av.logging.INFO if path.lower().endswith(_LOSSES_AS_INFO) else av.logging.ERROR
+
+
+def heard(level: int = av.logging.ERROR) -> str:
+    """Return what FFmpeg has printed since the last call; nothing if it is not overheard.
+
+    From now on it prints what is of that level or worse.
+    """
     if _messages is None:
         return ""
-    av.logging.set_libav_level(av.logging.ERROR)
+    av.logging.set_libav_level(level)
     av.logging.restore_default_callback()  # whoever sets a level of PyAV's takes its place
     with suppress(BlockingIOError):
         return os.read(_messages, _KEPT).decode(errors="replace")
