@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 import media
-from framefind.server import streams
+from framefind.server import playable, streams
 from framefind.video import Video, frame
 from framefind.video.samplers import Sampler
 
@@ -173,6 +173,14 @@ def test_what_a_container_crops_is_not_shown(
         assert one.scale(32, 32).max(axis=2).min() > 40
         size = Image.open(io.BytesIO(one.thumbnail())).size
     assert size == (shown.shape[1], shown.shape[0])
+
+
+def test_what_is_cropped_is_not_copied_into_streams(tmp_path: Path) -> None:
+    path = cropped(tmp_path / "film.mkv", 0, 20, 0, 20, "yuv420p", "libx264")
+    assert playable.probe(str(path), path.stat().st_size, 0).kind == "transcode"
+    made = tmp_path / "made.mp4"
+    made.write_bytes(b"".join(streams.transcode(str(path), path.stat().st_size, 0.0)))
+    assert frame(made, 0).shape == (88, 192, 3)
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv420p10le", "yuv444p"])

@@ -18,6 +18,7 @@ from framefind.remote import is_remote, open_object
 from framefind.video import clock
 from framefind.video.clock import has_times, start_time
 from framefind.video.containers import best_stream, is_seekable, open_container
+from framefind.video.geometry import container_crop
 
 Kind = Literal["file", "remux", "transcode"]
 
@@ -61,6 +62,8 @@ def probe(path: str, size: int, modified: int, length: float | None = None) -> P
         if "webm" in formats and _is_webm(path):
             if codec in _WEBM_VIDEO and (heard is None or heard in _WEBM_AUDIO):
                 return Playable("file", "video/webm")
+        elif container_crop(video):  # neither browsers nor copies keep to it
+            return Playable("transcode", why="its pictures are cropped")
         elif "mp4" in formats and codec in _MP4_VIDEO and (heard is None or heard in _MP4_AUDIO):
             return Playable("file")
         if codec not in _MP4_VIDEO:

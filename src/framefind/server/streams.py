@@ -105,7 +105,8 @@ def _copy(
         seek(path, source, video, start)
         begin = Fraction(start) + start_time(source, video) - Fraction(1, 1000)
         first: Fraction | None = None
-        for packet in _dated(source.demux([video, audio] if audio else [video]), video):
+        packets = source.demux([video, audio] if audio else [video])
+        for packet in _rising(_dated(packets, video)):
             assert packet.pts is not None
             t = packet.pts * packet.time_base
             if packet.stream.index == video.index:
@@ -142,6 +143,17 @@ def _dated(packets: Iterator[Packet], video: VideoStream) -> Iterator[Packet]:
     for at, late in enumerate(held):
         late.dts = at - len(held) + min(p.pts or 0 for p in held)
         yield late
+
+
+def _rising(packets: Iterator[Packet]) -> Iterator[Packet]:
+    """The packets, decoded one after the other: where files were joined, they may overlap."""
+    reached: dict[int, int] = {}
+    for packet in packets:
+        if packet.dts is not None and packet.pts is not None:
+            packet.dts = max(packet.dts, reached.get(packet.stream.index, packet.dts - 1) + 1)
+            packet.pts = max(packet.pts, packet.dts)
+            reached[packet.stream.index] = packet.dts
+        yield packet
 
 
 def _moved(packet: Packet, first: Fraction, stream: VideoStream | AudioStream) -> Packet:

@@ -117,9 +117,11 @@ def _frames(
     with suppress(av.FFmpegError):  # a container that cannot seek is read from its beginning
         if first > 0 and audio.time_base and not shifts:
             source.seek(round(first / audio.time_base), stream=audio)
+    position = 0
     with suppress(av.FFmpegError):  # the pictures go on without
         for packet in source.demux(audio):
-            if shifts and _carried(packet, shifts) < first - _EARLY:
+            position = packet.pos or position  # of several frames that lie together, the first's
+            if shifts and _carried(packet, position, shifts) < first - _EARLY:
                 continue
             for frame in decoded(packet):
                 if last is not None and _time(frame) >= last:
@@ -127,11 +129,11 @@ def _frames(
                 yield frame
 
 
-def _carried(packet: Packet, shifts: Sequence[tuple[int, Fraction]]) -> Fraction:
-    """Carry the time of a packet on, and return it in seconds."""
-    if packet.pts is None or packet.pos is None:
+def _carried(packet: Packet, position: int, shifts: Sequence[tuple[int, Fraction]]) -> Fraction:
+    """Carry the time of a packet on that lies there in the file, and return it in seconds."""
+    if packet.pts is None:
         return Fraction(0)
-    at = bisect_right(shifts, packet.pos, key=lambda shift: shift[0])
+    at = bisect_right(shifts, position, key=lambda shift: shift[0])
     if at:
         packet.pts += round(shifts[at - 1][1] / packet.time_base)
         packet.dts = packet.pts
