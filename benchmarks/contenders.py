@@ -131,8 +131,8 @@ def decode_all(film: str) -> Facts:
 
 def decode_needed(film: str, sampler: str) -> Facts:
     """Decoding what a sampler needs, in parts on all cores, and nothing else."""
-    from framefind.indexing.decoders import cores
     from framefind.indexing.parts import LENGTH
+    from framefind.processes import cores
     from framefind.video import Video
     from framefind.video.samplers import Sampler
 

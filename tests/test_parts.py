@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 import framefind
 from conftest import assert_same, content, write_clip
 from framefind.indexing import decoders
-from framefind.indexing.decoders import cores
 from framefind.indexing.parts import Parts, part_length
 from framefind.models.onnx import OnnxModel
 from framefind.paths import File
+from framefind.processes import cores
 from framefind.video.samplers import Sampler
 from framefind.video.worker import Worker
 

@@ -44,7 +44,12 @@ def signal(transfer: int) -> NDArray[np.uint16]:
 
 
 def film(
-    path: Path, transfer: int, pix_fmt: str = "yuv420p10le", codec: str = "ffv1", full: bool = False
+    path: Path,
+    transfer: int,
+    pix_fmt: str = "yuv420p10le",
+    codec: str = "ffv1",
+    full: bool = False,
+    matrix: int = 9,
 ) -> Path:
     """Write five frames of the patches, encoded so and tagged as BT.2020."""
     source = av.VideoFrame.from_ndarray(signal(transfer), "gbrp16le")
@@ -56,7 +61,7 @@ def film(
         stream.width, stream.height, stream.pix_fmt = 320, 48, pix_fmt
         context = stream.codec_context
         context.color_trc, context.color_primaries = transfer, 9
-        context.colorspace = 0 if "gbr" in pix_fmt else 9
+        context.colorspace = 0 if "gbr" in pix_fmt else matrix
         context.color_range = 2 if full else 1
         for i in range(5):
             picture.pts = i
@@ -96,6 +101,14 @@ def test_the_tags_of_the_bitstream_count(
     tmp_path: Path, codec: str, transfer: int, full: bool
 ) -> None:
     path = film(tmp_path / "film.mp4", transfer, codec=codec, full=full)
+    assert off(frame(path, 0)) < 24
+
+
+@pytest.mark.parametrize("matrix", [2, 10, 11, 12, 13, 14])  # 10: BT.2020, constant luminance
+def test_a_matrix_that_ffmpeg_does_not_know_is_taken_for_the_usual_one(
+    tmp_path: Path, matrix: int
+) -> None:
+    path = film(tmp_path / "film.mp4", PQ, codec="libx265", matrix=matrix)
     assert off(frame(path, 0)) < 24
 
 

@@ -21,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.indexing.catalog import Catalog
-from framefind.indexing.decoders import Begun, Decoded, Decoders, Ended, Options, cores
+from framefind.indexing.decoders import Begun, Decoded, Decoders, Ended, Options
 from framefind.indexing.embedding import BATCH, Embedder
 from framefind.indexing.pace import Pace
 from framefind.models import Model
 from framefind.paths import File, stored
 from framefind.presence import Offline
+from framefind.processes import cores
 from framefind.tables import FrameRow, Tables, Video, new_segment
 
 _COMMIT_SECONDS = 10.0

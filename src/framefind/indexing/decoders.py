@@ -1,6 +1,5 @@
 """Decoder threads: one per worker process, feeding one bounded queue."""
 
-import os
 import queue
 import threading
 from collections import Counter, deque
@@ -13,6 +12,7 @@ from framefind.errors import NotAVideoError, StoreError, VideoError
 from framefind.indexing.catalog import Catalog
 from framefind.indexing.parts import Parts, part_length
 from framefind.paths import File
+from framefind.processes import cores
 from framefind.tables import Video
 from framefind.video.bounds import HUGE
 from framefind.video.containers import hardware
@@ -256,10 +256,3 @@ class Decoders:
 def reason(path: str, error: VideoError) -> str:
     """What went wrong, without the path, which stands beside it everywhere."""
     return str(error).removeprefix(f"{path}: ")
-
-
-def cores() -> int:
-    """The processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

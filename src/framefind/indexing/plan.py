@@ -10,9 +10,10 @@ import numpy as np
 
 from framefind.errors import NotAVideoError, VideoError
 from framefind.indexing.catalog import Catalog
-from framefind.indexing.decoders import cores, reason
+from framefind.indexing.decoders import reason
 from framefind.models import Model
 from framefind.paths import File, stored
+from framefind.processes import cores
 from framefind.video.samplers import Sampler
 from framefind.video.worker import SampledFrame, Worker
 

@@ -9,7 +9,6 @@ get finer ones, first with the residual of the query's codes, coded in turn, the
 vectors. The answers are those of the float32 product, at a quarter of its memory traffic.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.processes import cores
 from framefind.vectors.timeline import Timeline, ranges
 
 if TYPE_CHECKING:
@@ -155,8 +155,7 @@ def _by_shards(
 @cache
 def _pool() -> ThreadPoolExecutor:
     """A thread for each core: NumPy and SimSIMD release the interpreter's lock."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return ThreadPoolExecutor(cores or 1, "framefind-scan")
+    return ThreadPoolExecutor(cores(), "framefind-scan")
 
 
 def _best_of_frames(scores: NDArray[np.float32], bounds: NDArray[np.int64]) -> NDArray[np.float32]:

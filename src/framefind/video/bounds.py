@@ -3,6 +3,7 @@
 from av.video.codeccontext import VideoCodecContext
 
 from framefind.errors import VideoError
+from framefind.processes import cores
 
 MAX_PIXELS = 2**26
 """The largest picture that is decoded, in pixels: 8192 × 8192, twice an 8K film's."""
@@ -26,7 +27,7 @@ def bound(path: str, context: VideoCodecContext, threads: int) -> None:
         )
     most = max(1, _PIXELS_IN_FLIGHT // max(1, pixels))
     context.thread_type = "AUTO"
-    context.thread_count = min(threads or most, most) if most < 64 else threads
+    context.thread_count = min(threads or cores(), most)
     # As in players, the container overrules how pictures say that they are turned.
     turn = {"side_data_prefer_packet": "displaymatrix"}
     context.options = {"max_pixels": str(MAX_PIXELS), **turn}

@@ -17,6 +17,8 @@ from av.video.format import VideoFormat
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
+from framefind.video import colour
+
 _SIDE_DATA_TYPES = 64  # AVFrameSideDataType has 31 values in FFmpeg 8
 _UNITS = 4000  # steps of a sample aspect ratio of 1
 _MAX_DENOMINATOR = 60  # with which that many steps tell a ratio exactly
@@ -71,7 +73,15 @@ class Geometry:
         self._facts = self._facts or _facts_graph()
         # Side data and aspect ratio go along with a copy of a few pixels, which costs nothing.
         self._facts.vpush(
-            self._tiny.reformat(picture, 2, 2, "gray", interpolation=Interpolation.POINT, threads=1)
+            self._tiny.reformat(
+                picture,
+                2,
+                2,
+                "gray",
+                src_colorspace=colour.matrix(picture),
+                interpolation=Interpolation.POINT,
+                threads=1,
+            )
         )
         facts = self._facts.vpull()
         try:
