@@ -8,7 +8,7 @@ where the extra [torch] is installed, every other checkpoint. docs/models.md des
 import json
 import os
 import re
-from collections.abc import Collection, Hashable
+from collections.abc import Callable, Collection, Hashable
 from contextlib import suppress
 from functools import cache, partial
 from hashlib import blake2b
@@ -304,20 +304,30 @@ def neutral(model: Model, pictured: bool = False) -> Neutral:
 
 
 def _texts(model: Model) -> Neutral:
-    from platformdirs import user_cache_path
-
     content = (_SHIPPED / "backgrounds.json").read_bytes()
-    key = blake2b(content + repr(sorted(model.fingerprint.items())).encode(), digest_size=16)
-    file = user_cache_path("framefind") / "neutral" / f"{key.hexdigest()}.npz"
+    file = cache_file(model, content)
     with suppress(OSError, ValueError):
         return Neutral.load(file, model.dimensions)
     texts = Neutral.of(model.embed_texts(json.loads(content)["texts"]), of_pictures=False)
-    with suppress(OSError):  # a cache that cannot be written costs time only
+    keep(file, texts.save)
+    return texts
+
+
+def cache_file(model: Model, content: bytes) -> Path:
+    """Return the file of the user's cache for what a model makes of some content: an .npz."""
+    from platformdirs import user_cache_path
+
+    key = blake2b(content + repr(sorted(model.fingerprint.items())).encode(), digest_size=16)
+    return user_cache_path("framefind") / "neutral" / f"{key.hexdigest()}.npz"
+
+
+def keep(file: Path, save: Callable[[Path], None]) -> None:
+    """Have `save` write a file of the cache; one that cannot be written costs time only."""
+    with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         fresh = file.with_suffix(f".{os.getpid()}.npz")
-        texts.save(fresh)
+        save(fresh)
         fresh.replace(file)
-    return texts
 
 
 def check(model: Model) -> None:

@@ -6,13 +6,13 @@ learned get the vector that random letters get.
 
 import re
 import unicodedata
-from collections.abc import Hashable
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.models import Model, cache_file, keep
 from framefind.models.tokens import UNKNOWN
 
 _WORDS = re.compile(r"\w+|[^\w\s]+")  # and symbols
@@ -22,18 +22,6 @@ _ALIKE = 0.9  # mean cosine of random letters with their mean, if a tower makes 
 _NONSENSE = 0.75  # cosine with that mean from which on a word is like random letters
 
 
-class Reader(Hashable, Protocol):
-    """What is asked of a model here."""
-
-    def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
-        """Embed n texts into float32 unit rows (n, dimensions)."""
-        ...
-
-    def pieces(self, word: str) -> list[str]:
-        """Return the tokens that are made of one word or run of symbols."""
-        ...
-
-
 class Vocabulary(NamedTuple):
     """The words of a text that a model knows, and those that it does not."""
 
@@ -41,7 +29,7 @@ class Vocabulary(NamedTuple):
     unknown: list[str]
 
 
-def vocabulary(model: Reader, text: str) -> Vocabulary:
+def vocabulary(model: Model, text: str) -> Vocabulary:
     """Tell the words of a text that a model knows from those that it does not.
 
     Emoji are words; punctuation is neither known nor unknown.
@@ -55,7 +43,7 @@ def vocabulary(model: Reader, text: str) -> Vocabulary:
 
 
 @lru_cache(1 << 14)
-def _is_known(model: Reader, word: str) -> bool | None:
+def _is_known(model: Model, word: str) -> bool | None:
     """Tell whether a model knows a word or run of symbols; None for what is no word."""
     tokens = model.pieces(word)
     if tokens and all(token in UNKNOWN for token in tokens):
@@ -66,7 +54,7 @@ def _is_known(model: Reader, word: str) -> bool | None:
     return whole or not word[0].isalnum() or not _is_like_nonsense(model, word)
 
 
-def _is_like_nonsense(model: Reader, word: str) -> bool:
+def _is_like_nonsense(model: Model, word: str) -> bool:
     """Tell whether a model makes of a word what it makes of random letters."""
     centre, nonsense = _nonsense(model)
     if nonsense is None:
@@ -76,15 +64,22 @@ def _is_like_nonsense(model: Reader, word: str) -> bool:
 
 
 @lru_cache(64)
-def _nonsense(model: Reader) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+def _nonsense(model: Model) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     """Return the mean of ordinary words, and from there the direction of random letters, if any.
 
-    A tower that makes something else of every word has no such direction.
+    A tower that makes something else of every word has no such direction. Both are kept in the
+    user's cache folder: to find them out takes more than a query.
     """
-    vectors = model.embed_texts([*_ORDINARY, *_RANDOM])
-    centre = vectors[: len(_ORDINARY)].mean(axis=0)
-    random = vectors[len(_ORDINARY) :] - centre
-    random /= np.linalg.norm(random, axis=1, keepdims=True)
-    mean = random.mean(axis=0)
+    file = cache_file(model, " ".join([*_ORDINARY, *_RANDOM]).encode())
+    try:
+        with np.load(file, allow_pickle=False) as known:
+            centre, mean = known["centre"], known["mean"]
+    except (OSError, ValueError, KeyError, EOFError):
+        vectors = model.embed_texts([*_ORDINARY, *_RANDOM])
+        centre = vectors[: len(_ORDINARY)].mean(axis=0)
+        random = vectors[len(_ORDINARY) :] - centre
+        random /= np.linalg.norm(random, axis=1, keepdims=True)
+        mean = random.mean(axis=0)
+        keep(file, lambda fresh: np.savez(fresh, centre=centre, mean=mean))
     length = float(np.linalg.norm(mean))  # which is the mean cosine with the mean, too
     return centre, mean / length if length >= _ALIKE else None
