@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import unquote
 
 from framefind.tables import FORGETS, Tables, Video, as_videos
-from framefind.tables.schema import VIDEOS
 from framefind.tables.store import filesystem
 
 
@@ -17,6 +16,8 @@ def forgotten_videos(tables: Tables, hours: float = 168) -> Iterator[tuple[Video
     The newest come first, none older than `hours`. Raises LibraryError when the log cannot be read.
     """
     from pyarrow.fs import FileSelector
+
+    from framefind.tables.schema import VIDEOS
 
     store = filesystem(tables.address("videos"))
     oldest = (time.time() - 3600 * hours) * 1000

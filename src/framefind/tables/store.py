@@ -105,14 +105,16 @@ def explained(doing: str, *but: type[Exception]) -> Iterator[None]:
 
     Exceptions of the types `but` stay as they are.
     """
-    from deltalake.exceptions import DeltaError
-    from pyarrow import ArrowException
-
     try:
         yield
     except but:
         raise
-    except (OSError, DeltaError, ArrowException) as error:
+    except Exception as error:
+        from deltalake.exceptions import DeltaError  # here: a search needs neither
+        from pyarrow import ArrowException
+
+        if not isinstance(error, OSError | DeltaError | ArrowException):
+            raise
         cause = str(error)
         advice = next((advice for words, advice in _ADVICE.items() if words in cause), None)
         line = _BACKTRACE.sub("", " ".join(cause.split()))
