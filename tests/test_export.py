@@ -17,7 +17,7 @@ from framefind.moments import Moment, Page, Then, VideoMoments
 from framefind.views import WHOLE, Box
 
 MOMENT = Moment("/v/a.mp4", "0a1b", 10.0, 12.5, 11.2, 53.125, 0.875, (0.25, 0.0, 0.5, 1.0))
-FOLLOWED = replace(MOMENT, then=Then(20.0, 22.0, 21.0, 40.5))
+FOLLOWED = replace(MOMENT, then=Then(20.0, 22.0, 21.0, 40.5, 0.5))
 VIDEO = VideoMoments("/v/a.mp4", "0a1b", 71.0, [replace(MOMENT, t=3.0, score=1.0), MOMENT])
 BY_MOMENT = Page([MOMENT, FOLLOWED], total=7, offset=2)
 BY_VIDEO = Page(VIDEO.moments, total=1, offset=0, videos=[VIDEO])
@@ -61,7 +61,10 @@ class TestDocument:
                     "box": [0.25, 0.0, 0.5, 1.0],
                     "then": then,
                 }
-                for then in (None, {"start": 20.0, "end": 22.0, "t": 21.0, "score": 40.5})
+                for then in (
+                    None,
+                    {"start": 20.0, "end": 22.0, "t": 21.0, "score": 40.5, "confidence": 0.5},
+                )
             ],
         }
 

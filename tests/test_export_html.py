@@ -35,7 +35,7 @@ def test_a_moment_whose_video_is_gone_is_shown_in_words() -> None:
 
 
 def test_what_follows_is_told() -> None:
-    moment = replace(NOWHERE, then=Then(70.0, 72.0, 71.0, 30.0))
+    moment = replace(NOWHERE, then=Then(70.0, 72.0, 71.0, 30.0, 0.4))
     assert "then 1:10" in moment._repr_html_()
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 import framefind
 from conftest import assert_same, content, scene, write_clip
 from framefind import LibraryError, Moment, QueryError, models, vectors
-from framefind.errors import ModelError
+from framefind.errors import ModelError, UsageError
 from framefind.tables.store import lock
 
 CHOICE = {"sampler": "count=2", "views": "whole"}
@@ -180,7 +180,8 @@ class TestSearch:
         assert found(row.video_id) == found(row.path) == ["b.mp4"]
         assert found(str(clips / "deep")) == ["d.mp4"]
         assert found("a.mp4", "[bc].mp4") == ["a.mp4", "b.mp4", "c.mp4"]
-        assert found("nothing") == []
+        with pytest.raises(UsageError, match="nothing: no video of the library matches"):
+            found("nothing")
 
     def test_filters_by_a_link_to_a_folder(self, shared_library, clips, tmp_path):
         link = tmp_path / "link"

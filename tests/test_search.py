@@ -53,7 +53,6 @@ class TestBatch:
             {"by": "video", "limit": 3, "offset": 1},
             {"video": "0[0-4].mp4", "start": 1.0, "end": 3.5},
             {"min_duration": 3.0, "max_duration": 7.0, "limit": 99},
-            {"video": "nothing"},
             {"min_confidence": 1e-4},
             {"min_score": 5.0, "limit": 99},
             {"then": "red and green", "within": 4.0, "limit": 99},
@@ -65,7 +64,7 @@ class TestBatch:
         queries = [Query(text, **choice) for text in TEXTS]
         pages = list(many.search_batch(queries))
         assert pages == [many.search(text, **choice) for text in TEXTS]
-        assert choice == {"video": "nothing"} or any(len(page) for page in pages)
+        assert any(len(page) for page in pages)
 
     def test_of_all_kinds_in_their_order(self, many):
         kinds = [{}, {"video": "1*.mp4"}, {"then": "snow"}, {"by": "video"}, {"min_score": 4.0}]

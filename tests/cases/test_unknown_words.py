@@ -70,6 +70,8 @@ def test_the_command_line_says_so_beside_the_answers(shared_library: framefind.L
 class Scattered:
     """A model that makes another vector of every text, as towers of byte pairs do."""
 
+    fingerprint = {"model": "scattered"}  # noqa: RUF012
+
     def pieces(self, word: str) -> list[str]:
         """Return the letters."""
         return list(word)

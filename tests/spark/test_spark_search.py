@@ -37,7 +37,6 @@ CHOICES: list[dict[str, Any]] = [
     {"by": "video", "rank": "max", "limit": 2},
     {"video": "*1*.mp4", "start": 1.0, "end": 5.5},
     {"min_duration": 3.0, "max_duration": 9.0, "limit": 99},
-    {"video": "nothing"},
     {"min_confidence": 0.3, "limit": 99},
     {"min_score": 5.0, "limit": 99},
     {"then": "blurred colours", "within": 4.0, "limit": 30},
