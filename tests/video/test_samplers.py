@@ -172,6 +172,14 @@ def test_neither_motion_nor_a_flash_is_a_cut() -> None:
     assert [frame.t for frame in shots(film(flash))] == [0]
 
 
+def test_a_page_that_fades_in_and_stands_is_a_shot() -> None:
+    fade = [Seen(i / 10, 10 + 4 * i) for i in range(11)]
+    again = [Seen(60.0 + i * 10, 50) for i in range(4)]  # the same, given again
+    assert [frame.t for frame in shots([*fade, *again])] == [0, 1.0]
+    last = Seen(1.1, 51)
+    assert [frame.t for frame in shots([*fade, last], lambda frame: frame.t + 5)] == [0, 1.1]
+
+
 @pytest.mark.parametrize("levels", [[10], [10, 10], [10, 200], [10, 10, 10, 200], [10, 200, 200]])
 def test_shots_of_a_very_short_film(levels: list[int]) -> None:
     cuts = [i for i, level in enumerate(levels) if i and level != levels[i - 1]]

@@ -167,7 +167,7 @@ class Video:
     def _chosen(self, sampler: Sampler, start: float, end: float) -> Iterator[Frame]:
         if sampler.kind == "shots":
             self._wish = None
-            return samplers.shots(self._from(start, samplers.WINDOW + 1))
+            return samplers.shots(self._from(start, samplers.WINDOW + 1), self.end)
         if sampler.kind == "count":
             return self._at(sampler, start)
         return self._pass(Wish(sampler, start if start > 0 else -math.inf, end))

@@ -3,8 +3,8 @@
 `every=S` takes of each interval of S seconds the first frame that begins in it, and where none
 begins, the frame that stands there, each once. `count=N` takes the frames that stand at N times
 spread evenly over the video (`count=N,random=SEED`: N frames at random), `keyframes` the frames
-that decode on their own, and `shots` the first frame of every shot. Whatever the sampler, a video
-gives at least one frame.
+that decode on their own, and `shots` the first frame of every shot, as well as what stands after a
+change. Whatever the sampler, a video gives at least one frame.
 """
 
 import math
@@ -26,6 +26,8 @@ WINDOW = 2
 
 _RATIO = 3.0  # PySceneDetect's thresholds
 _CHANGE = 15.0
+_STANDS = 5.0  # seconds that a frame stands to be taken for a page of its own
+_PAGE = 0.5  # the least mean difference between two pages
 _ROUNDING = 1e-6  # of an interval: 0.3 / 0.1 is a little less than 3
 
 
@@ -138,14 +140,18 @@ def spread(
     return sorted({times[bisect_right(times, middle) - 1] for middle in middles})
 
 
-def shots(frames: Iterable[SeenT]) -> Iterator[SeenT]:
-    """The first frame of every shot; the very first frame always.
+def shots(
+    frames: Iterable[SeenT], end: Callable[[SeenT], float] = lambda frame: frame.t
+) -> Iterator[SeenT]:
+    """The first frame of every shot, and what stands after a change; the very first frame always.
 
     A frame begins a shot when it differs from the frame before it by much, and by much more than
     its neighbours differ from theirs, which tells a cut from motion: the idea of PySceneDetect's
     AdaptiveDetector, applied to the mean difference of small pictures. The pictures around a cut
-    must stay different, too, which tells it from a flash. Whether a frame is taken depends on
-    `WINDOW` + 1 frames before and `WINDOW` after it; no more are kept.
+    must stay different, too, which tells it from a flash. A page that comes by a cross-fade is
+    known by standing still: its frame is shown for seconds. Whether a frame is taken depends on
+    `WINDOW` + 1 frames before and `WINDOW` after it; no more are kept. `end` tells of the last one
+    until when it is shown.
     """
     near: deque[_Step[SeenT]] = deque(maxlen=2 * WINDOW + 2)
     for frame in frames:
@@ -153,10 +159,13 @@ def shots(frames: Iterable[SeenT]) -> Iterator[SeenT]:
         near.append(_Step(frame, look, _difference(look, near[-1].look) if near else 0.0))
         if len(near) == 1:
             yield frame
-        elif len(near) > WINDOW + 1 and _is_cut(list(near), len(near) - 1 - WINDOW):
-            yield near[len(near) - 1 - WINDOW].frame
+        elif len(near) > WINDOW + 1:
+            i = len(near) - 1 - WINDOW
+            if _is_cut(list(near), i) or _is_page(list(near), i, near[i + 1].frame.t):
+                yield near[i].frame
     for i in range(max(1, len(near) - WINDOW), len(near)):  # these have fewer after them
-        if _is_cut(list(near), i):
+        until = near[i + 1].frame.t if i + 1 < len(near) else end(near[i].frame)
+        if _is_cut(list(near), i) or _is_page(list(near), i, until):
             yield near[i].frame
 
 
@@ -175,6 +184,17 @@ def _is_cut(steps: list[_Step[SeenT]], i: int) -> bool:
         and _difference(steps[last].look, steps[i - 1].look) >= _CHANGE
         and _difference(steps[i].look, steps[first].look) >= _CHANGE
     )
+
+
+def _is_page(steps: list[_Step[SeenT]], i: int, until: float) -> bool:
+    """Whether a frame that is shown until then stands, and is not what stood before."""
+    if until - steps[i].frame.t < _STANDS:
+        return False
+    before = max(0, i - 1 - WINDOW)
+    for j in range(before + 1, i):
+        if steps[j + 1].frame.t - steps[j].frame.t >= _STANDS:
+            before = j
+    return _difference(steps[i].look, steps[before].look) >= _PAGE
 
 
 def _difference(one: NDArray[np.int16], other: NDArray[np.int16]) -> float:
