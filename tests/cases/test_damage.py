@@ -126,3 +126,11 @@ def test_no_frame_stands_where_a_file_is_cut(films, worker, tmp_path, kind):
     frames, partial = index(worker, path)
     assert partial
     assert frames <= 4
+
+
+def test_a_recording_that_ends_in_the_middle_of_a_frame_says_so(films, worker, tmp_path):
+    """As recorders and parts of DVDs do: no more is damaged than the last picture."""
+    path = tmp_path / "film.mpg"
+    content = films["mpg"].read_bytes()
+    path.write_bytes(content[: len(content) // 2 // 2048 * 2048])
+    assert index(worker, path)[1] in (None, "the file ends in the middle of a frame")

@@ -39,8 +39,7 @@ _LOSSES_AS_INFO = ".asf", ".wmv"
 class Watch:
     """Looks at the packets and frames of one video stream, in the order in which they come.
 
-    `reason` says in words for people what is damaged, or is None. `again` opens the file once more;
-    it is None where that would be too dear.
+    `again` opens the file once more; it is None where that would be too dear.
     """
 
     def __init__(
@@ -51,7 +50,10 @@ class Watch:
     ) -> None:
         self._container, self._stream = container, stream
         self._again = again
-        self.reason: str | None = None
+        self._noted: str | None = None
+        self._damaged: float | None = None  # time of the first damaged picture
+        self._shown = -math.inf  # time of the last picture
+        self._over = False  # whether all packets were read
         self._base = float(stream.time_base or 1 / av.time_base)
         rate = stream.average_rate or stream.guessed_rate
         self._step = 1 / float(rate) if rate else 0.04  # seconds between two packets
@@ -70,6 +72,15 @@ class Watch:
         self._doubtful: list[tuple[float, bool]] = []
         """Times of a packet that is marked as corrupt and the next ones; whether a keyframe's."""
         self.listen()
+
+    @property
+    def reason(self) -> str | None:
+        """What is damaged, in words for people; None if nothing is known to be."""
+        if self._noted or self._damaged is None:
+            return self._noted
+        if self._over and self._damaged == self._shown:
+            return "the file ends in the middle of a frame"
+        return f"damaged pictures from {_clock(self._damaged)} on"
 
     def sought(self) -> None:
         """Note that reading goes on elsewhere in the file."""
@@ -102,8 +113,10 @@ class Watch:
         """Look at a decoded picture, which is shown at `t` seconds."""
         if self._key is None and picture.key_frame:
             self._key = t
-        if picture.is_corrupt and self._key is not None and t >= self._key:
-            self._note(f"damaged pictures from {_clock(t)} on")
+        self._shown = max(self._shown, t)
+        damaged = picture.is_corrupt and self._key is not None and t >= self._key
+        if damaged and self._damaged is None:
+            self._damaged = t
 
     def listen(self) -> None:
         """Look at what the demuxer has printed since the last time."""
@@ -121,6 +134,7 @@ class Watch:
 
         `missing` says how many bytes of it are, if any.
         """
+        self._over = True
         if missing:
             self._note(missing)
         self.listen()
@@ -137,7 +151,7 @@ class Watch:
             self._compare_lengths()
 
     def _note(self, reason: str) -> None:
-        self.reason = self.reason or reason
+        self._noted = self._noted or reason
 
     def _look_into(self, data: bytes, t: float) -> str | None:
         """What is wrong with the data of a packet, which need not be decoded."""
