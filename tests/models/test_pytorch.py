@@ -94,8 +94,8 @@ class TestRefuses:
     @pytest.mark.parametrize(
         ("device", "said"),
         [
-            ("abacus", "use auto, cpu, cuda, cuda:1 and so on, or mps"),
-            ("cuda:x", "use auto, cpu, cuda"),
+            ("abacus", "use auto, cpu, openvino, cuda, mps, or cuda:1 and so on"),
+            ("cuda:x", "use auto, cpu, openvino, cuda, mps"),
             ("cuda:99", r"sees \d+ CUDA GPUs"),
         ],
     )
