@@ -300,7 +300,7 @@ class TestOthers:
         library.index(copied_clips, sampler="count=1", views="whole")
         removed = run("remove", "a.mp4", "-l", library.uri)
         assert removed.stdout == f"{copied_clips / 'a.mp4'}\n"
-        assert "1 videos removed" in removed.stderr
+        assert "1 video removed" in removed.stderr
         shutil.rmtree(copied_clips / "deep")
         assert run("prune", "-l", library.uri).stdout == f"{copied_clips / 'deep' / 'd.mp4'}\n"
         assert run("maintain", "-l", library.uri).returncode == 0

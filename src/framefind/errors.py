@@ -38,4 +38,4 @@ class UsageError(QueryError, ValueError):
 
 
 class ChoiceError(ModelError, UsageError):
-    """A device or a precision has a name that is not known."""
+    """A model, a device or a precision has a name that is not known."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from framefind import arguments, forgetting, models
 from framefind.errors import LibraryError
 from framefind.filters import VideoNames
+from framefind.folders import data_folder, expand_home
 from framefind.images import Image
 from framefind.moments import Moment, Page
 from framefind.paths import File, PathLike, is_library, openable, opened, resolved, stored, walk
@@ -35,9 +36,7 @@ def default_library() -> str:
     """`$FRAMEFIND_LIBRARY`, else `default.framefind` in the user's data folder."""
     if named := os.environ.get("FRAMEFIND_LIBRARY"):
         return named
-    from platformdirs import user_data_path
-
-    return str(user_data_path("framefind") / "default.framefind")
+    return str(data_folder() / "default.framefind")
 
 
 def open(
@@ -72,8 +71,8 @@ class Library:
         `device` is where the model runs, as for `models.load`; `precision` that of a new
         library's model: `auto`, `fp32`, `fp16` or `int8`.
         """
-        text = canonical(os.fspath(uri))
-        self.uri = text if not store.is_local(text) else os.path.abspath(os.path.expanduser(text))
+        (text,) = map(canonical, arguments.texts(uri, "library"))
+        self.uri = text if not store.is_local(text) else os.path.abspath(expand_home(text))
         self._wanted_model = models.full_name(model) if model else None
         models.check_choices(device, precision)
         self.device, self.precision = device, precision
@@ -83,9 +82,8 @@ class Library:
             return
         if is_library(str(store.set_aside(self.uri))):
             store.restore(self.uri)
-        elif store.holds_others(Path(self.uri)):
-            kind = "is not a framefind library" if Path(self.uri).is_dir() else "is a file"
-            raise LibraryError(f"{self.uri} {kind}; name another folder")
+        else:
+            store.check_place(self.uri)
 
     def __repr__(self) -> str:
         return f"Library({self.uri!r})"
@@ -166,7 +164,7 @@ class Library:
         from framefind.indexing.catalog import Catalog
         from framefind.indexing.plan import plan
 
-        _, files, sampler, views = _choice(paths, glob, exclude, sampler, views)
+        named, files, sampler, views = _choice(paths, glob, exclude, sampler, views)
         tables = Tables.open(self.uri) if self.exists else None
         wanted = models.full_name(model or "mini")
         if tables:
@@ -177,7 +175,10 @@ class Library:
         lost = self.vector_index.lost(tables, rows) if tables else []
         memory = self.vector_index.folder / "files.json"
         catalog = Catalog(rows, memory, sampler, views, retry, lost)
-        return plan(files, catalog, encoder, sampler, views)
+        planned = plan(files, catalog, encoder, sampler, views)
+        folders = [stored(resolved(path)) for path in named]
+        planned.missing, planned.offline = catalog.survey(folders, learn=False)
+        return planned
 
     def reembed(self, model: str, on_progress: "OnProgress | None" = None) -> "Report":
         """Move the library over to another model: decode and embed all its videos again.
@@ -382,11 +383,19 @@ class Library:
     # --- videos --------------------------------------------------------------------------------
 
     def videos(self, wanted: PathLike | Iterable[PathLike] = ()) -> list[Video]:
-        """The videos, by path; those only that match one of `wanted`: id, path, folder or glob."""
+        """Return the videos, by path; with `wanted` (id, path, folder or glob) those that match.
+
+        Raises UsageError for a name that no video has.
+        """
         rows = sorted(Tables.open(self.uri).videos(), key=lambda row: row.path)
         patterns = arguments.texts(wanted, "wanted")
-        named = VideoNames(rows).matching(patterns) if patterns else None
-        return [row for row in rows if named is None or row.video_id in named]
+        if not patterns:
+            return rows
+        names = VideoNames(rows)
+        for pattern in patterns:
+            names.check([pattern])
+        named = names.matching(patterns)
+        return [row for row in rows if row.video_id in named]
 
     def status(self) -> "Status":
         """The library in numbers."""

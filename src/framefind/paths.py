@@ -11,6 +11,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -69,7 +70,9 @@ def walk(
     seen: set[str] = set()
     folders: set[tuple[int, int]] = set()
     for path in texts(paths, "paths"):
-        root = os.path.expanduser(remote.canonical(path))
+        root = remote.canonical(path)
+        if not remote.is_remote(root):
+            root = _located(root)
         if remote.is_remote(root):
             found = _objects(root, wanted, unwanted)
         elif os.path.isdir(root):
@@ -204,7 +207,24 @@ def resolved(path: str | os.PathLike[str]) -> str:
     Raises StoreError for a URI of no store that is known.
     """
     name = remote.canonical(os.fspath(path))
-    return name if remote.is_remote(name) else os.path.realpath(os.path.expanduser(name))
+    return name if remote.is_remote(name) else os.path.realpath(_located(name))
+
+
+def _located(path: str) -> str:
+    """Return a path with `~` resolved, in the Unicode form in which it is there."""
+    return _as_spelled(os.path.expanduser(path))
+
+
+def _as_spelled(path: str) -> str:
+    if path.isascii() or os.path.lexists(path):
+        return path
+    folder, name = os.path.split(path)
+    if folder and folder != path:
+        folder = _as_spelled(folder)
+    wanted = comparable(name)
+    with suppress(OSError):
+        name = next((one for one in os.listdir(folder or ".") if comparable(one) == wanted), name)
+    return os.path.join(folder, name)
 
 
 def there(paths: Iterable[str]) -> set[str]:

@@ -3,6 +3,28 @@
 import os
 import sys
 
+from framefind.errors import LibraryError
+
+MIN_ADDRESS_SPACE = 3 * 10**9
+"""Bytes of address space that reading and writing tables may take; far less of it is used."""
+
+
+def check_memory() -> None:
+    """Raise LibraryError under a limit that tables cannot be worked on with.
+
+    Within it, delta-rs and Arrow do not fail: they abort the process, or wait for ever.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    limit, needed = resource.getrlimit(resource.RLIMIT_AS)[0], MIN_ADDRESS_SPACE
+    if limit != resource.RLIM_INFINITY and limit < needed:
+        raise LibraryError(
+            f"this process may take {limit / 1e9:.1f} GB of address space, and libraries need "
+            f"{needed / 1e9:.0f} GB: raise the limit, `ulimit -v {needed // 1000}`"
+        )
+
 
 def python_command(module: str) -> list[str]:
     """Return the command that runs a module with this Python.

@@ -125,10 +125,10 @@ class TestCopies:
         assert library.videos() == []
 
     def test_it_is_said_that_the_video_stays(self, copies):
-        library, _, other = copies
+        library, one, other = copies
         ended = run("remove", other.parent, "-l", library.uri)
         assert ended.stdout == f"{other}\n"
-        assert "0 videos removed, 1 more paths of videos that stay" in ended.stderr
+        assert ended.stderr == f"1 path removed; its video stays as {one}\n"
 
 
 class TestAsking:

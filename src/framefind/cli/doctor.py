@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from framefind import models
-from framefind.errors import FramefindError
+from framefind.errors import FramefindError, UsageError
 from framefind.library import open
 from framefind.tables.store import is_local
 
@@ -37,6 +37,8 @@ def examine(library: str | None, device: str) -> Iterator[tuple[str, bool, str]]
     for name, check in checks.items():
         try:
             yield name, True, check()
+        except UsageError:
+            raise
         except (FramefindError, ImportError, OSError, ValueError) as error:
             yield name, False, str(error)
 

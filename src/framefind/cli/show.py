@@ -168,6 +168,7 @@ def write_chart(library: "Library", quality: "Quality", path: Path) -> None:
 
 def print_plan(plan: "Plan", as_json: bool) -> None:
     """What `index` would do and cost."""
+    _say_troubles(plan)
     if as_json:
         return out_json({"schema": "framefind/plan/v1", **asdict(plan)})
     videos, frames = number(plan.videos, "video"), number(plan.frames, "frame")
@@ -179,15 +180,9 @@ def print_plan(plan: "Plan", as_json: bool) -> None:
 
 def print_report(report: "Report", as_json: bool) -> None:
     """What `index` did: troubles, counts, speed."""
-    hidden = {one.root for one in report.offline}
-    for path, reason in report.failed.items():
-        if path not in hidden:
-            say(f"failed: {path}: {reason}")
     for path, reason in report.partial.items():
         say(f"partial: {path}: {reason}")
-    for path in report.missing:
-        say(f"missing: {path} (`framefind prune` forgets it)")
-    say_offline(report.offline)
+    _say_troubles(report)
     if report.fallback:
         say(f"decoded by the processor: {report.fallback}")
     if as_json:
@@ -199,6 +194,17 @@ def print_report(report: "Report", as_json: bool) -> None:
         took = f"{number(report.frames, 'frame')} in {report.seconds:.1f} s"
         say(f"{took}: {rate:.0f} a second, {speed:.0f} × real time")
     return None
+
+
+def _say_troubles(found: "Report | Plan") -> None:
+    """Say which files cannot be indexed, and which videos are not where they were."""
+    hidden = {one.root for one in found.offline}
+    for path, reason in found.failed.items():
+        if path not in hidden:
+            say(f"failed: {path}: {reason}")
+    for path in found.missing:
+        say(f"missing: {path} (`framefind prune` forgets it)")
+    say_offline(found.offline)
 
 
 def say_offline(roots: "Sequence[Offline]") -> None:

@@ -9,6 +9,7 @@ import typer
 
 from framefind.cli import show
 from framefind.cli.options import JsonOption, LibraryOption
+from framefind.paths import openable
 
 if TYPE_CHECKING:
     from framefind.library import Library
@@ -67,7 +68,9 @@ def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     for one in facts.offline:
         show.out(f"offline  {one.root}: {one.reason}; {show.number(one.videos, 'video')} kept")
     if facts.lost:
-        show.out(f"lost     {facts.lost} videos have lost frames: index them again")
+        several = "have lost their" if facts.lost > 1 else "has lost its"
+        videos = show.number(facts.lost, "video")
+        show.out(f"lost     {videos} {several} frames: index them again")
     return None
 
 
@@ -121,9 +124,14 @@ class _Going:
 
     def __init__(self, library: "Library", paths: Sequence[str]) -> None:
         rows, forgotten = library.videos(), {*paths}
+        self._stay = {
+            path: openable([other for other in row.paths if other not in forgotten])[0]
+            for row in rows
+            for path in forgotten.intersection(row.paths)
+            if not forgotten.issuperset(row.paths)
+        }
         whole = [row for row in rows if forgotten.issuperset(row.paths)]
         self._paths, self._videos, self._of = paths, len(whole), len(rows)
-        self._others = len(paths) - sum(len(row.paths) for row in whole)
         self._shown = False
 
     def agree(self, yes: bool) -> None:
@@ -133,7 +141,8 @@ class _Going:
         if sys.stdin and sys.stdin.isatty():
             if self._videos > _MANY:
                 self._print()
-                typer.confirm(f"Forget {self._videos} of {self._of} videos?", err=True, abort=True)
+                of = show.number(self._of, "video")
+                typer.confirm(f"Forget {self._videos} of {of}?", err=True, abort=True)
         elif self._videos > 1 and 2 * self._videos > self._of:
             show.fail(
                 f"{self._videos} of {self._of} videos would be forgotten: --dry-run lists them, "
@@ -143,8 +152,13 @@ class _Going:
     def show(self, verb: str) -> None:
         """Print the paths, and how many videos that makes."""
         self._print()
-        others = f", {self._others} more paths of videos that stay" if self._others else ""
-        show.say(f"{self._videos} videos {verb}{others}")
+        said = [f"{show.number(self._videos, 'video')} {verb}"] if self._videos else []
+        if len(self._stay) == 1:
+            (place,) = self._stay.values()
+            said.append(f"1 path {verb}; its video stays as {place}")
+        elif self._stay:
+            said.append(f"{len(self._stay)} paths {verb} of videos that stay at others")
+        show.say(", ".join(said) or f"0 videos {verb}")
 
     def _print(self) -> None:
         for path in () if self._shown else self._paths:
@@ -177,7 +191,6 @@ def maintain(library: LibraryOption = None) -> None:
     from framefind.library import open
 
     done = open(library).maintain()
-    show.say(
-        f"{done.rewritten} data files made {done.written}, {done.dropped} rows dropped, "
-        f"{done.deleted} files deleted"
-    )
+    rewritten, dropped = show.number(done.rewritten, "data file"), show.number(done.dropped, "row")
+    deleted = show.number(done.deleted, "file")
+    show.say(f"{rewritten} made {done.written}, {dropped} dropped, {deleted} deleted")

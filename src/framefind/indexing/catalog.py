@@ -178,14 +178,15 @@ class Catalog:
             self._changed.discard(video_id)
         return removed
 
-    def survey(self, folders: Iterable[str]) -> tuple[list[str], list[Offline]]:
+    def survey(self, folders: Iterable[str], learn: bool = True) -> tuple[list[str], list[Offline]]:
         """Return the paths of videos below some folders that are gone, and what is offline there.
 
-        Remembers the folders as roots of what was found in them.
+        With `learn`, remembers the folders as roots of what was found in them.
         """
         named = list(folders)
-        self._presence.learn(named, (path for path in self._walked if path in self._owner))
-        self._presence.save()
+        if learn:
+            self._presence.learn(named, (path for path in self._walked if path in self._owner))
+            self._presence.save()
         prefixes = tuple(os.path.join(folder, "") for folder in named)
         rows = [row for row in self._rows.values() if row.path.startswith(prefixes)]
         absent = self._absent(path for row in rows for path in row.paths)

@@ -13,6 +13,7 @@ from framefind.indexing.catalog import Catalog
 from framefind.indexing.decoders import reason
 from framefind.models import Model
 from framefind.paths import File, stored
+from framefind.presence import Offline
 from framefind.processes import cores
 from framefind.video.samplers import Sampler
 from framefind.video.worker import SampledFrame, Worker
@@ -30,6 +31,8 @@ class Plan:
     known: int = 0  # touched, moved or copied: nothing to decode
     passed_over: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    offline: list[Offline] = field(default_factory=list)
     hours: float = 0.0
     frames: int = 0
     size: int = 0

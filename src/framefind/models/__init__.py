@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from framefind.confidence import Neutral
 from framefind.errors import ChoiceError, ModelError
+from framefind.folders import cache_folder
 from framefind.models import checkpoints, engines, known, towers
 from framefind.models.known import MINI, full_name
 
@@ -315,10 +316,8 @@ def _texts(model: Model) -> Neutral:
 
 def cache_file(model: Model, content: bytes) -> Path:
     """Return the file of the user's cache for what a model makes of some content: an .npz."""
-    from platformdirs import user_cache_path
-
     key = blake2b(content + repr(sorted(model.fingerprint.items())).encode(), digest_size=16)
-    return user_cache_path("framefind") / "neutral" / f"{key.hexdigest()}.npz"
+    return cache_folder() / "neutral" / f"{key.hexdigest()}.npz"
 
 
 def keep(file: Path, save: Callable[[Path], None]) -> None:

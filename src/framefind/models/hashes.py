@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from framefind.folders import cache_folder
+
 
 def weights_hash(files: Sequence[Path]) -> str:
     """BLAKE2b-128 over the content of the files, in hex. Raises OSError."""
@@ -17,11 +19,9 @@ def sha256(file: Path) -> str:
 
 
 def _digest(kind: str, files: Sequence[Path]) -> str:
-    from platformdirs import user_cache_path
-
     facts = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     key = hashlib.blake2b(repr((kind, facts)).encode(), digest_size=16).hexdigest()
-    remembered = user_cache_path("framefind") / "weights" / key
+    remembered = cache_folder() / "weights" / key
     with suppress(OSError):
         return remembered.read_text("ascii")
     digest = hashlib.sha256() if kind == "sha256" else hashlib.blake2b(digest_size=16)

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from framefind.errors import ModelError
+from framefind.errors import ChoiceError
 
 MINI = "mini-12"
 """The built-in model, by the name that libraries store: its folder lies beside this file."""
@@ -68,7 +68,7 @@ def full_name(name: str) -> str:
     another name of known weights the name in the table, and a `local-dir:` absolute. Any other
     `owner/repository` of the hub stays as it is. `@revision` may follow a name of the hub.
 
-    Raises ModelError for what cannot be a model's name, and suggests the nearest ones.
+    Raises ChoiceError for what cannot be a model's name, and suggests the nearest ones.
     """
     if name in ("mini", MINI):
         return MINI
@@ -80,7 +80,7 @@ def full_name(name: str) -> str:
             return f"{row.name}{at}{revision}"
     if _REPOSITORY.fullmatch(bare) and (revision or not at):
         return f"{bare}{at}{revision}"
-    raise ModelError(f"unknown model {name!r}: {suggestions(name)}")
+    raise ChoiceError(f"unknown model {name!r}: {suggestions(name)}")
 
 
 def is_known(full: str) -> bool:

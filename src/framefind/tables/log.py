@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framefind.errors import LibraryError
-from framefind.tables.store import explained, is_local, options
+from framefind.processes import check_memory
+from framefind.tables.store import explained, is_local, options, unreadable
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -37,6 +38,8 @@ def latest_entry(log: Path) -> tuple[int, Path] | None:
         names = [entry.name for entry in os.scandir(log)]
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise unreadable(error) from error
     entries = [(int(found[1]), name) for name in names if (found := _ENTRY.fullmatch(name))]
     if not entries:
         return None
@@ -50,6 +53,7 @@ def open_table(address: str) -> "DeltaTable":
     Raises LibraryError for what framefind cannot read, and for an entry of a local log that is
     missing or damaged, whose file it names; otherwise what delta-rs raises.
     """
+    check_memory()
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError, TableNotFoundError
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from framefind import disk
 from framefind.errors import LibraryError
+from framefind.processes import check_memory
 
 if TYPE_CHECKING:
     import pyarrow.fs
@@ -22,10 +23,13 @@ LOCK = ".lock"
 """The file in a local library that `lock` locks; it stays there."""
 
 _UNREADABLE = re.compile(r"%[0-9A-Fa-f]{2}|\\|[\x00-\x1f\x7f\ud800-\udfff]")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_ARROW = re.compile(r" ?(->|↳) ?")
 _BACKTRACE = re.compile(r" 0: <unknown>.*")  # which delta-rs puts behind its words
 _log = logging.getLogger(__name__)
 
 _BUSY = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}  # what a lock that another holds gives
+_ROOM = 64 * 1024  # bytes; a commit takes about half of that
 _TRIES = 100  # every hundredth of a second
 
 _ADVICE = {
@@ -33,6 +37,7 @@ _ADVICE = {
     "File too large": "files may not be that large here; nothing that was committed is lost",
     "Read-only file system": "copy it to where you may write, or choose another library",
     "Permission denied": "get permission, or choose another library",
+    "Too many open files": "raise the limit: `ulimit -n 4096`",
 }
 
 
@@ -115,10 +120,20 @@ def explained(doing: str, *but: type[Exception]) -> Iterator[None]:
 
         if not isinstance(error, OSError | DeltaError | ArrowException):
             raise
-        cause = str(error)
-        advice = next((advice for words, advice in _ADVICE.items() if words in cause), None)
-        line = _BACKTRACE.sub("", " ".join(cause.split()))
-        raise LibraryError(f"{doing}: {line}" + (f"; {advice}" if advice else "")) from error
+        line = _ARROW.sub(": ", _COLOUR.sub("", " ".join(str(error).split())))
+        raise LibraryError(with_advice(f"{doing}: {_BACKTRACE.sub('', line)}")) from error
+
+
+def with_advice(text: str) -> str:
+    """Return an error with what can be done about it, if that is known."""
+    advice = next((advice for words, advice in _ADVICE.items() if words in text), None)
+    return f"{text}; {advice}" if advice else text
+
+
+def _check_room(uri: str) -> None:
+    """Raise LibraryError where a disk is nearly full: delta-rs panics when it fills up."""
+    if shutil.disk_usage(uri).free < _ROOM:
+        raise LibraryError(with_advice(f"cannot write to the library {uri}: No space left"))
 
 
 @contextmanager
@@ -134,7 +149,9 @@ def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[b
         yield False
         return
     with explained(f"cannot write to the library {uri}"):
+        check_memory()
         Path(uri).mkdir(parents=True, exist_ok=True)
+        _check_room(uri)
         descriptor = os.open(Path(uri, LOCK), os.O_RDWR | os.O_CREAT, 0o666)
     try:
         held = True
@@ -164,11 +181,30 @@ def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[b
         os.close(descriptor)
 
 
+def check_place(uri: str) -> None:
+    """Raise LibraryError for a path where no library is, nor can be made."""
+    try:
+        taken = holds_others(Path(uri))
+    except OSError as error:
+        raise unreadable(error) from error
+    if taken:
+        kind = "is not a framefind library" if Path(uri).is_dir() else "is a file"
+        raise LibraryError(f"{uri} {kind}; name another folder")
+
+
+def unreadable(error: OSError) -> LibraryError:
+    """Return the error of a library of which a folder cannot be looked into."""
+    return LibraryError(with_advice(f"{error.filename}: {error.strerror}"))
+
+
 def holds_others(folder: Path) -> bool:
     """Whether a folder holds anything but what an interrupted `create` may have left there."""
     if not folder.exists():
         return False
-    return not folder.is_dir() or not all(map(_is_begun, folder.iterdir()))
+    if not folder.is_dir():
+        return True
+    begun = [_is_begun(entry) for entry in folder.iterdir()]  # looks into all: one may be locked
+    return not all(begun)
 
 
 def _is_begun(entry: Path) -> bool:

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from framefind.errors import LibraryError
+from framefind.folders import cache_folder
 from framefind.tables import Tables, Video
 from framefind.tables.log import latest_revision
 from framefind.tables.store import is_local, set_aside
 from framefind.vectors.checksums import DamagedIndexError, load_manifest
 from framefind.vectors.index import FORMAT, VectorIndex
-from framefind.vectors.store import refresh
+from framefind.vectors.store import IndexPlaceError, refresh
 
 if TYPE_CHECKING:
     from framefind.tables.log import Revision
@@ -41,20 +42,22 @@ class CurrentIndex:
         self._opened: VectorIndex | None = None
         self._seen: Revision | None = None  # of tables on an object store,
         self._looked = -math.inf  # and when it was looked up
+        self._refused = 0  # how many of the places for an index have turned out to have no room
 
     @property
     def folder(self) -> Path:
         """Where what is derived from the library lies, such as its index.
 
-        In the library, or in the user's cache if that is read-only, or in a temporary folder if
-        that is too.
+        In the library, or in the user's cache if that is read-only or full, or in a temporary
+        folder if that is too.
         """
         if self._is_writable:
             return Path(self.uri, "index")
         folder = self._cache
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-        return folder if os.access(folder, os.W_OK) else _temporary(self.uri)
+        cached = self._refused < 2 and os.access(folder, os.W_OK)
+        return folder if cached else _temporary(self.uri)
 
     def get(self, now: bool = False) -> VectorIndex:
         """The index, as new as the tables; on an object store only `now` or nearly so."""
@@ -94,7 +97,21 @@ class CurrentIndex:
             yield from answer(questions[done:], self.get())
 
     def refresh(self, tables: Tables) -> VectorIndex:
-        """Bring the index up to the tables, which have just been changed."""
+        """Bring the index up to the tables, which have just been changed.
+
+        Where there turns out to be no room for it, it is made in the next place.
+        """
+        while True:
+            inside = self._is_writable
+            try:
+                return self._refresh(tables)
+            except IndexPlaceError as error:
+                if self._refused == 2:
+                    raise
+                self._refused = 1 if inside else 2
+                _log.warning("%s; it is made elsewhere for now", error)
+
+    def _refresh(self, tables: Tables) -> VectorIndex:
         folder, old = self.folder, self._opened
         if not self._is_writable:
             folder /= _key(tables.identity)
@@ -153,16 +170,16 @@ class CurrentIndex:
     def _is_writable(self) -> bool:
         """Whether the index lies in the library."""
         folder = Path(self.uri, "index")
-        return is_local(self.uri) and os.access(
-            folder if folder.exists() else self.uri, os.W_OK | os.X_OK
+        return (
+            not self._refused
+            and is_local(self.uri)
+            and os.access(folder if folder.exists() else self.uri, os.W_OK | os.X_OK)
         )
 
     @cached_property
     def _cache(self) -> Path:
         """The folder in the user's cache for what is derived from libraries at this address."""
-        from platformdirs import user_cache_path
-
-        return user_cache_path("framefind") / "index" / _key(self.uri)
+        return cache_folder() / "index" / _key(self.uri)
 
     @cached_property
     def _tables(self) -> Tables:

@@ -1,6 +1,7 @@
 """The files of an index: brought up to the tables, append-only and safe from crashes."""
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from framefind import disk
 from framefind.errors import DataFileError, LibraryError
+from framefind.tables.store import with_advice
 from framefind.vectors import lists
 from framefind.vectors.checksums import (
     SUMS,
@@ -47,14 +49,19 @@ _log = logging.getLogger(__name__)
 
 _OURS = re.compile(r"[0-9a-f]{32}\.parquet")  # how we name data files, and nobody else does
 _CHECKED = ("frames", "segments", "sums")
+_REFUSALS = {*(errno.ENOSPC, errno.EDQUOT, errno.EFBIG), *(errno.EACCES, errno.EPERM, errno.EROFS)}
 _DEAD_SHARE = 0.3  # of the frames; beyond it the index is built anew
+
+
+class IndexPlaceError(LibraryError):
+    """An index cannot be written where it should lie: there is no room, or no right to."""
 
 
 def refresh(folder: Path, tables: "Tables", damaged: VectorIndex | None = None) -> VectorIndex:
     """Bring the index in `folder` up to the tables and open it.
 
     Only segments that are new since the last time are read; one that was found `damaged` is built
-    anew. Raises LibraryError when the folder cannot be written.
+    anew. Raises IndexPlaceError when there is no room in the folder, or no right to write there.
     """
     for tries_left in (2, 1, 0):
         try:
@@ -64,8 +71,9 @@ def refresh(folder: Path, tables: "Tables", damaged: VectorIndex | None = None) 
         except OSError as error:
             if isinstance(error, FileNotFoundError) and tries_left:
                 continue  # somebody has deleted the index meanwhile
-            reason = f"the index cannot be written: {error.strerror}"
-            raise LibraryError(f"{folder}: {reason}") from error
+            text = with_advice(f"{folder}: the index cannot be written: {error.strerror}")
+            refused = error.errno in _REFUSALS
+            raise (IndexPlaceError if refused else LibraryError)(text) from error
     raise AssertionError
 
 
@@ -133,7 +141,7 @@ class Appender:
     """Appends to the files of an index, then publishes them by replacing the manifest."""
 
     def __init__(self, folder: Path, old: VectorIndex | None, dimensions: int) -> None:
-        self._folder = folder
+        self._folder, self._is_new = folder, old is None
         self._generation = old.generation if old else folder / uuid.uuid4().hex
         self._generation.mkdir(exist_ok=True)
         self._dimensions = dimensions
@@ -337,9 +345,12 @@ class Appender:
     def __enter__(self) -> "Appender":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         for stream in self._streams.values():
-            stream.close()
+            with contextlib.suppress(OSError):  # `commit` has written all that counts
+                stream.close()
+        if kind and self._is_new:
+            shutil.rmtree(self._generation, ignore_errors=True)  # the disk may be full
 
 
 @contextlib.contextmanager

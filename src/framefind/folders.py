@@ -1,0 +1,47 @@
+"""The user's own folders: home, the one for data, and the one for caches."""
+
+import os
+from pathlib import Path
+
+from framefind.errors import LibraryError, UsageError
+
+_NOWHERE = Path(os.devnull, "framefind")
+"""A folder that cannot be there: whatever is read or written below it raises OSError."""
+
+
+def data_folder() -> Path:
+    """Return the folder for the user's data. Raises LibraryError for a user without a home."""
+    from platformdirs import user_data_path
+
+    try:
+        folder = user_data_path("framefind")
+    except RuntimeError:  # newer platformdirs; older ones give `~` back
+        folder = Path("~")
+    if not folder.is_absolute():
+        raise LibraryError(
+            "there is no home folder for the default library: name one by --library or "
+            "$FRAMEFIND_LIBRARY, or set HOME"
+        )
+    return folder
+
+
+def cache_folder() -> Path:
+    """Return the folder for the user's caches; one that cannot be written without a home."""
+    from platformdirs import user_cache_path
+
+    try:
+        folder = user_cache_path("framefind")
+    except RuntimeError:
+        return _NOWHERE
+    return folder if folder.is_absolute() else _NOWHERE
+
+
+def expand_home(path: str) -> str:
+    """Return a path with `~` resolved. Raises UsageError where nobody knows that home folder."""
+    expanded = os.path.expanduser(path)
+    if expanded.startswith("~"):
+        raise UsageError(
+            f"{path}: no home folder is known for {path.split('/')[0]}: set HOME, or write "
+            f"./{path} if that is the folder's name"
+        )
+    return expanded

@@ -1,0 +1,250 @@
+"""Missing homes, lost rights, full disks and low limits: one line that says what to do."""
+
+import os
+import shutil
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+import framefind
+from conftest import write_clip
+from framefind.errors import UsageError
+from framefind.folders import cache_folder
+from test_cli import run
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="rights, limits, shells of POSIX")
+
+CHOICE = {"sampler": "count=1", "views": "whole"}
+ROOT = sys.platform != "win32" and os.geteuid() == 0
+UNPRIVILEGED = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if ROOT else []
+"""What starts a process that rights bind, root's too."""
+HOMELESS = (
+    "import os, pwd\n"
+    "def getpwuid(_): raise KeyError\n"
+    "pwd.getpwuid = getpwuid\n"
+    "for name in ('HOME', 'XDG_CACHE_HOME', 'XDG_DATA_HOME'): os.environ.pop(name, None)\n"
+    "from framefind.cli import main\n"
+    "main()\n"
+)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> framefind.Library:
+    for seed in (1, 2):
+        write_clip(tmp_path / "v" / f"{seed}.mp4", [seed], 0.4)
+    library = framefind.open(tmp_path / "l")
+    library.index(tmp_path / "v", **CHOICE)
+    return library
+
+
+def ask(*command: str | Path, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, check=False, cwd=cwd
+    )
+
+
+def framefind_in_words(*command: str | Path, **kwargs: Path) -> str:
+    """Run a command that has to fail with 1, and return the one line that it says."""
+    ended = ask(*command, **kwargs)
+    assert ended.returncode == 1, ended
+    (line,) = ended.stderr.splitlines()
+    assert "internal error" not in line
+    return line
+
+
+class TestHome:
+    def test_without_one_the_default_library_has_no_place(self, library, tmp_path):
+        line = framefind_in_words(sys.executable, "-c", HOMELESS, "index", "v", cwd=tmp_path)
+        assert "no home folder" in line
+        assert "--library" in line
+        assert sorted(os.listdir(tmp_path)) == ["l", "v"]
+
+    def test_without_one_a_named_library_works(self, library, tmp_path):
+        for command in (["index", "v", "-l", "other"], ["search", "a dog", "-l", "other"]):
+            ended = ask(sys.executable, "-c", HOMELESS, *command, cwd=tmp_path)
+            assert ended.returncode == 0, ended.stderr
+
+    def test_without_one_a_tilde_is_wrong_usage(self, tmp_path):
+        command = ["search", "a dog", "-l", "~/lib"]
+        ended = ask(sys.executable, "-c", HOMELESS, *command, cwd=tmp_path)
+        assert ended.returncode == 2
+        assert "set HOME" in ended.stderr
+        with pytest.raises(UsageError, match="~nobody-of-that-name"):
+            framefind.open("~nobody-of-that-name/lib")
+        assert os.listdir(tmp_path) == []
+
+    def test_a_home_that_cannot_be_made(self, library):
+        at = {"HOME": "/proc/nowhere", "XDG_DATA_HOME": "", "XDG_CACHE_HOME": ""}
+        assert run("search", "a dog", "-l", library.uri, **at).returncode == 0
+        ended = run("index", library.uri, **at)
+        assert ended.returncode == 1
+        assert "cannot write to the library" in ended.stderr
+
+    def test_no_folder_for_temporary_files(self, library):
+        for folder in ("/nowhere", library.videos()[0].path):
+            ended = run("search", "a dog", "-l", library.uri, TMPDIR=folder)
+            assert (ended.returncode, ended.stderr) == (0, "")
+
+
+class TestEmptyNames:
+    def test_of_a_library(self, library):
+        with pytest.raises(UsageError, match="empty"):
+            framefind.open("")
+        for command in (["status"], ["search", "x"], ["doctor"], ["remove", "x"]):
+            assert run(*command, "--library", "").returncode == 2
+
+    def test_an_empty_variable_is_as_good_as_none(self, monkeypatch):
+        usual = framefind.open().uri
+        monkeypatch.setenv("FRAMEFIND_LIBRARY", "")
+        assert framefind.open().uri == usual
+
+
+class TestNamesOfNothing:
+    def test_no_video(self, library):
+        ended = run("videos", "nosuch", "-l", library.uri)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert "nosuch: no video of the library matches" in ended.stderr
+        with pytest.raises(UsageError, match="nosuch"):
+            library.videos(["1.mp4", "nosuch"])
+
+    def test_no_model(self, library, tmp_path):
+        for command in (["index", tmp_path / "v", "-l", tmp_path / "n"], ["search", "x"]):
+            ended = run(*command, "--model", "nosuch")
+            assert ended.returncode == 2, ended
+            assert "unknown model 'nosuch'" in ended.stderr
+
+
+class TestUnicode:
+    @pytest.mark.parametrize("form", ["NFC", "NFD"])
+    def test_a_named_path_is_found_in_the_form_it_has(self, tmp_path, form):
+        other = "NFD" if form == "NFC" else "NFC"
+        there = (
+            tmp_path / unicodedata.normalize(form, "Café") / unicodedata.normalize(form, "é.mp4")
+        )
+        write_clip(there, [1], 0.4)
+        named = unicodedata.normalize(other, str(there))
+        library = framefind.open(tmp_path / "l")
+        assert library.index(named, **CHOICE).indexed == [str(there)]
+        assert library.index(os.path.dirname(named), **CHOICE).unchanged == 1
+
+
+class TestDryRun:
+    def test_it_tells_what_is_offline(self, library, tmp_path):
+        (tmp_path / "v").rename(tmp_path / "away")
+        planned = library.plan(tmp_path / "v", **CHOICE)
+        (one,) = planned.offline
+        assert (one.root, one.videos) == (str(tmp_path / "v"), 2)
+        ended = run("index", tmp_path / "v", "-l", library.uri, "--dry-run")
+        assert f"offline: {tmp_path / 'v'}: it is not there; 2 videos kept" in ended.stderr
+
+    def test_it_tells_what_is_missing_and_what_cannot_be_indexed(self, library, tmp_path):
+        (tmp_path / "v" / "1.mp4").unlink()
+        (tmp_path / "v" / "3.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(99))
+        ended = run("index", tmp_path / "v", "-l", library.uri, "--dry-run", "--count", "1")
+        assert f"missing: {tmp_path / 'v' / '1.mp4'}" in ended.stderr
+        assert "3.mp4: " in ended.stderr
+
+
+@pytest.mark.skipif(ROOT and not shutil.which("setpriv"), reason="nothing binds root to rights")
+class TestRights:
+    @pytest.mark.parametrize("place", [".", "videos", "frames", "frames/_delta_log"])
+    @pytest.mark.parametrize("command", ["status", "search x", "index ."])
+    def test_of_folders(self, library, place, command):
+        folder = Path(library.uri, place)
+        folder.chmod(0)
+        command = [sys.executable, "-m", "framefind.cli", *command.split(), "-l", library.uri]
+        try:
+            line = framefind_in_words(*UNPRIVILEGED, *command)
+        finally:
+            folder.chmod(0o755)
+        assert str(folder) in line
+        assert "get permission" in line
+        assert len(library.search("a dog").moments) == 2
+
+    def test_of_a_log_entry(self, library):
+        entry = Path(library.uri, "frames", "_delta_log", f"{0:020}.json")
+        entry.chmod(0)
+        line = framefind_in_words(
+            *UNPRIVILEGED, sys.executable, "-m", "framefind.cli", "status", "-l", library.uri
+        )
+        assert str(entry) in line
+        assert "get permission" in line
+        assert "x1b" not in line
+        assert "↳" not in line
+
+
+class TestLimits:
+    @pytest.mark.parametrize("command", ["index v -l n", "status -l l"])
+    def test_address_space(self, library, tmp_path, command):
+        script = f"ulimit -v 1500000; exec {sys.executable} -m framefind.cli {command}"
+        line = framefind_in_words("bash", "-c", script, cwd=tmp_path)
+        assert "ulimit -v" in line
+
+    def test_open_files(self, library, tmp_path):
+        script = f"ulimit -n 24; exec {sys.executable} -m framefind.cli index v -l n"
+        line = framefind_in_words("bash", "-c", script, cwd=tmp_path)
+        assert "ulimit -n 4096" in line
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """A disk of 200 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", disk]
+    if not ROOT or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+def fill(disk: Path, but: int = 0) -> None:
+    """Leave so many bytes free on a disk."""
+    with (disk / "rest").open("wb", buffering=0) as file:
+        file.write(bytes(shutil.disk_usage(disk).free - but))
+
+
+class TestFullDisk:
+    def test_a_search_makes_its_index_elsewhere(self, library, small_disk):
+        whole = library.search("a dog").moments
+        full = shutil.copytree(library.uri, small_disk / "l", ignore=lambda *_: ["index"])
+        fill(small_disk)
+        ended = run("search", "a dog", "-l", full)
+        assert (ended.returncode, len(ended.stdout.splitlines())) == (0, len(whole))
+        assert "No space left" in ended.stderr
+        assert "elsewhere" in ended.stderr
+        assert framefind.open(full).search("a dog").moments == whole
+        assert any(cache_folder().iterdir())
+
+    @pytest.mark.parametrize("command", ["index v", "remove 1.mp4", "prune", "maintain"])
+    def test_nothing_is_lost(self, library, small_disk, tmp_path, command):
+        full = shutil.copytree(library.uri, small_disk / "l")
+        fill(small_disk, 4096)
+        line = framefind_in_words(
+            sys.executable, "-m", "framefind.cli", *command.split(), "-l", full, cwd=tmp_path
+        )
+        assert "free some space" in line
+        (small_disk / "rest").unlink()
+        assert len(framefind.open(full).search("a dog").moments) == 2
+
+    def test_what_is_committed_counts(self, library, small_disk, tmp_path):
+        fill(small_disk, 110 * 1024)
+        ended = run("index", tmp_path / "v", "-l", small_disk / "l")
+        assert ended.returncode == 0
+        assert "2 indexed" in ended.stderr
+
+
+class TestClosedStreams:
+    @pytest.mark.parametrize("closed", ["<&-", ">&- 2>&-", "<&- >&- 2>&-"])
+    def test_of_a_python_program(self, library, tmp_path, closed):
+        program = tmp_path / "program.py"
+        program.write_text(
+            "import framefind\n"
+            "report = framefind.open('n').index('v', sampler='count=1', views='whole')\n"
+            "open('report', 'w').write(f'{len(report.indexed)} {report.failed}')\n"
+        )
+        ask("bash", "-c", f"{sys.executable} program.py {closed}", cwd=tmp_path)
+        assert (tmp_path / "report").read_text() == "2 {}"
