@@ -1,5 +1,7 @@
 """A clock that begins anew or jumps inside a file: times go on rising, and all is reachable."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -191,3 +193,11 @@ def _levels(path: Path) -> tuple[float, list[int]]:
     with Video(path) as video:
         list(video.frames(Sampler.parse("every=9")))
         return video.duration or 0.0, levels
+
+
+def test_a_decoder_that_still_works_at_hidden_pictures_can_be_closed(tmp_path: Path) -> None:
+    path = joined(tmp_path, "mp4")
+    shown = f"frame({str(path)!r}, 5 + at % 40 / 10)"
+    code = f"from framefind.video import frame\nfor at in range(200): {shown}"
+    # In a process of its own: one that waits for its own thread cannot be interrupted.
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -258,6 +258,8 @@ class Indexer:
         if video and ended.duration:
             video.row = replace(video.row, duration=ended.duration)
         if ended.outcome == "decoded" and video:
+            rest = (video.row.duration or 0.0) - max(0.0, video.last)
+            report.video_seconds += max(0.0, rest)
             self._publish(decoders, video, ended.trouble)
         elif ended.outcome == "failed" and video and video.frames and video.progressive:
             self._publish(decoders, video, ended.trouble)  # what was decoded before is kept
@@ -287,7 +289,6 @@ class Indexer:
         self._report.indexed.append(path)
         if trouble:
             self._report.partial[path] = trouble
-        self._report.video_seconds += max(0.0, (video.row.duration or 0.0) - max(0.0, video.last))
         with decoders.lock:
             self._note(video.as_row("partial" if trouble else "indexed", trouble))
 

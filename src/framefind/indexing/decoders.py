@@ -1,5 +1,6 @@
 """Decoder threads: one per worker process, feeding one bounded queue."""
 
+import math
 import queue
 import threading
 from collections import Counter, deque
@@ -194,7 +195,8 @@ class Decoders:
             claim = self._catalog.claim(file, key)
         if claim.what != "decode":
             return self._put(Ended(file, claim.what, key))
-        self._put(Begun(replace(claim.row, **asdict(facts)), file, claim.start))
+        row = replace(claim.row, **asdict(facts) | {"duration": facts.likely(file.size)})
+        self._put(Begun(row, file, claim.start))
 
         def finish(trouble: str | None, failed: bool) -> None:
             ending: Outcome = "broken off" if parts.broken_off else "failed"
@@ -241,7 +243,8 @@ class Decoders:
                     if self._stop.is_set() or parts.closed:
                         break
                 trouble = worker.partial
-                parts.duration = worker.duration or parts.duration
+                if part.end == math.inf:  # others may only know what is declared
+                    parts.duration = worker.duration
             except VideoError as error:
                 trouble, failed = reason(parts.file.path, error), True
                 parts.broken_off = parts.broken_off or isinstance(error, StoreError)

@@ -104,7 +104,8 @@ class Batches:
             path = stored(file.path)
             if probed.facts is not None:
                 claim = catalog.claim(file, probed.video_id)
-                row = replace(claim.row, **asdict(probed.facts))
+                duration = probed.facts.likely(file.size)
+                row = replace(claim.row, **asdict(probed.facts) | {"duration": duration})
                 if claim.what == "decode":
                     found.append(_Claimed(file, row, claim.start, probed.cuts))
                 elif claim.what == "touched":

@@ -77,6 +77,9 @@ class Video:
         """The file, where it is read from an object store."""
         self._bytes = self.remote.size if self.remote else file_size(self.path)
         self._wish: Wish | None = None
+        self._found: float | None = None  # seconds until the end, in a whole pass
+        self._short: float | None = None  # the same, in any pass, if far more are declared
+        self._broken = False  # whether the clock was found to break
         self._open()
         try:
             self._begun: Iterator[Frame] = self._pictures()
@@ -110,11 +113,10 @@ class Video:
     def duration(self) -> float | None:
         """Seconds from the container's start to the end, as far as they are known by now.
 
-        Those that the file declares; where it does not, its clock breaks, or it goes on, those that
-        a whole pass has found.
+        As declared; as a pass to the end finds it where the clock breaks or the end lies elsewhere.
         """
-        found = self._timing.reached(self._clock) if self._whole else None
-        return clock.whole_length(None if self._clock.carried else self.facts.duration, found)
+        declared = None if self._clock.carried or self._broken else self.facts.duration
+        return clock.whole_length(declared, self._found, self._short)
 
     def frames(
         self, sampler: Sampler, start: float = 0.0, end: float = math.inf
@@ -204,8 +206,7 @@ class Video:
             self._timing = clock.Timing(self._container, self._stream)
             again = None if self.remote else partial(open_container, self.path, self._bytes)
             self._watch = Watch(self._container, self._stream, again)
-            self._landed = self._whole = False
-            self._skip = 0.0
+            self._landed, self._skip = False, 0.0
             if self.remote:
                 self.remote.hollow(self._container, self._stream)
         except BaseException:
@@ -223,9 +224,8 @@ class Video:
 
     def _beside(self) -> InputContainer:
         """The file once more, beside the one that is read."""
-        return open_container(
-            self.path, self._bytes, file=self.remote.again() if self.remote else None
-        )
+        file = self.remote.again() if self.remote else None
+        return open_container(self.path, self._bytes, file=file)
 
     def _is_still(self) -> bool:
         if not is_still_format(self._container):
@@ -402,13 +402,13 @@ class Video:
 
     def _needed(self) -> "Iterator[tuple[av.Packet[VideoStream], bool]]":
         """The packets that are wanted, and whether all of them or those that others need."""
-        context, remote = self._stream.codec_context, self.remote
+        context, remote, timing = self._stream.codec_context, self.remote, self._timing
         resets = begins_anew(context.codec.canonical_name, context.extradata)
         stream: Stream[av.Packet[VideoStream]] = Stream(
-            self._timing.seconds,
-            self._timing.timed,
+            timing.seconds,
+            timing.timed,
             lambda key: self._seekable and resets(remote.head(key) if remote else bytes(key)),
-            lambda last: self._until(self._timing.seconds(last.pts or 0), last.duration),
+            lambda last: timing.until(timing.seconds(last.pts or 0), last.duration, self.duration),
             self._container.format.name in ("mpegts", "mpeg"),
         )
         packets = self._packets()
@@ -422,7 +422,9 @@ class Video:
         self._clock = clock.Clock(self._container, self._timing, again)
         whole = not self._landed
         yield from self._clock.rising(self._decodable())
-        self._whole = whole
+        self._short = self._watch.reached
+        if whole:
+            self._found, self._broken = self._timing.reached(self._clock), self._clock.carried
 
     def _decodable(self) -> "Iterator[av.Packet[VideoStream]]":
         held: av.Packet[VideoStream] | None = None
@@ -472,10 +474,7 @@ class Video:
 
     def end(self, last: Frame | None) -> float:
         """When the last frame ends."""
-        return self._until(last.t, last.duration) if last else 0.0
-
-    def _until(self, t: float, duration: int | None) -> float:
-        return self._timing.until(t, duration, None if self._clock.carried else self.facts.duration)
+        return self._timing.until(last.t, last.duration, self.duration) if last else 0.0
 
 
 def frame(path: str | os.PathLike[str], t: float) -> NDArray[np.uint8]:

@@ -286,8 +286,13 @@ class Clock:
 
 
 def _shown(hidden: "av.Packet[Any]") -> "av.Packet[Any]":
-    """The same packet, not to be discarded."""
-    packet: av.Packet[Any] = av.Packet(bytes(hidden))
+    """The same packet, not to be discarded.
+
+    Its data is FFmpeg's own: a decoder's thread that frees an object of Python's waits for the
+    interpreter, which may be waiting for that thread to end.
+    """
+    packet: av.Packet[Any] = av.Packet(hidden.size)
+    packet.update(bytes(hidden))
     packet.stream, packet.time_base = hidden.stream, hidden.time_base
     packet.pts, packet.dts, packet.duration = hidden.pts, hidden.dts, hidden.duration
     packet.is_keyframe = hidden.is_keyframe
@@ -319,14 +324,15 @@ def is_broken(declared: float | None, length: float | None) -> bool:
     return None not in (declared, length) and abs((declared or 0) - (length or 0)) > _INEXACT
 
 
-def whole_length(declared: float | None, found: float | None) -> float | None:
+def whole_length(declared: float | None, found: float | None, short: float | None) -> float | None:
     """Return the seconds that a video lasts, by what it declares and what is found in it.
 
-    What is found may fall short where the last frame stands, or where the end is lost.
+    What is found may fall short where the last frame stands; `short` is where all streams end, if
+    that is far before the declared end.
     """
     if declared is None or (found is not None and found > declared + _INEXACT):
         return found
-    return declared
+    return declared if short is None else short
 
 
 def heard(again: Callable[[], InputContainer], audio: list[int]) -> list[float]:

@@ -23,7 +23,8 @@ _DELAY = 2  # packets between one that is marked as corrupt and the place where 
 _LATE = 1.5  # frame durations; packets that lie further apart have lost others in between
 _SHORT = 2.0  # seconds that a file may end before its declared end
 _SHARE = 0.02  # the same, as a share of the declared length
-_DECLARING = {"matroska", "flv", "mxf", "mov", "asf", "rm", "nut"}  # others' ends are looked for
+_DECLARING = {"matroska", "flv", "mxf", "mov", "asf", "avi", "rm", "nut"}
+"""Formats that declare how long they are; of others, FFmpeg looks for the end."""
 _ZEROS = bytes(256)
 _ENTROPY_CODED = {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "wmv2", "wmv3", "vc1", "theora"}
 """Codecs whose data never has that many zeros in a row, but at the end of a packet."""
@@ -39,7 +40,9 @@ _LOSSES_AS_INFO = ".asf", ".wmv"
 class Watch:
     """Looks at the packets and frames of one video stream, in the order in which they come.
 
-    `again` opens the file once more; it is None where that would be too dear.
+    `reached` is when the last packet of any stream ends, in seconds from the start, if that is far
+    before the declared end; else None. `again` opens the file once more; it is None where that
+    would be too dear.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Watch:
         self._damaged: float | None = None  # time of the first damaged picture
         self._shown = -math.inf  # time of the last picture
         self._over = False  # whether all packets were read
+        self.reached: float | None = None
         self._base = float(stream.time_base or 1 / av.time_base)
         rate = stream.average_rate or stream.guessed_rate
         self._step = 1 / float(rate) if rate else 0.04  # seconds between two packets
@@ -145,10 +149,13 @@ class Watch:
             self._compare_packets(sum(entry.size > 0 for entry in stream.index_entries))
         elif "mxf" in formats and stream.duration and stream.average_rate:
             self._compare_packets(round(stream.duration * self._base * stream.average_rate))
-        elif "mov" in formats and stream.frames:
-            return  # it lists all packets, and all of them were read
-        if _DECLARING & formats:
-            self._compare_lengths()
+        if "mov" in formats and stream.frames:  # it lists its packets; what is there was read
+            self._reach((stream.duration or 0) * self._base)
+        elif _DECLARING & formats:
+            declared = (self._container.duration or 0) / av.time_base
+            self._reach(declared)
+            if self.reached is not None:
+                self._note(f"it ends at {_clock(self.reached)} of {_clock(declared)}")
 
     def _note(self, reason: str) -> None:
         self._noted = self._noted or reason
@@ -177,19 +184,19 @@ class Watch:
         if not self._sought and self._packets < listed:
             self._note(f"{listed - self._packets} of {listed} frames are missing")
 
-    def _compare_lengths(self) -> None:
-        declared = (self._container.duration or 0) / av.time_base
+    def _reach(self, declared: float) -> None:
+        """Note where the file ends, if that is far before the end that is declared."""
         allowed = max(_SHORT, _SHARE * declared)
         if self._end > -math.inf and declared - self._end > allowed:
             end = max(self._end, self._last_of_all())
             if declared - end > allowed:
-                self._note(f"it ends at {_clock(end - self._start)} of {_clock(declared)}")
+                self.reached = max(0.0, end - self._start)
 
     def _last_of_all(self) -> float:
         """When the last packet of any stream ends, in seconds as the file has them."""
         last = -math.inf
         if self._again is None:
-            return math.inf
+            return -math.inf if len(self._container.streams) == 1 else math.inf
         with self._again() as beside, suppress(av.FFmpegError, ValueError, IndexError):
             beside.seek(math.floor(max(self._end - 1, 0) * av.time_base))
             for packet in beside.demux():

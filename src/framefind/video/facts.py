@@ -24,6 +24,13 @@ class Facts:
     fps: float
     codec: str
 
+    def likely(self, size: int) -> float | None:
+        """Return the duration, but no more than a file of `size` bytes can hold.
+
+        Before it is read, a second of video is taken to need at least a byte.
+        """
+        return None if self.duration is None else min(self.duration, float(size))
+
     @classmethod
     def of(
         cls,
