@@ -165,6 +165,28 @@ def test_a_page_that_stands_is_counted_where_frames_are_reordered(
         assert 299.9 <= video.duration < 310
 
 
+@pytest.mark.parametrize("seconds", [2, 30])  # FFmpeg looks ahead for streams, but not for ever
+def test_pictures_that_go_on_in_another_stream_are_missed(tmp_path: Path, seconds: int) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (240, 320, 3)).astype(np.uint8)
+    pictures = [np.roll(noise, 7 * i, axis=1) for i in range(10 * seconds)]
+    parts = [
+        media.film(
+            tmp_path / f"{number}.ts",
+            pictures=pictures,
+            size=(320, 240),
+            options={"preset": "ultrafast", "qp": "10"},
+            container_options={"mpegts_start_pid": str(pid), "mpegts_pmt_start_pid": str(pid - 50)},
+        ).read_bytes()
+        for number, pid in enumerate((256, 512))
+    ]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(parts))
+    with Video(path) as video:
+        frames = list(video.frames(Sampler.parse("every=1")))
+        assert len(frames) == seconds
+        assert video.partial == "it goes on in another stream: convert it with ffmpeg"
+
+
 def test_a_file_that_goes_on_lasts_for_longer(tmp_path: Path) -> None:
     part = media.film(tmp_path / "part.avi", 5, codec="mpeg4").read_bytes()
     path = tmp_path / "joined.avi"

@@ -31,6 +31,7 @@ from framefind.video.containers import (
     is_seekable,
     is_still_format,
     open_container,
+    read_on,
     reason,
     remote_file,
     size_change,
@@ -46,7 +47,6 @@ from framefind.video.samplers import Sampler
 
 _LEADS = 1.0, 10.0  # seconds before a start to read from; keyframes are listed as decoded
 _FAR = 60.0  # seconds before the wanted time that a seek may land
-_PATIENCE = 8  # failures to read in a row before the rest is given up
 
 
 class Video:
@@ -428,7 +428,7 @@ class Video:
 
     def _decodable(self) -> "Iterator[av.Packet[VideoStream]]":
         held: av.Packet[VideoStream] | None = None
-        for packet in self._read():
+        for packet in read_on(self._demuxed, self._fail, self._watch.begins):
             self._alive()
             if self.remote:
                 self.remote.mark(packet)
@@ -444,20 +444,6 @@ class Video:
         self._watch.ended(missing_bytes(self.path, self._bytes, self.remote))
         if held and not held.is_corrupt:
             yield held
-
-    def _read(self) -> "Iterator[av.Packet[VideoStream]]":
-        """All packets of the video stream; goes on after an error while that helps."""
-        failures = 0
-        while failures < _PATIENCE:
-            try:
-                for packet in self._demuxed():
-                    failures = 0
-                    yield packet
-                return
-            except (av.FFmpegError, ValueError, IndexError) as error:
-                if not isinstance(error, IndexError):  # that is a stream which PyAV does not know
-                    self._fail(error)
-                failures += 1
 
     def _demuxed(self) -> "Iterator[av.Packet[VideoStream]]":
         wish = self._wish

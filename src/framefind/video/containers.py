@@ -4,6 +4,7 @@ import mmap
 import os
 import re
 import stat
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import av
 from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
@@ -183,6 +185,31 @@ def best_stream(path: str, container: InputContainer) -> VideoStream:
     return stream
 
 
+def read_on(
+    packets: "Callable[[], Iterator[Packet[VideoStream]]]",
+    fail: Callable[[Exception], None],
+    begins: Callable[[], None],
+) -> "Iterator[Packet[VideoStream]]":
+    """Yield all packets of a stream; go on after an error while that helps.
+
+    `packets` gives those that follow. `fail` is told what is wrong, and `begins` where another
+    stream begins in the middle of the file.
+    """
+    failures = 0
+    while failures < _PATIENCE:
+        try:
+            for packet in packets():
+                failures = 0
+                yield packet
+            return
+        except IndexError:  # PyAV does not know of a stream that it did not find at first
+            begins()
+            failures += 1
+        except (av.FFmpegError, ValueError) as error:
+            fail(error)
+            failures += 1
+
+
 def is_still_format(container: InputContainer) -> bool:
     """Whether files of this kind may hold a still picture as well as a video."""
     if _STILL_FORMATS & set(container.format.name.split(",")):
@@ -268,6 +295,7 @@ _MEANINGS = {
 
 _SUBFILE = 2**31  # bytes from which on FFmpeg's subfile protocol fails to seek
 _LONGEST_STEP = 1800  # seconds from one frame to the next; what is longer is a jump of the clock
+_PATIENCE = 8  # failures to read in a row before the rest is given up
 _BOXES = 64  # of an MP4, among which the first fragment is
 _HEAD = 4096  # bytes in which Matroska's first elements lie
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"

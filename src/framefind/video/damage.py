@@ -25,6 +25,7 @@ _SHORT = 2.0  # seconds that a file may end before its declared end
 _SHARE = 0.02  # the same, as a share of the declared length
 _DECLARING = {"matroska", "flv", "mxf", "mov", "asf", "avi", "rm", "nut"}
 """Formats that declare how long they are; of others, FFmpeg looks for the end."""
+_REST = 0.1  # share of a broadcast behind the last picture, which another stream's pictures fill
 _ZEROS = bytes(256)
 _ENTROPY_CODED = {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "wmv2", "wmv3", "vc1", "theora"}
 """Codecs whose data never has that many zeros in a row, but at the end of a packet."""
@@ -69,7 +70,9 @@ class Watch:
         self._raw = codec.name == container.format.name  # the decoder prints by the same name
         self._level = message_level(container.name)
         self._seen: str | None = None  # what is wrong with a packet; decoding it may tell more
-        self._packets = 0
+        self._packets = self._place = 0  # how many, and where in the file the last one begins
+        self._joined = False
+        self._broadcast = container.format.name in ("mpegts", "mpeg")
         self._sought = False
         self._end = -math.inf  # when the last packet ends, in seconds as the file has them
         self._key: float | None = None  # time of the first keyframe decoded since the last seek
@@ -92,9 +95,14 @@ class Watch:
         self._key = self._last = None
         self._doubtful = []
 
+    def begins(self) -> None:
+        """Note that another stream begins in the middle of the file."""
+        self._joined = True
+
     def packet(self, packet: "av.Packet[VideoStream]") -> None:
         """Look at the next packet of the stream."""
         self._packets += 1
+        self._place = packet.pos or self._place
         stamp = packet.dts if packet.dts is not None else packet.pts
         if stamp is None:
             return
@@ -139,6 +147,10 @@ class Watch:
         `missing` says how many bytes of it are, if any.
         """
         self._over = True
+        size = self._container.size
+        others = self._joined or len(self._container.streams.video) > 1
+        if self._broadcast and others and size - self._place > _REST * size:
+            self._note("it goes on in another stream: convert it with ffmpeg")
         if missing:
             self._note(missing)
         self.listen()
