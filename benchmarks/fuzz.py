@@ -1,30 +1,41 @@
-"""Damage videos at random, index them, and check that nothing breaks.
+"""Damage videos and pictures at random, index, search and serve them: nothing may break.
 
-    python benchmarks/fuzz.py --seed 1 --cases 200
+    python benchmarks/fuzz.py --seed 1 --cases 200 [--folder DIR]
 
-Each case is one file, which depends on the seed and its number only. Checked are: every file has a
-row or a reason; times rise; frames of what was indexed can be shown; whole videos among them stay
-whole; no file takes longer than the limit. Prints figures, and the numbers of the cases that fail.
+Each case is one video and one picture, which depend on the seed and its number only; they are made
+of generated ones, or of the files in a folder. Checked are: every file has a row or a reason; times
+rise; frames of what was indexed can be shown; whole videos among them stay whole; a picture is
+answered or refused as a query; `serve` answers every request for them, with a problem document if
+not with what was asked for, and without a traceback; none of it takes longer than the limit. Prints
+figures, and the numbers of the cases that fail.
 """
 
 import argparse
+import faulthandler
 import random
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
 import av
+import fuzz_serve
 import numpy as np
+from PIL import Image
 
 import framefind
-from framefind.errors import FramefindError
+from framefind.errors import FramefindError, QueryError
+from framefind.indexing import Progress
 from framefind.library import Library
 
 KINDS = {"mp4": "libx264", "mkv": "libx264", "ts": "libx264", "webm": "libvpx", "avi": "mpeg4"}
 KINDS |= {"mpg": "mpeg2video", "wmv": "wmv2", "flv": "flv", "mov": "mjpeg"}
+VIDEOS = {*KINDS, "3gp", "m2ts", "m4v", "mpeg", "mxf", "ogv", "vob"}
+PICTURES = "jpg", "png", "webp", "gif", "tiff", "bmp", "avif"
 WHOLE = 3  # undamaged videos among the cases
 
 
@@ -39,6 +50,13 @@ def film(path: Path, codec: str, shade: int = 0) -> Path:
             picture = noise.integers(0, 255, (120, 160, 3), np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
         container.mux(stream.encode(None))
+    return path
+
+
+def picture(path: Path) -> Path:
+    """Write a picture of coloured blocks."""
+    blocks = np.random.default_rng(1).integers(0, 255, (6, 8, 3), np.uint8)
+    Image.fromarray(np.kron(blocks, np.ones((20, 20, 1), np.uint8))).save(path)
     return path
 
 
@@ -68,7 +86,7 @@ def mutate(data: bytes, rng: random.Random) -> tuple[str, bytes]:
 
 def make_case(folder: Path, bases: list[Path], seed: int, number: int) -> tuple[Path, str]:
     """Write the file of one case."""
-    rng = random.Random(f"{seed}/{number}")
+    rng = random.Random(f"{seed}/{number}/{bases[0].suffix}")
     base = rng.choice(bases)
     way, data = mutate(base.read_bytes(), rng)
     suffix = base.suffix if rng.random() < 0.9 else rng.choice(bases).suffix
@@ -77,9 +95,32 @@ def make_case(folder: Path, bases: list[Path], seed: int, number: int) -> tuple[
     return path, f"{base.suffix} {way}"
 
 
-def check_video(library: Library, path: Path, limit: float) -> str | None:
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """End the process, and show where it was, if it is in here for longer."""
+    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__ or 2)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+class Watch:
+    """Ends a run in which no file is done with for longer than `limit` seconds."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit, self._done, self._since = limit, 0, time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        """Look at how far it is; raises TimeoutError."""
+        if progress.done != self._done:
+            self._done, self._since = progress.done, time.monotonic()
+        if time.monotonic() - self._since > self._limit:
+            raise TimeoutError(f"{progress.path} takes longer than {self._limit:.0f} s")
+
+
+def check_video(library: Library, path: Path) -> str | None:
     """What is wrong with an indexed video, or None."""
-    began = time.monotonic()
     times = library.scores("noise", video=str(path)).times.tolist()
     if not times or any(a >= b for a, b in pairwise(times)):
         return f"times do not rise: {times[:5]}"
@@ -88,38 +129,66 @@ def check_video(library: Library, path: Path, limit: float) -> str | None:
             framefind.frame(path, t)
         except FramefindError as error:
             return f"no frame at {t}: {error}"
-    seconds = time.monotonic() - began
-    return f"took {seconds:.0f} s to show" if seconds > limit else None
+    return None
 
 
-def run(seed: int, numbers: range, limit: float, folder: Path) -> int:
-    """Index the cases and whole videos; prints figures, returns the number of failures."""
-    films, bases = folder / "films", folder / "bases"
+def check_picture(library: Library, path: Path) -> str | None:
+    """What is wrong with how a query of a picture is answered, or None."""
+    try:
+        library.search(image=path, limit=3)
+    except QueryError as error:
+        return None if path.name in str(error) else f"its name is missing: {error}"
+    except Exception as error:  # anything else is what is looked for
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def seeds(folder: Path | None, made: Path) -> tuple[list[Path], list[Path]]:
+    """The videos and the pictures that are damaged: those in a folder, else generated ones."""
+    made.mkdir()
+    found = sorted(path for path in folder.rglob("*") if path.is_file()) if folder else []
+    videos = [path for path in found if path.suffix.lower()[1:] in VIDEOS]
+    pictures = [path for path in found if path.suffix.lower()[1:] in (*PICTURES, "jpeg")]
+    videos = videos or [film(made / f"base.{kind}", codec) for kind, codec in KINDS.items()]
+    return videos, pictures or [picture(made / f"base.{kind}") for kind in PICTURES]
+
+
+def run(
+    seed: int, numbers: Sequence[int], limit: float, folder: Path, taken: Path | None = None
+) -> int:
+    """Run the cases, with whole videos among them; prints figures, returns how many fail."""
+    films, pictures = folder / "films", folder / "pictures"
     films.mkdir()
-    bases.mkdir()
-    made = [film(bases / f"base.{kind}", codec) for kind, codec in KINDS.items()]
+    pictures.mkdir()
+    videos, stills = seeds(taken, folder / "bases")
     whole = [film(films / f"whole{i}.mp4", "libx264", i + 1) for i in range(WHOLE)]
-    cases = dict(make_case(films, made, seed, number) for number in numbers)
+    cases = dict(make_case(films, videos, seed, number) for number in numbers)
+    images = dict(make_case(pictures, stills, seed, number) for number in numbers)
     library = framefind.open(folder / "library")
     began = time.monotonic()
-    report = library.index(films, views="whole")
+    report = library.index(films, views="whole", on_progress=Watch(limit))
     seconds = time.monotonic() - began
     known = {*report.indexed, *report.failed, *report.copied}
     failures = {}
     for path in [*whole, *(path for path in cases if str(path) in report.indexed)]:
-        wrong = check_video(library, path, limit)
+        with limited(limit):
+            wrong = check_video(library, path)
         if path in whole and (str(path) not in report.indexed or str(path) in report.partial):
             wrong = "a whole video is not whole any more"
         if wrong:
             failures[path.name] = wrong
+    for path in images:
+        with limited(limit):
+            if wrong := check_picture(library, path):
+                failures[path.name] = wrong
     if len(known) + report.passed_over != len(cases) + len(whole):
         failures["all"] = f"{len(known)} of {len(cases) + len(whole)} files are accounted for"
-    if seconds > limit * (len(cases) + len(whole)):
-        failures["time"] = f"{seconds:.0f} s"
+    requests, broken = fuzz_serve.run(library, list(images), random.Random(seed), limit)
+    failures |= broken
     print(
         f"seed {seed}: {len(cases)} files in {seconds:.1f} s: {len(report.indexed)} indexed "
         f"({len(report.partial)} partial), {len(report.failed)} failed, {report.passed_over} no "
-        f"videos; {len(failures)} failures"
+        f"videos; {len(images)} pictures, {requests} requests; {len(failures)} failures"
     )
     unnoticed = Counter(
         way for path, way in cases.items() if str(path) in {*report.indexed} - {*report.partial}
@@ -136,11 +205,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cases", type=int, default=200)
     parser.add_argument("--case", type=int, help="this one only")
-    parser.add_argument("--limit", type=float, default=30.0, help="seconds per file")
+    parser.add_argument("--limit", type=float, default=30.0, help="seconds per file or request")
+    parser.add_argument("--folder", type=Path, help="with videos or pictures to be damaged")
     asked = parser.parse_args()
     numbers = range(asked.cases) if asked.case is None else range(asked.case, asked.case + 1)
     with tempfile.TemporaryDirectory() as folder:
-        sys.exit(run(asked.seed, numbers, asked.limit, Path(folder)) > 0)
+        sys.exit(run(asked.seed, numbers, asked.limit, Path(folder), asked.folder) > 0)
 
 
 if __name__ == "__main__":

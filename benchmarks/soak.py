@@ -50,6 +50,7 @@ def main() -> None:
         library = make(folder)
         with Server(library) as server:
             soak(server, folder / "films", chosen.minutes, chosen.clients)
+        print(f"\ntracebacks in the log: {server.log.count('Traceback')}")
 
 
 def make(folder: Path) -> framefind.Library:
@@ -110,7 +111,7 @@ class Server:
         self.process.terminate()
         self.process.wait()
         self._log.seek(0)
-        print(f"\ntracebacks in the log: {self._log.read().count('Traceback')}")
+        self.log = self._log.read()
 
     def client(self) -> httpx.Client:
         address = f"http://127.0.0.1:{self.port}"

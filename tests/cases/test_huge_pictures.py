@@ -1,13 +1,14 @@
-"""Huge pictures are decoded by one decoder at a time, and by few threads."""
+"""Huge pictures are decoded by one decoder at a time, in bounded memory."""
 
-import av
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 import framefind
 import media
 from framefind.indexing import decoders
-from framefind.processes import cores
-from framefind.video.bounds import bound
+from framefind.video.worker import Worker
 
 
 def test_several_huge_videos_are_indexed_one_after_the_other(tmp_path, monkeypatch):
@@ -21,12 +22,26 @@ def test_several_huge_videos_are_indexed_one_after_the_other(tmp_path, monkeypat
     assert report.frames == 12
 
 
-@pytest.mark.parametrize("size", [(64, 48), (1280, 720), (4096, 4096)])
-def test_a_decoder_has_no_more_threads_than_there_are_cores(tmp_path, size):
-    path = media.film(tmp_path / "film.avi", 0.1, size, codec="mjpeg", pix_fmt="yuvj420p")
-    with av.open(path) as container:
-        context = container.streams.video[0].codec_context
-        bound(str(path), context, 0)
-        assert context.thread_count == min(cores(), max(1, 2**25 // (size[0] * size[1])))
-        bound(str(path), context, 1)
-        assert context.thread_count == 1
+def test_a_decoder_of_the_hugest_pictures_stays_small(tmp_path):
+    size = 8192, 8192
+    shown = [np.zeros((*size, 3), np.uint8)] * 2
+    path = tmp_path / "film.mov"
+    media.film(path, size=size, fps=1, pictures=shown, codec="mjpeg", pix_fmt="yuvj420p")
+    worker = Worker()
+    try:
+        worker.open(str(path))
+        assert len(list(worker.frames("every=1", "whole", 32, threads=2))) == 2
+        assert worker._child
+        most = largest(worker._child._process.pid)
+    finally:
+        worker.close()
+    assert most < 900  # megabytes; four pictures of three bytes a pixel take 805
+
+
+def largest(process: int) -> float:
+    """The most memory that a process has had, in megabytes."""
+    try:
+        lines = Path("/proc", str(process), "status").read_text("ascii").splitlines()
+    except OSError:
+        pytest.skip("no /proc to read it from")
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))

@@ -1,8 +1,11 @@
 """A decoder, its threads and its pictures are gone when they are done with, not some time later."""
 
+import os
+import random
 import sys
 from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,3 +74,37 @@ def test_what_cannot_be_decoded(film, tmp_path):
     look()
     with nothing_left():
         look()
+
+
+def test_damaged_videos_over_and_over(tmp_path):
+    whole = media.film(tmp_path / "film.mkv", 4.0, (320, 240)).read_bytes()
+    rng = random.Random(1)
+    bad = []
+    for at in range(8):
+        data = bytearray(whole[: rng.randrange(len(whole) // 2, len(whole))])
+        for _ in range(30):
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        bad.append(tmp_path / f"{at}.mkv")
+        bad[-1].write_bytes(data)
+
+    def look() -> None:
+        for path in bad:
+            for sampler in ("every=1.0", "keyframes", "count=3"):
+                with suppress(FramefindError), Video(path) as video:
+                    list(video.frames(Sampler.parse(sampler)))
+            with suppress(FramefindError):
+                framefind.frame(path, 2.0)
+
+    for _ in range(3):
+        look()
+    with nothing_left():
+        before = memory()
+        for _ in range(6):
+            look()
+        assert memory() - before < 20
+
+
+def memory() -> float:
+    """Megabytes that this process has in memory."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
