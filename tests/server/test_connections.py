@@ -1,11 +1,16 @@
 """A connection that is used is kept, one that asks for nothing is not."""
 
 import asyncio
+import socket
+from contextlib import suppress
 
 import pytest
+import uvicorn
 
 from framefind.server import connections
 from framefind.server.connections import Busy, PatientLoop
+from framefind.server.security import Access, Guard
+from framefind.server.sending import Streamed
 
 
 class Echo(asyncio.Protocol):
@@ -22,6 +27,44 @@ class Echo(asyncio.Protocol):
         if data == b"whole":
             asyncio.ensure_future(self.busy(scope, None, None))  # noqa: RUF006
         self.transport.write(data)
+
+
+def test_a_client_that_takes_nothing_is_hung_up_on_without_a_traceback(monkeypatch, caplog):
+    monkeypatch.setattr(connections, "_LOOK", 0.05)
+    monkeypatch.setattr(connections, "_SEND_SECONDS", 0.5)
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    closed = []
+
+    async def endless():
+        try:
+            while True:
+                await asyncio.sleep(0.01)  # as for a disk
+                yield bytes(2**20)
+        finally:
+            closed.append(True)
+
+    async def app(scope, receive, send):
+        await Streamed(endless())(scope, receive, send)
+
+    busy = Busy(Guard(app, Access(port=port)))
+    config = uvicorn.Config(busy, http="h11", lifespan="off", log_config=None)
+    server = uvicorn.Server(config)
+
+    async def ask() -> None:
+        serving = asyncio.ensure_future(server.serve(sockets=[listening]))
+        _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+        writer.write(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        while not closed:
+            await asyncio.sleep(0.05)
+        writer.transport.abort()
+        server.should_exit = True
+        await serving
+
+    with asyncio.Runner(loop_factory=lambda: PatientLoop(busy)) as runner:
+        runner.run(asyncio.wait_for(ask(), 60))
+    assert busy.clients == set()
+    assert [one.getMessage() for one in caplog.records if one.levelname != "INFO"] == []
 
 
 @pytest.mark.parametrize(("said", "kept"), [(b"whole", True), (b"part", False)])
@@ -42,10 +85,12 @@ def test_only_whole_requests_keep_it(said, kept, monkeypatch):
             answers = 0
             for _ in range(100):  # for twice as long as a silent one is kept
                 writer.write(said)
-                if not await reader.read(100):
-                    break
-                answers += 1
-                await asyncio.sleep(0.02)
+                with suppress(ConnectionResetError):  # what is written after the end
+                    if await reader.read(100):
+                        answers += 1
+                        await asyncio.sleep(0.02)
+                        continue
+                break
             writer.close()
             return answers
 

@@ -4,8 +4,10 @@ from datetime import datetime
 
 import httpx
 import pytest
+from serving import serve
 
 import framefind
+from conftest import write_clip
 from framefind.server import create_app
 from framefind.server.security import Access
 
@@ -137,3 +139,16 @@ def test_videos_are_listed_by_name_date_and_length(api: httpx.Client):
     assert listed(after="2001-01-01") == listed()
     assert listed(video="*a.mp4", min_duration=1e6) == []
     assert api.get("/v1/videos", params={"after": "nonsense"}).status_code == 422
+
+
+def test_the_library_tells_what_is_offline_and_lost(tmp_path):
+    write_clip(tmp_path / "v" / "a.mp4", [1], 0.4)
+    library = framefind.open(tmp_path / "l")
+    library.index(tmp_path / "v", sampler="count=1", views="whole")
+    (tmp_path / "v").rename(tmp_path / "away")
+    with serve(library.uri) as site, site.client() as client:
+        facts = client.get("/v1/library").json()
+        listed = client.get("/v1/videos", params={"video": "a.mp4"}).json()
+    (away,) = facts["offline"]
+    assert (away["root"], away["videos"], facts["lost"]) == (str(tmp_path / "v"), 1, 0)
+    assert listed["total"] == 1

@@ -1,4 +1,4 @@
-"""A bound on how long a client may take to say what it wants.
+"""Bounds on how long a client may take to say what it wants, and to take what it gets.
 
 uvicorn itself waits for ever: a few thousand such connections would keep everybody else out.
 """
@@ -11,6 +11,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _HEADERS_SECONDS = 20.0
+_SEND_SECONDS = 600.0  # without the client taking anything: a paused player waits this long
 _LOOK = 5.0  # seconds between two looks
 
 Address = tuple[str, int]
@@ -39,14 +40,16 @@ class Busy:
 
 
 class _Patient(asyncio.Protocol):
-    """Passes everything on to a protocol, and hangs up on a client that asks for nothing."""
+    """Passes everything on to a protocol; hangs up on a client that asks for or takes nothing."""
 
     def __init__(self, protocol: asyncio.Protocol, busy: Busy) -> None:
         self._protocol, self._busy = protocol, busy
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to watch the connection."""
+        assert isinstance(transport, asyncio.Transport)
         self._transport, self._idle = transport, 0.0
+        self._is_full, self._stuck = False, 0.0
         self._client = tuple((transport.get_extra_info("peername") or ())[:2])
         self._protocol.connection_made(transport)
         self._look = asyncio.get_running_loop().call_later(_LOOK, self._check)
@@ -66,18 +69,23 @@ class _Patient(asyncio.Protocol):
         return self._protocol.eof_received()
 
     def pause_writing(self) -> None:
-        """Pass it on."""
+        """Note that the client does not take what it gets, and pass it on."""
+        self._is_full, self._stuck = True, 0.0
         self._protocol.pause_writing()
 
     def resume_writing(self) -> None:
-        """Pass it on."""
+        """Note that the client takes it again, and pass it on."""
+        self._is_full = False
         self._protocol.resume_writing()
 
     def _check(self) -> None:
         active = self._client in self._busy.clients | self._busy.asked
         self._busy.asked.discard(self._client)
         self._idle = 0.0 if active else self._idle + _LOOK
-        if self._idle >= _HEADERS_SECONDS:
+        self._stuck = self._stuck + _LOOK if self._is_full else 0.0
+        if self._stuck >= _SEND_SECONDS:
+            self._transport.abort()  # what it does not take cannot be sent before
+        elif self._idle >= _HEADERS_SECONDS:
             self._transport.close()
         else:
             self._look = asyncio.get_running_loop().call_later(_LOOK, self._check)

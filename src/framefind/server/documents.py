@@ -208,6 +208,14 @@ class Folder(BaseModel):
     videos: int
 
 
+class Offline(BaseModel):
+    """A folder that cannot be looked at, why, and how many videos are out of sight with it."""
+
+    root: str
+    reason: str
+    videos: int
+
+
 class LibraryFacts(BaseModel):
     """The library in numbers. Hours of video; `folders` hold at least one video themselves."""
 
@@ -220,6 +228,8 @@ class LibraryFacts(BaseModel):
     hours: float
     folders: list[Folder]
     index_fresh: bool
+    offline: list[Offline] = Field(description="Folders that cannot be looked at now.")
+    lost: int = Field(description="Videos that have lost frames: index them again.")
     can_add: bool = Field(description="Whether this server takes jobs.")
     roots: list[str] = Field(description="Only below these, if there are any.")
 

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from framefind import forgetting
 from framefind.server import documents
 from framefind.server.metrics import MEDIA_TYPE, Metrics
 from framefind.server.problems import answers, problem
@@ -60,6 +62,8 @@ def _facts(shelf: Shelf, access: Access) -> dict[str, Any]:
         "hours": sum(row.duration or 0 for row in rows if row.segments) / 3600,
         "folders": [{"path": at, "videos": count} for at, count in shelf.folders().items()],
         "index_fresh": shelf.is_fresh,
+        "offline": [asdict(one) for one in forgetting.absent(shelf.library, rows).roots(rows)],
+        "lost": len(snapshot.index.lost) if snapshot.index else 0,
         "can_add": access.may_index(access.roots[0] if access.roots else "/"),
         "roots": list(access.roots),
     }

@@ -37,12 +37,17 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
     async def videos(asked: Annotated[documents.VideosQuery, Query()]) -> JSONResponse:
         """The library's videos, by path; those only that pass the filters."""
         filters = Filters(**asked.model_dump(exclude={"video", "limit", "offset"}))
-        rows = [row for row in shelf.snapshot.rows if filters.accept(row)]
-        if asked.video:
-            named = VideoNames(rows).matching(asked.video)
-            rows = [row for row in rows if row.video_id in named]
-        listed = [facts(row) for row in rows[asked.offset : asked.offset + asked.limit]]
-        return JSONResponse({"schema": "framefind/videos/v1", "total": len(rows), "videos": listed})
+        page = slice(asked.offset, asked.offset + asked.limit)
+
+        def list_them() -> dict[str, Any]:
+            rows = [row for row in shelf.snapshot.rows if filters.accept(row)]
+            if asked.video:
+                named = VideoNames(rows).matching(asked.video)
+                rows = [row for row in rows if row.video_id in named]
+            listed = [facts(row) for row in rows[page]]  # may wait for a disk
+            return {"schema": "framefind/videos/v1", "total": len(rows), "videos": listed}
+
+        return JSONResponse(await asyncio.to_thread(list_them))
 
     @routes.get("/{video_id}/thumbnails/{t}.jpg", responses=_JPEG, response_class=Response)
     async def thumbnail(video_id: VideoId, t: At) -> Response:
