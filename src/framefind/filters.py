@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,17 @@ class VideoNames:
         ]
 
 
+def names_of(index: VectorIndex) -> VideoNames:
+    """Return the names of an index's videos, which are collected once."""
+    found = _names.get(index)
+    if found is None:
+        found = _names[index] = VideoNames(index.videos)
+    return found
+
+
+_names: "WeakKeyDictionary[VectorIndex, VideoNames]" = WeakKeyDictionary()
+
+
 @dataclass(frozen=True)
 class Filters:
     """What may be found: videos by glob, folder or id, modified time and length; frames by time.
@@ -105,7 +117,7 @@ class Filters:
         """The frames that may be found."""
         kept, asked = None, (self.after, self.before, self.min_duration, self.max_duration)
         if self.videos or any(one is not None for one in asked):
-            named = VideoNames(index.videos).matching(self.videos) if self.videos else None
+            named = names_of(index).matching(self.videos) if self.videos else None
             kept = np.array(
                 [
                     self.accept(video) and (named is None or video.video_id in named)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from framefind import arguments, forgetting, models
 from framefind.errors import LibraryError
-from framefind.filters import VideoNames
+from framefind.filters import VideoNames, names_of
 from framefind.folders import data_folder, expand_home
 from framefind.images import Image
 from framefind.moments import Moment, Page
@@ -462,7 +462,7 @@ class Library:
 
 def _video_id(index: VectorIndex, name: str) -> str:
     """The id of the one video of that path, name or id; an id is looked up without a scan."""
-    return name if index.videos.find(name) is not None else VideoNames(index.videos).find(name)
+    return name if index.videos.find(name) is not None else names_of(index).find(name)
 
 
 def _choice(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from framefind import arguments, images
 from framefind.errors import QueryError, UsageError
-from framefind.filters import Filters, VideoNames
+from framefind.filters import Filters, names_of
 from framefind.images import Crop, Image
 from framefind.models import Model
 from framefind.models.blank import embed_pictures
@@ -292,7 +292,7 @@ def _frame(image: str | Path | bytes | Moment, index: VectorIndex) -> _Frame | N
 
         with suppress(ValueError):
             t = parse_time(time)
-            return _Frame(index.video(VideoNames(index.videos).find(name)), t)
+            return _Frame(index.video(names_of(index).find(name)), t)
     return None
 
 

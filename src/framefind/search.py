@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from framefind import models, moments
 from framefind.confidence import MAYBE, Neutral, confidence
-from framefind.filters import Filters, VideoNames
+from framefind.filters import Filters, names_of
 from framefind.moments import Moment, Page, Spans, Then, VideoMoments
 from framefind.paths import openable
 from framefind.queries import Embedded, Query, embed_queries, notes
@@ -66,7 +66,7 @@ def search(queries: Sequence[Query], index: VectorIndex, model: models.Model) ->
     one of them is no query or keeps videos by a name that no video of the library has.
     """
     for patterns in {query.filters.videos for query in queries} - {()}:
-        VideoNames(index.videos).check(patterns)
+        names_of(index).check(patterns)
     embedded = embed_queries(queries, lambda: index, model)
     judge = Judge.of(model)
     for start in range(0, len(embedded), _BATCH):

@@ -161,6 +161,7 @@ def test_texts_alone_are_queries(spark: "SparkSession", made: Library) -> None:
         Query("a", by="frame"),
         Query("a", by="video", rank="mean"),
         Query("a", limit=0),
+        Query("a", video="nothing"),
         Query("a", by="video", then="b"),
     ],
     ids=repr,

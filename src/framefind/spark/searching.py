@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from framefind.filters import VideoNames
 from framefind.library import Library
 from framefind.library import open as open_library
 from framefind.moments import Moment, VideoMoments
@@ -103,6 +104,9 @@ def search(
     asked = as_queries(queries)
     tables = Tables.open(opened.uri)
     model = opened.encoder(tables.fingerprint)
+    names = VideoNames(tables.videos())
+    for patterns in {query.filters.videos for query in asked} - {()}:
+        names.check(patterns)
     embedded = embed_queries(asked, opened.vector_index.get, model)
     job = _Asked(embedded, Judge.of(model), tables.uri, tables.fingerprint)
     rows = [(json.dumps(asdict(share)),) for share in shares(spark, tables)]
