@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.arrays import load_arrays
+
 MAYBE = 0.3
 """The confidence from which on a result counts as one that may be right."""
 
@@ -49,12 +51,12 @@ class Neutral:
     def load(cls, file: Path, dimensions: int) -> "Neutral":
         """Read what `save` wrote. Raises OSError, or ValueError when it is something else."""
         try:
-            with np.load(file, allow_pickle=False) as stored:
-                mean, axes = (np.asarray(stored[name], np.float32) for name in ("mean", "axes"))
-                middle, slope = stored["curve"].tolist()
-                known = "pictures_curve" in stored  # files of earlier releases have none
-                curve = stored["pictures_curve"].tolist() if known else []
-                of_pictures = bool(stored["of_pictures"])
+            stored = load_arrays(file)
+            mean, axes = (np.asarray(stored[name], np.float32) for name in ("mean", "axes"))
+            middle, slope = stored["curve"].tolist()
+            known = "pictures_curve" in stored  # files of earlier releases have none
+            curve = stored["pictures_curve"].tolist() if known else []
+            of_pictures = bool(stored["of_pictures"])
         except (EOFError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not neutral pictures: {error}") from None
         if mean.shape != (dimensions,) or axes.ndim != 2 or axes.shape[1] != dimensions:

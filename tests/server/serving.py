@@ -5,7 +5,7 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,10 +21,17 @@ from framefind.processes import python_command
 T = TypeVar("T")
 
 
-def alone(work: Coroutine[None, None, T]) -> T:
+def alone(
+    work: Coroutine[None, None, T], loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+) -> T:
     """Run a coroutine in a thread of its own: Playwright leaves a loop running in the main one."""
+
+    def run() -> T:
+        with asyncio.Runner(loop_factory=loop) as runner:
+            return runner.run(work)
+
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
+        return thread.submit(run).result()
 
 
 @dataclass

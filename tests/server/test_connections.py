@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 import uvicorn
+from serving import alone
 
 from framefind.server import connections
 from framefind.server.connections import Busy, PatientLoop
@@ -61,8 +62,7 @@ def test_a_client_that_takes_nothing_is_hung_up_on_without_a_traceback(monkeypat
         server.should_exit = True
         await serving
 
-    with asyncio.Runner(loop_factory=lambda: PatientLoop(busy)) as runner:
-        runner.run(asyncio.wait_for(ask(), 60))
+    alone(asyncio.wait_for(ask(), 60), lambda: PatientLoop(busy))
     assert busy.clients == set()
     assert [one.getMessage() for one in caplog.records if one.levelname != "INFO"] == []
 
@@ -94,7 +94,6 @@ def test_only_whole_requests_keep_it(said, kept, monkeypatch):
             writer.close()
             return answers
 
-    with asyncio.Runner(loop_factory=lambda: PatientLoop(busy)) as runner:
-        answers = runner.run(ask())
+    answers = alone(ask(), lambda: PatientLoop(busy))
     assert (answers == 100) is kept
     assert busy.asked == busy.clients == set()

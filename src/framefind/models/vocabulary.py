@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.arrays import load_arrays
 from framefind.models import Model, cache_file, keep
 from framefind.models.tokens import UNKNOWN
 
@@ -72,8 +73,8 @@ def _nonsense(model: Model) -> tuple[NDArray[np.float32], NDArray[np.float32] | 
     """
     file = cache_file(model, " ".join([*_ORDINARY, *_RANDOM]).encode())
     try:
-        with np.load(file, allow_pickle=False) as known:
-            centre, mean = known["centre"], known["mean"]
+        known = load_arrays(file)
+        centre, mean = (np.asarray(known[name], np.float32) for name in ("centre", "mean"))
     except (OSError, ValueError, KeyError, EOFError):
         vectors = model.embed_texts([*_ORDINARY, *_RANDOM])
         centre = vectors[: len(_ORDINARY)].mean(axis=0)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.arrays import load_array
 from framefind.errors import QueryError
 from framefind.vectors import lists
 from framefind.vectors.checksums import (
@@ -82,9 +83,9 @@ class Videos:
 
     def __init__(self, folder: Path) -> None:
         """Open the listing in `folder`. Raises OSError or ValueError when it is not whole."""
-        self._lines = np.load(folder / "lines.npy", mmap_mode="r")
-        self._ids = np.load(folder / "ids.npy", mmap_mode="r")
-        self._by_id = np.load(folder / "by_id.npy", mmap_mode="r")
+        self._lines = load_array(folder / "lines.npy", "r")
+        self._ids = load_array(folder / "ids.npy", "r")
+        self._by_id = load_array(folder / "by_id.npy", "r")
         with (folder / "videos.jsonl").open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             self._text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
@@ -164,7 +165,7 @@ class VectorIndex:
         self._checked = {name: np.zeros(vectors, bool) for name in ("codes", "vectors")}
         self._lists: lists.Lists | None = None
         self._asked = False  # for lists
-        self._owners = np.load(self._listing / "owners.npy")  # of segments, the videos' ordinals
+        self._owners = load_array(self._listing / "owners.npy")  # of segments, the videos' ordinals
         self.videos = Videos(self._listing)
         self.timeline = Timeline.load(self._listing)
 

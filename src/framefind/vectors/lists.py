@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind import disk
+from framefind.arrays import load_array
 from framefind.processes import python_command
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Lists:
         name = (generation / "lists").read_text("ascii")
         self.folder = generation / name
         self.state = State(**json.loads((self.folder / "state.json").read_text("ascii")))
-        self.projection: NDArray[np.float32] = np.load(self.folder / "projection.npy")
+        self.projection: NDArray[np.float32] = load_array(self.folder / "projection.npy")
         self._pointer = generation / "lists"
         self._faiss = _read(self.folder, mapped=True)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.arrays import load_array
+
 
 @dataclass(frozen=True)
 class Timeline:
@@ -60,7 +62,7 @@ class Timeline:
         """Map a saved timeline. Raises OSError or ValueError when it is not whole."""
         files = [folder / f"{field.name}.npy" for field in fields(cls)]
         # As arrays, since each slice of a memmap costs more.
-        return cls(*(np.load(file, mmap_mode="r").view(np.ndarray) for file in files))
+        return cls(*(load_array(file, "r") for file in files))
 
     def save(self, folder: Path) -> None:
         """Save one array per file."""
