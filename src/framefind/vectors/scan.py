@@ -78,8 +78,10 @@ class Scan:
     line: Timeline
     values: NDArray[np.float32]
     slack: NDArray[np.float32]
-    views: NDArray[np.float32] | None = None
-    """The scores of the views, (views,) in the order of the index, of these frames; if kept."""
+    views: NDArray[np.float32]
+    """The scores of the views of these frames: (views,) in the order of the index."""
+    coded: bool
+    """Whether they are of 8-bit codes; else they are as good as float32 products are."""
 
     @cached_property
     def best(self) -> NDArray[np.float32]:
@@ -93,14 +95,11 @@ class Scan:
         first, counts = self.line.of_videos
         at = ranges(first[chosen], counts[chosen])
         line = self.line.take(at)
-        if self.views is None:
-            return Scores(scan(self.index, self.query, line))
         rows = ranges(*self.index.views(line.frame))
         views = np.empty_like(self.views)  # a copy, which `Scores` improves; touched where copied
         views[rows] = self.views[rows]
-        return Scores(
-            Scan(self.index, self.query, line, self.values[at], self.slack[chosen], views)
-        )
+        values, slack = self.values[at], self.slack[chosen]
+        return Scores(Scan(self.index, self.query, line, values, slack, views, self.coded))
 
 
 def scan(index: "VectorIndex", query: NDArray[np.float32], line: Timeline) -> Scan:
@@ -121,7 +120,7 @@ def scan(index: "VectorIndex", query: NDArray[np.float32], line: Timeline) -> Sc
     slack = errors * np.float32(100 * np.linalg.norm(query)) + lengths * np.float32(100 * lost)
     slack *= inexact
     own = slack[line.video[line.of_videos[0]]]
-    return Scan(index, query, line, best[line.frame], own, views)
+    return Scan(index, query, line, best[line.frame], own, views, inexact)
 
 
 def _by_shards(
@@ -193,20 +192,19 @@ class Scores:
     """
 
     def __init__(self, scan: Scan) -> None:
-        """Begin with approximate scores that have those of their views."""
-        assert scan.views is not None
+        """Begin with approximate scores."""
         self.line, self.index, self.query = scan.line, scan.index, scan.query
         self.values, self._views = scan.values, scan.views
         self._codes, self._weights, lost = _encode_query(scan.query)
-        if scan.slack.any():
+        if scan.coded:
             error, length = (
                 self.index.frames[name][self.line.frame] for name in ("error", "length")
             )
             self._fine = np.asarray(error * (100 * float(np.linalg.norm(self.query))), np.float32)
             self.slack = np.asarray(self._fine + length * (100 * lost), np.float32)
         else:
-            self._fine = np.zeros(len(self.line), np.float32)
-            self.slack = np.zeros(len(self.line), np.float32)
+            self._fine = np.repeat(scan.slack, self.line.of_videos[1])
+            self.slack = self._fine.copy()
 
     def take(self, chosen: NDArray[np.bool_]) -> "Scores":
         """Return the scores of the frames of the chosen videos, a mask over `line.of_videos`."""
@@ -308,26 +306,28 @@ def scan_together(
     rounding = (2 * index.dimensions + 64) * 2.0**-24  # of either product (Higham 2002, 3.1)
     for at in range(0, len(queries), count):
         part = queries[at : at + count]
-        for query, values in zip(part, _products(index, part, line), strict=True):
+        views, frames = _products(index, part, line)
+        for query, own, values in zip(part, views.T, frames, strict=True):
             slack = lengths * np.float32(100 * rounding * float(np.linalg.norm(query)))
-            yield Scan(index, query, line, values, slack)
+            yield Scan(index, query, line, values, slack, own, coded=False)
 
 
 def _products(
     index: "VectorIndex", queries: NDArray[np.float32], line: Timeline
-) -> NDArray[np.float32]:
-    """The float32 products of the line's frames with the queries, times 100: (n, frames)."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Float32 products, times 100: of the index's views (views, n), the line's frames (n, …)."""
     scaled = np.ascontiguousarray(queries.T * np.float32(100))
-    best = np.empty((len(index.frames), len(queries)), np.float32)  # touched where multiplied
+    views = np.empty((len(index.vectors), len(queries)), np.float32)  # touched where multiplied
+    best = np.empty((len(index.frames), len(queries)), np.float32)
     for start, end in _stretches(line.frame):
         for at in range(start, end, _FRAMES):
             frames = np.arange(at, min(at + _FRAMES, end))
             first, counts = index.views(frames)
             part = slice(int(first[0]), int(first[-1] + counts[-1]))
             index.check("vectors", part)
-            views = _wide(index.vectors[part]) @ scaled
-            best[frames] = _best_rows(views, first - part.start, counts)
-    return np.ascontiguousarray(best[line.frame].T)
+            np.matmul(_wide(index.vectors[part]), scaled, out=views[part])
+            best[frames] = _best_rows(views[part], first - part.start, counts)
+    return views, np.ascontiguousarray(best[line.frame].T)
 
 
 def _wide(vectors: NDArray[Any]) -> NDArray[np.float32]:
