@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from framefind import remote
+from framefind import disk, remote
 from framefind.paths import is_below, opened
 from framefind.tables import Video
 
@@ -149,9 +149,7 @@ class Presence:
         }
         with contextlib.suppress(OSError):
             self._memory.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self._memory.with_suffix(".new")
-            fresh.write_text(json.dumps(content), "utf-8")
-            fresh.replace(self._memory)
+            disk.replace(self._memory, json.dumps(content).encode())
 
     def _set(self, root: str, named: bool) -> None:
         device = _device(root)

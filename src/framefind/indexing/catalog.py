@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+from framefind import disk
 from framefind.errors import StoreError
 from framefind.paths import File, facts, stored
 from framefind.presence import Absent, Offline, Presence
@@ -196,9 +197,7 @@ class Catalog:
         """Write what is remembered; a cache that cannot be written is lost without harm."""
         with contextlib.suppress(OSError):
             self._memory_file.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self._memory_file.with_suffix(".new")
-            fresh.write_text(json.dumps(self._memory), "utf-8")
-            fresh.replace(self._memory_file)
+            disk.replace(self._memory_file, json.dumps(self._memory).encode())
 
     def _decode(self, row: Video, file: File) -> Claim:
         """Begin a video, or go on where an earlier run stopped."""
