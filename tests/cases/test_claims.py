@@ -96,11 +96,11 @@ def test_nothing_is_shown_past_the_end_that_is_there(tmp_path):
         frame(claiming(tmp_path / "film.mkv"), 1e6)
 
 
-def noise(path: Path, codec: str) -> Path:
+def noise(path: Path, codec: str, **options: str) -> Path:
     """A film of ten seconds, of about the same size each."""
     some = np.random.default_rng(1)
     pictures = [some.integers(0, 255, (48, 64, 3), np.uint8) for _ in range(100)]
-    return media.film(path, fps=10, pictures=pictures, codec=codec, options={"g": "10"})
+    return media.film(path, fps=10, pictures=pictures, codec=codec, options={"g": "10", **options})
 
 
 @pytest.mark.parametrize("kind", ["mkv", "mp4", "mov", "flv", "wmv", "avi", "ts", "mpg"])
@@ -117,6 +117,18 @@ def test_a_cut_video_lasts_until_where_it_is_cut(tmp_path, kind):
     assert row.status == "partial"
     assert row.duration == pytest.approx(5.0, abs=1.0)
     assert row.duration >= row.indexed_until
+
+
+def test_a_cut_inside_the_last_picture_is_seen_every_time(tmp_path):
+    whole = noise(tmp_path / "whole.ts", "libx264", threads="1").read_bytes()
+    path = tmp_path / "film.ts"
+    path.write_bytes(whole[: 626 * 188])  # whole packets of the container, half a picture
+    worker = Worker()
+    for _ in range(20):  # threads of the decoder may hand a picture on before they have read it
+        worker.open(str(path))
+        assert list(worker.frames("every=1", "whole", 32))
+        assert worker.partial
+    worker.close()
 
 
 def faststart(path: Path) -> Path:

@@ -34,6 +34,9 @@ _HARMLESS = re.compile(
     "|Missing key frame|edit list"
     "|not enough frames to estimate|Could not find codec parameters|Estimating duration"
 )
+_BROKEN = re.compile("error while decoding MB|Error at MB|(ac-tex|mb incr) damaged|slice mismatch")
+"""What decoders print of a picture that they then mark as corrupt, though not always in time: with
+several threads a picture may be handed on while the last of it is still being decoded."""
 _LOSSES_AS_INFO = ".asf", ".wmv"
 """Files of which FFmpeg only mentions that parts of a frame are missing."""
 
@@ -56,6 +59,7 @@ class Watch:
         self._again = again
         self._noted: str | None = None
         self._damaged: float | None = None  # time of the first damaged picture
+        self._heard = False  # whether the decoder has printed that a picture is damaged
         self._shown = -math.inf  # time of the last picture
         self._over = False  # whether all packets were read
         self.reached: float | None = None
@@ -68,6 +72,7 @@ class Watch:
         self._width = length_width(codec.canonical_name, stream.codec_context.extradata)
         self._dense = codec.canonical_name in _ENTROPY_CODED
         self._raw = codec.name == container.format.name  # the decoder prints by the same name
+        self._demuxer, self._decoder = f"[{container.format.name} @ ", f"[{codec.name} @ "
         self._level = message_level(container.name)
         self._seen: str | None = None  # what is wrong with a packet; decoding it may tell more
         self._packets = self._place = 0  # how many, and where in the file the last one begins
@@ -83,16 +88,18 @@ class Watch:
     @property
     def reason(self) -> str | None:
         """What is damaged, in words for people; None if nothing is known to be."""
-        if self._noted or self._damaged is None:
+        damaged = self._shown if self._damaged is None and self._heard else self._damaged
+        if self._noted or damaged is None:
             return self._noted
-        if self._over and self._damaged == self._shown:
+        if self._over and damaged == self._shown:
             return "the file ends in the middle of a frame"
-        return f"damaged pictures from {_clock(self._damaged)} on"
+        return f"damaged pictures from {_clock(damaged)} on"
 
     def sought(self) -> None:
         """Note that reading goes on elsewhere in the file."""
         self._sought = True
         self._key = self._last = None
+        self._heard = False
         self._doubtful = []
 
     def begins(self) -> None:
@@ -126,20 +133,22 @@ class Watch:
         if self._key is None and picture.key_frame:
             self._key = t
         self._shown = max(self._shown, t)
-        damaged = picture.is_corrupt and self._key is not None and t >= self._key
+        damaged = (picture.is_corrupt or self._heard) and self._key is not None and t >= self._key
         if damaged and self._damaged is None:
             self._damaged = t
+        self._heard = False
+        self.listen()
 
     def listen(self) -> None:
-        """Look at what the demuxer has printed since the last time."""
+        """Look at what the demuxer and the decoder have printed since the last time."""
         if self._seen:
             self._note(self._seen)
-        name = f"[{self._container.format.name} @ "
         for line in heard(self._level).splitlines():
-            if line.startswith(name) and not self._raw and not _HARMLESS.search(line):
-                words = line.partition("] ")[2].strip().rstrip(".")
-                self._note(f"damaged data in the file ({words})")
-                return
+            speaker, _, words = line.partition("] ")
+            if speaker.startswith(self._decoder) and _BROKEN.search(words):
+                self._heard = self._key is not None  # of the next picture, or of the last one
+            elif speaker.startswith(self._demuxer) and not (self._raw or _HARMLESS.search(words)):
+                self._note(f"damaged data in the file ({words.strip().rstrip('.')})")
 
     def ended(self, missing: str | None) -> None:
         """Compare what was read until the end of the file with what the file declares.
