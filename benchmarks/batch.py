@@ -18,12 +18,14 @@ import numpy as np
 from search import QUERIES
 from synthetic import Fit, rotation, write
 
-from framefind import Query, models
-from framefind.confidence import Neutral
-from framefind.moments import Page
-from framefind.search import search
-from framefind.tables import Tables
-from framefind.vectors import VectorIndex, refresh
+from framefind import Query
+from framefind.index.build import refresh
+from framefind.index.vectors import VectorIndex
+from framefind.models import registry
+from framefind.models.confidence import Neutral
+from framefind.search.moments import Page
+from framefind.search.search import search
+from framefind.tables.tables import Tables
 
 DIMENSIONS = 512
 ROUNDS = 9
@@ -40,7 +42,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tables = Tables.open(chosen.library)
-        real = models.load(tables.fingerprint["model"])
+        real = registry.load(tables.fingerprint["model"])
         turn = rotation(rng, real.dimensions, DIMENSIONS)
         (folder / "made-up").mkdir()
         fit = Fit.of(refresh(folder / "real", tables)).rotated(turn)
@@ -70,9 +72,9 @@ class _Model(SimpleNamespace):
     __hash__ = object.__hash__
 
 
-def _stand_in(real: models.Model, turn: np.ndarray) -> Any:
+def _stand_in(real: registry.Model, turn: np.ndarray) -> Any:
     """The model in more dimensions; its texts are embedded once."""
-    known = models.neutral(real)
+    known = registry.neutral(real)
     vectors: dict[str, np.ndarray] = {}
 
     def embed_texts(texts: list[str]) -> np.ndarray:

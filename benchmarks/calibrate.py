@@ -19,13 +19,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from samples import Vectors, pictures, pixels
 
-from framefind import models
-from framefind.confidence import Neutral
+from framefind.models import registry
+from framefind.models.confidence import Neutral
 
 PICTURES = 4000
 
 
-def neutral_pictures(shards: Path, model: models.Model) -> Vectors:
+def neutral_pictures(shards: Path, model: registry.Model) -> Vectors:
     rows: list[bytes] = []
     for file in sorted(shards.glob("*.parquet")):
         table = pq.read_table(file, columns=["split", "image"])
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--shards", type=Path, required=True)
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
-    model = models.load(f"local-dir:{options.model}")
+    model = registry.load(f"local-dir:{options.model}")
     if options.keep:
         neutral = Neutral.load(options.model / "neutral.npz", model.dimensions)
     else:

@@ -92,11 +92,11 @@ def framefind(
     **how: str,
 ) -> Facts:
     """`Library.index` of one film into a new library; `loaded`: the model is there before."""
-    from framefind import models
     from framefind.library import open
+    from framefind.models import registry
 
     if loaded:
-        models.check(models.load(model, device, precision))
+        registry.check(registry.load(model, device, precision))
     opened = open(library, device=device, precision=precision)
     began = time.perf_counter()
     report = opened.index(film, model=model, **how)
@@ -131,9 +131,9 @@ def decode_all(film: str) -> Facts:
 
 def decode_needed(film: str, sampler: str) -> Facts:
     """Decoding what a sampler needs, in parts on all cores, and nothing else."""
-    from framefind.indexing.parts import LENGTH
+    from framefind.indexing.spans import LENGTH
     from framefind.processes import cores
-    from framefind.video import Video
+    from framefind.video.decode import Video
     from framefind.video.samplers import Sampler
 
     chosen = Sampler.parse(sampler)
@@ -152,9 +152,9 @@ def decode_needed(film: str, sampler: str) -> Facts:
 
 def embed_only(model: str, precision: str, views: int) -> Facts:
     """Embedding as many views as a run does, and nothing else."""
-    from framefind import models
+    from framefind.models import registry
 
-    opened = models.load(model, precision=precision)
+    opened = registry.load(model, precision=precision)
     pixels: NDArray[np.uint8] = np.random.default_rng(0).integers(
         0, 256, (64, opened.size, opened.size, 3), np.uint8
     )

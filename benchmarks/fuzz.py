@@ -29,7 +29,7 @@ from PIL import Image
 
 import framefind
 from framefind.errors import FramefindError, QueryError
-from framefind.indexing import Progress
+from framefind.indexing.pipeline import Progress
 from framefind.library import Library
 
 KINDS = {"mp4": "libx264", "mkv": "libx264", "ts": "libx264", "webm": "libvpx", "avi": "mpeg4"}

@@ -10,7 +10,7 @@ import httpx
 from soak import Server
 
 import framefind
-from framefind.tables import Video
+from framefind.tables.rows import Video
 
 VIDEOS = 20  # of a library that are asked for
 

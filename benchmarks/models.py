@@ -32,10 +32,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from framefind import models
 from framefind.errors import ModelError
-from framefind.video import Video
-from framefind.video.pictures import Frame
+from framefind.models import registry
+from framefind.video.decode import Video
+from framefind.video.frame import Frame
 from framefind.video.samplers import Sampler
 
 BATCH = 64  # as `index` makes them
@@ -121,8 +121,8 @@ def _contenders(checkpoint: Path, frames: list[Frame]) -> Iterator[tuple[str, Ca
     def ours(folder: Path, device: str, precision: str = "auto") -> Callable[[], Embed]:
         def make() -> Embed:
             if folder != checkpoint and not folder.exists():
-                models.export(f"local-dir:{checkpoint}", folder, folder.name)
-            model = models.load(f"local-dir:{folder}", device, precision)
+                registry.export(f"local-dir:{checkpoint}", folder, folder.name)
+            model = registry.load(f"local-dir:{folder}", device, precision)
             return lambda: _embedded(model, frames)
 
         return make
@@ -160,7 +160,7 @@ def _open_clip(pictures: list[Image.Image]) -> Embed:
     return embed
 
 
-def _embedded(model: models.Model, frames: list[Frame]) -> NDArray[np.float32]:
+def _embedded(model: registry.Model, frames: list[Frame]) -> NDArray[np.float32]:
     found = []
     for start in range(0, len(frames), BATCH):
         batch = [_middle(frame, model.size) for frame in frames[start : start + BATCH]]

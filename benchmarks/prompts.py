@@ -20,7 +20,8 @@ from quality import named
 from samples import Vectors, samples
 
 import framefind
-from framefind import evaluate, models
+from framefind import evaluation
+from framefind.models import registry
 
 PROMPTS = {
     "no prompt": ["{}"],
@@ -41,7 +42,7 @@ PROMPTS = {
 }
 
 
-def embed(model: models.Model, texts: list[str], prompts: list[str]) -> Vectors:
+def embed(model: registry.Model, texts: list[str], prompts: list[str]) -> Vectors:
     """The mean of each text in all prompts, at unit length."""
     total = sum(model.embed_texts([prompt.format(text) for text in texts]) for prompt in prompts)
     return np.asarray(total / np.linalg.norm(total, axis=1, keepdims=True))
@@ -50,13 +51,13 @@ def embed(model: models.Model, texts: list[str], prompts: list[str]) -> Vectors:
 class Captions:
     """Captions of videos, and the vectors of these."""
 
-    def __init__(self, videos: Path, model: models.Model, name: str) -> None:
+    def __init__(self, videos: Path, model: registry.Model, name: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             library = framefind.open(Path(folder, "l.framefind"))
             library.index(named(videos), model=name)
             rows = library.videos()
             index = library.vector_index.get()
-            asked, _ = evaluate.read(videos / "captions.jsonl", rows)
+            asked, _ = evaluation.read(videos / "captions.jsonl", rows)
             self.texts = list(asked)
             self._vectors = np.array(index.vectors, np.float32)
             self._frames = [index.rows(int(frame)) for frame in index.timeline.frame]
@@ -83,7 +84,7 @@ class Pictures:
     """Texts of which each is right for some of the pictures."""
 
     def __init__(
-        self, model: models.Model, texts: list[str], views: Vectors, right: NDArray[np.bool_]
+        self, model: registry.Model, texts: list[str], views: Vectors, right: NDArray[np.bool_]
     ) -> None:
         self._model, self._texts, self._views, self._right = model, texts, views, right
 
@@ -105,7 +106,7 @@ def main() -> None:
     parser.add_argument("--shards", type=Path, required=True)
     parser.add_argument("--model", default="mini")
     options = parser.parse_args()
-    model = models.load(options.model)
+    model = registry.load(options.model)
     captions = Captions(options.videos, model, options.model)
     things = []
     for pool in CAPTIONED:

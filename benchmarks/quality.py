@@ -17,10 +17,10 @@ import signs
 from samples import frames
 
 import framefind
-from framefind import models
-from framefind.confidence import confidence
-from framefind.evaluate import FIRST, Quality
-from framefind.moments import RANKS
+from framefind.evaluation import FIRST, Quality
+from framefind.models import registry
+from framefind.models.confidence import confidence
+from framefind.search.moments import RANKS
 
 SAMPLERS = ("every=1.0 tiles", "every=1.0 whole", "count=10 tiles", "keyframes tiles")
 SIMILAR = 5  # frames that are shown for a picture query
@@ -58,9 +58,9 @@ def captioned(videos: Path, model: str, samplers: list[str], folder: Path) -> fr
     return libraries[0]
 
 
-def similar(library: framefind.Library, model: models.Model) -> None:
+def similar(library: framefind.Library, model: registry.Model) -> None:
     """Print how often a picture query, a frame, finds frames of its own video when it is sure."""
-    neutral, own = models.neutral(model), frames(library)
+    neutral, own = registry.neutral(model), frames(library)
     wholes = np.concatenate([[views[0] for views in video] for video in own.values()])
     video = np.repeat(np.arange(len(own)), [len(one) for one in own.values()])
     scores = np.float32(100) * wholes @ wholes.T
@@ -84,12 +84,12 @@ def main() -> None:
     parser.add_argument("--model", default="mini")
     parser.add_argument("--sampler", nargs="*", default=SAMPLERS, help='such as "count=10 tiles"')
     options = parser.parse_args()
-    model = models.load(options.model)
+    model = registry.load(options.model)
     print(f"\n## {model.name}\n")
     with tempfile.TemporaryDirectory() as folder:
         library = captioned(options.videos, options.model, options.sampler, Path(folder))
         similar(library, model)
-        neutral = models.neutral(model)
+        neutral = registry.neutral(model)
         labelled.table(labelled.results(options.shards, model, neutral), neutral)
         signs.table(named(options.videos), model)
 

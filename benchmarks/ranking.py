@@ -19,8 +19,9 @@ from PIL import Image, ImageEnhance
 from samples import Vectors, frames, samples
 
 import framefind
-from framefind import models, moments
-from framefind.evaluate import read
+from framefind.evaluation import read
+from framefind.models import registry
+from framefind.search import moments
 
 Scores = NDArray[np.float64]  # cosines, (queries, frames)
 Ranks = dict[str, NDArray[np.int64]]
@@ -91,7 +92,7 @@ def looks(picture: Image.Image, size: int, rng: np.random.Generator) -> Iterator
         yield np.asarray(ImageEnhance.Brightness(part).enhance(rng.uniform(0.7, 1.2)))
 
 
-def captioned(shards: Path, model: models.Model) -> Captioned:
+def captioned(shards: Path, model: registry.Model) -> Captioned:
     rng = np.random.default_rng(0)
     found = samples(shards, [("flickr8k", "test"), ("coco", "train")])
     shown = [look for one in found for look in looks(one.picture, model.size, rng)]
@@ -132,7 +133,7 @@ def report(title: str, found: Ranks) -> None:
         print(f"| {name} | {recalls} | {(1 / one).mean():.3f} |")
 
 
-def real(library: framefind.Library, captions: Path, model: models.Model) -> Ranks:
+def real(library: framefind.Library, captions: Path, model: registry.Model) -> Ranks:
     queries, _ = read(captions, [row for row in library.videos() if row.segments])
     texts = model.embed_texts(list(queries))
     videos = frames(library)
@@ -152,7 +153,7 @@ def main() -> None:
     parser.add_argument("--library")
     parser.add_argument("--captions", type=Path)
     options = parser.parse_args()
-    model = models.load(options.model)
+    model = registry.load(options.model)
     data = captioned(options.shards, model)
     for name, scenes in KINDS.items():
         rounds = []

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import framefind
-from framefind.tables import Tables
+from framefind.tables.tables import Tables
 
 Vectors = NDArray[np.float32]
 

@@ -31,14 +31,16 @@ import numpy as np
 from numpy.typing import NDArray
 from synthetic import Fit, rotation, write
 
-from framefind import models
-from framefind.confidence import Neutral
-from framefind.moments import Page
-from framefind.queries import Embedded, Query
-from framefind.search import Judge, answer
-from framefind.tables import Tables
-from framefind.vectors import VectorIndex, lists, refresh
-from framefind.vectors import index as index_module
+from framefind.index import ivf
+from framefind.index import vectors as index_module
+from framefind.index.build import refresh
+from framefind.index.vectors import VectorIndex
+from framefind.models import registry
+from framefind.models.confidence import Neutral
+from framefind.search.moments import Page
+from framefind.search.query_vectors import Embedded, Query
+from framefind.search.search import Judge, answer
+from framefind.tables.tables import Tables
 
 DIMENSIONS = 512
 ROUNDS = 3
@@ -89,10 +91,10 @@ def _fitted(
 ) -> tuple[Judge, Fit, NDArray[np.float32]]:
     """A stand-in for the library's model in more dimensions, the fit, and queries."""
     tables = Tables.open(library)
-    model = models.load(tables.fingerprint["model"])
+    model = registry.load(tables.fingerprint["model"])
     turn = rotation(rng, model.dimensions, DIMENSIONS)
     fit = Fit.of(refresh(folder / "real", tables)).rotated(turn)
-    known = models.neutral(model)
+    known = registry.neutral(model)
     neutral = Neutral(known.of_pictures, known.mean @ turn, known.axes @ turn)
     queries = model.embed_texts(QUERIES) @ turn
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
@@ -120,7 +122,7 @@ def _measure(
     index_module.EXACT = large
     if len(index.vectors) > large:
         began = time.perf_counter()
-        lists.main(folder)
+        ivf.main(folder)
         notes["framefind"] += f", lists in {time.perf_counter() - began:.0f} s"
     began = time.perf_counter()
     index = VectorIndex(folder)

@@ -26,9 +26,10 @@ import numpy as np
 from search import QUERIES
 from synthetic import Fit, fill
 
-from framefind.tables import Tables, Video
-from framefind.vectors import IndexedVideo, refresh
-from framefind.vectors.store import Appender
+from framefind.index.build import Appender, refresh
+from framefind.index.vectors import IndexedVideo
+from framefind.tables.rows import Video
+from framefind.tables.tables import Tables
 
 PORT = 8765
 ADDRESS = f"http://127.0.0.1:{PORT}"

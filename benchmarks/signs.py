@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from samples import Vectors
 
 import framefind
-from framefind import models
-from framefind.views import Views
+from framefind.models import registry
+from framefind.video.views import Views
 
 # fmt: off
 WORDS = [
@@ -47,7 +47,7 @@ def sign(frame: Image.Image, words: str, rng: np.random.Generator) -> Image.Imag
     return signed
 
 
-def views(model: models.Model, frames: list[Image.Image]) -> list[Vectors]:
+def views(model: registry.Model, frames: list[Image.Image]) -> list[Vectors]:
     """Every frame's vectors (views, dimensions), cut as the library does by default."""
     cut = []
     for frame in frames:
@@ -60,13 +60,13 @@ def views(model: models.Model, frames: list[Image.Image]) -> list[Vectors]:
     return np.split(vectors, np.cumsum([len(one) for one in cut])[:-1])
 
 
-def ranks(model: models.Model, pool: list[Vectors], form: str) -> "np.ndarray":
+def ranks(model: registry.Model, pool: list[Vectors], form: str) -> "np.ndarray":
     texts = model.embed_texts([form.format(words.lower()) for words in WORDS])
     scores = np.stack([(texts @ one.T).max(1) for one in pool], 1)
     return 1 + (scores > np.diag(scores)[:, None]).sum(1)
 
 
-def table(videos: list[Path], model: models.Model) -> None:
+def table(videos: list[Path], model: registry.Model) -> None:
     """Print how often the frame with the asked-for words comes first, with and without its sign."""
     rng = np.random.default_rng(0)
     plain = [

@@ -25,8 +25,8 @@ import numpy as np
 from PIL import Image
 
 import framefind
-from framefind.evaluate import Quality
-from framefind.video import Video
+from framefind.evaluation import Quality
+from framefind.video.decode import Video
 from framefind.video.samplers import Sampler
 
 SAMPLERS = ("every=1.0 tiles", "every=1.0 whole", "every=0.5 tiles", "keyframes tiles")

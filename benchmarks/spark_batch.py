@@ -24,9 +24,10 @@ import pyarrow as pa
 from synthetic import VIEWS, Fit, _lengths, _lists
 
 import framefind
-from framefind.tables import Tables, Video, new_segment
+from framefind.index.build import refresh
+from framefind.tables.rows import Video, new_segment
 from framefind.tables.schema import FRAMES
-from framefind.vectors import refresh
+from framefind.tables.tables import Tables
 
 FILE = 30_000  # frames of a data file
 WORDS = [

@@ -13,7 +13,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from framefind.video import Video
+from framefind.video.decode import Video
 from framefind.video.samplers import Sampler
 
 

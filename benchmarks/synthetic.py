@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from framefind.vectors import IndexedVideo, VectorIndex
-from framefind.vectors.store import Appender
+from framefind.index.build import Appender
+from framefind.index.vectors import IndexedVideo, VectorIndex
 
 Vectors = NDArray[np.float32]
 VIEWS = 4

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 import framefind
 import stores
-from framefind.tables import Tables
-from framefind.video import Video
+from framefind.tables.tables import Tables
+from framefind.video.decode import Video
 from framefind.video.samplers import Sampler
-from framefind.views import Views
+from framefind.video.views import Views
 
 settings.register_profile("framefind", deadline=None)  # a busy machine is no failure
 settings.load_profile("framefind")

@@ -11,7 +11,7 @@ from typing import Any
 import fsspec
 import pytest
 
-from framefind.remote import Reader, open_object
+from framefind.files.objects import Reader, open_object
 
 SERVER = Path(__file__).with_name("store_server.py")
 

@@ -9,12 +9,13 @@ import pytest
 
 import framefind
 from conftest import write_clip
-from framefind import FramefindError, Library, Query, QueryError, arguments, images, models
+from framefind import FramefindError, Library, Query, QueryError, arguments
 from framefind.errors import UsageError
-from framefind.models import engines
-from framefind.paths import walk
+from framefind.files.names import walk
+from framefind.models import backends, registry
+from framefind.search import query_images
 
-MODEL = models.load("mini")
+MODEL = registry.load("mini")
 
 
 class TestOneIsOne:
@@ -168,14 +169,14 @@ class TestWrong:
                 framefind.open(tmp_path / "l", **wrong)
             assert isinstance(caught.value, framefind.ModelError)
             with pytest.raises(UsageError, match="use auto"):
-                models.load("mini", **wrong)
-        assert "mps" not in engines.DEVICES
+                registry.load("mini", **wrong)
+        assert "mps" not in backends.DEVICES
 
     def test_a_box_and_a_picture(self):
         with pytest.raises(FramefindError):
-            images.Crop("car.jpg", (0, 0, float("nan"), 1))
+            query_images.Crop("car.jpg", (0, 0, float("nan"), 1))
         with pytest.raises(QueryError, match=r"~nobody/car\.jpg"):
-            images.read("~nobody/car.jpg", (0, 0, 1, 1), 8)
+            query_images.read("~nobody/car.jpg", (0, 0, 1, 1), 8)
 
     @pytest.mark.parametrize(
         "wrong",

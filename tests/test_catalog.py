@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from framefind.indexing.catalog import Catalog
-from framefind.paths import File
-from framefind.presence import Offline
-from framefind.tables import Video
+from framefind.files.names import File
+from framefind.files.presence import Offline
+from framefind.indexing.decide import Catalog
+from framefind.tables.rows import Video
 
 EVERY, TILES = "every=1.0", "tiles"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ from PIL import Image
 
 import framefind
 from conftest import write_clip
-from framefind import export
+from framefind.output import documents as export
 
 COLUMNS = ["path", "start", "end", "t", "score", "confidence"]
 
@@ -32,7 +32,7 @@ def imported(*arguments: str | Path) -> set[str]:
     script = (
         "import atexit, sys\n"
         "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
-        "from framefind.cli import main\n"
+        "from framefind.cli.main import main\n"
         f"sys.argv = ['framefind', *{list(map(str, arguments))!r}]\n"
         "main()\n"
     )

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from framefind import disk
+from framefind.files import disk
 
 
 def test_one_holder_at_a_time(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 import typer
 from skimage import data
 
-from framefind.cli import app
+from framefind.cli.main import app
 
 ROOT = Path(__file__).parent.parent
 DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("training/*.md")])

@@ -15,12 +15,13 @@ from typer.testing import CliRunner
 
 import framefind
 from conftest import scene
-from framefind import evaluate, models
-from framefind.cli import app
+from framefind import evaluation
+from framefind.cli.main import app
 from framefind.errors import LibraryError, QueryError
-from framefind.evaluate import Answer, Quality, Span
-from framefind.export.chart import chart
-from framefind.moments import Moment
+from framefind.evaluation import Answer, Quality, Span
+from framefind.models import registry
+from framefind.output.chart import chart
+from framefind.search.moments import Moment
 
 Write = Callable[..., Path]
 
@@ -28,7 +29,7 @@ Write = Callable[..., Path]
 @pytest.fixture(autouse=True)
 def seeing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text that ends in a number means exactly the scene of that seed, to the model."""
-    model = models.load("mini")
+    model = registry.load("mini")
 
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
         side = (model.size, model.size)
@@ -140,7 +141,7 @@ class TestEvaluate:
             {"video": "a.mp4", "texts": ["scene 9"]}, {"video": "b.mp4", "texts": ["scene 7"]}
         )
         whole = shared_library.evaluate(captions)
-        monkeypatch.setattr(evaluate, "_PAGE", 1)
+        monkeypatch.setattr(evaluation, "_PAGE", 1)
         assert shared_library.evaluate(captions) == whole
         assert max(answer.rank for answer in whole.answers) > 2
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from PIL import Image
 
 import framefind
-from framefind import models
-from framefind.export import html
-from framefind.moments import Moment, Page, Then
+from framefind.models import registry
+from framefind.output import notebook
+from framefind.search.moments import Moment, Page, Then
 
 NOWHERE = Moment("/no/such/<b>film</b>.mp4", "0", 61.0, 65.5, 62.0, 41.26, 0.314, (0, 0, 0.5, 1))
 
@@ -49,12 +49,12 @@ def test_a_page_shows_some_of_its_moments() -> None:
     shown = Page([NOWHERE] * 30, 99, 0)._repr_html_()
     assert shown.count("<figure") == 24
     assert "99 moments, 24 shown" in shown
-    assert "<p>1 moment</p>" in html.moments([NOWHERE], 1)
+    assert "<p>1 moment</p>" in notebook.moments([NOWHERE], 1)
 
 
 def test_a_library_is_shown_in_numbers(shared_library: framefind.Library, tmp_path: Path) -> None:
     shown = shared_library._repr_html_()
     assert "4 indexed" in shown
-    assert models.full_name("mini") in shown
+    assert registry.full_name("mini") in shown
     missing = framefind.open(tmp_path / "new.framefind")._repr_html_()
     assert "is not there yet" in missing

@@ -1,8 +1,8 @@
 import pytest
 
 from framefind import Library, QueryError
-from framefind.filters import VideoNames
-from framefind.tables import Video
+from framefind.search.filters import VideoNames
+from framefind.tables.rows import Video
 
 
 def names(*paths: str, **ids: list[str]) -> VideoNames:

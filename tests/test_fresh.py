@@ -11,20 +11,23 @@ import pytest
 from fastapi.testclient import TestClient
 
 import framefind
-from framefind import Library, models
-from framefind.server import create_app
+from framefind import Library
+from framefind.index import refresh
+from framefind.index.vectors import VectorIndex
+from framefind.models import registry
+from framefind.server.app import create_app
 from framefind.server.security import Access
-from framefind.tables import FrameRow, Tables, Video, new_segment
-from framefind.vectors import VectorIndex, current
-from framefind.views import WHOLE
+from framefind.tables.rows import FrameRow, Video, new_segment
+from framefind.tables.tables import Tables
+from framefind.video.views import WHOLE
 
 Calls = Callable[[object, str], list[tuple[object, ...]]]
 
 STREAM = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-from framefind.tables import Tables
-from framefind.tables.store import lock
+from framefind.tables.tables import Tables
+from framefind.tables.address import lock
 from test_fresh import publish
 with lock(sys.argv[2], exclusive=False, doing="streaming"):
     for name in sys.argv[3:]:
@@ -35,7 +38,7 @@ with lock(sys.argv[2], exclusive=False, doing="streaming"):
 
 def publish(tables: Tables, name: str) -> bool:
     """Publish a video of three frames that are what the text `name` says."""
-    vector = models.load("mini").embed_texts([name])
+    vector = registry.load("mini").embed_texts([name])
     segment = new_segment()
     with tables.writer() as writer:
         for t in (0.0, 1.0, 2.0):
@@ -48,7 +51,7 @@ def publish(tables: Tables, name: str) -> bool:
 @pytest.fixture
 def own(tmp_path: Path) -> Library:
     """A library of a few files that are not new, some of which hold rows that do not count."""
-    tables = Tables.create(tmp_path / "l.framefind", models.load("mini").fingerprint)
+    tables = Tables.create(tmp_path / "l.framefind", registry.load("mini").fingerprint)
     for name in ("a dog", "a cat", "a tree"):
         publish(tables, name)
     return framefind.open(tables.uri)
@@ -111,7 +114,7 @@ class TestObjectStore:
     ) -> None:
         publish(Tables(remote.uri), "a red car")
         read = calls(Tables, "read_frames")
-        monkeypatch.setattr(current, "LOOK", 0.0)
+        monkeypatch.setattr(refresh, "LOOK", 0.0)
         assert best(remote.search("a red car")) == "a red car.mp4"
         assert len(read) == 1
         opened = calls(VectorIndex, "__init__")

@@ -11,9 +11,9 @@ from PIL import Image
 
 from framefind import Crop
 from framefind.errors import QueryError
-from framefind.images import cut, listed, read
-from framefind.stills import MAX_PIXELS
-from framefind.views import WHOLE
+from framefind.files.stills import MAX_PIXELS
+from framefind.search.query_images import cut, listed, read
+from framefind.video.views import WHOLE
 
 BILINEAR = Image.Resampling.BILINEAR
 

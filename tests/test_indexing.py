@@ -15,10 +15,10 @@ import pytest
 
 import framefind
 from conftest import assert_same, content, write_clip
-from framefind import LibraryError, indexing
-from framefind.indexing import decoders
-from framefind.tables import Tables
-from framefind.video.worker import SampledFrame, Worker
+from framefind import LibraryError
+from framefind.indexing import decoders, pipeline
+from framefind.tables.tables import Tables
+from framefind.video.process import SampledFrame, Worker
 
 CLIPS = ["a.mp4", "b.mp4", "c.mp4", "d.mp4"]
 
@@ -373,9 +373,9 @@ def in_one_go(
 @pytest.fixture
 def long_clip(long_film: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A video of many segments, as they are short here, and every batch is committed."""
-    monkeypatch.setattr(indexing, "SEGMENT_SECONDS", 5.0)
-    monkeypatch.setattr(indexing, "BATCH", 8)
-    monkeypatch.setattr(indexing, "COMMIT_FRAMES", 4)
+    monkeypatch.setattr(pipeline, "SEGMENT_SECONDS", 5.0)
+    monkeypatch.setattr(pipeline, "BATCH", 8)
+    monkeypatch.setattr(pipeline, "COMMIT_FRAMES", 4)
     return long_film
 
 
@@ -447,9 +447,9 @@ class TestInterrupted:
         library = framefind.open(tmp_path / "l")
         films = [long_clip, clips]
         written = 0
-        write = indexing.Indexer._write
+        write = pipeline.Indexer._write
 
-        def interrupting(self: indexing.Indexer, *args: object) -> None:
+        def interrupting(self: pipeline.Indexer, *args: object) -> None:
             nonlocal written
             written += 1
             write(self, *args)  # type: ignore[arg-type]
@@ -458,7 +458,7 @@ class TestInterrupted:
 
         default = signal.getsignal(signal.SIGINT)  # ignored, in the background of some shells
         with monkeypatch.context() as patch:
-            patch.setattr(indexing.Indexer, "_write", interrupting)
+            patch.setattr(pipeline.Indexer, "_write", interrupting)
             with pytest.raises(KeyboardInterrupt):
                 library.index(films)
         assert signal.getsignal(signal.SIGINT) is default
@@ -478,7 +478,7 @@ class TestInterrupted:
         "DeltaTable.create_write_transaction:2:after",
         "DeltaTable.merge:2:before",
         "TableMerger.execute:3:after",
-        "current.refresh:1:before",
+        "refresh.refresh:1:before",
     )
 
     @pytest.mark.parametrize("where", KILLED)
@@ -491,11 +491,11 @@ import os, signal
 import framefind
 from deltalake import DeltaTable
 from deltalake.table import TableMerger
-from framefind import indexing
-from framefind.indexing import Indexer
-from framefind.tables import Tables
-from framefind.vectors import current
-indexing.SEGMENT_SECONDS, indexing.BATCH, indexing.COMMIT_FRAMES = 5.0, 8, 4
+from framefind.indexing import pipeline
+from framefind.indexing.pipeline import Indexer
+from framefind.tables.tables import Tables
+from framefind.index import refresh
+pipeline.SEGMENT_SECONDS, pipeline.BATCH, pipeline.COMMIT_FRAMES = 5.0, 8, 4
 place, number, when = {where!r}.split(":")
 owner, name = place.split(".")
 owner = globals()[owner]

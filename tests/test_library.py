@@ -11,9 +11,11 @@ from PIL import Image
 
 import framefind
 from conftest import assert_same, content, scene, write_clip
-from framefind import LibraryError, Moment, QueryError, models, vectors
+from framefind import LibraryError, Moment, QueryError
 from framefind.errors import ModelError, UsageError
-from framefind.tables.store import lock
+from framefind.index import build
+from framefind.models import registry
+from framefind.tables.address import lock
 
 CHOICE = {"sampler": "count=2", "views": "whole"}
 EVERY = {"limit": 1000, "min_score": -100.0}
@@ -25,7 +27,7 @@ def names(paths: "list[str]") -> list[str]:
 
 def brute_force(library: framefind.Library, query: str) -> dict[tuple[str, float], float]:
     """The score of every frame, from the tables: cosine × 100 of its best view."""
-    vector = models.load("mini").embed_texts([query])[0].astype(float)
+    vector = registry.load("mini").embed_texts([query])[0].astype(float)
     return {
         (path, t): 100 * float((views.astype(float) @ vector).max())
         for path, (_, frames) in content(library).items()
@@ -80,8 +82,8 @@ class TestOpen:
         assert not framefind.open(tmp_path / "none").exists
 
     def test_another_model_is_an_error_that_names_both(self, library, clips, tmp_path):
-        model = models.full_name("mini")
-        other = shutil.copytree(Path(models.__file__).parent / model, tmp_path / "model")
+        model = registry.full_name("mini")
+        other = shutil.copytree(Path(registry.__file__).parent / model, tmp_path / "model")
         with pytest.raises(LibraryError, match=f"made with {model}, not local-dir:{other}"):
             library.index(clips, model=f"local-dir:{other}")
         with pytest.raises(LibraryError, match=f"{model}, not"):
@@ -89,25 +91,25 @@ class TestOpen:
         assert len(framefind.open(library.uri, model="mini").search("a")) > 0
 
     def test_other_weights_of_the_same_name_are_an_error(self, clips, tmp_path):
-        source = Path(models.__file__).parent / models.full_name("mini")
+        source = Path(registry.__file__).parent / registry.full_name("mini")
         folder = shutil.copytree(source, tmp_path / "model")
         library = framefind.open(tmp_path / "l")
         library.index(clips / "c.mp4", model=f"local-dir:{folder}", **CHOICE)
         manifest = json.loads((folder / "manifest.json").read_text())
         manifest["image"]["resize"] = "nearest"
         (folder / "manifest.json").write_text(json.dumps(manifest))
-        models._load.cache_clear()
+        registry._load.cache_clear()
         with pytest.raises(LibraryError, match="other weights or preprocessing"):
             framefind.open(library.uri).search("a")
 
     def test_a_library_whose_model_is_gone_can_be_moved_to_another(self, copied_clips, tmp_path):
-        source = Path(models.__file__).parent / models.full_name("mini")
+        source = Path(registry.__file__).parent / registry.full_name("mini")
         folder = shutil.copytree(source, tmp_path / "model")
         library = framefind.open(tmp_path / "l", model=f"local-dir:{folder}")
         library.index(copied_clips / "a.mp4", **CHOICE)
         found = [(one.path, one.start) for one in library.search("a dog")]
         shutil.rmtree(folder)
-        models._load.cache_clear()
+        registry._load.cache_clear()
         library = framefind.open(tmp_path / "l")
         with pytest.raises(ModelError, match="model"):
             library.search("a dog")
@@ -328,7 +330,7 @@ class TestVideos:
         status = shared_library.status()
         assert (status.videos, status.frames) == ({"indexed": 4}, 22)
         assert status.hours == pytest.approx(22 / 3600)
-        assert status.model == models.full_name("mini")
+        assert status.model == registry.full_name("mini")
         assert status.size > 10_000
         assert status.index_fresh
 
@@ -400,7 +402,7 @@ class TestIndexFolder:
 
     def test_reads_only_what_is_new(self, library, tmp_path, calls):
         other = write_clip(tmp_path / "films" / "new.mp4", [60])
-        appended = calls(vectors.store.Appender, "append")
+        appended = calls(build.Appender, "append")
         library.index(other)
         assert sum(len(batch) for _, batch in appended) == 2
         appended.clear()
@@ -439,7 +441,7 @@ class TestPlan:
 
 class TestReembed:
     def test_moves_to_another_model(self, copied_clips, tmp_path):
-        source = Path(models.__file__).parent / models.full_name("mini")
+        source = Path(registry.__file__).parent / registry.full_name("mini")
         model = f"local-dir:{shutil.copytree(source, tmp_path / 'model')}"
         library = framefind.open(tmp_path / "l")
         library.index(copied_clips / "a.mp4", sampler="count=3", views="whole")

@@ -1,7 +1,7 @@
 import pytest
 
 from framefind import QueryError
-from framefind.lines import read_lines
+from framefind.files.lines import read_lines
 
 
 @pytest.fixture

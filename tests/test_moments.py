@@ -6,10 +6,10 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from framefind.errors import QueryError
-from framefind.moments import RANKS, Page, Spans, cuts, merge, ranked
-from framefind.queries import Query
-from framefind.ranking import rank_videos
-from framefind.vectors import Timeline
+from framefind.index.timeline import Timeline
+from framefind.search.moments import RANKS, Page, Spans, cuts, merge, ranked
+from framefind.search.query_vectors import Query
+from framefind.search.ranking import rank_videos
 
 Frame = tuple[float, float]  # t and score
 SCALE = 23.0

@@ -15,7 +15,8 @@ import pytest
 import framefind
 from conftest import Shown, assert_same, content, write_clip
 from framefind.errors import LibraryError, StoreError
-from framefind.tables import Tables, Video
+from framefind.tables.rows import Video
+from framefind.tables.tables import Tables
 from stores import Bucket
 
 Library = framefind.Library

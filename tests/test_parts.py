@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 import framefind
 from conftest import assert_same, content, write_clip
+from framefind.files.names import File
 from framefind.indexing import decoders
-from framefind.indexing.parts import Parts, part_length
+from framefind.indexing.spans import Parts, part_length
 from framefind.models.onnx import OnnxModel
-from framefind.paths import File
 from framefind.processes import cores
+from framefind.video.process import Worker
 from framefind.video.samplers import Sampler
-from framefind.video.worker import Worker
 
 Ended = list[tuple[str | None, bool]]
 

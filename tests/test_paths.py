@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from framefind.paths import is_library, matches, opened, stored, walk
+from framefind.files.names import is_library, matches, opened, stored, walk
 
 NAMES = ["a b.mp4", "line\nbreak.mp4", "tab\t.mp4", "🎬.mp4", "100%.mp4", "%FF.mp4", "[1].mp4"]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode elsewhere")

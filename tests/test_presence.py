@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from framefind.presence import Absent, Offline, Presence
-from framefind.tables import Video
+from framefind.files.presence import Absent, Offline, Presence
+from framefind.tables.rows import Video
 
 
 @pytest.fixture
@@ -135,7 +135,8 @@ class TestFindAbsent:
     def test_a_folder_that_may_not_be_entered(self):
         """In a process without root's rights."""
         script = (
-            "import os, sys; from pathlib import Path; from framefind.presence import Presence\n"
+            "import os, sys; from pathlib import Path\n"
+            "from framefind.files.presence import Presence\n"
             "os.geteuid() or os.setuid(65534)\n"
             "absent = Presence(Path(sys.argv[1]), sys.argv[2:]).find_absent(sys.argv[2:])\n"
             "print(len(absent.gone), *{(one.root, one.reason) for one in absent.offline.values()})"

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import framefind
+from framefind.index import ivf
 from framefind.processes import python_command
-from framefind.vectors import lists
 from server.serving import serve
 from vectors.indexes import film, write
 
@@ -43,8 +43,8 @@ def test_builders_of_indexes(planted, tmp_path):
     rng = np.random.default_rng(0)
     (tmp_path / "index").mkdir()
     index = write(tmp_path / "index", [film(rng, 100, 2, 24, 0.3) for _ in range(40)])
-    lists.start(index)
-    while not (lists.opened(index) or planted.exists()):
+    ivf.start(index)
+    while not (ivf.opened(index) or planted.exists()):
         time.sleep(0.05)
     assert not planted.exists()
 

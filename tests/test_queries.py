@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from framefind import Crop, Library, Moment, Query, models
+from framefind import Crop, Library, Moment, Query
 from framefind.errors import QueryError
-from framefind.queries import Term, embed, embed_image, embed_queries, term
+from framefind.models import registry
+from framefind.search.query_vectors import Term, embed, embed_image, embed_queries, term
 
-MODEL = models.load("mini")
+MODEL = registry.load("mini")
 
 
 def png(pixels: np.ndarray) -> bytes:

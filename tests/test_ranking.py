@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from framefind.ranking import LOWEST, leading
+from framefind.search.ranking import LOWEST, leading
 
 WIDTH = 5.0  # of all bounds
 

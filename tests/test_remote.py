@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from framefind import remote
 from framefind.errors import StoreError
-from framefind.paths import facts, resolved, there
-from framefind.remote import canonical, is_remote, look
-from framefind.video.ranged import Ranged
+from framefind.files import objects
+from framefind.files.names import facts, resolved, there
+from framefind.files.objects import canonical, is_remote, look
+from framefind.video.bucket_file import Ranged
 from stores import Bucket
 
 SIZE = 5_000_000
@@ -31,7 +31,7 @@ class TestReader:
     @few
     @given(places, st.sampled_from([0, 2**16]))
     def test_gives_the_bytes_of_the_object(self, uri, found, least):
-        reader = remote.open_object(uri)
+        reader = objects.open_object(uri)
         for offset, size in found:
             assert reader.at(offset, size, least) == CONTENT[offset : offset + size]
 
@@ -47,26 +47,26 @@ class TestReader:
         assert file.read() == CONTENT[-5:]
 
     def test_asks_for_nothing_twice_and_reads_ahead_in_a_row_only(self, uri):
-        reader = remote.open_object(uri)
+        reader = objects.open_object(uri)
         for _ in range(2):
             for offset in range(0, SIZE, 900_000):
                 reader.at(offset, 10)
         assert reader.fetched == 60
-        reader = remote.open_object(uri)
+        reader = objects.open_object(uri)
         for offset in range(0, SIZE // 2, 1000):
             reader.at(offset, 1000)
         assert SIZE // 2 < reader.fetched < SIZE // 2 * 1.3
 
     def test_keeps_a_bounded_part(self, uri, monkeypatch):
-        monkeypatch.setattr(remote, "_KEPT", 1000)
-        reader = remote.open_object(uri)
+        monkeypatch.setattr(objects, "_KEPT", 1000)
+        reader = objects.open_object(uri)
         for at in (0, 1_000_000, 2_000_000, 0):
             assert reader.at(at, 400) == CONTENT[at : at + 400]
         assert reader.fetched == 1600
 
     def test_an_object_that_is_gone_is_an_error(self, bucket):
         uri = bucket.put("a", b"123")
-        reader = remote.open_object(uri)
+        reader = objects.open_object(uri)
         bucket.files.rm(uri)
         with pytest.raises(StoreError, match=rf"{uri}: there is no such object"):
             reader.at(0, 1)
@@ -75,7 +75,7 @@ class TestReader:
 class TestFacts:
     @pytest.mark.parametrize("listed", [0, 1000])
     def test_what_is_there(self, bucket, tmp_path, monkeypatch, listed):
-        monkeypatch.setattr(remote, "_LISTED", listed)
+        monkeypatch.setattr(objects, "_LISTED", listed)
         uris = [bucket.put(f"deep/{at}/film.mp4", b"x" * at) for at in range(1, 4)]
         uris += [f"{bucket.uri}/deep/9/film.mp4"]
         (tmp_path / "a").touch()

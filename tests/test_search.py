@@ -8,9 +8,11 @@ import pytest
 
 import framefind
 from conftest import scene, write_clip
-from framefind import Library, Query, QueryError, search
-from framefind.filters import Filters
-from framefind.vectors import index, scan
+from framefind import Library, Query, QueryError
+from framefind.index import int8_scan
+from framefind.index import ivf, vectors
+from framefind.search import search
+from framefind.search.filters import Filters
 
 TEXTS = ["a dog", "red and green", "a man rides a bicycle", "blurred colours", "blorptang", "snow"]
 TEXTS += ["5:30 train", "food on a plate"]
@@ -78,13 +80,13 @@ class TestBatch:
 
     def test_without_a_kernel_too(self, many, monkeypatch):
         expected = [many.search(text, limit=99) for text in TEXTS]
-        monkeypatch.setattr(scan, "kernel", lambda: None)
+        monkeypatch.setattr(int8_scan, "kernel", lambda: None)
         queries = [Query(text, limit=99) for text in TEXTS]
         assert list(many.search_batch(queries)) == expected
 
     def test_texts_are_embedded_in_one_call_and_frames_scored_by_one_product(self, many, calls):
         embedded = calls(type(framefind.models.load("mini")), "embed_texts")
-        products = calls(scan, "_products")
+        products = calls(int8_scan, "_products")
         scanned = calls(search, "scan")
         queries = [Query(text, then="a landscape") for text in TEXTS]
         assert len(list(many.search_batch(queries))) == len(TEXTS)
@@ -159,7 +161,7 @@ class TestDuration:
 
 
 def test_a_few_queries_are_scanned_one_by_one(many, calls) -> None:
-    products = calls(scan, "_products")
+    products = calls(int8_scan, "_products")
     few = TEXTS[: search._FEW - 1]
     assert list(many.search_batch(few)) == [many.search(text) for text in few]
     assert products == []
@@ -168,9 +170,9 @@ def test_a_few_queries_are_scanned_one_by_one(many, calls) -> None:
 def test_of_a_large_index_each_query_scores_its_own_videos(many, calls, monkeypatch) -> None:
     expected = [many.search(text, limit=99) for text in TEXTS]
     pairs = [many.search(text, then="a landscape", limit=99) for text in TEXTS]
-    monkeypatch.setattr(index, "EXACT", 0)
-    monkeypatch.setattr(index.lists, "start", lambda index: None)  # nobody builds lists
-    products = calls(scan, "_products")
+    monkeypatch.setattr(vectors, "EXACT", 0)
+    monkeypatch.setattr(ivf, "start", lambda index: None)  # nobody builds lists
+    products = calls(int8_scan, "_products")
     asked = [Query(text, limit=99) for text in TEXTS]
     assert list(many.search_batch(asked)) == expected
     asked = [Query(text, then="a landscape", limit=99) for text in TEXTS]

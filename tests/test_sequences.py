@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framefind import Library, QueryError
-from framefind.moments import Spans, followed
+from framefind.search.moments import Spans, followed
 
 
 def spans(rows: list[tuple[int, float, float, float]]) -> Spans:

@@ -9,8 +9,8 @@ import pytest
 
 import framefind
 from conftest import write_clip
-from framefind import models
-from framefind.tables.store import lock, restore, set_aside, supplant
+from framefind.models import registry
+from framefind.tables.address import lock, restore, set_aside, supplant
 
 CHOICE = {"sampler": "count=2", "views": "whole"}
 
@@ -60,7 +60,7 @@ def test_searches_go_on_while_videos_come_and_go(library, tmp_path):
 
 
 def test_searches_go_on_while_the_library_is_embedded_again(copied_clips, tmp_path):
-    source = Path(models.__file__).parent / models.full_name("mini")
+    source = Path(registry.__file__).parent / registry.full_name("mini")
     model = f"local-dir:{shutil.copytree(source, tmp_path / 'model')}"
     library = framefind.open(tmp_path / "l")
     library.index(copied_clips, **CHOICE)
@@ -68,7 +68,7 @@ def test_searches_go_on_while_the_library_is_embedded_again(copied_clips, tmp_pa
     with Searchers(library) as searchers:
         for name in (model, "mini"):
             framefind.open(library.uri).reembed(name)
-            assert library.status().model == models.full_name(name)
+            assert library.status().model == registry.full_name(name)
             assert library.search("a dog", limit=100).moments == before
     names = {Path(moment.path).name for moment in before}
     for run in searchers.runs:

@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framefind.errors import LibraryError
-from framefind.tables import FrameRow, Tables, Video
-from framefind.vectors import Scores, VectorIndex, refresh
-from framefind.vectors.scan import exact, scan
-from framefind.views import WHOLE
+from framefind.index.build import refresh
+from framefind.index.int8_scan import Scores, exact, scan
+from framefind.index.vectors import VectorIndex
+from framefind.tables.rows import FrameRow, Video
+from framefind.tables.tables import Tables
+from framefind.video.views import WHOLE
 
 D = 16
 FINGERPRINT = {"model": "fake", "weights": "0", "dimensions": str(D), "preprocessing": "none"}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from framefind.views import WHOLE, Likeness, Views
+from framefind.video.views import WHOLE, Likeness, Views
 
 sides = st.integers(1, 5000)
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 from sklearn.datasets import load_sample_image
 
-from framefind import models
+from framefind.models import registry
 
 SIDE, GAP, TITLE, MOST = 96, 8, 26, 12
 RED, GREEN = (200, 40, 40), (30, 130, 60)
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    model, pictures = models.load(f"local-dir:{options.model}"), photographs()
+    model, pictures = registry.load(f"local-dir:{options.model}"), photographs()
     side = (model.size, model.size)
     pixels = [picture.resize(side, Image.Resampling.BILINEAR) for picture in pictures.values()]
     vectors = model.embed_images(np.stack([np.asarray(picture) for picture in pixels]))

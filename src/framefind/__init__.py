@@ -22,15 +22,15 @@ if TYPE_CHECKING:
         UsageError,
         VideoError,
     )
-    from framefind.images import Crop
-    from framefind.indexing import Progress, Report
+    from framefind.indexing.pipeline import Progress, Report
     from framefind.library import Library, open
-    from framefind.moments import Moment, Page, VideoMoments
-    from framefind.queries import Query
-    from framefind.search import FrameScores
+    from framefind.search.moments import Moment, Page, VideoMoments
+    from framefind.search.query_images import Crop
+    from framefind.search.query_vectors import Query
+    from framefind.search.search import FrameScores
     from framefind.status import Status
-    from framefind.tables import Video
-    from framefind.video import frame
+    from framefind.tables.tables import Video
+    from framefind.video.decode import frame
 
 disable_telemetry()
 
@@ -44,15 +44,15 @@ _HOMES = {
         "UsageError",
         "VideoError",
     ),
-    "images": ("Crop",),
-    "indexing": ("Progress", "Report"),
+    "search.query_images": ("Crop",),
+    "indexing.pipeline": ("Progress", "Report"),
     "library": ("Library", "open"),
-    "moments": ("Moment", "Page", "VideoMoments"),
-    "queries": ("Query",),
-    "search": ("FrameScores",),
+    "search.moments": ("Moment", "Page", "VideoMoments"),
+    "search.query_vectors": ("Query",),
+    "search.search": ("FrameScores",),
     "status": ("Status",),
-    "tables": ("Video",),
-    "video": ("frame",),
+    "tables.rows": ("Video",),
+    "video.decode": ("frame",),
 }
 
 __version__ = "0.1.0"

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from framefind.errors import LibraryError, UsageError
-from framefind.filters import VideoNames
-from framefind.presence import Absent, Presence
-from framefind.tables import Tables, Video
+from framefind.files.presence import Absent, Presence
+from framefind.search.filters import VideoNames
+from framefind.tables.address import lock
 from framefind.tables.history import forgotten_videos
-from framefind.tables.store import lock
+from framefind.tables.rows import Video
+from framefind.tables.tables import Tables
 
 if TYPE_CHECKING:
     from framefind.library import Library

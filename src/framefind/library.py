@@ -9,26 +9,38 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind import arguments, forgetting, models
+from framefind import arguments, forgetting
 from framefind.errors import LibraryError
-from framefind.filters import VideoNames, names_of
-from framefind.folders import data_folder, expand_home
-from framefind.images import Image
-from framefind.moments import Moment, Page
-from framefind.paths import File, PathLike, is_library, openable, opened, resolved, stored, walk
-from framefind.presence import Offline
-from framefind.queries import Query, as_queries
-from framefind.remote import canonical
-from framefind.search import FrameScores, frame_scores
-from framefind.search import search as search_index
-from framefind.tables import Tables, Upkeep, Video, store
-from framefind.vectors import VectorIndex
-from framefind.vectors.current import CurrentIndex
+from framefind.files.folders import data_folder, expand_home
+from framefind.files.names import (
+    File,
+    PathLike,
+    is_library,
+    openable,
+    opened,
+    resolved,
+    stored,
+    walk,
+)
+from framefind.files.objects import canonical
+from framefind.files.presence import Offline
+from framefind.index.refresh import CurrentIndex
+from framefind.index.vectors import VectorIndex
+from framefind.models import registry
+from framefind.search.filters import VideoNames, names_of
+from framefind.search.moments import Moment, Page
+from framefind.search.query_images import Image
+from framefind.search.query_vectors import Query, as_queries
+from framefind.search.search import FrameScores, frame_scores
+from framefind.search.search import search as search_index
+from framefind.tables import address
+from framefind.tables.rows import Upkeep, Video
+from framefind.tables.tables import Tables
 
 if TYPE_CHECKING:
-    from framefind.evaluate import Quality
-    from framefind.indexing import OnProgress, Report
-    from framefind.indexing.plan import Plan
+    from framefind.evaluation import Quality
+    from framefind.indexing.estimate import Plan
+    from framefind.indexing.pipeline import OnProgress, Report
     from framefind.status import Status
 
 
@@ -72,26 +84,26 @@ class Library:
         library's model: `auto`, `fp32`, `fp16` or `int8`.
         """
         (text,) = map(canonical, arguments.texts(uri, "library"))
-        self.uri = text if not store.is_local(text) else os.path.abspath(expand_home(text))
-        self._wanted_model = models.full_name(model) if model else None
-        models.check_choices(device, precision)
+        self.uri = text if not address.is_local(text) else os.path.abspath(expand_home(text))
+        self._wanted_model = registry.full_name(model) if model else None
+        registry.check_choices(device, precision)
         self.device, self.precision = device, precision
         self.vector_index = CurrentIndex(self.uri)
-        store.check_address(self.uri)
-        if not store.is_local(self.uri) or is_library(self.uri):
+        address.check_address(self.uri)
+        if not address.is_local(self.uri) or is_library(self.uri):
             return
-        if is_library(str(store.set_aside(self.uri))):
-            store.restore(self.uri)
+        if is_library(str(address.set_aside(self.uri))):
+            address.restore(self.uri)
         else:
-            store.check_place(self.uri)
+            address.check_place(self.uri)
 
     def __repr__(self) -> str:
         return f"Library({self.uri!r})"
 
     def _repr_html_(self) -> str:
-        from framefind.export import html
+        from framefind.output import notebook
 
-        return html.library(self.uri, self.status() if self.exists else None)
+        return notebook.library(self.uri, self.status() if self.exists else None)
 
     @property
     def exists(self) -> bool:
@@ -126,15 +138,15 @@ class Library:
         LibraryError when another run is writing, the library cannot be written, or it was made
         with another model.
         """
-        from framefind.indexing import Indexer, Report
-        from framefind.indexing.catalog import Catalog
+        from framefind.indexing.decide import Catalog
         from framefind.indexing.decoders import Options
+        from framefind.indexing.pipeline import Indexer, Report
 
         named, files, sampler, views = _choice(paths, glob, exclude, sampler, views, roots)
         options = Options.chosen(sampler, views, dedupe, decoder)
         if not files and not self.exists:
             return Report()
-        with store.lock(self.uri, doing="index"):
+        with address.lock(self.uri, doing="index"):
             tables, encoder = self._found(model)
             memory = self.vector_index.folder / "files.json"
             rows = tables.videos() if tables else []
@@ -161,16 +173,16 @@ class Library:
         retry: bool = False,
     ) -> "Plan":
         """What `index` would do with the same arguments, and about what it would cost."""
-        from framefind.indexing.catalog import Catalog
-        from framefind.indexing.plan import plan
+        from framefind.indexing.decide import Catalog
+        from framefind.indexing.estimate import plan
 
         named, files, sampler, views = _choice(paths, glob, exclude, sampler, views)
         tables = Tables.open(self.uri) if self.exists else None
-        wanted = models.full_name(model or "mini")
+        wanted = registry.full_name(model or "mini")
         if tables:
             encoder = self.encoder(tables.fingerprint, model)
         else:
-            encoder = models.load(wanted, self.device, self.precision)
+            encoder = registry.load(wanted, self.device, self.precision)
         rows = tables.videos() if tables else []
         lost = self.vector_index.lost(tables, rows) if tables else []
         memory = self.vector_index.folder / "files.json"
@@ -187,7 +199,7 @@ class Library:
         place; until then this one keeps answering. Raises LibraryError when videos are missing or
         fail, since their moments would be lost.
         """
-        from framefind.indexing.reembedding import reembed
+        from framefind.indexing.reembed import reembed
 
         beside = Library(
             f"{self.uri}.reembed", model=model, device=self.device, precision=self.precision
@@ -196,7 +208,7 @@ class Library:
         self.vector_index.forget()
         return report
 
-    def prepare(self, model: str | None) -> tuple[Tables, models.Model]:
+    def prepare(self, model: str | None) -> tuple[Tables, registry.Model]:
         """The tables, made if they are missing, and the model that fills them.
 
         The model of a new library passes its self-test first. Raises LibraryError when the
@@ -205,17 +217,17 @@ class Library:
         tables, encoder = self._found(model)
         return tables or self._made(encoder), encoder
 
-    def _found(self, model: str | None) -> tuple[Tables | None, models.Model]:
+    def _found(self, model: str | None) -> tuple[Tables | None, registry.Model]:
         """The tables, if there are any, and the model that fills them."""
-        wanted = models.full_name(model) if model else self._wanted_model
+        wanted = registry.full_name(model) if model else self._wanted_model
         if not self.exists:
-            return None, models.load(wanted or "mini", self.device, self.precision)
+            return None, registry.load(wanted or "mini", self.device, self.precision)
         tables = Tables.open(self.uri)
         return tables, self.encoder(tables.fingerprint, wanted)
 
-    def _made(self, encoder: models.Model) -> Tables:
+    def _made(self, encoder: registry.Model) -> Tables:
         """The tables of a new library, whose model passes its self-test first."""
-        models.check(encoder)
+        registry.check(encoder)
         try:
             return Tables.create(self.uri, encoder.fingerprint)
         except LibraryError:
@@ -225,7 +237,7 @@ class Library:
         self.encoder(tables.fingerprint, encoder.fingerprint["model"])
         return tables
 
-    def encoder(self, fingerprint: dict[str, str], wanted: str | None = None) -> models.Model:
+    def encoder(self, fingerprint: dict[str, str], wanted: str | None = None) -> registry.Model:
         """The model that made the library's vectors, or another one of the same checkpoint.
 
         Raises LibraryError if its vectors cannot be compared with those of the library.
@@ -234,8 +246,8 @@ class Library:
         made_at = fingerprint.get("precision", "auto")
         if wanted and wanted != made_with:
             local = wanted.startswith("local-dir:") and "source" in fingerprint
-            encoder = models.load(wanted, self.device, self.precision) if local else None
-            if encoder is None or not models.interchangeable(fingerprint, encoder.fingerprint):
+            encoder = registry.load(wanted, self.device, self.precision) if local else None
+            if encoder is None or not registry.interchangeable(fingerprint, encoder.fingerprint):
                 raise LibraryError(
                     f"{self.uri} was made with {made_with}, not {wanted}: leave --model out, or "
                     f"move it over with `framefind index --reembed --model {wanted}`"
@@ -246,8 +258,8 @@ class Library:
                 f"{self.uri} was made with {made_with} at {made_at}, not {self.precision}: leave "
                 "--precision out, or move it over with `framefind index --reembed`"
             )
-        encoder = models.reopen(fingerprint, self.device, self.precision)
-        if not models.interchangeable(fingerprint, encoder.fingerprint):
+        encoder = registry.reopen(fingerprint, self.device, self.precision)
+        if not registry.interchangeable(fingerprint, encoder.fingerprint):
             raise LibraryError(
                 f"{self.uri} was made with other weights or preprocessing of {made_with} than "
                 f"those here: bring them back, or `framefind index --reembed --model {made_with}`"
@@ -364,7 +376,7 @@ class Library:
 
         Returns uint8 (height, width, 3). Raises QueryError when there is no such video.
         """
-        from framefind.video import frame
+        from framefind.video.decode import frame
 
         index = self.vector_index.get()
         return frame(opened(openable(index.video(_video_id(index, video)).paths)[0]), t)
@@ -373,10 +385,10 @@ class Library:
         """Measure how well texts find the videos, and moments, that they describe.
 
         `captions` is a file of JSON lines, `{"video", "texts", "start"?, "end"?}` (see
-        `framefind.evaluate`); videos are ranked by `rank`. Raises LibraryError when there is no
+        `framefind.evaluation`); videos are ranked by `rank`. Raises LibraryError when there is no
         library and QueryError when the file is no captions, or of none of the library's videos.
         """
-        from framefind.evaluate import evaluate
+        from framefind.evaluation import evaluate
 
         return evaluate(self, captions, rank)
 
@@ -475,7 +487,7 @@ def _choice(
 ) -> tuple[list[str], list[File], str, str]:
     """The paths as a list, the files they lead to, and sampler and views by canonical name."""
     from framefind.video.samplers import Sampler
-    from framefind.views import Views
+    from framefind.video.views import Views
 
     sampler, views = Sampler.parse(sampler).name, Views.parse(views).name  # before a long walk
     named = arguments.texts(paths, "paths")

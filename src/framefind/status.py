@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from framefind import forgetting
-from framefind.presence import Offline
-from framefind.tables import Tables, store
+from framefind.files.presence import Offline
+from framefind.tables import address
+from framefind.tables.tables import Tables
 
 if TYPE_CHECKING:
     from framefind.library import Library
@@ -38,7 +39,7 @@ def find_status(library: "Library") -> Status:
         dict(sorted(Counter(row.status for row in rows).items())),
         sum(row.frames for row in rows),
         sum(row.duration or 0 for row in rows if row.segments) / 3600,
-        store.size(library.uri),
+        address.size(library.uri),
         library.vector_index.is_fresh(tables),
         forgetting.absent(library, rows).roots(rows),
         len(library.vector_index.lost(tables, rows)),

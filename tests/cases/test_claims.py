@@ -10,9 +10,9 @@ import pytest
 import framefind
 import media
 from framefind.errors import VideoError
-from framefind.video import Video, frame
+from framefind.video.decode import Video, frame
+from framefind.video.process import Worker
 from framefind.video.samplers import Sampler
-from framefind.video.worker import Worker
 
 DURATION = b"\x44\x89\x88"  # a Matroska file's length: 8 bytes of floating point follow
 YEARS = 1.8e11  # milliseconds

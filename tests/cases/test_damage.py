@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import media
-from framefind.video.worker import Worker
+from framefind.video.process import Worker
 
 CONTAINERS = ["mp4", "mov", "mkv", "webm", "ts", "mpg", "wmv", "flv", "avi", "mxf"]
 CODECS = {"webm": "libvpx", "mpg": "mpeg2video", "mxf": "mpeg2video", "wmv": "wmv2", "avi": "mpeg4"}

@@ -12,7 +12,7 @@ import pytest
 import framefind
 from conftest import write_clip
 from framefind.errors import UsageError
-from framefind.folders import cache_folder
+from framefind.files.folders import cache_folder
 from test_cli import run
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="rights, limits, shells of POSIX")
@@ -26,7 +26,7 @@ HOMELESS = (
     "def getpwuid(_): raise KeyError\n"
     "pwd.getpwuid = getpwuid\n"
     "for name in ('HOME', 'XDG_CACHE_HOME', 'XDG_DATA_HOME'): os.environ.pop(name, None)\n"
-    "from framefind.cli import main\n"
+    "from framefind.cli.main import main\n"
     "main()\n"
 )
 

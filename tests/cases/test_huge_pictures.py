@@ -8,7 +8,7 @@ import pytest
 import framefind
 import media
 from framefind.indexing import decoders
-from framefind.video.worker import Worker
+from framefind.video.process import Worker
 
 
 def test_several_huge_videos_are_indexed_one_after_the_other(tmp_path, monkeypatch):

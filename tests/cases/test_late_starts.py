@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import media
-from framefind.video import Video
+from framefind.video.decode import Video
 from framefind.video.samplers import Sampler
 
 

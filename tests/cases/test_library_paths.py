@@ -7,7 +7,7 @@ import pytest
 
 import framefind
 from framefind.errors import LibraryError
-from framefind.tables import Tables
+from framefind.tables.tables import Tables
 from rows import FINGERPRINT, publish, visible, whole
 
 

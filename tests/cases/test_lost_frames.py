@@ -12,7 +12,8 @@ import framefind
 from conftest import assert_same, content
 from framefind import Library
 from framefind.errors import LibraryError
-from framefind.tables import Tables, Video
+from framefind.tables.rows import Video
+from framefind.tables.tables import Tables
 
 
 def found(library: Library | str) -> dict[str, int]:

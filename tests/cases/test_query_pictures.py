@@ -11,9 +11,9 @@ from PIL import Image, ImageCms
 
 import media
 from framefind.errors import QueryError
-from framefind.images import read
+from framefind.search.query_images import read
 from framefind.server.uploads import checked
-from framefind.views import WHOLE
+from framefind.video.views import WHOLE
 
 
 def picture() -> Image.Image:

@@ -6,7 +6,7 @@ import pytest
 
 import framefind
 import media
-from framefind.video import Video
+from framefind.video.decode import Video
 from framefind.video.samplers import Sampler
 
 

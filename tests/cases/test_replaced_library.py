@@ -9,9 +9,9 @@ import pytest
 import framefind
 from conftest import write_clip
 from framefind import Library
-from framefind.server.shelf import Shelf
-from framefind.tables import Tables
-from framefind.vectors.current import CurrentIndex
+from framefind.index.refresh import CurrentIndex
+from framefind.server.state import Shelf
+from framefind.tables.tables import Tables
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 import media
-from framefind.server import playable, streams
-from framefind.video import Video, frame
+from framefind.server.playback import probe, remux
+from framefind.video.decode import Video, frame
 from framefind.video.samplers import Sampler
 
 # -- turned, beside side data that PyAV has no name for
@@ -110,8 +110,8 @@ def test_every_frame_has_the_shape_that_its_part_has(broadcast: Path) -> None:
 
 def test_frame_clip_and_stream_keep_a_circle(broadcast: Path, tmp_path: Path) -> None:
     size = broadcast.stat().st_size
-    list(streams.clip(str(broadcast), size, 0.0, 6.0, str(tmp_path / "clip.mp4")))
-    stream = b"".join(streams.transcode(str(broadcast), size, 0.0))
+    list(remux.clip(str(broadcast), size, 0.0, 6.0, str(tmp_path / "clip.mp4")))
+    stream = b"".join(remux.transcode(str(broadcast), size, 0.0))
     (tmp_path / "stream.mp4").write_bytes(stream)
     for path in (broadcast, tmp_path / "clip.mp4", tmp_path / "stream.mp4"):
         for t in (1.0, 3.0, 5.0):
@@ -177,9 +177,9 @@ def test_what_a_container_crops_is_not_shown(
 
 def test_what_is_cropped_is_not_copied_into_streams(tmp_path: Path) -> None:
     path = cropped(tmp_path / "film.mkv", 0, 20, 0, 20, "yuv420p", "libx264")
-    assert playable.probe(str(path), path.stat().st_size, 0).kind == "transcode"
+    assert probe.probe(str(path), path.stat().st_size, 0).kind == "transcode"
     made = tmp_path / "made.mp4"
-    made.write_bytes(b"".join(streams.transcode(str(path), path.stat().st_size, 0.0)))
+    made.write_bytes(b"".join(remux.transcode(str(path), path.stat().st_size, 0.0)))
     assert frame(made, 0).shape == (88, 192, 3)
 
 

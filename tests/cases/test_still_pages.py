@@ -6,7 +6,7 @@ import av
 import pytest
 
 import media
-from framefind.video import Video
+from framefind.video.decode import Video
 from framefind.video.samplers import Sampler
 
 

@@ -7,12 +7,12 @@ import sys
 import pytest
 
 import framefind
-from framefind import models
 from framefind.errors import QueryError
-from framefind.export import document
+from framefind.models import registry
 from framefind.models.vocabulary import vocabulary
+from framefind.output.documents import document
 
-MINI = models.load("mini")
+MINI = registry.load("mini")
 ORDINARY = [
     *("a dog", "skateboarder", "frisbee", "a kayak", "xylophone", "igloo", "khaki", "corgi"),
     *("don't stop", "café", "naïve", "two women talking.", "TWO WOMEN", "iphone", "42", "a-b-c"),

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from framefind.cli import show
-from framefind.indexing import Progress
-from framefind.indexing.plan import Plan
+from framefind.indexing.estimate import Plan
+from framefind.indexing.pipeline import Progress
 
 HALF = Progress(2, 4, 60, 90.0, 30.0, 31.4, "/films/a.mp4")
 

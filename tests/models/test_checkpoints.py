@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 from huggingface_hub import constants
 
-from framefind import models
 from framefind.errors import ModelError
-from framefind.models import checkpoints, known
+from framefind.models import catalog, checkpoints, registry
 
 SETTINGS = ("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
 
@@ -51,7 +50,7 @@ class TestChoice:
 class TestSettings:
     def test_are_those_of_onnx_towers(self, tmp_path):
         ours = checkpoints.read(hubs.checkpoint(tmp_path / "torch")).towers
-        theirs = models.load(f"local-dir:{hubs.clip(tmp_path / 'onnx')}")
+        theirs = registry.load(f"local-dir:{hubs.clip(tmp_path / 'onnx')}")
         assert ours.preprocessing == theirs.fingerprint["preprocessing"]
         assert (ours.dimensions, ours.pictures.size) == (theirs.dimensions, theirs.size)
 
@@ -134,7 +133,7 @@ class TestDamage:
 
 def test_openvino_runs_no_checkpoint(tmp_path):
     with pytest.raises(ModelError, match="has no ONNX towers"):
-        models.load(f"local-dir:{hubs.checkpoint(tmp_path)}", "openvino")
+        registry.load(f"local-dir:{hubs.checkpoint(tmp_path)}", "openvino")
 
 
 class TestSource:
@@ -151,14 +150,14 @@ class TestSource:
     def test_decides_what_is_interchangeable(self):
         torch = {"model": "a", "weights": "1", "precision": "bf16", "source": "s"}
         onnx = {"model": "b", "weights": "2", "precision": "fp32", "source": "s"}
-        assert models.interchangeable(torch, onnx)
-        assert models.interchangeable(onnx, torch)
-        assert models.interchangeable(onnx, onnx)
-        assert not models.interchangeable(torch, onnx | {"precision": "int8"})
-        assert not models.interchangeable(torch, onnx | {"source": "t"})
+        assert registry.interchangeable(torch, onnx)
+        assert registry.interchangeable(onnx, torch)
+        assert registry.interchangeable(onnx, onnx)
+        assert not registry.interchangeable(torch, onnx | {"precision": "int8"})
+        assert not registry.interchangeable(torch, onnx | {"source": "t"})
         sourceless = {"model": "b", "weights": "2"}
-        assert models.interchangeable(sourceless, dict(sourceless))
-        assert not models.interchangeable(sourceless, sourceless | {"weights": "3"})
+        assert registry.interchangeable(sourceless, dict(sourceless))
+        assert not registry.interchangeable(sourceless, sourceless | {"weights": "3"})
 
 
 class TestWithoutTorch:
@@ -166,35 +165,35 @@ class TestWithoutTorch:
 
     @pytest.fixture(autouse=True)
     def none(self, monkeypatch):
-        monkeypatch.setattr(models, "_has_torch", lambda: False)
-        models._load.cache_clear()
+        monkeypatch.setattr(registry, "_has_torch", lambda: False)
+        registry._load.cache_clear()
         yield
-        models._load.cache_clear()
+        registry._load.cache_clear()
 
     def test_a_checkpoint(self, tmp_path):
         said = (
             r"for PyTorch only: pip install 'framefind\[torch\]', or run `framefind models export"
         )
         with pytest.raises(ModelError, match=said):
-            models.load(f"local-dir:{hubs.checkpoint(tmp_path)}")
+            registry.load(f"local-dir:{hubs.checkpoint(tmp_path)}")
 
     @pytest.mark.parametrize(
         "how", [{"precision": "bf16"}, {"device": "mps"}, {"device": "cuda:1"}]
     )
     def test_what_onnx_runtime_cannot(self, tmp_path, how):
         with pytest.raises(ModelError, match=r"needs torch: pip install 'framefind\[torch\]'"):
-            models.load(f"local-dir:{hubs.clip(tmp_path)}", **how)
+            registry.load(f"local-dir:{hubs.clip(tmp_path)}", **how)
 
     def test_a_library_that_torch_made(self):
         made = {"model": "google/model", "runtime": "torch", "weights": "1"}
         with pytest.raises(ModelError, match=r"pip install .* models export google/model DIR"):
-            models.reopen(made)
+            registry.reopen(made)
 
     def test_an_export(self, tmp_path):
         with pytest.raises(ModelError, match="needs torch"):
-            models.export(f"local-dir:{hubs.checkpoint(tmp_path)}", tmp_path / "new")
+            registry.export(f"local-dir:{hubs.checkpoint(tmp_path)}", tmp_path / "new")
         with pytest.raises(ModelError, match="ONNX already"):
-            models.export("mini", tmp_path / "new")
+            registry.export("mini", tmp_path / "new")
 
 
 class TestHub:
@@ -209,54 +208,54 @@ class TestHub:
         monkeypatch.setattr(constants, "ENDPOINT", served.url)
         template = served.url + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        row = json.loads(json.dumps(known.table()[0].__dict__))
+        row = json.loads(json.dumps(catalog.table()[0].__dict__))
         row |= {"name": "ViT-T/tiny", "also": ("tiny-clip",), "alias": ""}
         row |= {"repository": "tiny/onnx", "torch": "tiny/torch"}
-        rows = (known.Known(**row),)
-        monkeypatch.setattr(known, "table", lambda: rows)
+        rows = (catalog.Known(**row),)
+        monkeypatch.setattr(catalog, "table", lambda: rows)
         yield served
         served.close()
 
     def test_gives_a_checkpoint_where_torch_runs_it(self, hub, monkeypatch):
-        monkeypatch.setattr(models, "_has_torch", lambda: True)
-        folder = models.download("tiny/torch")
+        monkeypatch.setattr(registry, "_has_torch", lambda: True)
+        folder = registry.download("tiny/torch")
         assert checkpoints.read(folder).towers.scale == pytest.approx(20)
         asked = len(hub.log)
-        choosers = models._choosers("auto", "auto")
-        assert models._cached("tiny/torch", choosers) == folder
+        choosers = registry._choosers("auto", "auto")
+        assert registry._cached("tiny/torch", choosers) == folder
         assert len(hub.log) == asked
 
     def test_says_what_a_checkpoint_needs(self, hub, monkeypatch):
-        monkeypatch.setattr(models, "_has_torch", lambda: False)
+        monkeypatch.setattr(registry, "_has_torch", lambda: False)
         with pytest.raises(
             ModelError, match=r"repository tiny/torch has no ONNX .*framefind\[torch"
         ):
-            models.download("tiny/torch")
+            registry.download("tiny/torch")
         assert not hub.asked("cdn")
 
     def test_a_known_name_leads_to_what_the_runtime_needs(self, hub, monkeypatch):
-        monkeypatch.setattr(models, "_has_torch", lambda: True)
-        assert "tiny--onnx" in str(models.download("tiny-clip"))
+        monkeypatch.setattr(registry, "_has_torch", lambda: True)
+        assert "tiny--onnx" in str(registry.download("tiny-clip"))
         assert not hub.asked("tiny/torch")
-        assert "tiny--torch" in str(models.download("tiny-clip", "bf16"))
-        assert models.is_here("ViT-T/tiny")
+        assert "tiny--torch" in str(registry.download("tiny-clip", "bf16"))
+        assert registry.is_here("ViT-T/tiny")
 
     def test_a_shard_that_is_missing_is_fetched(self, hub, monkeypatch):
-        monkeypatch.setattr(models, "_has_torch", lambda: True)
+        monkeypatch.setattr(registry, "_has_torch", lambda: True)
         folder = hub.folder / "tiny/torch"
         name = "model-00001-of-00001.safetensors"
         (folder / "model.safetensors").rename(folder / name)
         index = {"weight_map": {"first": name, "logit_scale": name}}
         hubs.write(folder / "model.safetensors.index.json", index)
-        got = models.download("tiny/torch")
+        got = registry.download("tiny/torch")
         (got / name).unlink()
-        assert models._cached("tiny/torch", models._choosers("auto", "auto")) is None
-        assert checkpoints.read(models.download("tiny/torch")).weights == (got / name,)
+        assert registry._cached("tiny/torch", registry._choosers("auto", "auto")) is None
+        assert checkpoints.read(registry.download("tiny/torch")).weights == (got / name,)
 
     def test_pickles_of_transformers_stay_there(self, hub, monkeypatch):
-        monkeypatch.setattr(models, "_has_torch", lambda: True)
+        monkeypatch.setattr(registry, "_has_torch", lambda: True)
         weights = hub.folder / "tiny/torch/model.safetensors"
         weights.rename(weights.with_name("pytorch_model.bin"))
         with pytest.raises(ModelError, match="pickled weights only"):
-            models.download("tiny/torch")
+            registry.download("tiny/torch")
         assert not hub.asked("cdn")

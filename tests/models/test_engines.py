@@ -12,10 +12,9 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from framefind import models
 from framefind.errors import ModelError
-from framefind.models import engines
-from framefind.models.engines import open_graph
+from framefind.models import backends, registry
+from framefind.models.backends import open_graph
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (70, hubs.SIZE, hubs.SIZE, 3), np.uint8)
 PHOTOGRAPHS = "astronaut", "chelsea", "coffee", "rocket"
@@ -25,11 +24,11 @@ needs_openvino = pytest.mark.skipif(not find_spec("openvino"), reason="needs [op
 
 @pytest.fixture(autouse=True)
 def forgotten():
-    models._load.cache_clear()
+    registry._load.cache_clear()
 
 
-def load(folder: Path, device: str, precision: str = "auto") -> models.Model:
-    return models.load(f"local-dir:{folder}", device, precision)
+def load(folder: Path, device: str, precision: str = "auto") -> registry.Model:
+    return registry.load(f"local-dir:{folder}", device, precision)
 
 
 def lowest(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -80,9 +79,9 @@ class TestOpenVino:
         assert lowest(model.embed_images(PICTURES[..., ::-1]), expected) < 0.99
 
     def test_keeps_mini_as_it_is(self):
-        model = models.load("mini", "openvino")
+        model = registry.load("mini", "openvino")
         views = np.stack([view for name in PHOTOGRAPHS for view in corners(name, model.size)])
-        assert lowest(model.embed_images(views), models.load("mini").embed_images(views)) > 0.99
+        assert lowest(model.embed_images(views), registry.load("mini").embed_images(views)) > 0.99
 
     def test_keeps_a_resnet_at_full_precision(self, tmp_path):
         file = convolutions(tmp_path / "model.onnx", 12)
@@ -91,7 +90,7 @@ class TestOpenVino:
         assert graph.said.endswith("f32")
         assert lowest(graph.run(given), exact.run(given)) > 0.99999
         shallow = open_graph(convolutions(tmp_path / "shallow.onnx", 1), "openvino")
-        assert shallow.said.endswith("bf16" if engines.openvino_has_bf16() else "f32")
+        assert shallow.said.endswith("bf16" if backends.openvino_has_bf16() else "f32")
 
     def test_is_for_pictures_only(self, tmp_path):
         texts = ["a red car", "dog", ""]
@@ -102,8 +101,8 @@ class TestOpenVino:
     def test_is_taken_for_full_precision_where_it_multiplies_bf16(self, tmp_path, monkeypatch):
         folder = hubs.clip(tmp_path)
         for has in (True, False):
-            models._load.cache_clear()
-            monkeypatch.setattr(engines, "openvino_has_bf16", lambda has=has: has)
+            registry._load.cache_clear()
+            monkeypatch.setattr(backends, "openvino_has_bf16", lambda has=has: has)
             assert ("OpenVINO" in load(folder, "auto").engine) is has
             for precision in ("fp16", "int8"):
                 assert "OpenVINO" not in load(folder, "auto", precision).engine
@@ -122,12 +121,12 @@ class TestOpenVino:
 
 
 def test_openvino_where_it_is_not_installed(tmp_path, monkeypatch):
-    monkeypatch.setattr(engines, "find_spec", lambda name: None)
-    engines.openvino_has_bf16.cache_clear()
+    monkeypatch.setattr(backends, "find_spec", lambda name: None)
+    backends.openvino_has_bf16.cache_clear()
     with pytest.raises(ModelError, match=r"pip install 'framefind\[openvino\]'"):
         load(hubs.clip(tmp_path), "openvino").embed_images(PICTURES)
     assert "OpenVINO" not in load(tmp_path, "auto").engine
-    engines.openvino_has_bf16.cache_clear()
+    backends.openvino_has_bf16.cache_clear()
 
 
 def test_a_query_by_text_imports_no_openvino(tmp_path):
@@ -152,7 +151,7 @@ def test_a_file_that_is_no_graph(tmp_path, device, capfd):
 class TestCuda:
     def test_that_this_onnx_runtime_has_not(self, tmp_path):
         hubs.clip(tmp_path)
-        if engines.has_cuda():
+        if backends.has_cuda():
             pytest.skip("this ONNX Runtime has CUDA")
         with pytest.raises(ModelError, match="onnxruntime-gpu"):
             open_graph(tmp_path / "onnx/vision_model.onnx", "cuda")
@@ -161,7 +160,7 @@ class TestCuda:
     def test_that_has_no_gpu(self, tmp_path, monkeypatch, capfd):
         """An ONNX Runtime with CUDA on a machine without: it gives the CPU, or an error."""
         hubs.clip(tmp_path)
-        monkeypatch.setattr(engines, "has_cuda", lambda: True)
+        monkeypatch.setattr(backends, "has_cuda", lambda: True)
         graph = open_graph(tmp_path / "onnx/vision_model.onnx", "auto")
         if graph.said.endswith("GPU"):
             pytest.skip("there is a GPU")

@@ -13,13 +13,12 @@ from click.testing import Result
 from huggingface_hub import constants
 from typer.testing import CliRunner
 
-from framefind import models
 from framefind.cli.models import app
 from framefind.errors import ModelError
-from framefind.models import known, towers
+from framefind.models import catalog, layouts, registry
 from framefind.models.hub import cached
 
-known_table = known.table()
+known_table = catalog.table()
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, hubs.SIZE, hubs.SIZE, 3), np.uint8)
 
@@ -38,23 +37,23 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[hubs.Hub]:
     monkeypatch.setattr(constants, "ENDPOINT", served.url)
     template = served.url + "/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    models._load.cache_clear()
+    registry._load.cache_clear()
     yield served
-    models._load.cache_clear()
+    registry._load.cache_clear()
     served.close()
 
 
-def again(name: str, **how: str) -> models.Model:
+def again(name: str, **how: str) -> registry.Model:
     """Load a model as a new process would."""
-    models._load.cache_clear()
-    return models.load(name, **how)
+    registry._load.cache_clear()
+    return registry.load(name, **how)
 
 
 class TestDownload:
     @pytest.mark.parametrize("layout", hubs.LAYOUTS)
     def test_every_layout_loads_and_then_needs_no_hub(self, hub, layout):
-        model = models.load(f"tiny/{layout}")
-        models.check(model)
+        model = registry.load(f"tiny/{layout}")
+        registry.check(model)
         asked = len(hub.log)
         assert again(f"tiny/{layout}").fingerprint == model.fingerprint
         assert len(hub.log) == asked
@@ -64,7 +63,7 @@ class TestDownload:
     def test_takes_only_what_is_needed(self, hub):
         (hub.folder / "tiny/clip/pytorch_model.bin").write_bytes(b"pickle")
         (hub.folder / "tiny/clip/model.safetensors").write_bytes(b"weights")
-        models.load("tiny/clip")
+        registry.load("tiny/clip")
         assert not hub.asked("pytorch_model.bin")
         assert not hub.asked("safetensors")
         assert not hub.asked("fp16")
@@ -73,28 +72,28 @@ class TestDownload:
     def test_precisions_are_files_of_their_own(self, hub):
         weights = set()
         for precision in ("fp32", "fp16", "int8"):
-            model = models.load("tiny/clip", precision=precision)
+            model = registry.load("tiny/clip", precision=precision)
             assert model.fingerprint["precision"] == precision
             weights.add(model.fingerprint["weights"])
         assert len(weights) == 3
-        assert models.load("tiny/clip").fingerprint["precision"] == "fp32"
+        assert registry.load("tiny/clip").fingerprint["precision"] == "fp32"
         with pytest.raises(ModelError, match="has no int8 towers, only fp32"):
-            models.load("tiny/siglip", precision="int8")
+            registry.load("tiny/siglip", precision="int8")
 
     def test_a_library_is_reopened_at_its_precision_and_revision(self, hub):
-        made = models.load("tiny/clip", precision="int8").fingerprint
+        made = registry.load("tiny/clip", precision="int8").fingerprint
         assert made["revision"] == hub.commit
         hub.commit = "f" * 40  # the repository goes on
-        models._load.cache_clear()
+        registry._load.cache_clear()
         asked = len(hub.log)
-        assert models.reopen(made).fingerprint == made
+        assert registry.reopen(made).fingerprint == made
         assert len(hub.log) == asked
 
     def test_a_revision_can_be_pinned(self, hub):
-        assert models.load("tiny/clip@v1").fingerprint["model"] == "tiny/clip@v1"
+        assert registry.load("tiny/clip@v1").fingerprint["model"] == "tiny/clip@v1"
         assert hub.asked("revision/v1")
         with pytest.raises(ModelError, match="no such revision"):
-            models.load("tiny/clip@v2")
+            registry.load("tiny/clip@v2")
 
     def test_weights_outside_of_the_graph_come_along(self, hub):
         import onnx
@@ -105,13 +104,13 @@ class TestDownload:
             graph, file, save_as_external_data=True, location="vision_model.onnx_data",
             size_threshold=0,
         )  # fmt: skip
-        model = models.load("tiny/clip")
+        model = registry.load("tiny/clip")
         vectors = model.embed_images(PICTURES)
-        kept = cached("tiny/clip", None, towers.choose)
+        kept = cached("tiny/clip", None, layouts.choose)
         data = kept / "onnx/vision_model.onnx_data"
         before = model.fingerprint["weights"]
         data.unlink()
-        assert cached("tiny/clip", None, towers.choose) is None
+        assert cached("tiny/clip", None, layouts.choose) is None
         found = again("tiny/clip")
         np.testing.assert_array_equal(found.embed_images(PICTURES), vectors)
         assert found.fingerprint["weights"] == before
@@ -121,7 +120,7 @@ class TestTrouble:
     def test_a_cut_connection_goes_on_where_it_stopped(self, hub, monkeypatch):
         monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 512)
         hub.cuts = 3
-        models.check(models.load("tiny/clip"))
+        registry.check(registry.load("tiny/clip"))
         ranges = [asked for _, _, asked in hub.asked("cdn/") if asked]
         assert ranges
         assert "bytes=0-" not in ranges
@@ -129,22 +128,22 @@ class TestTrouble:
     def test_what_was_given_up_is_finished_later(self, hub):
         hub.cuts = 50
         with pytest.raises(ModelError, match="models download tiny/clip"):
-            models.load("tiny/clip")
+            registry.load("tiny/clip")
         hub.cuts = 0
-        models.check(again("tiny/clip"))
+        registry.check(again("tiny/clip"))
 
     def test_what_arrives_damaged_is_fetched_again(self, hub):
         hub.damage = 1
-        models.check(models.load("tiny/siglip"))
+        registry.check(registry.load("tiny/siglip"))
         hub.damage = 100
         with pytest.raises(ModelError, match="arrives damaged"):
-            models.load("tiny/clip")
+            registry.load("tiny/clip")
 
     @pytest.mark.parametrize("harm", ["flip", "cut", "remove"])
     def test_a_damaged_cache_heals(self, hub, harm):
-        model = models.load("tiny/siglip")
+        model = registry.load("tiny/siglip")
         vectors = model.embed_images(PICTURES)
-        tower = cached("tiny/siglip", None, towers.choose) / "onnx/vision_model.onnx"
+        tower = cached("tiny/siglip", None, layouts.choose) / "onnx/vision_model.onnx"
         content = bytearray(tower.read_bytes())
         content[-1] ^= 1
         tower.resolve().unlink()
@@ -156,26 +155,26 @@ class TestTrouble:
     def test_offline_says_where_to_run_what(self, hub, monkeypatch):
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
         with pytest.raises(ModelError, match=r"OFFLINE.*`framefind models download tiny/clip`"):
-            models.load("tiny/clip")
+            registry.load("tiny/clip")
         with pytest.raises(ModelError, match="download tiny/clip --precision int8`"):
-            models.load("tiny/clip", precision="int8")
+            registry.load("tiny/clip", precision="int8")
         assert not hub.log
 
     def test_no_network_says_so_too(self, hub, monkeypatch):
         hub.close()
         with pytest.raises(ModelError, match="`framefind models download tiny/clip`"):
-            models.load("tiny/clip")
+            registry.load("tiny/clip")
 
     def test_an_unknown_repository_suggests_known_names(self, hub):
         with pytest.raises(ModelError, match=r"the hub has no .*did you mean ViT-B-32/laion2b"):
-            models.load("ViT-B-32/laion2b_s34b_b79")
+            registry.load("ViT-B-32/laion2b_s34b_b79")
 
     def test_a_private_repository_needs_a_token(self, hub, monkeypatch):
         hub.private.add("tiny/clip")
         with pytest.raises(ModelError, match="HF_TOKEN"):
-            models.load("tiny/clip")
+            registry.load("tiny/clip")
         monkeypatch.setenv("HF_TOKEN", "secret")
-        models.check(models.load("tiny/clip"))
+        registry.check(registry.load("tiny/clip"))
 
     def test_a_repository_without_towers(self, hub):
         hubs.write(hub.folder / "tiny/torch/config.json", {})
@@ -183,7 +182,7 @@ class TestTrouble:
         with pytest.raises(
             ModelError, match="tiny/torch has no ONNX towers .* and has no checkpoint"
         ):
-            models.load("tiny/torch")
+            registry.load("tiny/torch")
 
 
 def test_the_environment_decides_as_for_other_tools(hub, tmp_path):
@@ -219,20 +218,20 @@ class TestCommand:
     @pytest.fixture
     def known_here(self, hub, monkeypatch):
         """The table of known models, with one of them on our hub."""
-        row = replace(known.table()[0], name="ViT-T-1/tiny", repository="tiny/clip", alias="tiny")
-        monkeypatch.setattr(known, "table", lambda: (row, *known_table))
+        row = replace(catalog.table()[0], name="ViT-T-1/tiny", repository="tiny/clip", alias="tiny")
+        monkeypatch.setattr(catalog, "table", lambda: (row, *known_table))
 
     def run(self, *arguments: str) -> Result:
         return CliRunner().invoke(app, list(arguments))
 
     def test_lists_what_is_known_and_what_is_here(self, known_here):
         rows = {row["name"]: row for row in json.loads(self.run("--json").stdout)["models"]}
-        assert rows[models.full_name("mini")]["here"]
+        assert rows[registry.full_name("mini")]["here"]
         assert rows["ViT-B-16-SigLIP2/webli"]["alias"] == "balanced"
         assert rows["ViT-B-16-SigLIP2/webli"]["best"]
         assert not rows["RN50x4/openai"]["best"]
         assert not rows["ViT-T-1/tiny"]["here"]
-        models.load("tiny", precision="int8")
+        registry.load("tiny", precision="int8")
         listed = self.run().stdout.splitlines()
         assert next(line for line in listed if "ViT-T-1/tiny" in line).endswith("yes")
 

@@ -2,20 +2,19 @@ from dataclasses import replace
 
 import pytest
 
-from framefind import models
 from framefind.errors import ModelError
-from framefind.models import known
+from framefind.models import catalog, registry
 
 
 def test_the_table_names_everything_once():
-    names = ["mini", known.MINI, *(one for row in known.table() for one in row.names)]
+    names = ["mini", catalog.MINI, *(one for row in catalog.table() for one in row.names)]
     assert len(names) == len(set(names))
-    aliases = {row.alias for row in known.table()} - {""}
+    aliases = {row.alias for row in catalog.table()} - {""}
     assert aliases == {"fast", "balanced", "best", "multilingual"}
 
 
 def test_the_table_is_plausible():
-    for row in known.table():
+    for row in catalog.table():
         assert row.size % 16 == 0
         assert 256 <= row.dimensions <= 2048
         assert 0 < row.recall < 100
@@ -41,10 +40,10 @@ def test_the_table_is_plausible():
     ],
 )
 def test_names_lead_to_repositories(name, full, repository):
-    assert models.full_name(name) == full
-    assert models.full_name(full) == full
-    assert known.repository(full) == (repository, None)
-    assert known.repository(models.full_name(f"{name}@v1")) == (repository, "v1")
+    assert registry.full_name(name) == full
+    assert registry.full_name(full) == full
+    assert catalog.repository(full) == (repository, None)
+    assert catalog.repository(registry.full_name(f"{name}@v1")) == (repository, "v1")
 
 
 @pytest.mark.parametrize(
@@ -63,13 +62,13 @@ def test_names_lead_to_repositories(name, full, repository):
 )
 def test_unknown_names_suggest_the_nearest(name, said):
     with pytest.raises(ModelError, match=said):
-        models.full_name(name)
+        registry.full_name(name)
 
 
 def test_best_per_cost_is_what_no_other_beats():
-    first = known.table()[0]
+    first = catalog.table()[0]
     cheap = replace(first, name="cheap", gmacs=1.0, recall=50.0)
     good = replace(first, name="good", gmacs=9.0, recall=70.0)
     beaten = replace(first, name="beaten", gmacs=9.0, recall=60.0)
     twin = replace(good, name="twin")
-    assert known.best_per_cost([cheap, good, beaten, twin]) == {"cheap", "good", "twin"}
+    assert catalog.best_per_cost([cheap, good, beaten, twin]) == {"cheap", "good", "twin"}

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from framefind import models
 from framefind.errors import ModelError
+from framefind.models import registry
 
-SHIPPED = Path(models.__file__).parent
+SHIPPED = Path(registry.__file__).parent
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(SHIPPED / models.full_name("mini"), tmp_path / "model"))
+    return Path(shutil.copytree(SHIPPED / registry.full_name("mini"), tmp_path / "model"))
 
 
 def edit(folder: Path, key: str, value: object) -> None:
@@ -25,7 +25,7 @@ def edit(folder: Path, key: str, value: object) -> None:
 
 class TestMini:
     def test_gives_unit_rows_that_depend_on_no_other(self):
-        model = models.load("mini")
+        model = registry.load("mini")
         pictures = np.random.default_rng(0).integers(
             0, 256, (70, model.size, model.size, 3), np.uint8
         )
@@ -43,51 +43,51 @@ class TestMini:
         assert model.embed_images(pictures[:0]).shape == (0, model.dimensions)
 
     def test_a_text_of_any_length(self):
-        assert np.isfinite(models.load("mini").embed_texts(["word " * 5000])).all()
+        assert np.isfinite(registry.load("mini").embed_texts(["word " * 5000])).all()
 
     def test_is_stored_by_its_version(self):
-        assert models.full_name("mini").startswith("mini-")
-        assert models.load("mini").name == models.full_name("mini")
-        assert models.load("mini").fingerprint["model"] == models.full_name("mini")
+        assert registry.full_name("mini").startswith("mini-")
+        assert registry.load("mini").name == registry.full_name("mini")
+        assert registry.load("mini").fingerprint["model"] == registry.full_name("mini")
 
     def test_passes_the_self_test(self):
-        models.check(models.load("mini"))
+        registry.check(registry.load("mini"))
 
     def test_brings_neutral_pictures(self):
-        neutral = models.neutral(models.load("mini"))
+        neutral = registry.neutral(registry.load("mini"))
         assert neutral.of_pictures
-        assert neutral.axes.shape[1:] == neutral.mean.shape == (models.load("mini").dimensions,)
+        assert neutral.axes.shape[1:] == neutral.mean.shape == (registry.load("mini").dimensions,)
 
 
 def test_a_library_of_a_version_that_left_says_how_to_move_over():
-    fingerprint = models.load("mini").fingerprint | {"model": "mini-3"}
+    fingerprint = registry.load("mini").fingerprint | {"model": "mini-3"}
     with pytest.raises(ModelError, match="mini-3 is no part.*mini-12.*index --reembed"):
-        models.reopen(fingerprint)
+        registry.reopen(fingerprint)
 
 
 class TestFolder:
     def test_is_a_model_of_its_own(self, folder):
-        model, mini = models.load(f"local-dir:{folder}"), models.load("mini")
+        model, mini = registry.load(f"local-dir:{folder}"), registry.load("mini")
         np.testing.assert_array_equal(model.embed_texts(["a dog"]), mini.embed_texts(["a dog"]))
         assert model.fingerprint["weights"] == mini.fingerprint["weights"]
         assert model.fingerprint["model"] == f"local-dir:{folder.resolve()}"
 
     def test_its_name_is_absolute(self, folder, monkeypatch):
         monkeypatch.chdir(folder.parent)
-        assert models.full_name("local-dir:model") == f"local-dir:{folder.resolve()}"
+        assert registry.full_name("local-dir:model") == f"local-dir:{folder.resolve()}"
 
     def test_other_weights_have_another_fingerprint(self, folder):
-        before = models.load(f"local-dir:{folder}").fingerprint
+        before = registry.load(f"local-dir:{folder}").fingerprint
         with (folder / "text.onnx").open("ab") as file:
             file.write(b"\0")
-        models._load.cache_clear()
-        after = models.load(f"local-dir:{folder}").fingerprint
+        registry._load.cache_clear()
+        after = registry.load(f"local-dir:{folder}").fingerprint
         assert before.pop("weights") != after.pop("weights")
         assert before == after
 
     def test_refuses_a_folder_without_a_manifest(self, tmp_path):
         with pytest.raises(ModelError, match="manifest"):
-            models.load(f"local-dir:{tmp_path}")
+            registry.load(f"local-dir:{tmp_path}")
 
     @pytest.mark.parametrize(
         ("key", "value"), [("dimensions", "many"), ("image", None), ("text", {"file": "t"})]
@@ -95,22 +95,22 @@ class TestFolder:
     def test_refuses_a_wrong_manifest(self, folder, key, value):
         edit(folder, key, value)
         with pytest.raises(ModelError, match="manifest.json: missing or wrong entry"):
-            models.load(f"local-dir:{folder}")
+            registry.load(f"local-dir:{folder}")
 
     @pytest.mark.parametrize("text", ["[1]", "{"])
     def test_refuses_what_is_no_manifest(self, folder, text):
         (folder / "manifest.json").write_text(text)
         with pytest.raises(ModelError, match="manifest.json"):
-            models.load(f"local-dir:{folder}")
+            registry.load(f"local-dir:{folder}")
 
     def test_without_neutral_pictures_texts_take_their_place(self, folder):
         edit(folder, "neutral", None)
-        model = models.load(f"local-dir:{folder}")
-        first = models.neutral(model)
+        model = registry.load(f"local-dir:{folder}")
+        first = registry.neutral(model)
         assert not first.of_pictures
         assert np.isfinite(first.axes).all()
         model.embed_texts = None  # they are kept, and not embedded again
-        np.testing.assert_array_equal(models.neutral(model).axes, first.axes)
+        np.testing.assert_array_equal(registry.neutral(model).axes, first.axes)
 
     @pytest.mark.parametrize("content", [b"", b"numbers", None])
     def test_refuses_neutral_pictures_that_cannot_be_read(self, folder, content):
@@ -118,28 +118,28 @@ class TestFolder:
         if content is not None:
             (folder / "neutral.npz").write_bytes(content)
         with pytest.raises(ModelError, match=r"neutral\.npz"):
-            models.load(f"local-dir:{folder}")
+            registry.load(f"local-dir:{folder}")
 
     def test_refuses_a_damaged_tower(self, folder):
         (folder / "text.onnx").write_bytes(b"weights")
         with pytest.raises(ModelError, match="text.onnx"):
-            models.load(f"local-dir:{folder}").embed_texts(["a dog"])
+            registry.load(f"local-dir:{folder}").embed_texts(["a dog"])
 
     def test_refuses_a_missing_tower(self, folder):
         (folder / "image.onnx").unlink()
         with pytest.raises(ModelError, match="image.onnx"):
-            _ = models.load(f"local-dir:{folder}").fingerprint
+            _ = registry.load(f"local-dir:{folder}").fingerprint
 
 
 @pytest.mark.parametrize("name", ["nothing", "mini-999", "", "mini-1/../mini-1"])
 def test_an_unknown_model_is_refused_with_those_there_are(name):
     with pytest.raises(ModelError, match="mini"):
-        models.load(name)
+        registry.load(name)
 
 
 def test_an_unknown_device_is_refused():
     with pytest.raises(ModelError, match="abacus"):
-        models.load("mini", "abacus").embed_texts(["a"])
+        registry.load("mini", "abacus").embed_texts(["a"])
 
 
 class Fake:
@@ -171,8 +171,8 @@ class TestCheck:
         ],
     )
     def test_refuses_useless_vectors(self, bad, said):
-        models.check(Fake(self.GOOD, self.GOOD))
+        registry.check(Fake(self.GOOD, self.GOOD))
         with pytest.raises(ModelError, match=f"picture encoder gives .*{said}"):
-            models.check(Fake(bad, self.GOOD))
+            registry.check(Fake(bad, self.GOOD))
         with pytest.raises(ModelError, match=f"text encoder gives .*{said}"):
-            models.check(Fake(self.GOOD, bad))
+            registry.check(Fake(self.GOOD, bad))

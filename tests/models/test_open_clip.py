@@ -21,9 +21,8 @@ except Exception as error:  # a torchvision of another build raises anything
 
 from references import TEXTS, make, parity  # noqa: E402
 
-from framefind import models  # noqa: E402
 from framefind.errors import ModelError  # noqa: E402
-from framefind.models import exporting, known  # noqa: E402
+from framefind.models import catalog, export_onnx, registry  # noqa: E402
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(1200)]
 
@@ -103,8 +102,8 @@ def prepared(pair, frames, harm: str = "") -> np.ndarray:
     return np.ascontiguousarray(pictures[..., ::-1]) if harm == "bgr" else pictures
 
 
-def load(pair: SimpleNamespace, way: str) -> models.Model:
-    return models.load(f"local-dir:{pair.folder}", "cpu", precision=way)
+def load(pair: SimpleNamespace, way: str) -> registry.Model:
+    return registry.load(f"local-dir:{pair.folder}", "cpu", precision=way)
 
 
 def test_a_resnet_is_not_run_in_bf16(pair):
@@ -112,7 +111,7 @@ def test_a_resnet_is_not_run_in_bf16(pair):
     if "RN50" in pair.folder.name:
         with pytest.raises(ModelError, match="bf16 loses too much"):
             load(pair, "bf16")
-        assert models.load(f"local-dir:{pair.folder}", "cpu").precision == "fp32"
+        assert registry.load(f"local-dir:{pair.folder}", "cpu").precision == "fp32"
 
 
 @every_way
@@ -146,7 +145,7 @@ def test_texts_would_not_if_padded_or_cut_wrongly(pair, texts, harm):
     from dataclasses import replace
 
     from framefind.models.checkpoints import read
-    from framefind.models.pytorch import TorchModel
+    from framefind.models.torch import TorchModel
 
     found = read(pair.folder)
     if "max_tokens" in harm:
@@ -165,7 +164,7 @@ def test_texts_would_not_if_padded_or_cut_wrongly(pair, texts, harm):
 
 def _padded(model, length: int):
     """Texts cut at 16 tokens and filled up, since these towers take one length only."""
-    from framefind.models.tokens import open_tokenizer, tokens
+    from framefind.models.tokenizer import open_tokenizer, tokens
 
     ids, _ = tokens(
         open_tokenizer(model.checkpoint.towers.texts), model.checkpoint.towers.texts, TEXTS
@@ -176,12 +175,12 @@ def _padded(model, length: int):
 
 
 def test_an_export_gives_the_same_vectors(pair, frames, pictures, texts, tmp_path):
-    found = models.export(f"local-dir:{pair.folder}", tmp_path / "new")
+    found = registry.export(f"local-dir:{pair.folder}", tmp_path / "new")
     print(f"{pair.folder.name} export {found}")
-    exported = models.load(f"local-dir:{tmp_path / 'new'}")
+    exported = registry.load(f"local-dir:{tmp_path / 'new'}")
     ours = exported.embed_images(prepared(pair, frames[:FEW]))
-    assert parity(ours, pictures[:FEW]) >= exporting.BOUNDS["fp32"]
-    assert parity(exported.embed_texts(TEXTS), texts) >= exporting.BOUNDS["fp32"]
+    assert parity(ours, pictures[:FEW]) >= export_onnx.BOUNDS["fp32"]
+    assert parity(exported.embed_texts(TEXTS), texts) >= export_onnx.BOUNDS["fp32"]
     assert exported.scale == pytest.approx(float(pair.model.logit_scale.exp()))
 
 
@@ -191,14 +190,14 @@ def test_pickled_weights_are_only_weights(pair, tmp_path):
         if file.suffix == ".json":
             (tmp_path / file.name).write_bytes(file.read_bytes())
     torch.save(pair.model.state_dict(), tmp_path / "open_clip_pytorch_model.bin")
-    ours = models.load(f"local-dir:{tmp_path}", "cpu", "fp32")
+    ours = registry.load(f"local-dir:{tmp_path}", "cpu", "fp32")
     theirs = load(pair, "fp32")
     assert ours.scale == pytest.approx(theirs.scale)
     np.testing.assert_allclose(ours.embed_texts(["a"]), theirs.embed_texts(["a"]), atol=1e-5)
     torch.save({"a": json.JSONEncoder()}, tmp_path / "open_clip_pytorch_model.bin")
-    models._load.cache_clear()
+    registry._load.cache_clear()
     with pytest.raises(ModelError, match="cannot be loaded"):
-        models.load(f"local-dir:{tmp_path}", "cpu", "fp32")
+        registry.load(f"local-dir:{tmp_path}", "cpu", "fp32")
 
 
 @pytest.mark.parametrize(
@@ -215,4 +214,4 @@ def test_pickled_weights_are_only_weights(pair, tmp_path):
     ],
 )
 def test_names_lead_to_checkpoints(name, repository):
-    assert known.repository(models.full_name(name), "torch") == (repository, None)
+    assert catalog.repository(registry.full_name(name), "torch") == (repository, None)

@@ -28,11 +28,9 @@ from references import (  # noqa: E402
     reference_texts,
 )
 
-from framefind import (  # noqa: E402
-    images,
-    models,
-)
-from framefind.views import WHOLE  # noqa: E402
+from framefind.models import registry  # noqa: E402
+from framefind.search import query_images  # noqa: E402
+from framefind.video.views import WHOLE  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -84,16 +82,16 @@ def pair(request, tmp_path_factory) -> SimpleNamespace:
 
 
 @pytest.fixture(scope="module")
-def run(pair, tmp_path_factory) -> Callable[[str], models.Model]:
+def run(pair, tmp_path_factory) -> Callable[[str], registry.Model]:
     """Load the model so that it runs in a way: `onnx`, or by torch at a precision."""
     folder = as_others_export(pair, tmp_path_factory.mktemp("onnx"))
 
-    def load(way: str) -> models.Model:
+    def load(way: str) -> registry.Model:
         if way in ("onnx", "openvino"):
             if way == "openvino":
                 pytest.importorskip("openvino", reason="needs the extra [openvino]")
-            return models.load(f"local-dir:{folder}", "cpu" if way == "onnx" else way)
-        return models.load(f"local-dir:{pair.folder}", precision=way)
+            return registry.load(f"local-dir:{folder}", "cpu" if way == "onnx" else way)
+        return registry.load(f"local-dir:{pair.folder}", precision=way)
 
     return load
 
@@ -140,12 +138,12 @@ def decoded(pair: SimpleNamespace, frames: list, harm: str = "") -> NDArray[np.u
 class TestQueries:
     """A picture as a query is prepared as the model's own processor would."""
 
-    def embedded(self, model: models.Model, frames: list) -> NDArray[np.float32]:
+    def embedded(self, model: registry.Model, frames: list) -> NDArray[np.float32]:
         found = []
         for frame in frames:
             file = io.BytesIO()
             Image.fromarray(frame.full).save(file, "BMP")
-            found.append(images.read(file.getvalue(), WHOLE, model.size, model.resize))
+            found.append(query_images.read(file.getvalue(), WHOLE, model.size, model.resize))
         return model.embed_images(np.stack(found))
 
     @pytest.mark.parametrize("way", ["onnx", "fp32"])

@@ -19,10 +19,10 @@ pytest.importorskip("transformers", reason="the torch path needs transformers")
 from references import TEXTS, make, parity, prepared, reference_pictures, reference_texts  # noqa: E402
 
 import framefind  # noqa: E402
-from framefind import models  # noqa: E402
 from framefind.cli.models import app  # noqa: E402
 from framefind.errors import LibraryError, ModelError  # noqa: E402
-from framefind.models import exporting, pytorch  # noqa: E402
+from framefind.models import export_onnx, registry  # noqa: E402
+from framefind.models import torch as pytorch  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -37,9 +37,9 @@ def pair(tmp_path_factory):
 def exported(pair, tmp_path_factory) -> dict[str, Path]:
     """Its exports, by precision."""
     folder = tmp_path_factory.mktemp("exports")
-    for precision in exporting.BOUNDS:
-        models.export(f"local-dir:{pair.folder}", folder / precision, precision)
-    return {precision: folder / precision for precision in exporting.BOUNDS}
+    for precision in export_onnx.BOUNDS:
+        registry.export(f"local-dir:{pair.folder}", folder / precision, precision)
+    return {precision: folder / precision for precision in export_onnx.BOUNDS}
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +48,13 @@ def wide(tmp_path_factory) -> Path:
     return make("siglip", tmp_path_factory.mktemp("siglip")).folder
 
 
-def load(folder: Path, precision: str = "fp32", device: str = "cpu") -> models.Model:
-    return models.load(f"local-dir:{folder}", device, precision)
+def load(folder: Path, precision: str = "fp32", device: str = "cpu") -> registry.Model:
+    return registry.load(f"local-dir:{folder}", device, precision)
 
 
 class TestModel:
     def test_passes_the_self_test(self, pair):
-        models.check(load(pair.folder))
+        registry.check(load(pair.folder))
 
     def test_gives_rows_that_depend_on_no_other(self, pair):
         model = load(pair.folder)
@@ -83,10 +83,10 @@ class TestModel:
 
     def test_chooses_a_precision_for_the_hardware(self, pair, monkeypatch):
         monkeypatch.setattr(pytorch, "_has_bf16", lambda: True)
-        models._load.cache_clear()
+        registry._load.cache_clear()
         assert load(pair.folder, "auto").fingerprint["precision"] == "bf16"
         monkeypatch.setattr(pytorch, "_has_bf16", lambda: False)
-        models._load.cache_clear()
+        registry._load.cache_clear()
         assert load(pair.folder, "auto").fingerprint["precision"] == "fp32"
 
 
@@ -133,24 +133,24 @@ class TestHub:
         monkeypatch.setattr(constants, "ENDPOINT", served.url)
         template = served.url + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        model = models.load("hf-hub:tiny/clip", "cpu", "fp32")
+        model = registry.load("hf-hub:tiny/clip", "cpu", "fp32")
         expected = load(pair.folder).embed_texts(TEXTS)
         np.testing.assert_allclose(model.embed_texts(TEXTS), expected, atol=1e-5)
         served.close()
         made = model.fingerprint
         assert (made["model"], made["revision"]) == ("tiny/clip", served.commit)
-        models._load.cache_clear()
-        assert models.reopen(made, "cpu", "fp32").fingerprint == made  # asks no hub
-        other = models.reopen(made, "cpu", "bf16").fingerprint
+        registry._load.cache_clear()
+        assert registry.reopen(made, "cpu", "fp32").fingerprint == made  # asks no hub
+        other = registry.reopen(made, "cpu", "bf16").fingerprint
         assert other["precision"] == "bf16"
-        assert models.interchangeable(made, other)
+        assert registry.interchangeable(made, other)
 
 
 class TestExport:
-    @pytest.mark.parametrize("precision", exporting.BOUNDS)
+    @pytest.mark.parametrize("precision", export_onnx.BOUNDS)
     def test_gives_the_same_vectors_as_transformers(self, pair, exported, frames, precision):
-        model = models.load(f"local-dir:{exported[precision]}", "cpu")
-        bound = min(exporting.BOUNDS[precision], 0.9999)
+        model = registry.load(f"local-dir:{exported[precision]}", "cpu")
+        bound = min(export_onnx.BOUNDS[precision], 0.9999)
         pictures = prepared(pair, frames)
         assert parity(model.embed_images(pictures), reference_pictures(pair, frames)) >= bound
         assert parity(model.embed_texts(TEXTS), reference_texts(pair, TEXTS)) >= bound
@@ -169,8 +169,8 @@ class TestExport:
             assert max(int(abs(one.astype(int)).max()) for one in weights) * 255 * 2 < 2**15
 
     def test_of_siglip_keeps_padding_and_case(self, wide, tmp_path):
-        models.export(f"local-dir:{wide}", tmp_path / "new")
-        ours = models.load(f"local-dir:{tmp_path / 'new'}").embed_texts(TEXTS)
+        registry.export(f"local-dir:{wide}", tmp_path / "new")
+        ours = registry.load(f"local-dir:{tmp_path / 'new'}").embed_texts(TEXTS)
         theirs = load(wide).embed_texts(TEXTS)
         assert parity(ours, theirs) >= 0.9999
 
@@ -178,10 +178,10 @@ class TestExport:
         manifest = json.loads((exported["fp16"] / "manifest.json").read_text())
         assert manifest["precision"] == "fp16"
         assert manifest["source"] == load(pair.folder).fingerprint["source"]
-        model = models.load(f"local-dir:{exported['fp16']}")
+        model = registry.load(f"local-dir:{exported['fp16']}")
         assert model.scale == pytest.approx(load(pair.folder).scale)
         with pytest.raises(ModelError, match="fp16 only"):
-            models.load(f"local-dir:{exported['fp16']}", precision="fp32")
+            registry.load(f"local-dir:{exported['fp16']}", precision="fp32")
 
     def test_needs_no_torch(self, exported):
         code = (
@@ -202,20 +202,20 @@ class TestExport:
             weights.CopyFrom(numpy_helper.from_array(-values, weights.name))
             onnx.save(graph, file)
 
-        monkeypatch.setitem(exporting._SMALLER, "fp32", spoil)
+        monkeypatch.setitem(export_onnx._SMALLER, "fp32", spoil)
         with pytest.raises(ModelError, match="does not agree .* nothing was written"):
-            models.export(f"local-dir:{pair.folder}", tmp_path / "new")
+            registry.export(f"local-dir:{pair.folder}", tmp_path / "new")
         assert not [*tmp_path.iterdir()]
 
     def test_never_replaces_a_folder(self, pair, tmp_path):
         (tmp_path / "mine").write_text("precious")
         with pytest.raises(ModelError, match="is there already"):
-            models.export(f"local-dir:{pair.folder}", tmp_path)
+            registry.export(f"local-dir:{pair.folder}", tmp_path)
         assert (tmp_path / "mine").read_text() == "precious"
 
     def test_knows_its_precisions(self, pair, tmp_path):
         with pytest.raises(ModelError, match="export fp32, fp16 or int8"):
-            models.export(f"local-dir:{pair.folder}", tmp_path / "new", "bf16")
+            registry.export(f"local-dir:{pair.folder}", tmp_path / "new", "bf16")
 
     def test_weights_beside_the_graph_come_along(self, exported, tmp_path):
         """As PyTorch exports what is too large for one file: each weight in a file."""
@@ -226,12 +226,12 @@ class TestExport:
         file = tmp_path / "raw" / "image.onnx"
         apart = {"save_as_external_data": True, "all_tensors_to_one_file": False}
         onnx.save(onnx.load(whole), file, size_threshold=0, **apart)
-        exporting._gather(tmp_path / "raw", tmp_path, "image.onnx")
+        export_onnx._gather(tmp_path / "raw", tmp_path, "image.onnx")
         assert {one.name for one in tmp_path.iterdir()} == {"image.onnx", "image.onnx_data"}
         assert (tmp_path / "image.onnx_data").stat().st_size > 0.8 * whole.stat().st_size
         for name in ("text.onnx", "tokenizer.json", "manifest.json"):
             (tmp_path / name).write_bytes((exported["fp32"] / name).read_bytes())
-        models.check(load(tmp_path, "auto"))
+        registry.check(load(tmp_path, "auto"))
 
     def test_command(self, pair, tmp_path):
         done: Result = CliRunner().invoke(

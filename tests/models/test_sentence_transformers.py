@@ -13,7 +13,7 @@ sentence_transformers = pytest.importorskip("sentence_transformers", reason=reas
 
 from references import TEXTS, make, parity, prepared  # noqa: E402
 
-from framefind import models  # noqa: E402
+from framefind.models import registry  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -35,8 +35,8 @@ def pair(tmp_path_factory) -> SimpleNamespace:
     return made
 
 
-def load(pair: SimpleNamespace, way: str) -> models.Model:
-    return models.load(f"local-dir:{pair.folder}", precision=way)
+def load(pair: SimpleNamespace, way: str) -> registry.Model:
+    return registry.load(f"local-dir:{pair.folder}", precision=way)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_texts_would_not_if_padded_or_cut_wrongly(pair, texts, way, harm):
     from dataclasses import replace
 
     from framefind.models.checkpoints import read
-    from framefind.models.pytorch import TorchModel
+    from framefind.models.torch import TorchModel
 
     found = read(pair.folder)
     wrong = replace(found.towers, texts=replace(found.towers.texts, **harm))

@@ -8,12 +8,11 @@ import pytest
 from PIL import Image
 
 from conftest import scene
-from framefind import models
 from framefind.errors import ModelError
-from framefind.images import read
+from framefind.models import layouts, registry
 from framefind.models import onnx as onnx_models
-from framefind.models import towers
-from framefind.views import WHOLE
+from framefind.search.query_images import read
+from framefind.video.views import WHOLE
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (70, hubs.SIZE, hubs.SIZE, 3), np.uint8)
 PAD, BOS, EOS, UNK = range(4)
@@ -22,12 +21,12 @@ A, RED, CAR, DOG, ON, SNOW, MARK, CAPITAL = range(4, 12)
 
 @pytest.fixture(autouse=True)
 def forgotten():
-    models._load.cache_clear()
+    registry._load.cache_clear()
 
 
-def load(folder: Path, **how: str) -> models.Model:
+def load(folder: Path, **how: str) -> registry.Model:
     """On the device that computes in the file's own numbers."""
-    return models.load(f"local-dir:{folder}", **{"device": "cpu", **how})
+    return registry.load(f"local-dir:{folder}", **{"device": "cpu", **how})
 
 
 def expected(mean, std) -> np.ndarray:
@@ -99,7 +98,7 @@ class TestQueries:
         folder = hubs.open_clip(tmp_path)
         found = {}
         for name in ("bicubic", "bilinear"):
-            models._load.cache_clear()
+            registry._load.cache_clear()
             hubs.edit(folder / "visual/preprocess_cfg.json", interpolation=name)
             found[name] = self.embedded(folder, picture)
             resized = picture.resize((hubs.SIZE, hubs.SIZE), Image.Resampling[name.upper()])
@@ -174,13 +173,15 @@ class TestFingerprint:
     def test_differs_where_the_preprocessing_does(self, tmp_path, file, change):
         before = load(hubs.clip(tmp_path)).fingerprint
         hubs.edit(tmp_path / file, **change)
-        models._load.cache_clear()
+        registry._load.cache_clear()
         assert load(tmp_path).fingerprint["preprocessing"] != before["preprocessing"]
 
     def test_precisions_never_share_a_library(self, tmp_path):
         hubs.clip(tmp_path)
-        found = [load(tmp_path, precision=precision).fingerprint for precision in towers.PRECISIONS]
-        assert [one.pop("precision") for one in found] == list(towers.PRECISIONS)
+        found = [
+            load(tmp_path, precision=precision).fingerprint for precision in layouts.PRECISIONS
+        ]
+        assert [one.pop("precision") for one in found] == list(layouts.PRECISIONS)
         assert len({one.pop("weights") for one in found}) == 3
         assert found[0] == found[1] == found[2]
 
@@ -227,7 +228,7 @@ class TestRefuses:
     def test_wrong_settings(self, tmp_path, layout, file, change, said):
         hubs.edit(hubs.LAYOUTS[layout](tmp_path) / file, **change)
         with pytest.raises(ModelError, match=said):
-            models.check(load(tmp_path))
+            registry.check(load(tmp_path))
 
     def test_towers_that_ask_for_more(self, tmp_path):
         hubs.text_tower(hubs.clip(tmp_path) / "onnx/text_model.onnx", "positions", "text_embeds")
@@ -240,7 +241,7 @@ class TestRefuses:
         with pytest.raises(ModelError, match="'int4': use auto, fp32, fp16, bf16 or int8"):
             load(tmp_path, precision="int4")
         with pytest.raises(ModelError, match="one precision only"):
-            models.load("mini", precision="int8")
+            registry.load("mini", precision="int8")
 
 
 def test_a_folder_may_hold_open_clips_own_file(tmp_path):
@@ -252,7 +253,7 @@ def test_a_folder_may_hold_open_clips_own_file(tmp_path):
     hubs.write(
         tmp_path / "open_clip_config.json", {"model_cfg": config, "preprocess_cfg": settings}
     )
-    models._load.cache_clear()
+    registry._load.cache_clear()
     np.testing.assert_array_equal(load(tmp_path).embed_images(PICTURES), before)
 
 

@@ -10,7 +10,7 @@ from schemathesis.checks import CHECKS
 from serving import Site, serve
 
 import framefind
-from framefind.server import create_app
+from framefind.server.app import create_app
 from framefind.server.security import Access
 
 API = create_app(framefind.open("none.framefind"), Access()).openapi()

@@ -8,7 +8,7 @@ from serving import serve
 
 import framefind
 from conftest import write_clip
-from framefind.server import create_app
+from framefind.server.app import create_app
 from framefind.server.security import Access
 
 pytest_plugins = ["serving"]

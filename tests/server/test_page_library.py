@@ -15,9 +15,10 @@ from playwright.sync_api import Page, expect  # noqa: E402
 
 import framefind  # noqa: E402
 from conftest import scene, write_clip  # noqa: E402
-from framefind import models  # noqa: E402
-from framefind.tables import FrameRow, Tables, Video, new_segment  # noqa: E402
-from framefind.views import WHOLE  # noqa: E402
+from framefind.models import registry  # noqa: E402
+from framefind.tables.rows import FrameRow, Video, new_segment  # noqa: E402
+from framefind.tables.tables import Tables  # noqa: E402
+from framefind.video.views import WHOLE  # noqa: E402
 
 VIDEOS, MOMENTS = 25, 20
 
@@ -116,7 +117,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     from PIL import Image
 
-    model = models.load("mini")
+    model = registry.load("mini")
     cat, other = model.embed_texts(["a cat", "a street"])
     uri = tmp_path_factory.mktemp("large") / "large.framefind"
     tables = Tables.create(str(uri), model.fingerprint)

@@ -8,7 +8,7 @@ from serving import serve
 
 import framefind
 import media
-from framefind.server.ranges import UnsatisfiableError, matches, parse_range
+from framefind.server.playback.ranges import UnsatisfiableError, matches, parse_range
 
 
 @given(st.integers(1, 1000), st.integers(0, 1200), st.integers(0, 1200))

@@ -8,11 +8,11 @@ from PIL import Image
 from serving import serve
 
 from conftest import scene, write_clip
-from framefind import export
+from framefind.output import documents
 
 pytest_plugins = ["serving"]
 
-VALID = Draft202012Validator(export.schema())
+VALID = Draft202012Validator(documents.schema())
 
 
 def found(answer: httpx.Response) -> dict:

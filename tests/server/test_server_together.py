@@ -6,7 +6,7 @@ import pytest
 from serving import alone
 from starlette.exceptions import HTTPException
 
-from framefind.server.together import Together
+from framefind.server.batching import Together
 
 
 class Doubling:

@@ -13,8 +13,8 @@ from serving import serve
 
 import framefind
 import media
-from framefind.server import streams
-from framefind.server.playable import Playable, keyframe_before, probe
+from framefind.server.playback import remux
+from framefind.server.playback.probe import Playable, keyframe_before, probe
 from media import BLUE, GREEN, RED, WHITE, quarters
 
 COLOURS = [RED, GREEN, BLUE, WHITE]
@@ -76,8 +76,8 @@ def way(path: Path) -> Playable:
 def made(path: Path, start: float) -> bytes:
     found, size = way(path), path.stat().st_size
     if found.kind == "remux":
-        return b"".join(streams.remux(str(path), size, start, found.copies_audio))
-    return b"".join(streams.transcode(str(path), size, start))
+        return b"".join(remux.remux(str(path), size, start, found.copies_audio))
+    return b"".join(remux.transcode(str(path), size, start))
 
 
 class TestProbe:

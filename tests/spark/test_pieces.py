@@ -13,11 +13,11 @@ import framefind
 from conftest import content, write_clip
 from framefind.errors import ModelError
 from framefind.indexing.decoders import Options
-from framefind.spark import executor
-from framefind.spark.executor import End, Job, Piece
+from framefind.spark import tasks
 from framefind.spark.sources import merged
-from framefind.tables import Tables
-from framefind.video.worker import Worker
+from framefind.spark.tasks import End, Job, Piece
+from framefind.tables.tables import Tables
+from framefind.video.process import Worker
 from media import truncated
 
 pytest.importorskip("pyspark")
@@ -31,7 +31,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def video_id(film: Path) -> str:
-    (probed,) = executor.probe([str(film)], "auto", cut=True)
+    (probed,) = tasks.probe([str(film)], "auto", cut=True)
     return probed.video_id
 
 
@@ -44,7 +44,7 @@ def job(sampler: str = "every=1.0", dedupe: float = 0.0) -> Job:
 
 
 def executor_model(device: str) -> object:
-    return executor.named("mini", "auto", device)
+    return tasks.named("mini", "auto", device)
 
 
 @pytest.mark.parametrize("sampler", ["every=1.0", "every=0.3", "keyframes", "shots", "count=7"])
@@ -55,7 +55,7 @@ def test_pieces_are_the_whole(film, video_id, sampler, borders):
     whole, cut = (
         [
             (item.t, item.pixels.tobytes(), item.thumbnail)
-            for _, item in executor.sampled(pieces(film, video_id, at), options, 32, 1)
+            for _, item in tasks.sampled(pieces(film, video_id, at), options, 32, 1)
             if not isinstance(item, End)
         ]
         for at in ([], borders)
@@ -88,11 +88,9 @@ def test_data_files_hold_what_a_library_holds(film, video_id, tmp_path, monkeypa
     local = framefind.open(tmp_path / "local")
     local.index(film, views="whole")
     tables = Tables.create(tmp_path / "l", local.prepare(None)[1].fingerprint)
-    monkeypatch.setattr(executor, "COMMIT_FRAMES", 5)
-    monkeypatch.setattr(executor, "SEGMENT_SECONDS", 3.0)
-    files, outcomes = executor.write(
-        executor.run(pieces(film, video_id, [10.0]), job()), tables.uri
-    )
+    monkeypatch.setattr(tasks, "COMMIT_FRAMES", 5)
+    monkeypatch.setattr(tasks, "SEGMENT_SECONDS", 3.0)
+    files, outcomes = tasks.write(tasks.run(pieces(film, video_id, [10.0]), job()), tables.uri)
     assert [outcome.frames for outcome in outcomes] == [10, 14]
     assert [outcome.last for outcome in outcomes] == [9.0, 23.0]
     assert [file.rows for file in files] == [5, 5, 5, 5, 4]
@@ -119,7 +117,7 @@ def test_a_failure_leaves_the_frames_before_it(film, video_id, tmp_path):
         Piece(str(film), video_id, 2.0, 4.0),
     ]
     ends, times = [], []
-    for piece, item in executor.run(given_out, job()):
+    for piece, item in tasks.run(given_out, job()):
         if isinstance(item, End):
             ends.append((Path(piece.path).name, item.failed, item.trouble))
         else:
@@ -139,10 +137,10 @@ def test_a_failure_leaves_the_frames_before_it(film, video_id, tmp_path):
 
 def test_frames_that_look_alike_take_the_vectors_of_the_first(tmp_path):
     still = write_clip(tmp_path / "still.mp4", [1, 1, 2])
-    (probed,) = executor.probe([str(still)], "auto", cut=False)
+    (probed,) = tasks.probe([str(still)], "auto", cut=False)
     items = [
         item
-        for _, item in executor.run([Piece(str(still), probed.video_id)], job(dedupe=2.0))
+        for _, item in tasks.run([Piece(str(still), probed.video_id)], job(dedupe=2.0))
         if not isinstance(item, End)
     ]
     assert len(items) == 6
@@ -155,7 +153,7 @@ def test_reading_ahead_keeps_order_and_passes_errors_on():
         yield from range(300)
         raise OSError("the end")
 
-    ahead = executor.ahead(numbers(), 8)
+    ahead = tasks.ahead(numbers(), 8)
     assert [next(ahead) for _ in range(300)] == list(range(300))
     with pytest.raises(OSError, match="the end"):
         next(ahead)
@@ -171,7 +169,7 @@ def test_reading_ahead_ends_with_its_reader():
         finally:
             closed.append(True)
 
-    ahead = executor.ahead(numbers(), 8)
+    ahead = tasks.ahead(numbers(), 8)
     next(ahead)
     ahead.close()
     assert closed == [True]
@@ -185,14 +183,14 @@ def test_a_task_runs_on_the_gpu_that_spark_gives_it(monkeypatch):
             return {"gpu": type("Gpu", (), {"addresses": ["3"]})}
 
     monkeypatch.setattr(context, "get", lambda: Given())
-    assert executor._device("auto") == executor._device("cuda") == "cuda:3"
-    assert executor._device("cpu") == "cpu"
+    assert tasks._device("auto") == tasks._device("cuda") == "cuda:3"
+    assert tasks._device("cpu") == "cpu"
     monkeypatch.setattr(context, "get", lambda: None)
-    assert executor._device("auto") == "auto"
+    assert tasks._device("auto") == "auto"
 
 
 def test_a_machine_with_other_weights_says_so():
-    mine = executor.named("mini", "auto", "cpu").fingerprint
-    assert executor.same(mine, "auto", "cpu").fingerprint == mine
+    mine = tasks.named("mini", "auto", "cpu").fingerprint
+    assert tasks.same(mine, "auto", "cpu").fingerprint == mine
     with pytest.raises(ModelError, match="has other weights or preprocessing than the driver"):
-        executor.same({**mine, "weights": "0"}, "auto", "cpu")
+        tasks.same({**mine, "weights": "0"}, "auto", "cpu")

@@ -13,16 +13,17 @@ import framefind
 from conftest import content, write_clip
 from framefind import Library, Query, QueryError
 from framefind.errors import LibraryError
-from framefind.moments import Page
-from framefind.tables import FrameRow, Tables, Video, new_segment
-from framefind.views import WHOLE
+from framefind.search.moments import Page
+from framefind.tables.rows import FrameRow, Video, new_segment
+from framefind.tables.tables import Tables
+from framefind.video.views import WHOLE
 from rows import publish
 
 pytest.importorskip("pyspark")
 
-from framefind.spark import searching
+from framefind.spark import batch_search as searching
+from framefind.spark import search
 from framefind.spark import tables as published
-from framefind.spark.searching import search
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

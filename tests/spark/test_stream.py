@@ -24,9 +24,9 @@ from media import damaged, truncated
 pytest.importorskip("pyspark")
 
 from framefind import spark as spark_engine
-from framefind.models import full_name
+from framefind.models.catalog import full_name
 from framefind.spark import SparkError
-from framefind.spark.batches import Batches
+from framefind.spark.driver import Batches
 
 CHOICE = {"sampler": "count=2", "views": "whole"}
 ROW = "video_id copies size modified duration width height fps codec sampler views frames "
@@ -346,8 +346,8 @@ def _parent(stat: Path) -> int | None:
 KILLED = """
 import os, signal, sys
 from framefind import spark
-from framefind.spark.batches import Batches
-from framefind.tables import Tables
+from framefind.spark.driver import Batches
+from framefind.tables.tables import Tables
 when, films, library = sys.argv[1:]
 original = Tables.publish
 def killing(self, files=(), *rest):
@@ -421,10 +421,10 @@ def _wait(until: Any, seconds: float = 60.0) -> None:
 
 
 def test_a_backlog_is_committed_bit_by_bit(spark, clips, tmp_path, monkeypatch):
-    from framefind.spark import batches
-    from framefind.tables import Tables
+    from framefind.spark import driver
+    from framefind.tables.tables import Tables
 
-    monkeypatch.setattr(batches, "_WAVE", 0.001)
+    monkeypatch.setattr(driver, "_WAVE", 0.001)
     commits = []
     original = Tables.publish
 

@@ -8,13 +8,13 @@ from collections import Counter
 from pathlib import Path
 
 import framefind
-from framefind.tables import Tables
+from framefind.tables.tables import Tables
 from rows import FINGERPRINT, publish, visible, whole, write
 
 WRITER = """
 import sys
-from framefind.tables import Tables
-from framefind.tables.store import lock
+from framefind.tables.tables import Tables
+from framefind.tables.address import lock
 from rows import publish, write
 uri, name = sys.argv[1:]
 tables = Tables.open(uri)

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from framefind.tables import FrameRow, Tables, files, new_segment
-from framefind.tables.files import FramesWriter
+from framefind.tables import data_files
+from framefind.tables.data_files import FramesWriter
+from framefind.tables.rows import FrameRow, new_segment
+from framefind.tables.tables import Tables
 from rows import FINGERPRINT, frame
 
 
@@ -17,7 +19,7 @@ def table(tmp_path: Path) -> Path:
     return Path(Tables.create(tmp_path / "a.framefind", FINGERPRINT).address("frames"))
 
 
-def written(table: Path, rows: list[FrameRow]) -> files.DataFile:
+def written(table: Path, rows: list[FrameRow]) -> data_files.DataFile:
     with FramesWriter(str(table)) as writer:
         for row in rows:
             writer.add(row)
@@ -26,11 +28,11 @@ def written(table: Path, rows: list[FrameRow]) -> files.DataFile:
 
 
 def test_layout(table: Path) -> None:
-    rows = [frame("v", "s", i, size=8000) for i in range(files.ROWS * 2 + 5)]
+    rows = [frame("v", "s", i, size=8000) for i in range(data_files.ROWS * 2 + 5)]
     file = written(table, rows)
     metadata = pq.read_metadata(table / file.path)
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    assert [group.num_rows for group in groups] == [files.ROWS, files.ROWS, 5]
+    assert [group.num_rows for group in groups] == [data_files.ROWS, data_files.ROWS, 5]
     chunks = {
         group.column(i).path_in_schema: group.column(i)
         for group in groups[:1]
@@ -42,7 +44,7 @@ def test_layout(table: Path) -> None:
     assert embeddings.compression == "ZSTD"
     assert set(embeddings.encodings) == {"BYTE_STREAM_SPLIT", "RLE"}
     statistics = {name for name, chunk in chunks.items() if chunk.is_stats_set}
-    assert statistics == set(files.KEYS)
+    assert statistics == set(data_files.KEYS)
     assert metadata.serialized_size < file.size / 500
 
 
@@ -53,7 +55,7 @@ def test_half_precision_halves_embeddings(table: Path) -> None:
     rows = [FrameRow("v", "s", float(i), b"", [(0, 0, 1, 1)] * 4, v) for i, v in enumerate(vectors)]
     file = written(table, rows)
     assert file.size < 0.6 * vectors.nbytes
-    (batch,) = files.frames(files.filesystem(str(table)), file.path, {"s"})
+    (batch,) = data_files.frames(data_files.filesystem(str(table)), file.path, {"s"})
     stored = np.array(batch["embeddings"].to_pylist(), np.float32)
     np.testing.assert_array_equal(stored, vectors.astype(np.float16).astype(np.float32))
 
@@ -91,17 +93,17 @@ def test_what_is_written_is_read(
         for video_id, segment, t, views, size in keys
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "ROWS", 3)
-        patch.setattr(files, "BUFFER", buffer)
+        patch.setattr(data_files, "ROWS", 3)
+        patch.setattr(data_files, "BUFFER", buffer)
         file = written(table, rows)
-    store = files.filesystem(str(table))
-    assert file.rows == len(rows) == sum(files.segments(store, file.path).values())
+    store = data_files.filesystem(str(table))
+    assert file.rows == len(rows) == sum(data_files.segments(store, file.path).values())
     by_key = {(row.video_id, row.segment, row.t): row for row in rows}
     missing = ("a", "one", 2e6)
-    assert files.thumbnails(store, file.path, [*by_key, missing]) == {
+    assert data_files.thumbnails(store, file.path, [*by_key, missing]) == {
         key: row.thumbnail for key, row in by_key.items()
     }
-    read = [row for b in files.frames(store, file.path, {"one"}) for row in b.to_pylist()]
+    read = [row for b in data_files.frames(store, file.path, {"one"}) for row in b.to_pylist()]
     found = {(row["video_id"], row["segment"], row["t"]): row for row in read}
     assert found.keys() == {key for key in by_key if key[1] == "one"}
     assert len(read) == len(found)
@@ -111,7 +113,7 @@ def test_what_is_written_is_read(
         assert "thumbnail" not in row
     statistics = json.loads(file.statistics())
     assert statistics["numRecords"] == len(rows)
-    for i, name in enumerate(files.KEYS):
+    for i, name in enumerate(data_files.KEYS):
         assert statistics["minValues"][name] == min(key[i] for key in by_key)
         assert statistics["maxValues"][name] == max(key[i] for key in by_key)
 
@@ -126,14 +128,14 @@ def test_rows_lie_by_video_and_time(table: Path) -> None:
 def test_merge_keeps_rows_of_the_segments_and_the_layout(table: Path) -> None:
     rows = {s: [frame("v", s, i) for i in range(300)] for s in ("one", "two", "dead")}
     parts = [written(table, part).path for part in rows.values()]
-    (merged,) = files.merge(str(table), parts, {"one", "two"})
-    store = files.filesystem(str(table))
-    assert files.segments(store, merged.path) == {"one": 300, "two": 300}
+    (merged,) = data_files.merge(str(table), parts, {"one", "two"})
+    store = data_files.filesystem(str(table))
+    assert data_files.segments(store, merged.path) == {"one": 300, "two": 300}
     keys = [(row.video_id, row.segment, row.t) for row in rows["one"] + rows["two"]]
-    jpegs = files.thumbnails(store, merged.path, keys)
+    jpegs = data_files.thumbnails(store, merged.path, keys)
     assert [jpegs[key] for key in keys] == [row.thumbnail for row in rows["one"] + rows["two"]]
     old, new = (pq.read_metadata(table / path) for path in (parts[0], merged.path))
-    assert new.row_group(0).num_rows == files.ROWS
+    assert new.row_group(0).num_rows == data_files.ROWS
     for i in range(new.num_columns):
         before, after = old.row_group(0).column(i), new.row_group(0).column(i)
         assert (before.encodings, before.compression) == (after.encodings, after.compression)
@@ -141,7 +143,7 @@ def test_merge_keeps_rows_of_the_segments_and_the_layout(table: Path) -> None:
 
 def test_merge_of_dead_rows_only_writes_nothing(table: Path) -> None:
     file = written(table, [frame("v", "dead", 0)])
-    assert files.merge(str(table), [file.path], {"other"}) == []
+    assert data_files.merge(str(table), [file.path], {"other"}) == []
 
 
 def test_a_writer_without_rows_writes_nothing(table: Path) -> None:
@@ -153,7 +155,7 @@ def test_a_writer_without_rows_writes_nothing(table: Path) -> None:
 def test_a_writer_left_by_an_exception_deletes_its_file(
     table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "BUFFER", 1)
+    monkeypatch.setattr(data_files, "BUFFER", 1)
     before = list(table.iterdir())
 
     def interrupted() -> None:

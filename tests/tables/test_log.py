@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from framefind.errors import LibraryError
-from framefind.tables import Tables
+from framefind.tables.tables import Tables
 from rows import FINGERPRINT, publish, visible, whole
 
 

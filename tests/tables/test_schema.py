@@ -11,8 +11,8 @@ from deltalake import DeltaTable, Field, write_deltalake
 from deltalake.transaction import AddAction
 
 from framefind.errors import LibraryError
-from framefind.tables import Tables
 from framefind.tables.schema import FRAMES, VIDEOS, conform
+from framefind.tables.tables import Tables
 from rows import FINGERPRINT, publish, visible, whole, write
 
 

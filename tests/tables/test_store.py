@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from framefind.errors import LibraryError
-from framefind.tables.store import explained, lock
+from framefind.tables.address import explained, lock
 
 
 def test_one_writer_alone(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_errors_say_what_to_do(error: OSError, words: str) -> None:
 
 def test_the_error_names_who_is_writing(tmp_path: Path) -> None:
     uri = str(tmp_path)
-    code = f"from framefind.tables.store import lock\nwith lock({uri!r}, False, 'streaming'):"
+    code = f"from framefind.tables.address import lock\nwith lock({uri!r}, False, 'streaming'):"
     code += "\n    print(flush=True)\n    input()"
     other = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -17,8 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framefind.errors import LibraryError
-from framefind.tables import Tables, Video, files, latest_versions, schema, upkeep
-from framefind.tables.store import lock
+from framefind.tables import data_files, maintenance, schema
+from framefind.tables.address import lock
+from framefind.tables.delta_log import latest_versions
+from framefind.tables.rows import Video
+from framefind.tables.tables import Tables
 from rows import FINGERPRINT, frame, publish, video, visible, whole, write
 
 
@@ -111,7 +114,8 @@ def test_latest_versions_follow_the_log_and_load_nothing_heavy(tables: Tables) -
         DeltaTable(tables.address("frames")).version(),
     )
     code = (
-        "import sys; from framefind.tables import Tables, Video, FrameRow, latest_versions;"
+        "import sys; from framefind.tables.tables import Tables;"
+        "from framefind.tables.delta_log import latest_versions;"
         f"print(*latest_versions({tables.uri!r}));"
         "print([name for name in ('pyarrow', 'deltalake') if name in sys.modules])"
     )
@@ -196,7 +200,7 @@ def test_a_transaction_that_changes_nothing_is_remembered(tables: Tables) -> Non
 
 
 def test_publishers_at_once_lose_nothing(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upkeep, "MANY", 2)
+    monkeypatch.setattr(maintenance, "MANY", 2)
 
     def work(name: str) -> None:
         own = Tables.open(tables.uri)
@@ -245,7 +249,7 @@ def test_upkeep_changes_nothing_that_counts(
     tables = Tables.create(tmp_path_factory.mktemp("a") / "a.framefind", FINGERPRINT)
     expected: dict[str, list[float]] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(upkeep, "MANY", 2)
+        patch.setattr(maintenance, "MANY", 2)
         for what, name, frames in steps:
             if what == "publish":
                 publish(tables, name, frames)
@@ -347,7 +351,7 @@ def largest_file(size: int) -> Iterator[None]:
 
 
 def test_no_room_for_a_data_file(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "BUFFER", 50_000)
+    monkeypatch.setattr(data_files, "BUFFER", 50_000)
     publish(tables, "a")
     before = sorted(Path(tables.address("frames")).iterdir())
     writer = tables.writer()
@@ -415,13 +419,13 @@ def test_a_read_only_library_is_read_and_not_written(tables: Tables) -> None:
 _KILLED = """
 import os, random, signal, sys, time
 import deltalake, pyarrow.compute, pyarrow.parquet  # before the fork: it saves most of the time
-from framefind.tables import files, upkeep
-from framefind.tables import Tables
+from framefind.tables import data_files, maintenance
+from framefind.tables.tables import Tables
 from rows import frame, publish, write
 uri, acknowledged, kills, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-files.BUFFER, upkeep.MANY = 1, 3
+data_files.BUFFER, maintenance.MANY = 1, 3
 random.seed(seed)
-files.table([frame("a", "s", 0.0)])  # likewise
+data_files.table([frame("a", "s", 0.0)])  # likewise
 
 def work(life):
     tables = Tables.open(uri)

@@ -6,7 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from framefind.tables import Tables, Upkeep, upkeep
+from framefind.tables import maintenance
+from framefind.tables.rows import Upkeep
+from framefind.tables.tables import Tables
 from rows import FINGERPRINT, publish, visible, whole, write
 
 
@@ -16,10 +18,10 @@ def tables(tmp_path: Path) -> Tables:
 
 
 def test_small_files_become_one(tables: Tables) -> None:
-    for i in range(upkeep.MANY):
+    for i in range(maintenance.MANY):
         publish(tables, f"v{i}")
     before = visible(tables)
-    assert tables.maintain() == Upkeep(rewritten=upkeep.MANY, written=1)
+    assert tables.maintain() == Upkeep(rewritten=maintenance.MANY, written=1)
     assert len(tables.frame_files()) == 1
     assert visible(tables) == before
     version = tables.versions()
@@ -28,7 +30,7 @@ def test_small_files_become_one(tables: Tables) -> None:
 
 
 def test_few_small_files_are_left_alone(tables: Tables) -> None:
-    for i in range(upkeep.MANY - 1):
+    for i in range(maintenance.MANY - 1):
         publish(tables, f"v{i}")
     assert tables.maintain().rewritten == 0
 
@@ -39,7 +41,7 @@ def test_files_are_not_merged_past_the_size(
     size = write(tables, "v")[0][0].size
     for i in range(9):
         publish(tables, f"v{i}")
-    monkeypatch.setattr(upkeep, "FILE_SIZE", int(3.5 * size))
+    monkeypatch.setattr(maintenance, "FILE_SIZE", int(3.5 * size))
     assert tables.maintain().written == 3
     assert all(times == whole() for times in visible(tables).values())
 
@@ -47,7 +49,7 @@ def test_files_are_not_merged_past_the_size(
 def test_unpublished_rows_stay_while_a_writer_may_publish_them(tables: Tables) -> None:
     written, row = write(tables, "slow")
     tables.publish(written)
-    for i in range(upkeep.MANY):
+    for i in range(maintenance.MANY):
         publish(tables, f"v{i}")
     assert tables.maintain().dropped == 0
     tables.publish(videos=[row])
@@ -78,10 +80,10 @@ def test_maintain_keeps_files_that_are_young(tables: Tables) -> None:
 
 
 def test_videos_stay_few_files(tables: Tables) -> None:
-    for i in range(2 * upkeep.MANY + 2):
+    for i in range(2 * maintenance.MANY + 2):
         publish(tables, f"v{i}", frames=1)
-    assert len(DeltaTable(tables.address("videos")).file_uris()) <= upkeep.MANY
-    assert len(tables.videos()) == 2 * upkeep.MANY + 2
+    assert len(DeltaTable(tables.address("videos")).file_uris()) <= maintenance.MANY
+    assert len(tables.videos()) == 2 * maintenance.MANY + 2
     log = Path(tables.address("videos"), "_delta_log")
     assert (log / "_last_checkpoint").exists()
 
@@ -90,18 +92,18 @@ def test_compactions_at_once_do_not_double_rows(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second finds its files gone: delta-rs itself would let both happen."""
-    for i in range(upkeep.MANY):
+    for i in range(maintenance.MANY):
         publish(tables, f"v{i}")
-    merge, other = upkeep.files.merge, Tables.open(tables.uri)
+    merge, other = maintenance.data_files.merge, Tables.open(tables.uri)
 
     def overtaken(*arguments):
-        monkeypatch.setattr(upkeep.files, "merge", merge)
-        upkeep.compact_frames(other)
+        monkeypatch.setattr(maintenance.data_files, "merge", merge)
+        maintenance.compact_frames(other)
         return merge(*arguments)
 
-    monkeypatch.setattr(upkeep.files, "merge", overtaken)
+    monkeypatch.setattr(maintenance.data_files, "merge", overtaken)
     assert tables.maintain() == Upkeep()
-    assert tables.count() == 10 * upkeep.MANY
+    assert tables.count() == 10 * maintenance.MANY
     assert all(times == whole() for times in visible(tables).values())
     folder = Path(tables.address("frames"))
     live = sum(pq.read_metadata(folder / path).num_rows for path in tables.frame_files())
@@ -112,28 +114,28 @@ def test_a_compaction_overtaken_at_its_commit(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Delta-rs would rebase it, onto an append rightly and onto a compaction wrongly."""
-    adds, other = upkeep.adds, Tables.open(tables.uri)
-    for i in range(upkeep.MANY):
+    adds, other = maintenance.adds, Tables.open(tables.uri)
+    for i in range(maintenance.MANY):
         publish(tables, f"v{i}")
 
     def overtaken_by_an_append(*arguments):
-        monkeypatch.setattr(upkeep, "adds", adds)
+        monkeypatch.setattr(maintenance, "adds", adds)
         publish(other, "late")
         return adds(*arguments)
 
     def overtaken_by_a_compaction(*arguments):
-        monkeypatch.setattr(upkeep, "adds", adds)
-        upkeep.compact_frames(other)
+        monkeypatch.setattr(maintenance, "adds", adds)
+        maintenance.compact_frames(other)
         return adds(*arguments)
 
-    monkeypatch.setattr(upkeep, "adds", overtaken_by_an_append)
-    assert tables.maintain().rewritten == upkeep.MANY
+    monkeypatch.setattr(maintenance, "adds", overtaken_by_an_append)
+    assert tables.maintain().rewritten == maintenance.MANY
     assert visible(tables)["late"] == whole()
-    for i in range(upkeep.MANY, 2 * upkeep.MANY):
+    for i in range(maintenance.MANY, 2 * maintenance.MANY):
         publish(tables, f"v{i}")
-    monkeypatch.setattr(upkeep, "adds", overtaken_by_a_compaction)
+    monkeypatch.setattr(maintenance, "adds", overtaken_by_a_compaction)
     assert tables.maintain().rewritten == 0
-    assert tables.count() == 10 * (2 * upkeep.MANY + 1)
+    assert tables.count() == 10 * (2 * maintenance.MANY + 1)
     assert all(times == whole() for times in visible(tables).values())
 
 
@@ -143,15 +145,15 @@ def test_compactions_of_videos_at_once_do_not_double_rows(
     """delta-rs's own `optimize` doubles every row here, and calls it a success."""
     for i in range(3):
         publish(tables, f"v{i}")
-    written, other = upkeep.files.write, Tables.open(tables.uri)
+    written, other = maintenance.data_files.write, Tables.open(tables.uri)
 
     def overtaken(*arguments):
-        monkeypatch.setattr(upkeep.files, "write", written)
-        upkeep.compact_videos(other, many=1)
+        monkeypatch.setattr(maintenance.data_files, "write", written)
+        maintenance.compact_videos(other, many=1)
         return written(*arguments)
 
-    monkeypatch.setattr(upkeep.files, "write", overtaken)
-    upkeep.compact_videos(tables, many=1)
+    monkeypatch.setattr(maintenance.data_files, "write", overtaken)
+    maintenance.compact_videos(tables, many=1)
     assert sorted(row.video_id for row in tables.videos()) == ["v0", "v1", "v2"]
     assert len(DeltaTable(tables.address("videos")).file_uris()) == 1
 

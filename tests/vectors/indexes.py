@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from framefind.confidence import Neutral
-from framefind.filters import Filters
-from framefind.moments import Page
-from framefind.queries import Embedded, Query
-from framefind.search import Judge, answer
-from framefind.vectors import IndexedVideo, VectorIndex
-from framefind.vectors.scan import exact
-from framefind.vectors.store import Appender
+from framefind.index.build import Appender
+from framefind.index.int8_scan import exact
+from framefind.index.vectors import IndexedVideo, VectorIndex
+from framefind.models.confidence import Neutral
+from framefind.search.filters import Filters
+from framefind.search.moments import Page
+from framefind.search.query_vectors import Embedded, Query
+from framefind.search.search import Judge, answer
 
 Vectors = NDArray[np.float32]
 

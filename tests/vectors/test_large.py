@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from indexes import Vectors, film, page, unit, write
 
-from framefind.confidence import Neutral, confidence
-from framefind.filters import Filters
-from framefind.moments import Moment, Page
-from framefind.vectors import VectorIndex, lists
-from framefind.vectors import index as index_module
+from framefind.index import ivf
+from framefind.index import vectors as index_module
+from framefind.index.vectors import VectorIndex
+from framefind.models.confidence import Neutral, confidence
+from framefind.search.filters import Filters
+from framefind.search.moments import Moment, Page
 
 pytest.importorskip("faiss")
 D = 24
@@ -44,11 +45,11 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Large]:
         patch.setattr(index_module, "EXACT", 100)
         patch.setattr(index_module, "_FRAMES", 60)
         patch.setattr(index_module, "_NEAREST", 100)
-        patch.setattr(lists, "start", lambda index: None)
+        patch.setattr(ivf, "start", lambda index: None)
         made = []
         for name, some in (("index", films[:40]), ("more", films)):
             index = write(tmp_path_factory.mktemp(name), some)
-            lists.build(index)
+            ivf.build(index)
             made.append(index)
         yield Large(films[:40], *made)
 

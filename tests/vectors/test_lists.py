@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from indexes import Vectors, film, unit, write
 
-from framefind.vectors import VectorIndex, lists
-from framefind.vectors import index as index_module
+from framefind.index import ivf
+from framefind.index import vectors as index_module
+from framefind.index.vectors import VectorIndex
 
 pytest.importorskip("faiss")
 D = 24
@@ -21,8 +22,8 @@ def large(monkeypatch: pytest.MonkeyPatch) -> list[VectorIndex]:
     monkeypatch.setattr(index_module, "EXACT", 100)
     monkeypatch.setattr(index_module, "_FRAMES", 40)
     monkeypatch.setattr(index_module, "_NEAREST", 60)
-    monkeypatch.setattr(lists, "TAIL", 30)
-    monkeypatch.setattr(lists, "start", asked.append)
+    monkeypatch.setattr(ivf, "TAIL", 30)
+    monkeypatch.setattr(ivf, "start", asked.append)
     return asked
 
 
@@ -41,7 +42,7 @@ def test_all_is_searched_until_they_are_ready(tmp_path, large):
     assert narrowed(index, query) == set(range(30))
     assert narrowed(index, query) == set(range(30))
     assert large == [index]  # asked for once
-    lists.build(index)
+    ivf.build(index)
     chosen = narrowed(index, query)
     assert 7 in chosen
     assert len(chosen) < 10
@@ -50,13 +51,13 @@ def test_all_is_searched_until_they_are_ready(tmp_path, large):
 def test_they_find_every_video(tmp_path):
     made = films(40)
     index = write(tmp_path, made)
-    lists.build(index)
+    ivf.build(index)
     assert all(at in narrowed(index, unit(one.mean(axis=(0, 1)))) for at, one in enumerate(made))
 
 
 def test_a_small_selection_is_searched_whole(tmp_path):
     index = write(tmp_path, films(30))
-    lists.build(index)
+    ivf.build(index)
     line = index.timeline.select(np.arange(30) < 2)
     assert index.likely(line, [films(30)[20][0, 0]]) is line
 
@@ -64,7 +65,7 @@ def test_a_small_selection_is_searched_whole(tmp_path):
 def test_a_filter_comes_first(tmp_path):
     made = films(40)
     index = write(tmp_path, made)
-    lists.build(index)
+    ivf.build(index)
     line = index.timeline.select(np.arange(40) != 7)
     chosen = set(index.likely(line, [made[7][0, 0]]).video.tolist())
     assert 7 not in chosen
@@ -74,13 +75,13 @@ def test_a_filter_comes_first(tmp_path):
 def test_later_videos_are_searched_beside_them_and_then_added(tmp_path):
     made = films(41)
     index = write(tmp_path, made[:40])
-    lists.build(index)
+    ivf.build(index)
     index = write(tmp_path, made, old=index)
     far = -made[40][0, 0]
     assert 40 in narrowed(index, far)
-    lists.build(index)
+    ivf.build(index)
     index = VectorIndex(tmp_path)
-    known = lists.opened(index)
+    known = ivf.opened(index)
     assert known is not None
     assert (known.state.frames, known.state.learnt) == (41 * 20, 40 * 20)
     assert 40 in narrowed(index, made[40][0, 0])
@@ -90,10 +91,10 @@ def test_later_videos_are_searched_beside_them_and_then_added(tmp_path):
 def test_they_are_learnt_anew_when_the_index_has_outgrown_them(tmp_path):
     made = films(60)
     index = write(tmp_path, made[:10])
-    lists.build(index)
+    ivf.build(index)
     index = write(tmp_path, made, old=index)
-    lists.build(index)
-    known = lists.opened(index)
+    ivf.build(index)
+    known = ivf.opened(index)
     assert known is not None
     assert known.state.learnt == 60 * 20
 
@@ -101,7 +102,7 @@ def test_they_are_learnt_anew_when_the_index_has_outgrown_them(tmp_path):
 def test_dead_videos_are_never_chosen(tmp_path):
     made = films(40)
     index = write(tmp_path, made, dead=[7])
-    lists.build(index)
+    ivf.build(index)
     line = index.likely(index.timeline, [made[7][0, 0]])
     assert {index.videos[at].video_id for at in line.video}.isdisjoint({"id7"})
 
@@ -109,8 +110,8 @@ def test_dead_videos_are_never_chosen(tmp_path):
 @pytest.mark.parametrize("damage", ["missing", "pointer", "file", "state"])
 def test_broken_ones_are_none(tmp_path, damage, large):
     index = write(tmp_path, films(30))
-    lists.build(index)
-    known = lists.opened(index)
+    ivf.build(index)
+    known = ivf.opened(index)
     assert known is not None
     if damage == "missing":
         shutil.rmtree(known.folder)
@@ -123,8 +124,8 @@ def test_broken_ones_are_none(tmp_path, damage, large):
     index = VectorIndex(tmp_path)
     assert narrowed(index, films(30)[7][0, 0]) == set(range(30))
     assert large == [index]
-    lists.build(index)
-    assert lists.opened(index) is not None
+    ivf.build(index)
+    assert ivf.opened(index) is not None
 
 
 def crash(*_: object) -> None:
@@ -134,58 +135,58 @@ def crash(*_: object) -> None:
 def test_a_crash_leaves_the_old_ones(tmp_path, monkeypatch):
     made = films(41)
     index = write(tmp_path, made[:40])
-    lists.build(index)
-    before = lists.opened(index)
+    ivf.build(index)
+    before = ivf.opened(index)
     index = write(tmp_path, made, old=index)
     with monkeypatch.context() as patch:
         patch.setattr(np, "save", crash)
         with pytest.raises(KeyboardInterrupt):
-            lists.build(index)
-    after = lists.opened(index)
+            ivf.build(index)
+    after = ivf.opened(index)
     assert before is not None
     assert after is not None
     assert before.folder == after.folder
-    lists.build(index)
+    ivf.build(index)
     assert [path.name for path in index.generation.iterdir() if path.is_dir()] == [
-        lists.opened(index).folder.name  # type: ignore[union-attr]
+        ivf.opened(index).folder.name  # type: ignore[union-attr]
     ]
 
 
 def test_a_process_builds_what_is_missing_and_ends(tmp_path):
     index = write(tmp_path, films(30))
-    lists.main(tmp_path)
-    first = lists.opened(index)
+    ivf.main(tmp_path)
+    first = ivf.opened(index)
     assert first is not None
-    lists.main(tmp_path)
-    again = lists.opened(index)
+    ivf.main(tmp_path)
+    again = ivf.opened(index)
     assert again is not None
     assert again.folder == first.folder
 
 
 def test_one_process_at_a_time(tmp_path):
     index = write(tmp_path, films(30))
-    with lists._alone(tmp_path) as alone:
+    with ivf._alone(tmp_path) as alone:
         assert alone
-        lists.main(Path(tmp_path))
-    assert lists.opened(index) is None
+        ivf.main(Path(tmp_path))
+    assert ivf.opened(index) is None
 
 
 def test_an_opened_index_takes_newer_lists(tmp_path):
     """A server would scan what has come since for as long as it runs."""
     made = films(44)
-    lists.build(write(tmp_path, made[:40]))
+    ivf.build(write(tmp_path, made[:40]))
     index = write(tmp_path, made, old=VectorIndex(tmp_path))
     assert index._ready().state.frames == 40 * 20  # type: ignore[union-attr]
-    lists.build(index)
+    ivf.build(index)
     assert index._ready().state.frames == 44 * 20  # type: ignore[union-attr]
-    shutil.rmtree(lists.opened(index).folder)  # type: ignore[union-attr]
+    shutil.rmtree(ivf.opened(index).folder)  # type: ignore[union-attr]
     assert narrowed(index, made[7][0, 0]) >= {7}
 
 
 def test_newer_lists_serve_an_older_index(tmp_path):
     made = films(60)
     index = write(tmp_path, made[:40])
-    lists.build(write(tmp_path, made, old=VectorIndex(tmp_path)))
+    ivf.build(write(tmp_path, made, old=VectorIndex(tmp_path)))
     for at in (3, 39, 45, 59):
         found = narrowed(index, made[at][0, 0])
         assert len(found) < 20
@@ -208,9 +209,9 @@ def test_searches_answer_while_lists_are_built_replaced_and_lost(tmp_path):
         try:
             for count in (40, 45, 60):
                 grown = write(tmp_path, made[:count], old=VectorIndex(tmp_path))
-                lists.build(grown)
-            shutil.rmtree(lists.opened(grown).folder)  # type: ignore[union-attr]
-            lists.build(grown)
+                ivf.build(grown)
+            shutil.rmtree(ivf.opened(grown).folder)  # type: ignore[union-attr]
+            ivf.build(grown)
         finally:
             stopped.set()
         for run in runs:

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from indexes import film, page, score, unit, write
 from numpy.typing import NDArray
 
-from framefind import moments
-from framefind.confidence import Neutral
-from framefind.filters import Filters
-from framefind.ranking import rank_bounds, rank_videos
-from framefind.vectors import Scores, Timeline, VectorIndex
-from framefind.vectors.scan import encode, kernel, scan, scan_together
+from framefind.index.int8_scan import Scores, encode, kernel, scan, scan_together
+from framefind.index.timeline import Timeline
+from framefind.index.vectors import VectorIndex
+from framefind.models.confidence import Neutral
+from framefind.search import moments
+from framefind.search.filters import Filters
+from framefind.search.ranking import rank_bounds, rank_videos
 
 
 @st.composite
@@ -121,7 +122,7 @@ def test_little_is_settled_and_the_bound_is_tight(tmp_path):
 
 
 def test_without_a_kernel_all_scores_are_exact(tmp_path, monkeypatch):
-    monkeypatch.setattr("framefind.vectors.scan.kernel", lambda: None)
+    monkeypatch.setattr("framefind.index.int8_scan.kernel", lambda: None)
     rng = np.random.default_rng(1)
     index = write(tmp_path, [film(rng, 50, 3, 16, 1.0) for _ in range(3)])
     query = unit(rng.standard_normal(16))
@@ -164,7 +165,7 @@ def test_pages_are_those_of_the_exact_product(by, filters, case, scale, limit, o
         index = write(Path(folder), films, dead)
         scanned = page(index, scale, neutral, query, filters, **choice)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("framefind.vectors.scan.kernel", lambda: None)
+            patch.setattr("framefind.index.int8_scan.kernel", lambda: None)
             whole = page(index, scale, neutral, query, filters, **choice)
     assert scanned.moments == whole.moments
     assert scanned.videos == whole.videos

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from indexes import film, score, unit, write
 
-from framefind.vectors import scan
-from framefind.vectors.scan import scan_together
+from framefind.index import int8_scan
+from framefind.index.int8_scan import scan_together
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 300))
@@ -22,8 +22,8 @@ def test_products_are_as_near_as_they_say(tmp_path_factory, seed, count, room):
     kept = rng.random(len(index.videos)) < 0.7
     line = index.timeline.select(kept)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scan, "_PRODUCT", room)  # few queries at a time
-        patch.setattr(scan, "_FRAMES", int(rng.integers(1, 5)))
+        patch.setattr(int8_scan, "_PRODUCT", room)  # few queries at a time
+        patch.setattr(int8_scan, "_FRAMES", int(rng.integers(1, 5)))
         found = list(scan_together(index, queries, line))
     assert len(found) == count
     for query, scores in zip(queries, found, strict=True):
@@ -41,4 +41,4 @@ def test_products_are_as_near_as_they_say(tmp_path_factory, seed, count, room):
 def test_all_half_precision_numbers_are_widened() -> None:
     numbers = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     numbers = numbers[np.isfinite(numbers)]
-    np.testing.assert_array_equal(scan._wide(numbers), numbers.astype(np.float32))
+    np.testing.assert_array_equal(int8_scan._wide(numbers), numbers.astype(np.float32))

@@ -13,7 +13,7 @@ import pytest
 import framefind
 import media
 from framefind.errors import FramefindError
-from framefind.video import Video
+from framefind.video.decode import Video
 from framefind.video.samplers import Sampler
 from leaks import counts, nothing_left
 

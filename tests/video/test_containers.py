@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import media
-from framefind.video import Video
-from framefind.video.containers import Beginning
+from framefind.video.decode import Video
+from framefind.video.open import Beginning
 from framefind.video.samplers import Sampler
 
 

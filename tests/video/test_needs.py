@@ -13,9 +13,10 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import media
-from framefind.video import Video, samplers
-from framefind.video.needs import Stream, Wish, begins_anew, needed
-from framefind.video.pictures import Frame
+from framefind.video import samplers
+from framefind.video.decode import Video
+from framefind.video.frame import Frame
+from framefind.video.packets import Stream, Wish, begins_anew, needed
 from framefind.video.samplers import Sampler
 
 SIZE = (64, 48)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from framefind.video.pictures import Frame, Scaler
+from framefind.video.frame import Frame, Scaler
 
 FORMATS = ["yuv420p", "yuvj420p", "yuv422p10le", "yuv444p", "nv12", "p010le"]
 

@@ -16,7 +16,8 @@ from PIL import Image
 
 import media
 from framefind.errors import NotAVideoError, VideoError
-from framefind.video import Video, bounds, frame
+from framefind.video import bounds
+from framefind.video.decode import Video, frame
 from framefind.video.identity import video_id
 from framefind.video.samplers import Sampler
 

@@ -11,11 +11,11 @@ import pytest
 
 import media
 from framefind.errors import NotAVideoError, VideoError
-from framefind.video import Video
+from framefind.video.decode import Video
 from framefind.video.identity import video_id
+from framefind.video.process import Worker
 from framefind.video.samplers import Sampler
-from framefind.video.worker import Worker
-from framefind.views import Views
+from framefind.video.views import Views
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def test_ctrl_c_is_the_parents(worker: Worker, film: str) -> None:
 
 def test_the_child_ends_with_its_parent(film: str) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "framefind.video.worker"],
+        [sys.executable, "-P", "-m", "framefind.video.process"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -251,7 +251,7 @@ def test_closing_leaves_nothing(film: str) -> None:
 
 def test_the_child_is_light() -> None:
     """A worker must start fast."""
-    code = "import sys, framefind.video.worker; print(*sys.modules)"
+    code = "import sys, framefind.video.process; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"onnxruntime", "pyarrow", "deltalake", "typer", "rich", "tokenizers"}
     assert not heavy & set(out.stdout.split())

@@ -1,5 +1,5 @@
 """`python -m framefind.cli`, the same as `framefind`."""
 
-from framefind.cli import main
+from framefind.cli.main import main
 
 main()

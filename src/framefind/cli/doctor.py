@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from framefind import models
 from framefind.errors import FramefindError, UsageError
 from framefind.library import open
-from framefind.tables.store import is_local
+from framefind.models import registry
+from framefind.tables.address import is_local
 
 _NEEDED = (
     "av",
@@ -48,7 +48,7 @@ def _decoder() -> str:
     import av
     import numpy as np
 
-    from framefind.video.worker import Worker
+    from framefind.video.process import Worker
 
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "check.mp4")
@@ -71,8 +71,8 @@ def _decoder() -> str:
 
 
 def _model(device: str) -> str:
-    model = models.load("mini", device)
-    models.check(model)
+    model = registry.load("mini", device)
+    registry.check(model)
     return (
         f"{model.name} embeds pictures and texts into {model.dimensions} dimensions by "
         f"{model.engine}"

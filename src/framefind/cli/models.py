@@ -11,7 +11,7 @@ import typer
 from framefind.cli import show
 
 if TYPE_CHECKING:
-    from framefind.models import Model
+    from framefind.models.registry import Model
 
 app = typer.Typer(help="The models: list, download and measure them.", no_args_is_help=False)
 
@@ -49,28 +49,27 @@ def list_models(
 
 
 def _rows() -> list[dict[str, Any]]:
-    from framefind import models
-    from framefind.models import known
+    from framefind.models import catalog, registry
 
-    mini = models.load("mini")
+    mini = registry.load("mini")
     facts = {"size": mini.size, "dimensions": mini.dimensions, "licence": "see docs/mini.md"}
     empty = dict.fromkeys(("parameters", "gmacs", "recall", "repository"))
     names = {"name": mini.name, "alias": "mini"}
     rows: list[dict[str, Any]] = [{**names, **facts, **empty, "best": False, "here": True}]
-    best = known.best_per_cost(known.table())
-    for row in known.table():
+    best = catalog.best_per_cost(catalog.table())
+    for row in catalog.table():
         keys = ("name", "alias", "size", "dimensions", "licence", "parameters", "gmacs", "recall")
         facts = {key: getattr(row, key) for key in (*keys, "repository")}
-        rows.append({**facts, "best": row.name in best, "here": models.is_here(row.name)})
+        rows.append({**facts, "best": row.name in best, "here": registry.is_here(row.name)})
     return rows
 
 
 @app.command()
 def download(name: NameArgument, precision: PrecisionOption = "auto") -> None:
     """Download a model, or complete and repair one that was downloaded before."""
-    from framefind import models
+    from framefind.models import registry
 
-    show.out(str(models.download(say_full_name(name), precision)))
+    show.out(str(registry.download(say_full_name(name), precision)))
 
 
 @app.command()
@@ -80,9 +79,9 @@ def export(
     precision: Annotated[str, typer.Option(metavar="NAME", help="fp32, fp16 or int8.")] = "fp32",
 ) -> None:
     """Write a PyTorch model as ONNX towers, which need no torch; checks that both agree."""
-    from framefind import models
+    from framefind.models import registry
 
-    found = models.export(say_full_name(name), folder, precision)
+    found = registry.export(say_full_name(name), folder, precision)
     show.say(f"lowest cosine: pictures {found.pictures:.5f}, texts {found.texts:.5f}")
     show.out(f"local-dir:{os.path.abspath(os.path.expanduser(folder))}")
 
@@ -96,10 +95,10 @@ def benchmark(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Measure how many pictures and texts a model embeds in a second, on this machine."""
-    from framefind import models
+    from framefind.models import registry
 
     say_full_name(name)
-    model = models.load(name, device, precision)
+    model = registry.load(name, device, precision)
     speeds = _speeds(model, seconds)
     if as_json:
         facts = {"model": model.name, "engine": model.engine}
@@ -138,7 +137,7 @@ def _rate(run: Callable[[], object], count: int, seconds: float) -> float:
 
 def say_full_name(name: str) -> str:
     """The full name of a model, which is said where it is another one."""
-    from framefind.models import full_name
+    from framefind.models.catalog import full_name
 
     full = full_name(name)
     if full != name:

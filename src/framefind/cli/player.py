@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable
 
 from framefind.errors import QueryError
-from framefind.paths import opened
-from framefind.remote import is_remote
+from framefind.files.names import opened
+from framefind.files.objects import is_remote
 
 # Players that take a start time, and how each is told; the first one found is used.
 _PLAYERS: dict[str, Callable[[float], list[str]]] = {

@@ -27,7 +27,7 @@ def run(
     show_page: bool,
 ) -> None:
     """Serve `library` until Ctrl-C. The address, with the token if one is asked for, is shown."""
-    from framefind.server import serve
+    from framefind.server.app import serve
     from framefind.server.security import Access, is_loopback
 
     if host.strip("[]") in ("", "0.0.0.0", "::") and not names:

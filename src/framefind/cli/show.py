@@ -14,15 +14,15 @@ import typer
 
 from framefind.cli.streams import silence, unwritable
 from framefind.errors import QueryError, UsageError
-from framefind.printable import printable, printable_json
+from framefind.output.printable import printable, printable_json
 
 if TYPE_CHECKING:
-    from framefind.evaluate import Quality
-    from framefind.indexing import Progress, Report
-    from framefind.indexing.plan import Plan
+    from framefind.evaluation import Quality
+    from framefind.files.presence import Offline
+    from framefind.indexing.estimate import Plan
+    from framefind.indexing.pipeline import Progress, Report
     from framefind.library import Library
-    from framefind.moments import Page
-    from framefind.presence import Offline
+    from framefind.search.moments import Page
 
 LINE_SECONDS = 10.0
 """How often a run says how far it is where stderr is no terminal."""
@@ -78,7 +78,7 @@ def usage(text: str) -> NoReturn:
 
 def seconds(text: str) -> float:
     """Seconds of a time as people write it; else the command is used wrongly."""
-    from framefind.export import parse_time
+    from framefind.output.documents import parse_time
 
     return parse_time(text)
 
@@ -91,7 +91,7 @@ def number(count: int, thing: str) -> str:
 def table(*names: str) -> Callable[..., None]:
     """Collect rows; called without one, print them: a table on a terminal, else tab-separated."""
     if not sys.stdout.isatty():
-        from framefind.export import escaped
+        from framefind.output.documents import escaped
 
         return lambda *row: out("\t".join(map(escaped, row))) if row else None
     from rich.console import Console
@@ -113,7 +113,7 @@ def table(*names: str) -> Callable[..., None]:
 
 def print_page(page: "Page") -> None:
     """A page of results as a table for people."""
-    from framefind.export import clock, floored
+    from framefind.output.documents import clock, floored
 
     if page.videos is not None:
         add = table("score", "moments", "best at", "video")
@@ -139,7 +139,7 @@ def print_page(page: "Page") -> None:
 
 def write_sheet(library: "Library", page: "Page", title: str, path: Path) -> None:
     """Draw the contact sheet of a page."""
-    from framefind.export import sheet
+    from framefind.output.documents import sheet
 
     try:
         sheet(page.moments, library.thumbnails(page.moments), title, path)
@@ -152,7 +152,7 @@ def write_sheet(library: "Library", page: "Page", title: str, path: Path) -> Non
 
 def write_chart(library: "Library", quality: "Quality", path: Path) -> None:
     """Draw the result of `evaluate`."""
-    from framefind.export.chart import chart
+    from framefind.output.chart import chart
 
     worst = quality.worst(12)
     wanted = library.thumbnails([answer.wanted for answer in worst])
@@ -289,7 +289,7 @@ def _lines() -> "Iterator[Callable[[Progress], None]]":
 
 def _how_far(now: "Progress") -> str:
     """What is done, how fast, and about how long the rest takes, if that can be told."""
-    from framefind.export import clock
+    from framefind.output.documents import clock
 
     seconds = max(now.seconds, 1e-9)
     left = "" if now.left is None else f"  {clock(round(now.left))} left"

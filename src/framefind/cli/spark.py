@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from framefind.cli import show
 
 if TYPE_CHECKING:
-    from framefind.indexing import Report
+    from framefind.indexing.pipeline import Report
     from framefind.library import Library
 
 

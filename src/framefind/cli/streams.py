@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any
 
-from framefind.printable import printable
+from framefind.output.printable import printable
 
 
 def prepare() -> None:

@@ -9,7 +9,7 @@ import typer
 
 from framefind.cli import show
 from framefind.cli.options import JsonOption, LibraryOption
-from framefind.paths import openable
+from framefind.files.names import openable
 
 if TYPE_CHECKING:
     from framefind.library import Library
@@ -31,8 +31,8 @@ def videos(
     as_json: JsonOption = False,
 ) -> None:
     """List the videos of the library and how each fared."""
-    from framefind.export import clock
     from framefind.library import open
+    from framefind.output.documents import clock
 
     opened = open(library)
     rows, offline = opened.videos(wanted or ()), opened.offline()

@@ -10,18 +10,18 @@ from typing import Literal
 
 from framefind import arguments
 from framefind.errors import NotAVideoError, StoreError, VideoError
-from framefind.indexing.catalog import Catalog
-from framefind.indexing.parts import Parts, part_length
-from framefind.paths import File
+from framefind.files.names import File
+from framefind.indexing.decide import Catalog
+from framefind.indexing.spans import Parts, part_length
 from framefind.processes import cores
-from framefind.tables import Video
+from framefind.tables.rows import Video
 from framefind.video.bounds import HUGE
-from framefind.video.containers import hardware
 from framefind.video.facts import Facts
 from framefind.video.identity import video_id
+from framefind.video.open import hardware
+from framefind.video.process import SampledFrame, Worker
 from framefind.video.samplers import Sampler
-from framefind.video.worker import SampledFrame, Worker
-from framefind.views import ALIKE, Views
+from framefind.video.views import ALIKE, Views
 
 Outcome = Literal["decoded", "failed", "broken off", "touched", "moved", "copied", "passed over"]
 

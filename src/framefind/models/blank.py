@@ -7,7 +7,7 @@ little, and in a small library often more than what does show something.
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.models import Model, neutral
+from framefind.models.registry import Model, neutral
 
 _NOISE = 48  # how far the pixels of an empty view may differ, of 255: noise and compression
 _CONTRAST = 8  # how far the means of its blocks may differ

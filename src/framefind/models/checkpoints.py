@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from framefind.errors import ModelError
-from framefind.models import towers
-from framefind.models.hashes import weights_hash
-from framefind.models.towers import CLIP_PAD, Files, Texts, Towers
+from framefind.models import layouts as towers
+from framefind.models.layouts import CLIP_PAD, Files, Texts, Towers
+from framefind.models.weights_hash import weights_hash
 
 INSTALL = "pip install 'framefind[torch]'"
 

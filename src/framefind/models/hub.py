@@ -12,10 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from framefind.errors import ModelError
-from framefind.models import known
+from framefind.models import catalog
 from framefind.models.checkpoints import INSTALL, missing
-from framefind.models.hashes import sha256
-from framefind.models.towers import Choose, Files
+from framefind.models.layouts import Choose, Files
+from framefind.models.weights_hash import sha256
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LOCATION = re.compile(rb"\n\x08location\x12(.)", re.DOTALL)  # StringStringEntryProto in onnx.proto
@@ -134,7 +134,7 @@ def _explained(name: str, repository: str, command: str, error: Exception) -> Mo
         more = "" if find_spec("open_clip") else f"; other names of open_clip need {INSTALL}"
         return ModelError(
             f"unknown model {name!r}: the hub has no {repository}, or it is private and needs "
-            f"HF_TOKEN; {known.suggestions(name)}{more}"
+            f"HF_TOKEN; {catalog.suggestions(name)}{more}"
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return ModelError(f"model {name}: {repository} has no such revision")

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.arguments import several
-from framefind.confidence import Neutral
 from framefind.errors import ModelError
-from framefind.models.engines import Graph, open_graph
-from framefind.models.hashes import weights_hash
-from framefind.models.tokens import open_tokenizer, pieces, tokens
-from framefind.models.towers import Towers
+from framefind.models.backends import Graph, open_graph
+from framefind.models.confidence import Neutral
+from framefind.models.layouts import Towers
+from framefind.models.tokenizer import open_tokenizer, pieces, tokens
+from framefind.models.weights_hash import weights_hash
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.arrays import load_arrays
-from framefind.models import Model, cache_file, keep
-from framefind.models.tokens import UNKNOWN
+from framefind.files.arrays import load_arrays
+from framefind.models.registry import Model, cache_file, keep
+from framefind.models.tokenizer import UNKNOWN
 
 _WORDS = re.compile(r"\w+|[^\w\s]+")  # and symbols
 _RANDOM = ["qxzvk", "zkwpt", "xvqjz", "wqzkf", "jzqxw", "kvzxq", "pqzwx", "vkjqz"]

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from framefind.server.ranges import matches
+from framefind.server.playback.ranges import matches
 
 _PAGE = Path(__file__).with_name("page")
 _TYPES = {

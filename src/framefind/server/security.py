@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from framefind.paths import is_below
+from framefind.files.names import is_below
 from framefind.server.problems import problem
 
 _log = logging.getLogger("framefind.server")

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from framefind.server.documents import SearchForm
-from framefind.stills import MAX_UPLOADED_PIXELS, UPLOADED, opened
+from framefind.files.stills import MAX_UPLOADED_PIXELS, UPLOADED, opened
+from framefind.server.schemas import SearchForm
 
 MAX_PICTURES = 8
 _LISTS = ("plus", "minus", "video")

@@ -5,11 +5,11 @@ DataFrames, for whoever writes them elsewhere. `search` answers thousands of que
 `tables` gives the library's tables to Spark SQL. Needs the extra [spark] and Java.
 """
 
+from framefind.spark.batch_search import search
 from framefind.spark.dataframes import frames
-from framefind.spark.published import tables
-from framefind.spark.searching import search
-from framefind.spark.sessions import SparkError, session
+from framefind.spark.session import SparkError, session
 from framefind.spark.sources import segments, videos
+from framefind.spark.sql_tables import tables
 from framefind.spark.stream import index
 
 __all__ = ["SparkError", "frames", "index", "search", "segments", "session", "tables", "videos"]

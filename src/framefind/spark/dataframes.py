@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from framefind import models
 from framefind.indexing.decoders import Options
-from framefind.indexing.embedding import BATCH
-from framefind.spark import executor
-from framefind.spark.executor import End, Job, Piece
+from framefind.indexing.embed import BATCH
+from framefind.models import registry
+from framefind.spark import tasks
 from framefind.spark.sources import plain
-from framefind.tables import FrameRow, new_segment
-from framefind.tables.files import table
+from framefind.spark.tasks import End, Job, Piece
+from framefind.tables.data_files import table
+from framefind.tables.rows import FrameRow, new_segment
 from framefind.tables.schema import FRAMES
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def frames(
     model is loaded once per Python worker, on the GPU that Spark gives its tasks, if any.
     """
     options = Options.chosen(sampler, views, dedupe, decoder)
-    opener = partial(executor.named, models.full_name(model), precision)
+    opener = partial(tasks.named, registry.full_name(model), precision)
     return df.select("path", "video_id", "start", "end", "error").mapInArrow(
         partial(_frames, job=Job(opener, options, device)), FRAME
     )
@@ -52,14 +52,14 @@ def _frames(batches: Iterable[Any], job: Job) -> Iterator[Any]:
     rows: list[FrameRow] = []
     paths: list[str] = []
     segment, current = "", None
-    for piece, item in executor.run(_pieces(batches), job):
+    for piece, item in tasks.run(_pieces(batches), job):
         if piece is not current:
             segment, current = new_segment(), piece
         if isinstance(item, End):
             if item.trouble:
                 yield _trouble(piece, segment, item.trouble)
             continue
-        rows.append(executor.frame_row(piece, segment, item))
+        rows.append(tasks.frame_row(piece, segment, item))
         paths.append(piece.path)
         if len(rows) >= BATCH:
             yield _batch(rows, paths)

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from framefind.paths import File, look_up
-from framefind.spark.sessions import require
-from framefind.tables.store import is_local
+from framefind.files.names import File, look_up
+from framefind.spark.session import require
+from framefind.tables.address import is_local
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -129,7 +129,7 @@ def slots(spark: "SparkSession") -> int:
 def _segments(batches: Iterable[Any], length: float, decoder: str) -> Iterator[Any]:
     import pyarrow as pa
 
-    from framefind.spark.executor import Probed, probe
+    from framefind.spark.tasks import Probed, probe
 
     def rows(one: Probed, length_: int, modified: Any) -> Iterator[dict[str, Any]]:
         file = {"path": one.path, "length": length_, "modified": modified}

@@ -17,11 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from framefind.arguments import texts
 from framefind.errors import UsageError
-from framefind.indexing import Report, interruptible
-from framefind.indexing.decoders import Options
-from framefind.library import Library
-from framefind.library import open as open_library
-from framefind.paths import (
+from framefind.files.names import (
     File,
     PathLike,
     Patterns,
@@ -31,13 +27,17 @@ from framefind.paths import (
     stored,
     walk,
 )
-from framefind.spark import executor
-from framefind.spark.batches import Batches
-from framefind.spark.executor import Job
-from framefind.spark.sessions import SparkError, explained, require
+from framefind.indexing.decoders import Options
+from framefind.indexing.pipeline import Report, interruptible
+from framefind.library import Library
+from framefind.library import open as open_library
+from framefind.spark import tasks
+from framefind.spark.driver import Batches
+from framefind.spark.session import SparkError, explained, require
 from framefind.spark.sources import FILES, as_file, for_spark, plain, videos
-from framefind.tables import Tables
-from framefind.tables.store import is_local, lock
+from framefind.spark.tasks import Job
+from framefind.tables.address import is_local, lock
+from framefind.tables.tables import Tables
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -95,7 +95,7 @@ def index(
     with lock(opened.uri, not opened.exists, "index --engine spark"):
         tables, encoder = opened.prepare(model)
     with lock(opened.uri, False, "index --engine spark"):
-        opener = partial(executor.same, encoder.fingerprint, opened.precision)
+        opener = partial(tasks.same, encoder.fingerprint, opened.precision)
         job = Job(opener, options, opened.device)
         memory = opened.vector_index.folder / "files.json"
         batches = Batches(spark, tables, job, memory, retry, minutes)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from framefind.tables import FORGETS, Tables, Video, as_videos
-from framefind.tables.store import filesystem
+from framefind.tables.address import filesystem
+from framefind.tables.rows import Video, as_videos
+from framefind.tables.tables import FORGETS, Tables
 
 
 def forgotten_videos(tables: Tables, hours: float = 168) -> Iterator[tuple[Video, list[str]]]:

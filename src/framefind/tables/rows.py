@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.views import Box
+from framefind.video.views import Box
 
 if TYPE_CHECKING:
     import pyarrow as pa

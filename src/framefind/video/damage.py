@@ -16,7 +16,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from framefind.video.needs import length_width
+from framefind.video.packets import length_width
 
 _JOINT = 10.0  # seconds; packets that lie further apart come from different recordings
 _DELAY = 2  # packets between one that is marked as corrupt and the place where some are missing

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Callable
 
-from framefind.video.ranged import Ranged
+from framefind.video.bucket_file import Ranged
 
 Read = Callable[[int, int], bytes]
 """Gives up to so many bytes from an offset on."""

@@ -7,7 +7,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from framefind.video import clock
-from framefind.video.pictures import Frame
+from framefind.video.frame import Frame
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from framefind.errors import StoreError
-from framefind.remote import Reader, is_remote, open_object
+from framefind.files.objects import Reader, is_remote, open_object
 
 _MIB = 2**20
 

@@ -1,0 +1,236 @@
+"""Retrieval quality: does a library find the videos, and moments, that captions describe?
+
+Captions are JSON lines: `{"video": …, "texts": […], "start": …, "end": …}`, where `video` is a path
+(relative to the captions' folder, or absolute), a file name or an id, and the optional `start` and
+`end` are the seconds that the texts describe. Every text is a query. A text that stands with
+several videos asks for any of them; a copy of a video is that video.
+"""
+
+import json
+import math
+import os
+import statistics
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from framefind.arguments import unicode
+from framefind.errors import QueryError
+from framefind.files.lines import read_lines
+from framefind.search.filters import VideoNames
+from framefind.search.moments import Moment, Page, VideoMoments
+from framefind.search.query_vectors import Query
+
+if TYPE_CHECKING:
+    from framefind.library import Library
+    from framefind.tables.rows import Video
+
+FIRST = (1, 5, 10)
+"""Recall is given at these ranks."""
+
+_PAGE = 200  # videos asked for at a time: the right one is rarely further down
+_HALF = 0.5  # the IoU, and the confidence, from which an answer counts as good and sure
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a video that a text describes, in seconds; all of it where there is no time."""
+
+    path: str
+    video_id: str
+    start: float | None = None
+    end: float | None = None
+
+    def iou(self, moment: Moment) -> float | None:
+        """Intersection over union with a moment's time; None where this span has no times."""
+        if self.start is None or self.end is None:
+            return None
+        shared = min(self.end, moment.end) - max(self.start, moment.start)
+        return max(0.0, shared) / (max(self.end, moment.end) - min(self.start, moment.start))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one query found: the rank of the right video, and the best moments.
+
+    `wanted` is the best moment of the right video, `found` that of the first; `iou` compares
+    `wanted` with the times in the captions.
+    """
+
+    text: str
+    rank: int
+    wanted: Moment
+    found: Moment
+    iou: float | None
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What evaluation gives: the answers, and the captions' videos that the library lacks."""
+
+    library: str
+    model: str
+    rank: str
+    videos: int
+    answers: list[Answer]
+    missing: list[str]
+
+    def recall(self, first: int) -> float:
+        """The share of queries whose right video is among the first so many."""
+        return statistics.fmean(answer.rank <= first for answer in self.answers)
+
+    @property
+    def median_rank(self) -> float:
+        """The median rank of the right video; 1 is the best."""
+        return float(statistics.median(answer.rank for answer in self.answers))
+
+    @property
+    def ious(self) -> list[float]:
+        """Of the queries with times: how well the right video's best moment meets them."""
+        return [answer.iou for answer in self.answers if answer.iou is not None]
+
+    @property
+    def sure(self) -> list[bool]:
+        """Of the first answers with a confidence of 0.5 and more: whether they are right."""
+        return [one.rank == 1 for one in self.answers if one.found.confidence >= _HALF]
+
+    def worst(self, count: int) -> list[Answer]:
+        """The answers whose right video came last, worst first."""
+        return sorted(self.answers, key=lambda answer: -answer.rank)[:count]
+
+    def document(self) -> dict[str, Any]:
+        """Everything as one JSON document; shares are 0 to 1, times seconds."""
+        ious, sure = self.ious, self.sure
+        return {
+            "schema": "framefind/v1",
+            "library": self.library,
+            "model": self.model,
+            "rank": self.rank,
+            "videos": self.videos,
+            "queries": len(self.answers),
+            "missing": self.missing,
+            "recall": {str(first): self.recall(first) for first in FIRST},
+            "median_rank": self.median_rank,
+            "moments": {"queries": len(ious), "miou": _mean(ious), "recall_iou_half": _good(ious)},
+            "confidence": {"over_half": len(sure), "right": _mean(sure)},
+            "answers": [asdict(answer) for answer in self.answers],
+        }
+
+    def lines(self, worst: int = 10) -> Iterator[str]:
+        """The report for people, line by line."""
+        yield f"{self.library}: {self.videos} videos, {self.model}, ranked by {self.rank}"
+        yield f"{len(self.answers)} queries"
+        for first in FIRST:
+            chance = min(1.0, first / self.videos)
+            yield f"  R@{first:<3} {self.recall(first):7.1%}   (chance {chance:.1%})"
+        yield f"  median rank {self.median_rank:g}"
+        if ious := self.ious:
+            yield f"{len(ious)} with times: mIoU {_mean(ious):.1%}, IoU ≥ 0.5 {_good(ious):.1%}"
+        if sure := self.sure:
+            yield f"{len(sure)} first answers of confidence ≥ 0.5: {_mean(sure):.0%} right"
+        if self.missing:
+            yield f"{len(self.missing)} captions left out:"
+            yield from (f"  {said}" for said in self.missing)
+        yield "worst:"
+        for answer in self.worst(worst):
+            wanted, found = Path(answer.wanted.path).name, Path(answer.found.path).name
+            yield f"  {answer.rank:4}  {answer.text}  ·  wanted {wanted}, found {found}"
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return statistics.fmean(values) if values else None
+
+
+def _good(ious: Sequence[float]) -> float | None:
+    return _mean([iou >= _HALF for iou in ious])
+
+
+def evaluate(library: "Library", captions: str | Path, rank: str = "softmax") -> Quality:
+    """Ask a library for every text of a captions file, and see where the right video comes.
+
+    Videos are ranked as `search` ranks them with `by="video"`. Raises QueryError when the file
+    cannot be read, is malformed, or describes no video of the library.
+    """
+    rows = [row for row in library.videos() if row.segments]
+    queries, missing = read(Path(os.path.expanduser(captions)), rows)
+    if not queries:
+        raise QueryError(f"{captions}: none of its videos is in {library.uri}")
+    asked = [Query(text, by="video", rank=rank, limit=_PAGE) for text in queries]
+    firsts = library.search_batch(asked)
+    answers = [
+        _ask(library, query, page, spans)
+        for query, page, spans in zip(asked, firsts, queries.values(), strict=True)
+    ]
+    return Quality(library.uri, library.status().model, rank, len(rows), answers, missing)
+
+
+def _ask(library: "Library", query: Query, page: Page, spans: Sequence[Span]) -> Answer:
+    wanted = {span.video_id for span in spans}
+    first: VideoMoments | None = None
+    for at, video in enumerate(_ranking(library, query, page), 1):
+        first = first or video
+        if video.video_id in wanted:
+            best = video.moments[0]
+            ious = [span.iou(best) for span in spans if span.video_id == video.video_id]
+            iou = max((iou for iou in ious if iou is not None), default=None)
+            return Answer(query.text or "", at, best, first.moments[0], iou)
+    raise QueryError(f"{spans[0].path} left the library meanwhile")
+
+
+def _ranking(library: "Library", query: Query, page: Page) -> Iterator[VideoMoments]:
+    """All videos, of which `page` has the first."""
+    yield from page.videos or ()
+    while len(page.videos or ()) == _PAGE:
+        (page,) = library.search_batch([replace(query, offset=page.offset + _PAGE)])
+        yield from page.videos or ()
+
+
+def read(file: Path, rows: Sequence["Video"]) -> tuple[dict[str, list[Span]], list[str]]:
+    """The spans that every text describes, and what cannot be asked for, with the reason."""
+    queries: dict[str, list[Span]] = {}
+    missing = []
+    names, by_id = VideoNames(rows), {row.video_id: row for row in rows}
+    for number, line in read_lines(file):
+        name, texts, start, end = _caption(f"{file}, line {number}", line)
+        try:
+            row = by_id[_find(names, file.parent, name)]
+        except QueryError as error:
+            missing.append(str(error))
+            continue
+        for text in texts:
+            queries.setdefault(text, []).append(Span(row.path, row.video_id, start, end))
+    return queries, missing
+
+
+def _caption(where: str, line: str) -> tuple[str, list[str], float | None, float | None]:
+    try:
+        caption = json.loads(line)
+        name, texts = caption["video"], caption["texts"]
+        start, end = (caption.get(key) for key in ("start", "end"))
+        if start is not None or end is not None:
+            start, end = float(start), float(end)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise QueryError(f'{where}: not {{"video": …, "texts": […]}}: {error!r}') from None
+    if not isinstance(name, str) or not isinstance(texts, list) or not all(map(_said, texts)):
+        raise QueryError(f"{where}: video must be a text, and texts a list of texts")
+    for text in (name, *texts):
+        try:
+            unicode(text)
+        except QueryError as error:
+            raise QueryError(f"{where}: {error}") from None
+    if start is not None and not 0 <= start < end < math.inf:
+        raise QueryError(f"{where}: start {start:g} and end {end:g} are no span of time")
+    return name, texts, start, end
+
+
+def _said(text: object) -> bool:
+    return isinstance(text, str) and bool(text.strip())
+
+
+def _find(names: VideoNames, folder: Path, name: str) -> str:
+    """The id of the one video that a caption names, by a path below its folder or otherwise."""
+    with suppress(QueryError):
+        return names.find(str(folder / name))
+    return names.find(name)

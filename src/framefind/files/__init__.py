@@ -1,0 +1,1 @@
+"""Paths and bytes, on a disk or in an object store."""

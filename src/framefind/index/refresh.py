@@ -1,0 +1,216 @@
+"""A library's vector index in this process, kept as new as the tables."""
+
+import atexit
+import logging
+import math
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import cache, cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from framefind.errors import LibraryError
+from framefind.files.folders import cache_folder
+from framefind.index.build import IndexPlaceError, refresh
+from framefind.index.checksums import DamagedIndexError, load_manifest
+from framefind.index.vectors import FORMAT, VectorIndex
+from framefind.tables.address import is_local, set_aside
+from framefind.tables.delta_log import latest_revision
+from framefind.tables.rows import Video
+from framefind.tables.tables import Tables
+
+if TYPE_CHECKING:
+    from framefind.tables.delta_log import Revision
+
+LOOK = 2.0
+"""Seconds after which a search looks again whether a library on an object store has changed."""
+
+_log = logging.getLogger(__name__)
+_Q = TypeVar("_Q")
+_T = TypeVar("_T")
+
+
+class CurrentIndex:
+    """The vector index of the library at `uri`, opened when it is first asked for."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self._opened: VectorIndex | None = None
+        self._seen: Revision | None = None  # of tables on an object store,
+        self._looked = -math.inf  # and when it was looked up
+        self._refused = 0  # how many of the places for an index have turned out to have no room
+
+    @property
+    def folder(self) -> Path:
+        """Where what is derived from the library lies, such as its index.
+
+        In the library, or in the user's cache if that is read-only or full, or in a temporary
+        folder if that is too.
+        """
+        if self._is_writable:
+            return Path(self.uri, "index")
+        folder = self._cache
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+        cached = self._refused < 2 and os.access(folder, os.W_OK)
+        return folder if cached else _temporary(self.uri)
+
+    def get(self, now: bool = False) -> VectorIndex:
+        """The index, as new as the tables; on an object store only `now` or nearly so."""
+        index = self._opened
+        try:
+            revision = self._revision(now)
+            if index is None or not _is_current(index, revision):
+                index = self._find(revision)
+            if index is None or index.unread:
+                index = self.refresh(Tables.open(self.uri))
+        except LibraryError:
+            if index is None or not set_aside(self.uri).exists():
+                raise
+            # `reembed` is just putting another library in this one's place, which still answers.
+        return index
+
+    def ask(self, question: Callable[[VectorIndex], _T]) -> _T:
+        """What the index answers; if it is found to be damaged meanwhile, what a new one does."""
+        try:
+            return question(self.get())
+        except DamagedIndexError:
+            return question(self.get())
+
+    def ask_each(
+        self,
+        questions: Sequence[_Q],
+        answer: Callable[[Sequence[_Q], VectorIndex], Iterator[_T]],
+        index: VectorIndex,
+    ) -> Iterator[_T]:
+        """What an index answers, one by one; when it is found to be damaged, a new one goes on."""
+        done = 0
+        try:
+            for one in answer(questions, index):
+                done += 1
+                yield one
+        except DamagedIndexError:
+            yield from answer(questions[done:], self.get())
+
+    def refresh(self, tables: Tables) -> VectorIndex:
+        """Bring the index up to the tables, which have just been changed.
+
+        Where there turns out to be no room for it, it is made in the next place.
+        """
+        while True:
+            inside = self._is_writable
+            try:
+                return self._refresh(tables)
+            except IndexPlaceError as error:
+                if self._refused == 2:
+                    raise
+                self._refused = 1 if inside else 2
+                _log.warning("%s; it is made elsewhere for now", error)
+
+    def _refresh(self, tables: Tables) -> VectorIndex:
+        folder, old = self.folder, self._opened
+        if not self._is_writable:
+            folder /= _key(tables.identity)
+        index = refresh(folder, tables, old if old and old.damaged else None)
+        return self._open(index)
+
+    def is_fresh(self, tables: Tables) -> bool:
+        """Whether the index on the disk is as new as the tables."""
+        return self._find(tables.revision()) is not None
+
+    def lost(self, tables: Tables, rows: Sequence[Video]) -> list[str]:
+        """The ids of those videos of the tables that have lost frames, from the index if it can."""
+        index = self._find(tables.revision())
+        return index.lost if index and not index.unread else tables.lost(rows)
+
+    def forget(self) -> None:
+        """Open it anew the next time: another library has taken this one's place."""
+        self._opened = None
+
+    def _find(self, revision: "Revision") -> VectorIndex | None:
+        """An index of that revision of the tables, which no other library ever has."""
+        old = self._opened
+        for folder in self._folders():
+            with suppress(OSError, ValueError, KeyError, TypeError, EOFError, DamagedIndexError):
+                manifest = load_manifest(folder, FORMAT)
+                known = old and old.damaged and old.generation == folder / manifest["generation"]
+                if tuple(manifest["revision"]) == revision and not known:
+                    return self._open(VectorIndex(folder))
+        return None
+
+    def _folders(self) -> Iterator[Path]:
+        """Where an index of the library may be."""
+        if is_local(self.uri):
+            yield Path(self.uri, "index")
+        if not self._is_writable:
+            with suppress(OSError):
+                yield from self.folder.iterdir()
+
+    def _open(self, index: VectorIndex) -> VectorIndex:
+        """Keep an index, and say what it could not be made of."""
+        known = self._opened
+        if known is None or (known.generation, known.revision) != (
+            index.generation,
+            index.revision,
+        ):
+            for reason in index.unread.values():
+                _log.warning("%s: %s", self.uri, reason)
+            if index.lost:
+                several = "videos have lost their" if len(index.lost) > 1 else "video has lost its"
+                path = index.video(index.lost[0]).path
+                _log.warning("%d %s frames: index them again (%s)", len(index.lost), several, path)
+        self._opened = index
+        return index
+
+    @property
+    def _is_writable(self) -> bool:
+        """Whether the index lies in the library."""
+        folder = Path(self.uri, "index")
+        return (
+            not self._refused
+            and is_local(self.uri)
+            and os.access(folder if folder.exists() else self.uri, os.W_OK | os.X_OK)
+        )
+
+    @cached_property
+    def _cache(self) -> Path:
+        """The folder in the user's cache for what is derived from libraries at this address."""
+        return cache_folder() / "index" / _key(self.uri)
+
+    @cached_property
+    def _tables(self) -> Tables:
+        return Tables(self.uri)
+
+    def _revision(self, now: bool) -> "Revision":
+        """The revision of the tables; on an object store as of the last `LOOK` seconds."""
+        if is_local(self.uri):
+            return latest_revision(self.uri)
+        if self._seen is None or now or time.monotonic() - self._looked > LOOK:
+            self._looked = time.monotonic()
+            self._seen = self._tables.revision()
+        return self._seen
+
+
+def _is_current(index: VectorIndex, revision: "Revision") -> bool:
+    return index.revision == revision and index.generation.exists() and not index.damaged
+
+
+def _key(name: str) -> str:
+    return blake2b(name.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+@cache
+def _temporary(uri: str) -> Path:
+    """A folder for as long as this process lives."""
+    folder = Path(tempfile.mkdtemp(prefix="framefind-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _log.warning(
+        "neither %s nor the user's cache folder can be written: the index is built anew each time",
+        uri,
+    )
+    return folder

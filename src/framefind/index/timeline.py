@@ -1,0 +1,106 @@
+"""The timeline: the frames that count, ordered by video and time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framefind.files.arrays import load_array
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Frames that count, or some of them, ordered by video and time; arrays of equal length."""
+
+    frame: NDArray[np.int64]  # ordinal in the index
+    video: NDArray[np.int64]  # ordinal in `VectorIndex.videos`
+    t: NDArray[np.float64]
+    until: NDArray[np.float64]  # the time up to which the frame stands
+    interval: NDArray[np.float64]  # the sampling interval of its video
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @cached_property
+    def of_videos(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the frames of each video begin that has any, and how many there are."""
+        first = np.flatnonzero(np.diff(self.video, prepend=-1))
+        return first, np.diff(first, append=len(self))
+
+    @classmethod
+    def build(
+        cls,
+        video: NDArray[np.int64],
+        t: NDArray[np.float64],
+        durations: Sequence[float | None],
+    ) -> "Timeline":
+        """The timeline of all frames of an index: `video` is each one's video, -1 if it is dead.
+
+        The last frame of a video stands until the video's end.
+        """
+        frame = np.flatnonzero(video >= 0)
+        video, t = video[frame], t[frame]
+        order = np.lexsort((t, video))
+        frame, video, t = frame[order], video[order], t[order]
+        first = np.flatnonzero(np.diff(video, prepend=-1))
+        counts = np.diff(first, append=len(video))
+        last = first + counts - 1
+        span = t[last] - t[first]
+        interval = np.where(counts > 1, span / np.maximum(1, counts - 1), 1.0)
+        until = np.append(t[1:], 0.0)[: len(t)]
+        ends = np.array([durations[at] or 0.0 for at in video[first]], np.float64)
+        until[last] = np.maximum(ends, t[last])
+        unknown = until[last] <= t[last]
+        until[last[unknown]] = t[last[unknown]] + interval[unknown]
+        return cls(frame, video, t, until, np.repeat(interval, counts))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Timeline":
+        """Map a saved timeline. Raises OSError or ValueError when it is not whole."""
+        files = [folder / f"{field.name}.npy" for field in fields(cls)]
+        # As arrays, since each slice of a memmap costs more.
+        return cls(*(load_array(file, "r") for file in files))
+
+    def save(self, folder: Path) -> None:
+        """Save one array per file."""
+        for field in fields(self):
+            np.save(folder / f"{field.name}.npy", getattr(self, field.name))
+
+    def select(
+        self,
+        videos: NDArray[np.bool_] | None = None,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> "Timeline":
+        """The frames of some videos (a mask over all) that stand between two times, in seconds.
+
+        The work grows with what is kept of the videos.
+        """
+        if videos is None and start is None and end is None:
+            return self
+        if videos is None or videos.all():
+            line = self
+        else:
+            wanted = np.flatnonzero(videos)
+            first, last = np.searchsorted(self.video, [wanted, wanted + 1])
+            line = self.take(ranges(first, last - first))
+        keep = np.ones(len(line), bool)
+        if start is not None:
+            keep &= line.until > start
+        if end is not None:
+            keep &= line.t <= end
+        return line if keep.all() else line.take(np.flatnonzero(keep))
+
+    def take(self, at: NDArray[np.int64]) -> "Timeline":
+        """Return the frames at these positions."""
+        return Timeline(*(getattr(self, field.name)[at] for field in fields(self)))
+
+
+def ranges(first: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Concatenate the integer ranges that begin at `first` and are `counts` long."""
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(first - ends + counts, counts)

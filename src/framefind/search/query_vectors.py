@@ -1,0 +1,307 @@
+"""Queries: what is asked for; texts, images and weighted sums of them become one unit vector."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framefind import arguments
+from framefind.errors import QueryError, UsageError
+from framefind.files.names import PathLike, openable, opened
+from framefind.index.vectors import IndexedVideo, VectorIndex
+from framefind.models.blank import embed_pictures
+from framefind.models.registry import Model
+from framefind.models.vocabulary import vocabulary
+from framefind.search import query_images
+from framefind.search.filters import Filters, names_of
+from framefind.search.moments import RANKS, Moment
+from framefind.search.query_images import Crop, Image
+from framefind.video.views import WHOLE, Box
+
+_WEIGHT = re.compile(
+    r"\s*((?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?):(?=.)",
+    re.DOTALL | re.IGNORECASE,
+)
+_MAX_WEIGHT = 1e6  # of a part of a sum: beyond, nothing is left of the others
+
+
+@dataclass(frozen=True)
+class Query:
+    """Everything that can be asked in one search; `Library.search` says what the fields mean."""
+
+    text: str | None = None
+    _: KW_ONLY
+    image: Image | Sequence[Image] | None = None
+    plus: str | Iterable[str] = ()
+    minus: str | Iterable[str] = ()
+    then: str | None = None
+    within: float = 10.0
+    limit: int = 10
+    offset: int = 0
+    by: str = "moment"
+    rank: str = "softmax"
+    min_score: float | None = None
+    min_confidence: float | None = None
+    video: PathLike | Iterable[PathLike] = ()
+    start: float | None = None
+    end: float | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+    min_duration: float | None = None
+    max_duration: float | None = None
+
+    def __post_init__(self) -> None:
+        """Take one text for one, not for its letters. Raise UsageError for what is no text."""
+        for name in ("plus", "minus", "video"):
+            object.__setattr__(self, name, tuple(arguments.texts(getattr(self, name), name)))
+
+    def check(self) -> None:
+        """Raise UsageError when an argument is out of its range or of the wrong kind."""
+        for text in (self.text, self.then):
+            arguments.unicode("" if text is None else text)
+        arguments.whole_number(self.limit, "limit", 1)
+        arguments.whole_number(self.offset, "offset", 0)
+        arguments.choice(self.by, "by", ("moment", "video"))
+        arguments.choice(self.rank, "rank", RANKS)
+        arguments.number(self.min_score, "min_score")
+        arguments.number(self.min_confidence, "min_confidence", 0, 1)
+        for name in ("within", "start", "end", "min_duration", "max_duration"):
+            arguments.number(getattr(self, name), name, 0)
+        for name in ("after", "before"):
+            arguments.date(getattr(self, name), name)
+        arguments.ascending(self.start, self.end, ("start", "end"))
+        arguments.ascending(self.min_duration, self.max_duration, ("min_duration", "max_duration"))
+        if self.then is not None and self.by != "moment":
+            raise UsageError("`then` finds moments: leave `by` out")
+
+    @property
+    def filters(self) -> Filters:
+        """What may be found."""
+        return Filters(
+            tuple(arguments.texts(self.video, "video")),
+            self.start,
+            self.end,
+            self.after,
+            self.before,
+            self.min_score,
+            self.min_confidence,
+            self.min_duration,
+            self.max_duration,
+        )
+
+    @property
+    def pictured(self) -> bool:
+        """Whether a picture is part of it."""
+        return bool(query_images.listed(self.image))
+
+    def document(self) -> dict[str, Any]:
+        """What is looked for, as the JSON document of the answer repeats it."""
+        return {
+            "text": self.text,
+            "image": [_name(image) for image in query_images.listed(self.image)],
+            "plus": list(self.plus),
+            "minus": list(self.minus),
+            "then": self.then,
+        }
+
+
+def as_queries(given: str | Query | Iterable[str | Query]) -> list[Query]:
+    """Return one or several queries as a list; a text is a query with nothing else.
+
+    Raises UsageError for anything else.
+    """
+    asked = []
+    for query in arguments.several(given):
+        if not isinstance(query, str | Query):
+            raise UsageError(f"{query!r} is neither a text nor a Query")
+        asked.append(Query(query) if isinstance(query, str) else query)
+    return asked
+
+
+def _name(image: Image) -> str:
+    if isinstance(image, Crop):
+        return f"{_name(image.of)}#{','.join(f'{side:g}' for side in image.box)}"
+    if isinstance(image, Moment):
+        return f"{image.path}@{image.t!r}"
+    return "bytes" if isinstance(image, bytes) else str(image)
+
+
+@dataclass(frozen=True)
+class Term:
+    """One part of a sum: a text or a vector, and its weight (negative: away from it)."""
+
+    what: str | NDArray[np.float32]
+    weight: float = 1.0
+
+
+def term(text: str, sign: int) -> Term:
+    """Read an entry of `plus` (sign 1) or `minus` (sign -1): `snow`, or `2:snow` for double.
+
+    Raises UsageError for a weight that is no number from 0 to a million.
+    """
+    match = _WEIGHT.match(text)
+    if match:
+        name = f"{'plus' if sign > 0 else 'minus'} {text!r}: weight"
+        arguments.number(float(match[1]), name, 0, _MAX_WEIGHT)
+    weight, rest = (float(match[1]), text[match.end() :]) if match else (1.0, text)
+    return Term(rest.strip(), sign * weight)
+
+
+def terms(query: Query, seen: Callable[[Image], NDArray[np.float32]]) -> list[Term]:
+    """The sum that a query asks for; `seen` embeds an image."""
+    texts = [] if query.text is None else [Term(query.text)]
+    pictures = [Term(seen(image)) for image in query_images.listed(query.image)]
+    more = [term(entry, 1) for entry in query.plus]
+    return texts + pictures + more + [term(entry, -1) for entry in query.minus]
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A query and its unit vector, float32 (dimensions,); `then` is that of what follows."""
+
+    query: Query
+    vector: NDArray[np.float32]
+    then: NDArray[np.float32] | None = None
+
+
+def embed_queries(
+    queries: Sequence[Query], index: Callable[[], VectorIndex], model: Model
+) -> list[Embedded]:
+    """Embed queries.
+
+    All texts are embedded in one call; an image that several queries have, once. `index` is called
+    for images only, which may be frames of it. Raises QueryError when one of them is no query.
+    """
+    for query in queries:
+        query.check()
+    known: dict[Image, NDArray[np.float32]] = {}
+
+    def seen(image: Image) -> NDArray[np.float32]:
+        if image not in known:
+            known[image] = embed_image(image, index(), model)
+        return known[image]
+
+    sums = [terms(query, seen) for query in queries]
+    thens = list(dict.fromkeys(query.then for query in queries if query.then is not None))
+    rows = embed([*sums, *([Term(then)] for then in thens)], model)
+    following = dict(zip(thens, rows[len(sums) :], strict=True))
+    return [
+        Embedded(query, row, None if query.then is None else following[query.then])
+        for query, row in zip(queries, rows[: len(sums)], strict=True)
+    ]
+
+
+def embed(sums: Sequence[Sequence[Term]], model: Model) -> NDArray[np.float32]:
+    """Add up each sum's terms, of unit length times their weights, to float32 unit rows (n, d).
+
+    Raises QueryError when there is nothing to search for or the terms of a sum cancel out.
+    """
+    texts = [term.what for parts in sums for term in parts if isinstance(term.what, str)]
+    for parts in sums:
+        if not any(term.weight > 0 for term in parts):
+            raise QueryError("nothing to search for: give a text, a picture or --plus")
+    if any(not arguments.unicode(text).strip() for text in texts):
+        raise QueryError("an empty text finds nothing: say what the moment shows")
+    for text in texts:
+        _check_words(text, model)
+    embedded = iter(model.embed_texts(texts))
+    totals = np.zeros((len(sums), model.dimensions), np.float32)
+    for total, parts in zip(totals, sums, strict=True):
+        for part in parts:
+            vector = next(embedded) if isinstance(part.what, str) else part.what
+            total += np.float32(part.weight) * vector
+        length = float(np.linalg.norm(total))
+        if not length > 1e-6:
+            said = " ".join(f"{part.what}" for part in parts if isinstance(part.what, str))
+            raise QueryError(f"the parts of the query cancel each other out: {said}")
+        total /= np.float32(length)
+    return totals
+
+
+def _check_words(text: str, model: Model) -> None:
+    """Raise QueryError when a model knows none of the words of a text."""
+    words = vocabulary(model, text)
+    if words.known:
+        return
+    if not words.unknown:
+        raise QueryError(f"{text!r} holds no word: say what the moment shows")
+    raise QueryError(
+        f"{text!r}: {model.name} knows none of these words; use others, or a model that reads more "
+        "languages, of those that `framefind models` lists"
+    )
+
+
+def notes(query: Query, model: Model) -> list[str]:
+    """Return what is to be said of a query beside its answers: words that the model skips."""
+    texts = [query.text, *query.plus, *query.minus, query.then]
+    unknown = [word for text in texts if text for word in vocabulary(model, text).unknown]
+    if not unknown:
+        return []
+    return [f"{model.name} does not know: {', '.join(dict.fromkeys(unknown))}"]
+
+
+def embed_image(image: Image, index: VectorIndex, model: Model) -> NDArray[np.float32]:
+    """The unit vector of an image: whole, or of a box.
+
+    Of a frame of the library the stored vector is taken, of the sampled frame shown then; a box of
+    one is cut from the very frame, decoded anew. Raises QueryError when there is no such image, and
+    VideoError when its video cannot be decoded.
+    """
+    if isinstance(image, str):
+        image = Crop.parse(image) or image
+    of, box = (image.of, image.box) if isinstance(image, Crop) else (image, WHOLE)
+    frame = _frame(of, index)
+    if frame is None:
+        assert not isinstance(of, Moment)
+        pixels = query_images.read(of, box, model.size, model.resize)
+    elif isinstance(image, Crop):
+        from framefind.video.decode import frame as decode
+
+        pixels = query_images.cut(
+            decode(opened(openable(frame.video.paths)[0]), frame.t), box, model.size, model.resize
+        )
+    else:
+        return _stored(index, frame)
+    return np.asarray(embed_pictures(model, pixels[np.newaxis])[0])
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A frame of the library: its video, its time, and which of its views, if it matters."""
+
+    video: IndexedVideo
+    t: float
+    box: Box | None = None
+
+
+def _frame(image: str | Path | bytes | Moment, index: VectorIndex) -> _Frame | None:
+    """The frame of the library that a Moment, or a text like `video@t`, stands for."""
+    if isinstance(image, Moment):
+        return _Frame(index.video(image.video_id), image.t, image.box)
+    if not isinstance(image, str) or os.path.exists(os.path.expanduser(image)):
+        return None
+    name, _, time = image.rpartition("@")
+    if name:
+        from framefind.output.documents import parse_time
+
+        with suppress(ValueError):
+            t = parse_time(time)
+            return _Frame(index.video(names_of(index).find(name)), t)
+    return None
+
+
+def _stored(index: VectorIndex, frame: _Frame) -> NDArray[np.float32]:
+    """The vector of the sampled frame shown then: of the view with that box, or the first."""
+    rows = index.rows(index.frame_at(frame.video.video_id, frame.t))
+    index.check("vectors", rows)
+    if frame.box is None:
+        return np.asarray(index.vectors[rows.start], np.float32)
+    distance = np.abs(index.boxes[rows] - np.asarray(frame.box, np.float32)).sum(axis=1)
+    return np.asarray(index.vectors[rows.start + int(distance.argmin())], np.float32)

@@ -1,0 +1,1 @@
+"""What browsers play: files as they are, remuxed, or converted."""

@@ -1,0 +1,278 @@
+"""What is asked for and answered, as types: the OpenAPI description is made of them."""
+
+import math
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from framefind.output.documents import parse_time
+
+VIDEO_ID = r"^[0-9a-f]{32}$"
+MAX_LIMIT = 1000
+
+
+def _time(value: Any) -> Any:
+    return parse_time(value) if isinstance(value, str) else value
+
+
+def _dated(value: datetime) -> datetime:
+    """With a zone: this computer's, where none is given."""
+    try:
+        return value if value.tzinfo else value.astimezone()
+    except (OverflowError, ValueError, OSError):
+        raise ValueError("no such time") from None
+
+
+Text = Annotated[str, Field(min_length=1, max_length=1000)]
+Glob = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")]
+Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Time = Annotated[
+    float,
+    BeforeValidator(_time, json_schema_input_type=str),
+    Field(ge=0, le=1e9, allow_inf_nan=False, description="`90`, `1:30` or `00:01:30.5`"),
+]
+Date = Annotated[datetime, AfterValidator(_dated)]
+
+
+class VideoFilters(BaseModel):
+    """Which videos: by name, modified time and length."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    video: list[Glob] = Field([], max_length=64, description="Only these: id, glob or folder.")
+    after: Date | None = Field(None, description="Videos modified at or after.")
+    before: Date | None = Field(None, description="Videos modified before.")
+    min_duration: Seconds | None = Field(None, description="Videos at least so long, in seconds.")
+    max_duration: Seconds | None = Field(None, description="Videos at most so long, in seconds.")
+
+
+class VideosQuery(VideoFilters):
+    """Which videos to list, and which page of them."""
+
+    limit: int = Field(100, ge=1, le=MAX_LIMIT)
+    offset: int = Field(0, ge=0, le=1_000_000_000)
+
+
+class Query(VideoFilters):
+    """A query. At least one of `q`, `image`, `plus` or an uploaded picture says what to find."""
+
+    q: str | None = Field(None, max_length=1000, description="What the moment shows, literally.")
+    plus: list[Text] = Field([], max_length=16, description="Also this text; `2:snow` is double.")
+    minus: list[Text] = Field([], max_length=16, description="Away from this text.")
+    image: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{32}@[0-9]{1,9}(\.[0-9]{1,20})?$",
+        description="A frame of the library: VIDEO_ID@SECONDS.",
+    )
+    min_score: float | None = Field(None, allow_inf_nan=False, description="Cosine × 100.")
+    min_confidence: float | None = Field(None, ge=0, le=1)
+    start: Time | None = Field(None, alias="from", description="From this time in the video.")
+    end: Time | None = Field(None, alias="to", description="Up to this time in the video.")
+
+
+class SearchQuery(Query):
+    """A query for a page of moments, or of videos."""
+
+    then: Text | None = Field(None, description="Only what is followed by this text.")
+    within: float = Field(10.0, ge=0, le=86400, description="With `then`: so many seconds later.")
+    limit: int = Field(24, ge=1, le=MAX_LIMIT)
+    offset: int = Field(0, ge=0, le=1_000_000)
+    by: Literal["moment", "video"] = "moment"
+    rank: Literal["softmax", "max", "sum"] = "softmax"
+
+
+def _box(value: Any) -> Any:
+    return value.split(",") if isinstance(value, str) else value
+
+
+class SearchForm(SearchQuery):
+    """The fields of an uploaded form."""
+
+    box: Annotated[
+        tuple[float, float, float, float] | None,
+        BeforeValidator(_box, json_schema_input_type=str),
+    ] = Field(None, description="Of each picture only x,y,width,height, as fractions.")
+
+
+class Then(BaseModel):
+    """What followed."""
+
+    start: float
+    end: float
+    t: float
+    score: float
+    confidence: float
+
+
+class Moment(BaseModel):
+    """A span of one video that answers a query. Times in seconds."""
+
+    path: str
+    video_id: str
+    start: float
+    end: float
+    t: float = Field(description="The best frame's time.")
+    score: float = Field(description="Cosine × 100.")
+    confidence: float = Field(ge=0, le=1)
+    box: tuple[float, float, float, float] = Field(
+        description="x, y, width, height as fractions of the upright frame."
+    )
+    then: Then | None
+    thumbnail: str
+
+
+class VideoMoments(BaseModel):
+    """A video and its moments, best first."""
+
+    path: str
+    video_id: str
+    score: float
+    moments: list[Moment]
+
+
+class Found(BaseModel):
+    """One page of results: `moments`, or `videos` where those were asked for."""
+
+    schema_: Literal["framefind/v1"] = Field(alias="schema")
+    query: dict[str, Any]
+    offset: int
+    total: int
+    complete: bool = Field(description="False: `total` is of the likely videos alone.")
+    notes: list[str] | None = Field(
+        None, description="What the query asked in vain, such as words that the model skips."
+    )
+    moments: list[Moment] | None = None
+    videos: list[VideoMoments] | None = None
+
+
+class Scores(BaseModel):
+    """How well each frame of a video answers a query: three lists of equal length."""
+
+    times: list[float]
+    scores: list[float]
+    confidences: list[float]
+
+
+class Video(BaseModel):
+    """A video of the library."""
+
+    video_id: str
+    path: str
+    name: str
+    size: int
+    duration: float | None
+    width: int
+    height: int
+    fps: float
+    codec: str
+    status: Literal["indexing", "indexed", "partial", "failed"]
+    error: str | None
+    frames: int
+    modified: datetime | None
+    indexed_at: datetime | None
+
+
+class Stream(BaseModel):
+    """How a browser can play a video.
+
+    A `file` is sent as it is, seekable, and its time is the video's. The others are made on the
+    fly from `start` on, which is their time 0: ask with `?start=` where to begin, and play `url`.
+    """
+
+    url: str
+    kind: Literal["file", "remux", "transcode"]
+    type: str
+    why: str | None = Field(description="Why it is not the file itself.")
+    start: float
+
+
+class PlayableVideo(Video):
+    """A video and how to play it; `stream` is null if its file is not there or is no video."""
+
+    stream: Stream | None
+
+
+class Videos(BaseModel):
+    """A page of the library's videos, by path."""
+
+    schema_: Literal["framefind/videos/v1"] = Field(alias="schema")
+    total: int
+    videos: list[Video]
+
+
+class Folder(BaseModel):
+    """A folder with videos of the library, and how many are in it or below."""
+
+    path: str
+    videos: int
+
+
+class Offline(BaseModel):
+    """A folder that cannot be looked at, why, and how many videos are out of sight with it."""
+
+    root: str
+    reason: str
+    videos: int
+
+
+class LibraryFacts(BaseModel):
+    """The library in numbers. Hours of video; `folders` hold at least one video themselves."""
+
+    schema_: Literal["framefind/status/v1"] = Field(alias="schema")
+    library: str
+    exists: bool
+    model: str | None
+    videos: dict[str, int]
+    frames: int
+    hours: float
+    folders: list[Folder]
+    index_fresh: bool
+    offline: list[Offline] = Field(description="Folders that cannot be looked at now.")
+    lost: int = Field(description="Videos that have lost frames: index them again.")
+    can_add: bool = Field(description="Whether this server takes jobs.")
+    roots: list[str] = Field(description="Only below these, if there are any.")
+
+
+class NewJob(BaseModel):
+    """What to index."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str = Field(min_length=1, max_length=4096, description="A folder or a video.")
+
+
+class JobProgress(BaseModel):
+    """How far a job is. Times in seconds; `left` is null until it can be told."""
+
+    done: int
+    total: int
+    frames: int
+    video_seconds: float
+    seconds: float
+    left: float | None
+    path: str
+
+
+class Job(BaseModel):
+    """A run of `index`. Counts are of files."""
+
+    id: str
+    path: str
+    state: Literal["queued", "running", "cancelling", "done", "cancelled", "failed"]
+    created: datetime
+    progress: JobProgress | None = None
+    failed: dict[str, str] = Field(default={}, description="Per path, why it could not be indexed.")
+    report: dict[str, Any] | None = Field(default=None, description="What was done, at the end.")
+    error: str | None = None
+
+
+class Jobs(BaseModel):
+    """All jobs since the server was started, newest first."""
+
+    jobs: list[Job]
+
+
+def finite(value: float) -> float:
+    """The number, or 0 for one that JSON does not have."""
+    return value if math.isfinite(value) else 0.0

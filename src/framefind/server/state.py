@@ -1,0 +1,116 @@
+"""What all requests read: one opened library and its list of videos, kept up to date."""
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from starlette.exceptions import HTTPException
+
+from framefind.errors import QueryError
+from framefind.index.vectors import VectorIndex
+from framefind.library import Library
+from framefind.models.registry import Model
+from framefind.tables.delta_log import Revision
+from framefind.tables.rows import Video
+from framefind.tables.tables import Tables
+
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What there is as of one revision of the library's tables; nothing while there is none."""
+
+    revision: Revision | None = None
+    index: VectorIndex | None = None
+    model: Model | None = None
+    rows: list[Video] = field(default_factory=list)  # by path
+    by_id: dict[str, Video] = field(default_factory=dict)
+
+
+class Shelf:
+    """One library for all requests. `refresh` is called now and then; the rest reads memory.
+
+    `is_fresh` tells whether the last refresh went well.
+    """
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.is_fresh = False
+        self._tables = Tables(library.uri)
+        self._snapshot = Snapshot()
+        self._lock = threading.Lock()
+
+    def refresh(self) -> None:
+        """See what is new. Raises LibraryError when the library cannot be read."""
+        with self._lock:
+            try:
+                if self.library.exists:
+                    self._read(self._tables)
+                else:
+                    self._snapshot = Snapshot()
+            except BaseException:
+                self.is_fresh = False
+                raise
+            self.is_fresh = True
+
+    def _read(self, tables: Tables) -> None:
+        old = self._snapshot.index
+        whole = old and old.generation.exists() and not old.damaged
+        if whole and tables.revision() == self._snapshot.revision:
+            return
+        for _ in range(_TRIES):  # so that rows and index are of one revision
+            index = self.library.vector_index.get(now=True)
+            rows = sorted(tables.videos(), key=lambda row: row.path)
+            if index.revision == tables.revision():
+                break
+        model = self.library.encoder(index.fingerprint)
+        by_id = {row.video_id: row for row in rows}
+        self._snapshot = Snapshot(index.revision, index, model, rows, by_id)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What there is; 503 if there is a library that has never been read."""
+        if self._snapshot.index is None and not self.is_fresh:
+            raise HTTPException(503, "the library cannot be read now", {"Retry-After": "5"})
+        return self._snapshot
+
+    @property
+    def rows(self) -> list[Video]:
+        """The videos, by path, as far as they could be read."""
+        return self._snapshot.rows
+
+    def thumbnails(self, wanted: Sequence[tuple[str, float]]) -> list[bytes | None]:
+        """The JPEGs of the frames that stand for times of videos, given by id; None for none."""
+        index = self.snapshot.index
+        keys: list[tuple[str, str, float] | None] = []
+        for video_id, t in wanted:
+            key = None
+            with suppress(QueryError):  # a video that has no frames
+                if index is not None:
+                    frame = index.frame_at(video_id, t)
+                    key = video_id, index.segment(frame), float(index.frames["t"][frame])
+            keys.append(key)
+        found = iter(Tables(self.library.uri).thumbnails([key for key in keys if key]))
+        return [next(found) if key else None for key in keys]
+
+    def video(self, video_id: str) -> Video:
+        """The video with that id; 404 if there is none."""
+        row = self.snapshot.by_id.get(video_id)
+        if row is None:
+            raise HTTPException(404, "the library has no such video")
+        return row
+
+    def folders(self) -> dict[str, int]:
+        """The folders that hold videos, and how many are in each or below."""
+        own = Counter(os.path.dirname(row.path) for row in self.snapshot.rows)
+        below: Counter[str] = Counter()
+        for folder, count in own.items():
+            inner = ""
+            while folder != inner:
+                below[folder] += count
+                inner, folder = folder, os.path.dirname(folder)
+        return {folder: below[folder] for folder in sorted(own)}

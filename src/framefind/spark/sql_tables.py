@@ -1,0 +1,46 @@
+"""The tables of a library as DataFrames: only what counts, for Spark SQL."""
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from framefind.tables.address import is_local
+from framefind.tables.delta_log import actions
+from framefind.tables.tables import Tables
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def tables(spark: "SparkSession", library: str | os.PathLike[str]) -> "tuple[DataFrame, DataFrame]":
+    """The tables `videos` and `frames` of a library, the latter with published rows only.
+
+    They are read as plain Parquet, by the file lists of the tables' newest versions, so that no
+    Delta connector is needed; on an object store Spark needs its own file system for the URI.
+    Raises LibraryError when there is no library.
+    """
+    opened = Tables.open(library)
+    videos = _read(spark, opened, "videos")
+    frames = _read(spark, opened, "frames")
+    published = videos.selectExpr("video_id", "explode(segments) AS segment")
+    return videos, frames.join(published, ["video_id", "segment"], "left_semi")
+
+
+def _read(spark: "SparkSession", tables: Tables, name: str) -> "DataFrame":
+    from pyspark.sql.pandas.types import from_arrow_schema
+
+    table = tables.delta(name)
+    root = tables.address(name)
+    root = os.path.abspath(root) if is_local(root) else root
+    files = [_literal(f"{root}/{action['path']}") for action in actions(table)]
+    schema = from_arrow_schema(pa.schema(table.schema().to_arrow()))
+    if not files:
+        return spark.createDataFrame([], schema)
+    return spark.read.schema(schema).parquet(*files)
+
+
+def _literal(path: str) -> str:
+    """A path in which Spark finds no pattern."""
+    return re.sub(r"([*?\[\]{}\\])", r"\\\1", path)

@@ -1,0 +1,272 @@
+"""Where a library lies: a local folder or an object store, its errors in words, and its lock."""
+
+import errno
+import logging
+import os
+import re
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framefind.errors import LibraryError
+from framefind.files import disk
+from framefind.processes import check_memory
+
+if TYPE_CHECKING:
+    import pyarrow.fs
+
+LOCK = ".lock"
+"""The file in a local library that `lock` locks; it stays there."""
+
+_UNREADABLE = re.compile(r"%[0-9A-Fa-f]{2}|\\|[\x00-\x1f\x7f\ud800-\udfff]")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_ARROW = re.compile(r" ?(->|↳) ?")
+_BACKTRACE = re.compile(r" 0: <unknown>.*")  # which delta-rs puts behind its words
+_log = logging.getLogger(__name__)
+
+_BUSY = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}  # what a lock that another holds gives
+_ROOM = 64 * 1024  # bytes; a commit takes about half of that
+_TRIES = 100  # every hundredth of a second
+
+_ADVICE = {
+    "No space left": "free some space and run again; nothing that was committed is lost",
+    "File too large": "files may not be that large here; nothing that was committed is lost",
+    "Read-only file system": "copy it to where you may write, or choose another library",
+    "Permission denied": "get permission, or choose another library",
+    "Too many open files": "raise the limit: `ulimit -n 4096`",
+}
+
+
+def is_local(uri: str) -> bool:
+    """Whether a library's address is a path, not a URI."""
+    return "://" not in uri
+
+
+def check_address(uri: str) -> None:
+    """Raise LibraryError for a path that delta-rs cannot work with, before anything is made there.
+
+    It follows links, and then takes a percent sign before two hex digits, or a backslash, for an
+    escape: it would read other files than it writes.
+    """
+    if not is_local(uri):
+        return
+    path = os.path.realpath(uri)
+    if sys.platform == "win32":
+        path = path.replace("\\", "/")
+    if found := _UNREADABLE.search(path):
+        text = found[0] if found[0].isprintable() else ascii(found[0])[1:-1]
+        raise LibraryError(
+            f"{shown(path)} cannot be the path of a library, since Delta Lake misreads `{text}` in "
+            "paths: rename that folder, or name another one"
+        )
+
+
+def shown(path: str) -> str:
+    """A path that can be printed."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def options(uri: str) -> dict[str, str] | None:
+    """What delta-rs has to be told of a store beyond what it reads from the environment.
+
+    Commits are safe beside those of others as it is: each is a conditional write.
+    """
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if not uri.startswith("s3://") or not endpoint:
+        return None
+    plain = endpoint.startswith("http://")  # such as a server on this computer
+    return {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": str(plain).lower()}
+
+
+def filesystem(uri: str) -> "pyarrow.fs.FileSystem":
+    """A file system whose root is the table at a path or URI."""
+    import pyarrow.fs
+
+    if is_local(uri):
+        return pyarrow.fs.SubTreeFileSystem(uri, pyarrow.fs.LocalFileSystem())
+    from deltalake.fs import DeltaStorageHandler  # has the credentials that commits have
+
+    return pyarrow.fs.PyFileSystem(DeltaStorageHandler(uri, options(uri)))
+
+
+def size(uri: str) -> int:
+    """The bytes of all files of a library, index and old versions too."""
+    if is_local(uri):
+        return sum(file.stat().st_size for file in Path(uri).rglob("*") if file.is_file())
+    from pyarrow.fs import FileSelector
+
+    with explained(f"cannot read the library {uri}"):
+        found = filesystem(uri).get_file_info(FileSelector("", recursive=True))
+    return sum(file.size or 0 for file in found)
+
+
+@contextmanager
+def explained(doing: str, *but: type[Exception]) -> Iterator[None]:
+    """Raise what a store, Parquet or Delta Lake raises as a LibraryError that says what to do.
+
+    Exceptions of the types `but` stay as they are.
+    """
+    try:
+        yield
+    except but:
+        raise
+    except Exception as error:
+        from deltalake.exceptions import DeltaError  # here: a search needs neither
+        from pyarrow import ArrowException
+
+        if not isinstance(error, OSError | DeltaError | ArrowException):
+            raise
+        line = _ARROW.sub(": ", _COLOUR.sub("", " ".join(str(error).split())))
+        raise LibraryError(with_advice(f"{doing}: {_BACKTRACE.sub('', line)}")) from error
+
+
+def with_advice(text: str) -> str:
+    """Return an error with what can be done about it, if that is known."""
+    advice = next((advice for words, advice in _ADVICE.items() if words in text), None)
+    return f"{text}; {advice}" if advice else text
+
+
+def _check_room(uri: str) -> None:
+    """Raise LibraryError where a disk is nearly full: delta-rs panics when it fills up."""
+    if shutil.disk_usage(uri).free < _ROOM:
+        raise LibraryError(with_advice(f"cannot write to the library {uri}: No space left"))
+
+
+@contextmanager
+def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[bool]:
+    """Hold a local library as its only writer, or as one of several; makes the folder.
+
+    The lock goes with the process, however that ends. Raises LibraryError at once when another
+    holds the library, saying what that is `doing`, or when it cannot be written. Gives whether the
+    library is held: on an object store, and on a file system without locks, it is not, and only the
+    commits keep writers apart.
+    """
+    if not is_local(uri):
+        yield False
+        return
+    with explained(f"cannot write to the library {uri}"):
+        check_memory()
+        Path(uri).mkdir(parents=True, exist_ok=True)
+        _check_room(uri)
+        descriptor = os.open(Path(uri, LOCK), os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        held = True
+        try:
+            disk.lock(descriptor, exclusive=exclusive)
+        except disk.NoLocksError:
+            held = False
+            _log.warning(
+                "%s lies on a file system without locks: see to it that nothing else writes to it",
+                uri,
+            )
+        except OSError as error:
+            if error.errno not in _BUSY:
+                raise LibraryError(f"cannot lock {Path(uri, LOCK)}: {error.strerror}") from error
+            busy = ", ".join(f"{what} (process {process})" for process, what in _holders(uri))
+            raise LibraryError(
+                f"another framefind is writing to {uri}{busy and ': '}{busy}; wait for it, or "
+                "choose another library"
+            ) from error
+        mine = (os.getpid(), doing)
+        _note(descriptor, [*([] if exclusive else _holders(uri)), mine])
+        try:
+            yield held
+        finally:
+            _note(descriptor, [holder for holder in _holders(uri) if holder != mine])
+    finally:
+        os.close(descriptor)
+
+
+def check_place(uri: str) -> None:
+    """Raise LibraryError for a path where no library is, nor can be made."""
+    try:
+        taken = holds_others(Path(uri))
+    except OSError as error:
+        raise unreadable(error) from error
+    if taken:
+        kind = "is not a framefind library" if Path(uri).is_dir() else "is a file"
+        raise LibraryError(f"{uri} {kind}; name another folder")
+
+
+def unreadable(error: OSError) -> LibraryError:
+    """Return the error of a library of which a folder cannot be looked into."""
+    return LibraryError(with_advice(f"{error.filename}: {error.strerror}"))
+
+
+def holds_others(folder: Path) -> bool:
+    """Whether a folder holds anything but what an interrupted `create` may have left there."""
+    if not folder.exists():
+        return False
+    if not folder.is_dir():
+        return True
+    begun = [_is_begun(entry) for entry in folder.iterdir()]  # looks into all: one may be locked
+    return not all(begun)
+
+
+def _is_begun(entry: Path) -> bool:
+    if entry.name in ("videos", "frames") and entry.is_dir():
+        return all(inner.name == "_delta_log" for inner in entry.iterdir())
+    return entry.name == LOCK
+
+
+def set_aside(uri: str) -> Path:
+    """Where a local library lies while another one takes its place."""
+    return Path(f"{uri}.old")
+
+
+def supplant(uri: str, other: str) -> None:
+    """Put the local library `other` in the place of the one at `uri`, whose lock is held."""
+    old = set_aside(uri)
+    shutil.rmtree(old, ignore_errors=True)  # of an earlier time
+    Path(uri).rename(old)
+    Path(other).rename(uri)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def restore(uri: str) -> None:
+    """Put a library back that was set aside when `supplant` was stopped in between."""
+    old = set_aside(uri)
+    for _ in range(_TRIES):
+        if Path(uri).exists() or not old.exists():
+            return
+        with suppress(LibraryError), lock(str(old)):  # whoever holds it is about to finish
+            old.rename(uri)
+        time.sleep(0.01)
+
+
+def _holders(uri: str) -> list[tuple[int, str]]:
+    """The processes that hold a library and still live, and what each is doing.
+
+    Not on Windows, where nobody else can read a locked file.
+    """
+    holders = []
+    with suppress(OSError, ValueError):  # nobody is named then
+        for line in [] if sys.platform == "win32" else Path(uri, LOCK).read_text().splitlines():
+            process, _, what = line.partition(" ")
+            if _lives(int(process)):
+                holders.append((int(process), what))
+    return holders
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
+
+
+def _note(descriptor: int, holders: list[tuple[int, str]]) -> None:
+    """Write down who holds the library, for the errors of others."""
+    if sys.platform == "win32":
+        return
+    lines = [f"{process} {what}\n" for process, what in holders]
+    with suppress(OSError):  # a full disk
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, "".join(lines).encode(), 0)

@@ -1,0 +1,354 @@
+"""The data files of the table `frames`: Parquet, laid out so that one thumbnail is cheap to fetch.
+
+A thumbnail costs reading all thumbnails of its row group, so row groups are small. JPEG does not
+compress, so thumbnails are stored as they are. Embeddings are rounded to half precision, so that
+their split bytes compress to half. Only the key columns carry statistics, so that footers stay
+small.
+"""
+
+import json
+import secrets
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from framefind.errors import DataFileError
+from framefind.files import disk
+from framefind.tables.address import explained, filesystem, is_local
+from framefind.tables.schema import FRAMES, conform
+
+if TYPE_CHECKING:
+    from framefind.tables.rows import FrameRow
+
+ROWS = 128
+"""Frames in a row group."""
+
+BUFFER = 8 << 20
+"""Bytes that a writer gathers before it sorts them and writes their row groups."""
+
+KEYS = ["video_id", "segment", "t"]
+_MATRIX = FRAMES.field("boxes").type
+_KEYS = pa.schema([FRAMES.field(name) for name in KEYS])
+_SEGMENTS = pa.schema([FRAMES.field("segment")])
+_INDEXED = pa.schema([field for field in FRAMES if field.name != "thumbnail"])
+_BOXES, _EMBEDDINGS = (f"{name}.list.element.list.element" for name in ("boxes", "embeddings"))
+
+Key = tuple[str, str, float]
+"""video_id, segment and t of a frame."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A finished data file, in plain values, so that an executor can send it to the committer.
+
+    `path` is relative to the table, `size` in bytes; `least` and `most` are the smallest and the
+    largest video_id, segment and t, where they are told.
+    """
+
+    path: str
+    size: int
+    rows: int
+    least: Key | None = None
+    most: Key | None = None
+
+    def statistics(self) -> str:
+        """The statistics as Delta Lake's log wants them: a JSON object."""
+        told: dict[str, Any] = {"numRecords": self.rows}
+        if self.least and self.most:
+            told["minValues"] = dict(zip(KEYS, self.least, strict=True))
+            told["maxValues"] = dict(zip(KEYS, self.most, strict=True))
+            told["nullCount"] = dict.fromkeys(KEYS, 0)
+        return json.dumps(told)
+
+
+class FramesWriter:
+    """Writes one data file of the table `frames` at `table`.
+
+    Rows are gathered up to `BUFFER` bytes, sorted by video and time, and written as row groups of
+    `ROWS`. Nothing counts before `Tables.publish` is given the file. A writer that fails (raises
+    LibraryError) or is left as a context manager without `close` deletes its file. `rows` and
+    `size` (bytes of thumbnails and vectors) tell the caller when to close.
+    """
+
+    def __init__(self, table: str, schema: pa.Schema = FRAMES) -> None:
+        self.rows = 0
+        self.size = 0
+        self._table, self._schema = table, schema
+        self._store = filesystem(table)
+        self._path = f"{secrets.token_hex(16)}.parquet"
+        self._rows: list[FrameRow] = []
+        self._tables: list[pa.Table] = []
+        self._waiting = 0  # bytes of these two
+        self._sink: pyarrow.NativeFile | None = None
+        self._parquet: pq.ParquetWriter | None = None
+        self._spans: list[tuple[Key, Key]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abort()
+
+    def add(self, row: "FrameRow") -> None:
+        """Add one frame."""
+        self._rows.append(row)
+        self._count(1, len(row.thumbnail) + row.embeddings.nbytes)
+
+    def extend(self, rows: pa.Table) -> None:
+        """Add the rows of a table of the writer's schema."""
+        self._tables.append(rows)
+        self._count(rows.num_rows, rows.nbytes)
+
+    def close(self) -> list[DataFile]:
+        """Finish the file. Returns it, or nothing when there were no rows."""
+        self._flush()
+        if self._parquet is None or self._sink is None:
+            return []
+        with self._undone():
+            self._parquet.close()
+            self._sink.close()
+            if is_local(self._table):
+                disk.sync(Path(self._table, self._path))
+            size = self._store.get_file_info(self._path).size
+        self._parquet = None
+        least, most = (tuple(zip(*keys, strict=True)) for keys in zip(*self._spans, strict=True))
+        return [DataFile(self._path, size, self.rows, _key(map(min, least)), _key(map(max, most)))]
+
+    def abort(self) -> None:
+        """Delete the file, unless it was closed."""
+        if self._parquet is None or self._sink is None:
+            return
+        self._parquet.is_open = False  # or it would write its footer when it is collected
+        self._parquet = None
+        with suppress(OSError):
+            self._sink.close()
+        with suppress(OSError):
+            self._store.delete_file(self._path)
+
+    def _count(self, rows: int, size: int) -> None:
+        self.rows += rows
+        self.size += size
+        self._waiting += size
+        if self._waiting >= BUFFER:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write what waits."""
+        rows = pa.concat_tables([*self._tables, conform(table(self._rows), self._schema)])
+        self._rows, self._tables, self._waiting = [], [], 0
+        if not rows.num_rows:
+            return
+        with self._undone():
+            if self._parquet is None:
+                self._sink = self._store.open_output_stream(self._path)
+                self._parquet = _parquet(self._sink, self._schema)
+            rows = rows.sort_by([("video_id", "ascending"), ("t", "ascending")])
+            self._parquet.write_table(rows, row_group_size=ROWS)
+            self._spans.append(_span(rows))
+
+    @contextmanager
+    def _undone(self) -> Iterator[None]:
+        """Deletes the file on any error."""
+        try:
+            with explained(f"cannot write to {self._table}"):
+                yield
+        except BaseException:
+            self.abort()
+            raise
+
+
+def write(table: str, rows: pa.Table) -> DataFile:
+    """Write rows as one new data file of the table `videos`."""
+    store, path = filesystem(table), f"{secrets.token_hex(16)}.parquet"
+    with explained(f"cannot write to {table}"):
+        pq.write_table(rows, path, filesystem=store, compression="zstd", store_schema=False)
+        if is_local(table):
+            disk.sync(Path(table, path))
+        return DataFile(path, store.get_file_info(path).size, rows.num_rows)
+
+
+def merge(
+    table: str, paths: Sequence[str], segments: Collection[str], schema: pa.Schema = FRAMES
+) -> list[DataFile]:
+    """Write the rows of those segments in some data files into one new file of that schema."""
+    store = filesystem(table)
+    with FramesWriter(table, schema) as writer:
+        for path in paths:
+            with _opened(store, path) as parquet:
+                # On one thread: memory that several have used is kept for each of them.
+                for batch in parquet.iter_batches(2 * ROWS, None, use_threads=False):
+                    rows = conform(batch, schema)
+                    kept = rows.filter(_among(rows["segment"], segments))
+                    writer.extend(pa.Table.from_batches([kept]))
+        return writer.close()
+
+
+def read(store: pyarrow.fs.FileSystem, path: str, schema: pa.Schema) -> pa.Table:
+    """Read a data file of any table with the columns of `schema`."""
+    with _opened(store, path) as parquet:
+        return conform(parquet.read(), schema)
+
+
+def segments(store: pyarrow.fs.FileSystem, path: str) -> dict[str, int]:
+    """The number of frames per segment in a data file; reads that column only."""
+    with _opened(store, path) as parquet:
+        column = conform(parquet.read(["segment"]), _SEGMENTS)["segment"]
+        counts = pc.value_counts(column).to_pylist()
+    return {count["values"]: count["counts"] for count in counts if count["values"] is not None}
+
+
+def frames(
+    store: pyarrow.fs.FileSystem, path: str, segments: Collection[str]
+) -> Iterator[pa.RecordBatch]:
+    """The frames of those segments without thumbnails, in batches of about a thousand."""
+    with _opened(store, path) as parquet:
+        groups = _with_segments(parquet.metadata, segments)
+        for batch in parquet.iter_batches(8 * ROWS, row_groups=groups, columns=_INDEXED.names):
+            rows = conform(batch, _INDEXED)
+            found = rows.filter(_among(rows["segment"], segments))
+            if found.num_rows:
+                yield found
+
+
+def _with_segments(metadata: pq.FileMetaData, segments: Collection[str]) -> list[int]:
+    """The row groups that may hold frames of the segments, by their statistics, if there are."""
+    wanted, groups = sorted(segments), range(metadata.num_row_groups)
+    column = _column_names(metadata).index("segment")
+    spans = [metadata.row_group(group).column(column).statistics for group in groups]
+    if not all(span is not None and span.has_min_max for span in spans):
+        return list(groups)
+    least = [bisect_left(wanted, span.min) for span in spans]
+    most = [bisect_right(wanted, span.max) for span in spans]
+    return [group for group in groups if least[group] < most[group]]
+
+
+def thumbnails(
+    store: pyarrow.fs.FileSystem, path: str, wanted: Collection[Key]
+) -> dict[Key, bytes]:
+    """Those of the wanted thumbnails that a data file holds."""
+    found: dict[Key, bytes] = {}
+    with _opened(store, path) as parquet:
+        for group, keys in _groups(parquet.metadata, wanted):
+            table = conform(parquet.read_row_group(group, KEYS, use_threads=False), _KEYS)
+            rows = _rows(table, keys)
+            if rows and "thumbnail" in parquet.schema_arrow.names:
+                # Only now, as statistics let neighbours through too.
+                jpegs = parquet.read_row_group(group, ["thumbnail"], use_threads=False)[0]
+                found |= {key: jpegs[row].as_py() for key, row in rows.items()}
+    return found
+
+
+def may_hold(action: Mapping[str, Any], key: Key) -> bool:
+    """Whether a data file may hold a frame, by the statistics in its log entry, if it has any."""
+    for name, part in zip(KEYS, key, strict=True):
+        least, most = action.get(f"min.{name}"), action.get(f"max.{name}")
+        if least is not None and most is not None and not least <= part <= most:
+            return False
+    return True
+
+
+def _groups(metadata: pq.FileMetaData, wanted: Collection[Key]) -> Iterator[tuple[int, set[Key]]]:
+    """The row groups that may hold wanted frames, by their statistics, and which."""
+    names = _column_names(metadata)
+    columns = [(KEYS.index(name), i) for i, name in enumerate(names) if name in KEYS]
+    for group in range(metadata.num_row_groups):
+        keys, chunks = set(wanted), metadata.row_group(group)
+        for part, column in columns:
+            statistics = chunks.column(column).statistics if keys else None
+            if statistics is not None and statistics.has_min_max:
+                least, most = statistics.min, statistics.max
+                keys = {key for key in keys if least <= key[part] <= most}
+        if keys:
+            yield group, keys
+
+
+def _rows(table: pa.Table, wanted: Collection[Key]) -> dict[Key, int]:
+    """Where in a table of the key columns the wanted frames are."""
+    times = table["t"].to_numpy()
+    return {
+        key: int(row)
+        for key in wanted
+        for row in np.flatnonzero(times == key[2])
+        if key == tuple(table[name][int(row)].as_py() for name in KEYS)
+    }
+
+
+def _column_names(metadata: pq.FileMetaData) -> list[str]:
+    return [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+
+
+@contextmanager
+def _opened(store: pyarrow.fs.FileSystem, path: str) -> Iterator[pq.ParquetFile]:
+    """Open a data file; raise DataFileError when it is missing or damaged."""
+    try:
+        with pq.ParquetFile(path, filesystem=store, pre_buffer=False) as parquet:
+            yield parquet
+    except FileNotFoundError as error:
+        raise DataFileError(f"the data file {path} is missing") from error
+    except (OSError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # it cannot be read now
+        reason = " ".join(str(error).split())
+        raise DataFileError(f"the data file {path} is damaged: {reason}") from error
+
+
+def _parquet(sink: pyarrow.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
+    leaves = [_BOXES, _EMBEDDINGS, *KEYS]
+    return pq.ParquetWriter(
+        sink,
+        schema,
+        compression={"thumbnail": "none", **dict.fromkeys(leaves, "zstd")},
+        use_dictionary=["video_id", "segment", _BOXES],
+        column_encoding={_EMBEDDINGS: "BYTE_STREAM_SPLIT"},
+        write_statistics=KEYS,
+        store_schema=False,
+    )
+
+
+def table(rows: Sequence["FrameRow"]) -> pa.Table:
+    """Rows as a table of FRAMES; vectors are rounded to half precision."""
+    vectors = [row.embeddings.astype(np.float16).astype(np.float32) for row in rows]
+    boxes = [np.asarray(row.boxes, np.float32).reshape(-1, 4) for row in rows]
+    columns: list[Any] = [
+        pa.array([row.video_id for row in rows], pa.string()),
+        pa.array([row.segment for row in rows], pa.string()),
+        pa.array([row.t for row in rows], pa.float64()),
+        pa.array([row.thumbnail for row in rows], pa.binary()),
+        _lists(boxes),
+        _lists(vectors),
+    ]
+    return pa.Table.from_arrays(columns, schema=FRAMES)
+
+
+def _lists(matrices: Sequence[NDArray[np.float32]]) -> pa.ListArray:
+    """Matrices of one width as lists of lists, without a Python object per number."""
+    if not matrices:
+        return pa.array([], _MATRIX)
+    rows = np.concatenate(matrices)
+    inner = np.arange(0, rows.size + 1, rows.shape[1], dtype=np.int32)
+    outer = np.cumsum([0, *map(len, matrices)], dtype=np.int32)
+    return pa.ListArray.from_arrays(outer, pa.ListArray.from_arrays(inner, rows.ravel()))
+
+
+def _span(rows: pa.Table) -> tuple[Key, Key]:
+    spans = [pc.min_max(rows[name]).as_py() for name in KEYS]
+    return _key(span["min"] for span in spans), _key(span["max"] for span in spans)
+
+
+def _key(parts: Iterable[Any]) -> Key:
+    video_id, segment, t = parts
+    return video_id, segment, t
+
+
+def _among(column: pa.ChunkedArray | pa.Array, values: Collection[str]) -> Any:
+    return pc.is_in(column, value_set=pa.array(sorted(values), pa.string()))

@@ -1,0 +1,162 @@
+"""Delta Lake's log: data files as its entries, and what tells one state of a table from all others.
+
+deltalake and pyarrow are imported where they are used.
+"""
+
+import json
+import os
+import re
+import time
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from framefind.errors import LibraryError
+from framefind.processes import check_memory
+from framefind.tables.address import explained, is_local, options, unreadable
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+    from deltalake.transaction import AddAction
+
+    from framefind.tables.data_files import DataFile
+
+Revision = tuple[str, str]
+"""What tells the content of `videos` and `frames` from that at all other times, and of all others.
+
+Of each table the version and a digest of the log's entry that made it: entries name random files,
+so that even two copies of one library, which have the same table ids, differ from then on.
+"""
+
+_ENTRY = re.compile(r"(\d{20})\.(?:json|checkpoint\..+)")
+
+
+def latest_entry(log: Path) -> tuple[int, Path] | None:
+    """Return the newest version in a local log, and the file that made it; None without a log."""
+    try:
+        names = [entry.name for entry in os.scandir(log)]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise unreadable(error) from error
+    entries = [(int(found[1]), name) for name in names if (found := _ENTRY.fullmatch(name))]
+    if not entries:
+        return None
+    version, name = max(entries, key=lambda entry: (entry[0], entry[1].endswith(".json")))
+    return version, log / name
+
+
+def open_table(address: str) -> "DeltaTable":
+    """Open the newest version of a table.
+
+    Raises LibraryError for what framefind cannot read, and for an entry of a local log that is
+    missing or damaged, whose file it names; otherwise what delta-rs raises.
+    """
+    check_memory()
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError, TableNotFoundError
+
+    from framefind.tables.schema import check_features
+
+    log = Path(address, "_delta_log") if is_local(address) else None
+    if log:
+        _check(log)
+    try:
+        table = DeltaTable(address, storage_options=options(address))
+    except TableNotFoundError:
+        raise
+    except DeltaError:
+        if log:
+            _check(log, whole=True)
+        raise
+    check_features(table, address)
+    return table
+
+
+def _check(log: Path, whole: bool = False) -> None:
+    """Raise LibraryError when an entry is missing or empty, or, looked at `whole`, damaged.
+
+    delta-rs passes over empty ones, which a power cut may leave.
+    """
+    names = [entry.name for entry in os.scandir(log)]
+    entries = {name: int(found[1]) for name in names if (found := _ENTRY.fullmatch(name))}
+    checkpoint = max((at for name, at in entries.items() if not name.endswith(".json")), default=-1)
+    for at in range(checkpoint + 1, max(entries.values(), default=-1) + 1):
+        path = log / f"{at:020}.json"
+        if path.name not in entries:
+            trouble = "missing"
+        elif not path.stat().st_size:
+            trouble = "empty"
+        elif whole and not _is_json(path):
+            trouble = "damaged"
+        else:
+            continue
+        raise LibraryError(
+            f"cannot read {path}, which is {trouble}: bring the library back from a "
+            "backup; if that file is the newest there, it is enough to delete it and to index again"
+        )
+
+
+def _is_json(path: Path) -> bool:
+    """Whether each line of a file is JSON."""
+    try:
+        for line in path.read_bytes().splitlines():
+            json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def latest_versions(uri: str | os.PathLike[str]) -> tuple[int, int]:
+    """The newest versions of `videos` and `frames` in a local library, by listing two folders.
+
+    Raises LibraryError when there is no library.
+    """
+    (videos, _), (frames, _) = _entries(uri)
+    return videos, frames
+
+
+def latest_revision(uri: str | os.PathLike[str]) -> Revision:
+    """The revision of a local library, by listing two folders and reading two small files.
+
+    Raises LibraryError when there is no library, or its log cannot be read.
+    """
+    with explained(f"cannot read the library {os.fspath(uri)}"):
+        videos, frames = (mark(version, path.read_bytes()) for version, path in _entries(uri))
+    return videos, frames
+
+
+def _entries(uri: str | os.PathLike[str]) -> list[tuple[int, Path]]:
+    """The newest entries of the logs of `videos` and `frames`."""
+    entries = [latest_entry(Path(uri, name, "_delta_log")) for name in ("videos", "frames")]
+    found = [entry for entry in entries if entry is not None]
+    if len(found) < len(entries):
+        raise no_library(os.fspath(uri))
+    return found
+
+
+def no_library(uri: str) -> LibraryError:
+    """Return the error that says that there is no library."""
+    return LibraryError(f"{uri} is not a framefind library; `framefind index` makes one")
+
+
+def mark(version: int, entry: bytes) -> str:
+    """Return one table's part of a Revision."""
+    return f"{version}-{blake2b(entry, digest_size=16).hexdigest()}"
+
+
+def adds(files: "Sequence[DataFile]", change: bool = True) -> "list[AddAction]":
+    """The log entries of data files."""
+    from deltalake.transaction import AddAction
+
+    now = time.time_ns() // 1_000_000
+    return [AddAction(f.path, f.size, {}, now, change, f.statistics()) for f in files]
+
+
+def actions(table: "DeltaTable") -> list[dict[str, Any]]:
+    """The data files of a table as its log has them: path, size_bytes, statistics, …"""
+    import pyarrow as pa
+
+    rows: list[dict[str, Any]] = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+    return rows

@@ -1,0 +1,203 @@
+"""Upkeep of the two tables: few large files, no dead rows, short logs, nothing left lying about."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from deltalake import CommitProperties
+from deltalake.exceptions import CommitFailedError
+from deltalake.transaction import RemoveAction
+
+from framefind.errors import DataFileError, LibraryError
+from framefind.tables import data_files, history
+from framefind.tables.delta_log import actions, adds
+from framefind.tables.rows import Upkeep
+from framefind.tables.schema import FRAMES, with_unknown
+from framefind.tables.tables import Tables
+
+_log = logging.getLogger(__name__)
+
+FILE_SIZE = 128 << 20
+"""Bytes of a data file of `frames` that compaction aims at."""
+
+MANY = 8
+"""Small files that are worth a compaction."""
+
+WASTE = 0.1
+"""The share of unpublished rows from which on a data file is worth rewriting."""
+
+
+_ALONE = CommitProperties(max_commit_retries=0)
+"""Refuse a commit when there is any other since the version that it was made from.
+
+delta-rs accepts the removal of a file that a commit in between has removed already, which would
+double its rows: those of the other's new file, and of ours.
+"""
+
+
+@dataclass(frozen=True)
+class _File:
+    path: str
+    size: int
+    rows: int
+    dead: int
+
+
+def maintain(tables: Tables, retention_hours: float) -> Upkeep:
+    """See `Tables.maintain`. A retention of zero rewrites every file with unpublished rows."""
+    done = compact_frames(tables, retention_hours)
+    _drop_lost_files(tables)
+    compact_videos(tables, many=1)
+    deleted = sum(_vacuum(tables, name, retention_hours) for name in ("videos", "frames"))
+    return replace(done, deleted=deleted)
+
+
+def tidy(tables: Tables) -> None:
+    """See `Tables.tidy`. Opens no data file unless the log lists many small ones."""
+    sizes = [action["size_bytes"] for action in actions(tables.delta("frames"))]
+    if sum(size < FILE_SIZE // 2 for size in sizes) >= MANY:
+        compact_frames(tables)
+    compact_videos(tables)
+
+
+def compact_frames(tables: Tables, retention_hours: float = 168) -> Upkeep:
+    """Merge small data files of `frames`, and drop unpublished rows older than the retention."""
+    published = {segment for video in tables.videos() for segment in video.segments}
+    published |= {
+        segment
+        for video, _ in history.forgotten_videos(tables, retention_hours)
+        for segment in video.segments
+    }
+    done = Upkeep()
+    for group in _groups(_candidates(tables, published, retention_hours)):
+        try:
+            new = _rewrite(tables, group, published)
+        except DataFileError as error:
+            _log.warning("%s", error)
+            continue
+        if new is not None:
+            dropped = sum(file.dead for file in group)
+            done = Upkeep(
+                done.rewritten + len(group), done.written + len(new), done.dropped + dropped
+            )
+    return done
+
+
+def compact_videos(tables: Tables, many: int = 2 * MANY) -> None:
+    """Compact `videos`, to which every commit adds a small file, when it has more than `many`.
+
+    Left to a later time when another commits meanwhile. delta-rs's own `optimize` would let two
+    compactions happen at once, whatever the number of retries, and double every row.
+    """
+    table = tables.delta("videos")
+    small = [action for action in actions(table) if action["size_bytes"] < FILE_SIZE // 2]
+    if len(small) <= many:
+        return
+    with tables.writing(), suppress(CommitFailedError):
+        schema = with_unknown(table, "videos")
+        rows = tables.read_videos([action["path"] for action in small], schema)
+        new = data_files.write(tables.address("videos"), rows)
+        now = time.time_ns() // 1_000_000
+        removes = [
+            RemoveAction(action["path"], False, now, action["size_bytes"], {}) for action in small
+        ]
+        table.create_write_transaction(
+            [*adds([new], False), *removes], "append", rows.schema, commit_properties=_ALONE
+        )
+
+
+def _candidates(tables: Tables, published: set[str], retention_hours: float) -> Iterator[_File]:
+    """The data files that are small or hold too many unpublished rows, oldest segments first."""
+    old = (time.time() - 3600 * retention_hours) * 1000
+    waste = WASTE if retention_hours else 0.0
+    live = sorted(actions(tables.delta("frames")), key=lambda a: str(a.get("min.segment")))
+    for action in live:
+        try:
+            segments = tables.read_segments(action["path"])
+        except LibraryError as error:
+            _log.warning("%s", error)
+            continue
+        rows = sum(segments.values())
+        dead = sum(n for segment, n in segments.items() if segment not in published)
+        if dead and action["modification_time"] > old:
+            continue  # perhaps a running writer's, who publishes it in a moment
+        if dead > waste * rows or action["size_bytes"] < FILE_SIZE // 2:
+            yield _File(action["path"], action["size_bytes"], rows, dead)
+
+
+def _groups(candidates: Iterator[_File]) -> Iterator[list[_File]]:
+    """Runs of candidates that make one file, where that is worth the work.
+
+    Neighbours only, so that the segments of a file stay close together (`tables.new_segment`).
+    """
+    groups: list[list[_File]] = []
+    for file in candidates:
+        if not groups or sum(f.size for f in groups[-1]) + file.size > FILE_SIZE:
+            groups.append([])
+        groups[-1].append(file)
+    for group in groups:
+        full = len(group) > 1 and sum(file.size for file in group) > 0.75 * FILE_SIZE
+        if full or len(group) >= MANY or any(file.dead for file in group):
+            yield group
+
+
+def _rewrite(
+    tables: Tables, group: Sequence[_File], published: set[str]
+) -> list[data_files.DataFile] | None:
+    """Replace data files by one with their published rows; None when another did so before.
+
+    So each attempt looks whether all files are still there, and allows no commit in between. A file
+    that was written in vain goes with the next vacuum.
+    """
+    paths = [file.path for file in group]
+    with tables.writing():
+        schema = with_unknown(tables.delta("frames"), "frames")
+        new = data_files.merge(tables.address("frames"), paths, published, schema)
+    change = any(file.dead for file in group)
+    now = time.time_ns() // 1_000_000
+
+    def commit() -> list[data_files.DataFile] | None:
+        table = tables.delta("frames")
+        if not {action["path"] for action in actions(table)}.issuperset(paths):
+            return None
+        removes = [RemoveAction(file.path, change, now, file.size, {}) for file in group]
+        table.create_write_transaction(
+            [*adds(new, change), *removes],
+            "append",
+            FRAMES,
+            commit_properties=_ALONE,
+        )
+        return new
+
+    return tables.commit(commit)
+
+
+def _drop_lost_files(tables: Tables) -> None:
+    """Take data files that are missing or damaged out of the log, once no video needs them."""
+    lost = []
+    for action in actions(tables.delta("frames")):
+        try:
+            tables.read_segments(action["path"])
+        except DataFileError:
+            lost.append(action)
+        except LibraryError:  # it cannot be read for now
+            return
+    if lost and not tables.lost(tables.videos()):
+        now = time.time_ns() // 1_000_000
+        removes = [RemoveAction(one["path"], True, now, one["size_bytes"], {}) for one in lost]
+        with tables.writing(), suppress(CommitFailedError):
+            tables.delta("frames").create_write_transaction(
+                [*removes], "append", FRAMES, commit_properties=_ALONE
+            )
+
+
+def _vacuum(tables: Tables, name: str, retention_hours: float) -> int:
+    with tables.writing():
+        table = tables.delta(name)
+        table.create_checkpoint()
+        deleted = table.vacuum(
+            int(retention_hours), dry_run=False, enforce_retention_duration=False, full=True
+        )
+    return len(deleted)

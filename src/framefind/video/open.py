@@ -1,0 +1,323 @@
+"""Open media files, and nothing but media files, through FFmpeg."""
+
+import mmap
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import av
+from av.codec.hwaccel import HWAccel, hwdevices_available
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from framefind.errors import NotAVideoError, StoreError, UsageError, VideoError
+from framefind.files import objects
+from framefind.video.bucket_file import Ranged
+
+
+def file_size(path: str) -> int:
+    """The size in bytes of a file that may be opened.
+
+    Raises NotAVideoError for what is no plain file (a pipe would hang), and VideoError for what
+    cannot be read.
+    """
+    try:
+        info = Path(path).stat()
+    except (OSError, ValueError) as error:
+        raise VideoError(f"{path}: {reason(error)}") from None
+    if not stat.S_ISREG(info.st_mode):
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        kind = kinds.get(stat.S_IFMT(info.st_mode), "a device")
+        raise NotAVideoError(f"{path}: {kind}, not a file")
+    if not info.st_size:
+        raise _unreadable(path, "the file is empty")
+    return info.st_size
+
+
+def remote_file(uri: str) -> Ranged:
+    """An object that may be opened. Raises NotAVideoError or VideoError."""
+    found = objects.look(uri)
+    if found is None:
+        raise NotAVideoError(f"{uri}: a folder, not a file")
+    if not found.size:
+        raise _unreadable(uri, "the file is empty")
+    return Ranged(found)
+
+
+def size_change(path: str, size: int) -> str | None:
+    """Return how a file has changed since it had that size, in words; None if it has not."""
+    try:
+        if objects.is_remote(path):
+            found = objects.look(path)
+            now = found.size if found else size
+        else:
+            now = Path(path).stat().st_size
+    except (OSError, StoreError):  # it cannot be told
+        return None
+    if now == size:
+        return None
+    return f"the file {'grew' if now > size else 'shrank'} while it was read"
+
+
+def hardware(decoder: str) -> HWAccel | None:
+    """What PyAV has to be told to decode by `decoder`; None for the processor.
+
+    `auto` is the processor. Raises UsageError for what this PyAV does not know.
+    """
+    if decoder in ("auto", "cpu"):
+        return None
+    known = hwdevices_available()
+    if decoder not in known:
+        raise UsageError(f"decoder {decoder!r}: use auto, cpu or one of {', '.join(known)}")
+    return HWAccel(decoder, allow_software_fallback=False)
+
+
+def open_container(
+    path: str, size: int, hwaccel: HWAccel | None = None, file: Ranged | None = None
+) -> InputContainer:
+    """Open the first `size` bytes of a file, by no refused demuxer, and no other file with it.
+
+    An object in a store is read through `file`. Raises NotAVideoError or VideoError, or what PyAV
+    does where `hwaccel` cannot be had.
+    """
+    if file is None and objects.is_remote(path):
+        file = remote_file(path)
+    # A file that grows is read as far as it went when it was opened.
+    subfile = f"subfile,,start,0,end,{size},,:file:{path}"
+    source = file or (subfile if size < _SUBFILE else Beginning(path, size))
+    if hwaccel:
+        return _opened(source, hwaccel)
+    try:
+        return _opened(source)
+    except (av.FFmpegError, ValueError, OSError):
+        return _open_again(path, source)
+
+
+class Beginning:
+    """The first `size` bytes of a file, for `av.open`."""
+
+    def __init__(self, path: str, size: int) -> None:
+        self.name, self.size = path, size  # FFmpeg looks at how the name ends
+        self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115
+
+    def rewound(self) -> "Beginning":
+        """The same, to be opened once more."""
+        self._file.seek(0)
+        return self
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes from here on."""
+        return self._file.read(max(0, min(size, self.size - self._file.tell()))) or b""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place, counted from the beginning, from here or from the end."""
+        return self._file.seek(*((self.size + offset, 0) if whence == 2 else (offset, whence)))
+
+    def tell(self) -> int:
+        """Where the next byte is read."""
+        return self._file.tell()
+
+
+Source = str | Ranged | Beginning
+
+
+def _opened(source: Source, hwaccel: HWAccel | None = None) -> InputContainer:
+    options = {"format_whitelist": _demuxers(), "protocol_whitelist": "subfile,file"}
+    if not isinstance(source, str):
+        source = source.rewound()
+        options["protocol_whitelist"] = "none"
+    container = av.open(
+        source, "r", metadata_errors="replace", container_options=options, hwaccel=hwaccel
+    )
+    assert isinstance(container, InputContainer)
+    return container
+
+
+def _open_again(path: str, source: Source) -> InputContainer:
+    """Open a file that failed once more, to hear FFmpeg's own words."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture():
+            return _opened(source)
+    except (av.FFmpegError, ValueError, OSError) as error:
+        words = reason(error)
+        if words.startswith("Format not on whitelist"):
+            raise NotAVideoError(f"{path}: a still picture, text or a playlist") from None
+        raise _unreadable(path, words) from None
+    finally:
+        av.logging.set_level(level)
+
+
+def reason(error: Exception) -> str:
+    """What went wrong in users' words, with FFmpeg's or the system's own, without the path."""
+    log = getattr(error, "log", None)
+    text = log[2] if log else getattr(error, "strerror", None) or str(error)
+    words = str(text).strip().rstrip(".!") or type(error).__name__
+    meaning = next((meaning for phrase, meaning in _MEANINGS.items() if phrase in words), None)
+    return f"{meaning} ({words})" if meaning else words
+
+
+def _unreadable(path: str, words: str) -> VideoError:
+    """The error for a file whose content does not tell what it is: its name has to."""
+    kind = VideoError if Path(path).suffix.lower() in _SUFFIXES else NotAVideoError
+    return kind(f"{path}: {words}")
+
+
+def best_stream(path: str, container: InputContainer) -> VideoStream:
+    """The best video stream that is not a cover. Raises NotAVideoError or VideoError."""
+    covers = Disposition.attached_pic | Disposition.timed_thumbnails
+    streams = [s for s in container.streams.video if not s.disposition & covers]
+    if not streams:
+        raise NotAVideoError(f"{path}: it holds no video")
+    best = container.streams.best("video")
+    stream = next((s for s in streams if best and s.index == best.index), streams[0])
+    if stream.codec_context is None:
+        raise VideoError(
+            f"{path}: FFmpeg has no decoder for its codec; convert it with the program that made it"
+        )
+    return stream
+
+
+def read_on(
+    packets: "Callable[[], Iterator[Packet[VideoStream]]]",
+    fail: Callable[[Exception], None],
+    begins: Callable[[], None],
+) -> "Iterator[Packet[VideoStream]]":
+    """Yield all packets of a stream; go on after an error while that helps.
+
+    `packets` gives those that follow. `fail` is told what is wrong, and `begins` where another
+    stream begins in the middle of the file.
+    """
+    failures = 0
+    while failures < _PATIENCE:
+        try:
+            for packet in packets():
+                failures = 0
+                yield packet
+            return
+        except IndexError:  # PyAV does not know of a stream that it did not find at first
+            begins()
+            failures += 1
+        except (av.FFmpegError, ValueError) as error:
+            fail(error)
+            failures += 1
+
+
+def is_still_format(container: InputContainer) -> bool:
+    """Whether files of this kind may hold a still picture as well as a video."""
+    if _STILL_FORMATS & set(container.format.name.split(",")):
+        return True
+    return container.metadata.get("major_brand", "").strip() in _STILL_BRANDS
+
+
+def is_seekable(path: str, container: InputContainer, stream: VideoStream) -> bool:
+    """Whether a frame has the same time and look wherever reading begins."""
+    if stream.codec_context.pix_fmt == "pal8":  # its palette comes once, with the first packet
+        return False
+    names = set(container.format.name.split(","))
+    if "matroska" in names:
+        return objects.is_remote(path) or not _is_joined(path)
+    return "mov" in names and not _has_breaks(path, stream)
+
+
+def _has_breaks(path: str, stream: VideoStream) -> bool:
+    """Whether the clock of an MP4 begins anew or jumps between two of its fragments."""
+    listed = stream.index_entries
+    if len(listed) <= stream.frames or not (stream.frames == 0 or _has_fragments(path)):
+        return False
+    longest = _LONGEST_STEP / (stream.time_base or 1)
+    steps = pairwise(listed[at].timestamp for at in range(len(listed)))
+    return any(not 0 <= later - first <= longest for first, later in steps)
+
+
+def _has_fragments(path: str) -> bool:
+    """Whether an MP4 comes in fragments, as far as its first boxes tell."""
+    if objects.is_remote(path):
+        return False
+    with Path(path).open("rb") as file:
+        at = 0
+        for _ in range(_BOXES):
+            file.seek(at)
+            head = file.read(16)
+            if len(head) < 8 or head[4:8] == b"moof":
+                return len(head) >= 8
+            size = int.from_bytes(head[:4], "big")
+            at += int.from_bytes(head[8:], "big") if size == 1 else size
+            if size == 0:
+                return False
+    return False
+
+
+def _is_joined(path: str) -> bool:
+    """Whether a Matroska file is several, one after the other."""
+    with Path(path).open("rb") as file:
+        head = file.read(_HEAD)
+        at = head.find(_SEGMENT)
+        if not head.startswith(_EBML) or at < 0:
+            return False
+        at += len(_SEGMENT)
+        width = 9 - head[at].bit_length() if head[at] else 8
+        size = int.from_bytes(head[at : at + width], "big") & ((1 << 7 * width) - 1)
+        if size < (1 << 7 * width) - 1:
+            file.seek(at + width + size)
+            return file.read(len(_EBML)) == _EBML
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return bool(_ANOTHER.search(data, at))
+
+
+@cache
+def _demuxers() -> str:
+    refused = {name for name in av.formats_available if name.endswith("_pipe")} | _REFUSED
+    return ",".join(sorted(name for name in av.formats_available if name not in refused))
+
+
+_MEANINGS = {
+    "moov atom not found": "the file is incomplete or damaged: its index, moov, is missing",
+    "EBML header parsing failed": "the file is incomplete or damaged: its header is unreadable",
+    "Invalid data found": "the file is damaged, or is not what its name says",
+    "End of file": "the file is incomplete: it ends too early",
+    "Cannot allocate memory": "memory ran out, or the file claims absurd sizes",
+    "Function not implemented": "the file uses a feature that this FFmpeg lacks",
+    "Not yet implemented in FFmpeg": "the file uses a feature that this FFmpeg lacks",
+    "Decoder not found": "this FFmpeg has no decoder for it",
+    "Input/output error": "the file cannot be read: the disk or the network fails",
+    "Stale file handle": "the file cannot be read: the network share has changed",
+    "Resource temporarily unavailable": "it cannot be read now: try again",
+}
+"""What FFmpeg's and the system's phrases mean."""
+
+_SUBFILE = 2**31  # bytes from which on FFmpeg's subfile protocol fails to seek
+_LONGEST_STEP = 1800  # seconds from one frame to the next; what is longer is a jump of the clock
+_PATIENCE = 8  # failures to read in a row before the rest is given up
+_BOXES = 64  # of an MP4, among which the first fragment is
+_HEAD = 4096  # bytes in which Matroska's first elements lie
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_ANOTHER = re.compile(re.escape(_EBML) + rb".{1,8}?\x42\x86", re.DOTALL)
+_STILL_FORMATS = {"gif", "apng", "jpegxl_anim", "mjpeg", "mjpeg_2000", "iff"}
+_STILL_BRANDS = {"avif", "heic", "heix", "mif1", "miaf"}
+_SUFFIXES = {
+    *(".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".flv", ".ivf", ".m2ts", ".m2v", ".m4v"),
+    *(".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mxf", ".nut", ".ogm", ".ogv", ".rm", ".rmvb"),
+    *(".vob", ".webm", ".wmv", ".wtv"),
+}
+_REFUSED = {
+    # still pictures and text
+    *("image2", "image2pipe", "ico", "fits", "tty", "bin", "xbin", "idf", "adf", "alias_pix"),
+    "brender_pix",
+    # playlists, and what else opens other files or addresses
+    *("concat", "hls", "dash", "webm_dash_manifest", "sdp", "rtp", "rtsp", "sap", "vobsub"),
+    *("ffmetadata", "lavfi"),
+    # takes anything at all for pixels
+    *("rawvideo", "v210", "v210x", "bitpacked", "data"),
+    # devices
+    *("alsa", "android_camera", "avfoundation", "decklink", "dshow", "fbdev", "gdigrab", "jack"),
+    *("iec61883", "kmsgrab", "libcdio", "libdc1394", "openal", "oss", "pulse", "sndio", "vfwcap"),
+    *("x11grab", "xcbgrab", "video4linux2,v4l2", "video4linux2", "v4l2"),
+}
