@@ -13,7 +13,7 @@ import framefind
 from framefind.index import ivf
 from framefind.processes import python_command
 from server.serving import serve
-from vectors.indexes import film, write
+from index.indexes import film, write
 
 SOURCES = Path(framefind.__file__).parent
 
@@ -55,7 +55,7 @@ def test_no_other_place_starts_python():
         for path in SOURCES.rglob("*.py")
         if re.search(r"sys\.executable|multiprocessing|ProcessPool", path.read_text("utf-8"))
     }
-    assert places == {"processes.py", "spark/sessions.py"}  # the latter names it to Spark
+    assert places == {"processes.py", "spark/session.py"}  # the latter names it to Spark
 
 
 def test_the_command_runs_a_module():

@@ -8,12 +8,12 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from test_main import run
 
 import framefind
 from conftest import write_clip
 from framefind.errors import UsageError
 from framefind.files.folders import cache_folder
-from test_cli import run
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="rights, limits, shells of POSIX")
 

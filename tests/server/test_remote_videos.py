@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 from serving import serve
-from test_streams import shown, with_sound
+from test_remux import shown, with_sound
 
 import framefind
 from stores import Bucket

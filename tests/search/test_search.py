@@ -9,8 +9,7 @@ import pytest
 import framefind
 from conftest import scene, write_clip
 from framefind import Library, Query, QueryError
-from framefind.index import int8_scan
-from framefind.index import ivf, vectors
+from framefind.index import int8_scan, ivf, vectors
 from framefind.search import search
 from framefind.search.filters import Filters
 
