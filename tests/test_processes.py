@@ -12,8 +12,8 @@ import pytest
 import framefind
 from framefind.index import ivf
 from framefind.processes import python_command
-from server.serving import serve
 from index.indexes import film, write
+from server.serving import serve
 
 SOURCES = Path(framefind.__file__).parent
 
