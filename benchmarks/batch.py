@@ -2,8 +2,8 @@
 
     python benchmarks/batch.py LIBRARY [--vectors 100000] [--sizes 8 36 144]
 
-LIBRARY is a real one that the index is fitted on (`synthetic.py`). Everything of a search counts
-but the text's embedding. The two take turns; pages are compared, and must be equal.
+LIBRARY is a real one that the index is fitted on (`support/synthetic.py`). Everything of a search
+counts but the text's embedding. The two take turns; pages are compared, and must be equal.
 """
 
 import argparse
@@ -15,8 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from search import QUERIES
-from synthetic import Fit, rotation, write
+from support.synthetic import Fit, rotation, write
 
 from framefind import Query
 from framefind.index.build import refresh
@@ -26,6 +25,7 @@ from framefind.models.confidence import Neutral
 from framefind.search.moments import Page
 from framefind.search.search import search
 from framefind.tables.tables import Tables
+from search import QUERIES
 
 DIMENSIONS = 512
 ROUNDS = 9

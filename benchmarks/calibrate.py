@@ -2,8 +2,8 @@
 
     python benchmarks/calibrate.py --model FOLDER --shards SHARDS
 
-Embeds 4,000 pictures of the Parquet sample's training split, drawn at random, and fits the curve of
-confidence on the labelled queries of `labelled.py`, one for texts and one for pictures; writes
+Embeds 4,000 pictures of the Parquet sample's training split, drawn at random, and fits two curves
+of confidence, for texts and for pictures, on the labelled queries of `support/labelled.py`. Writes
 `neutral.npz` into the model's FOLDER and names it in its manifest. No picture can be made from it.
 With `--keep` the neutral pictures stay those of the folder.
 """
@@ -13,11 +13,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import labelled
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from samples import Vectors, pictures, pixels
+from support import labelled
+from support.samples import Vectors, pictures, pixels
 
 from framefind.models import registry
 from framefind.models.confidence import Neutral

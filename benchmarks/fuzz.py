@@ -23,9 +23,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
-import fuzz_serve
 import numpy as np
 from PIL import Image
+from support import fuzz_requests
 
 import framefind
 from framefind.errors import FramefindError, QueryError
@@ -183,7 +183,7 @@ def run(
                 failures[path.name] = wrong
     if len(known) + report.passed_over != len(cases) + len(whole):
         failures["all"] = f"{len(known)} of {len(cases) + len(whole)} files are accounted for"
-    requests, broken = fuzz_serve.run(library, list(images), random.Random(seed), limit)
+    requests, broken = fuzz_requests.run(library, list(images), random.Random(seed), limit)
     failures |= broken
     print(
         f"seed {seed}: {len(cases)} files in {seconds:.1f} s: {len(report.indexed)} indexed "

@@ -4,8 +4,8 @@
 
 Needs torch, transformers, sentence-transformers, opencv-python-headless and imageio-ffmpeg besides
 framefind and its `demo` extra; OpenVINO is measured where it is installed. Films are made
-(`footage.py`) and kept in --folder; --videos adds a folder of real ones. The contenders
-(`contenders.py`) run in processes of their own, in turn:
+(`support/footage.py`) and kept in --folder; --videos adds a folder of real ones. The contenders
+(`support/contenders.py`) run in processes of their own, in turn:
 
 - the same work with ViT-B/32 (random weights): the first article's algorithm, as its text describes
   it, and framefind with the same frames, patches, architecture and weights, in fp32, in int8 and,
@@ -40,10 +40,10 @@ from typing import Any
 
 import numpy as np
 import report
-from clip import made
-from footage import clips, film
 from numpy.typing import NDArray
-from samples import frames
+from support.footage import clips, film
+from support.random_clip import made
+from support.samples import frames
 
 import framefind
 
@@ -58,7 +58,7 @@ MINI = {"model": "mini", "precision": "auto"}
 class Job:
     """One contender (`name`) at one piece of work (`group`), of which `part` of the report.
 
-    `what` is the function of `contenders.py` that does it; `once`: in the first round only.
+    `what` is the function of `support/contenders.py` that does it; `once`: in the first round only.
     """
 
     part: str
@@ -169,7 +169,7 @@ def _run(job: Job, scratch: Path) -> dict[str, Any]:
     described = scratch / "job.json"
     described.write_text(json.dumps(arguments), "utf-8")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, str(HERE / "contenders.py"), job.what, str(described)]
+    command = [sys.executable, str(HERE / "support/contenders.py"), job.what, str(described)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         memory = _Memory(process.pid)
         assert process.stdout

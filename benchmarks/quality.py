@@ -1,20 +1,27 @@
-"""Retrieval quality of a model: captioned videos, confidence, words in the picture; as tables.
+"""Retrieval quality of a model: captioned videos, times of moments, confidence; as tables.
 
     python benchmarks/quality.py --videos VIDEOS --shards SHARDS [--model mini] [--sampler NAME …]
 
 VIDEOS holds `captions.jsonl` and the videos that it names; SHARDS the Parquet sample of pictures.
 Every sampler gets a library of its own, which is deleted in the end.
+
+Times of moments: the captions describe whole clips and have no times, so clips are joined to longer
+videos (`support/joined_clips.py`), and a clip's captions describe the span that it takes there. A
+query's moment is the best one of the right video. Beside it stand two answers that know nothing of
+the pictures: the whole video, and three spans of the right length at random places.
 """
 
 import argparse
 import json
+import random
+import statistics
 import tempfile
 from pathlib import Path
 
-import labelled
 import numpy as np
-import signs
-from samples import frames
+from support import labelled
+from support.joined_clips import write_joined_clips
+from support.samples import frames
 
 import framefind
 from framefind.evaluation import FIRST, Quality
@@ -23,61 +30,12 @@ from framefind.models.confidence import confidence
 from framefind.search.moments import RANKS
 
 SAMPLERS = ("every=1.0 tiles", "every=1.0 whole", "count=10 tiles", "keyframes tiles")
-SIMILAR = 5  # frames that are shown for a picture query
-
-
-def row(quality: Quality, sampler: str, count: int) -> str:
-    recalls = " | ".join(f"{100 * quality.recall(first):.1f}" for first in FIRST)
-    sure = quality.sure
-    right = f"{np.mean(sure):.0%}" if sure else "none"
-    return (
-        f"| {sampler} | {count} | {quality.rank} | {recalls} | {quality.median_rank:g} "
-        f"| {len(sure)} | {right} |"
-    )
-
-
-def named(videos: Path) -> list[Path]:
-    """The captioned videos."""
-    lines = (videos / "captions.jsonl").read_text("utf-8").split("\n")
-    return [videos / json.loads(line)["video"] for line in lines if line]
-
-
-def captioned(videos: Path, model: str, samplers: list[str], folder: Path) -> framefind.Library:
-    """Print recall on the captioned videos per sampler and rank; returns the first library."""
-    print("| sampler, views | frames | rank | R@1 | R@5 | R@10 | median | ≥ 0.5 | right |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    libraries = []
-    for at, name in enumerate(samplers):
-        sampler, views = name.split()
-        library = framefind.open(folder / f"{at}.framefind")
-        library.index(named(videos), model=model, sampler=sampler, views=views)
-        for rank in RANKS if at == 0 else RANKS[:1]:
-            quality = library.evaluate(videos / "captions.jsonl", rank=rank)
-            print(row(quality, name, library.status().frames), flush=True)
-        libraries.append(library)
-    return libraries[0]
-
-
-def similar(library: framefind.Library, model: registry.Model) -> None:
-    """Print how often a picture query, a frame, finds frames of its own video when it is sure."""
-    neutral, own = registry.neutral(model), frames(library)
-    wholes = np.concatenate([[views[0] for views in video] for video in own.values()])
-    video = np.repeat(np.arange(len(own)), [len(one) for one in own.values()])
-    scores = np.float32(100) * wholes @ wholes.T
-    np.fill_diagonal(scores, -np.inf)  # not itself
-    sure, right = [], []
-    for at, query in enumerate(wholes):
-        shown = np.argsort(-scores[at], kind="stable")[:SIMILAR]
-        sure += confidence(scores[at, shown], query, wholes[shown], neutral).tolist()
-        right += (video[shown] == video[at]).tolist()
-    over = np.array(sure) >= 0.5
-    print(
-        f"\nA frame as the query, its {SIMILAR} likest others: {np.mean(right):.0%} of its video;"
-    )
-    print(f"of those with confidence ≥ 0.5 ({over.mean():.0%}) {np.array(right)[over].mean():.0%}.")
+OVERLAPS = (0.3, 0.5, 0.7)  # intersection over union
+NEIGHBOURS = 5  # frames that are shown for a frame as the query
 
 
 def main() -> None:
+    """Print all tables of a model."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--videos", type=Path, required=True)
     parser.add_argument("--shards", type=Path, required=True)
@@ -85,13 +43,109 @@ def main() -> None:
     parser.add_argument("--sampler", nargs="*", default=SAMPLERS, help='such as "count=10 tiles"')
     options = parser.parse_args()
     model = registry.load(options.model)
+    neutral = registry.neutral(model)
     print(f"\n## {model.name}\n")
-    with tempfile.TemporaryDirectory() as folder:
-        library = captioned(options.videos, options.model, options.sampler, Path(folder))
-        similar(library, model)
-        neutral = registry.neutral(model)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        library = evaluate_captions(options.videos, options.model, options.sampler, folder)
+        evaluate_moments(options.videos, options.model, options.sampler, folder / "joined")
+        evaluate_frames(library, model)
         labelled.table(labelled.results(options.shards, model, neutral), neutral)
-        signs.table(named(options.videos), model)
+
+
+def evaluate_captions(
+    videos: Path, model: str, samplers: list[str], folder: Path
+) -> framefind.Library:
+    """Print recall on the captioned videos per sampler and rank; return the first library."""
+    print("| sampler, views | frames | rank | R@1 | R@5 | R@10 | median | ≥ 0.5 | right |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    captions = videos / "captions.jsonl"
+    names = [json.loads(line)["video"] for line in captions.read_text("utf-8").split("\n") if line]
+    libraries = []
+    for number, name in enumerate(samplers):
+        sampler, views = name.split()
+        library = framefind.open(folder / f"{number}.framefind")
+        paths = [videos / path for path in names]
+        library.index(paths, model=model, sampler=sampler, views=views)
+        for rank in RANKS if number == 0 else RANKS[:1]:
+            quality = library.evaluate(captions, rank=rank)
+            print(_recall_row(quality, name, library.status().frames), flush=True)
+        libraries.append(library)
+    return libraries[0]
+
+
+def _recall_row(quality: Quality, sampler: str, frames: int) -> str:
+    recalls = " | ".join(f"{100 * quality.recall(first):.1f}" for first in FIRST)
+    confident = quality.sure
+    right = f"{np.mean(confident):.0%}" if confident else "none"
+    return (
+        f"| {sampler} | {frames} | {quality.rank} | {recalls} | {quality.median_rank:g} "
+        f"| {len(confident)} | {right} |"
+    )
+
+
+def evaluate_moments(videos: Path, model: str, samplers: list[str], folder: Path) -> None:
+    """Print how well moments overlap the spans that captions describe, per sampler."""
+    folder.mkdir()
+    captions = write_joined_clips(videos, folder)
+    print("\n| sampler, views | R@1 | touches the span | mIoU | ≥ 0.3 | ≥ 0.5 | ≥ 0.7 |")
+    print("|---|---|---|---|---|---|---|")
+    for name, overlaps in _baselines(captions).items():
+        print(f"| {name} | | | {_overlap_columns(overlaps)} |")
+    for number, name in enumerate(samplers):
+        sampler, views = name.split()
+        library = framefind.open(folder / f"{number}.framefind")
+        library.index(sorted(folder.glob("*.mp4")), model=model, sampler=sampler, views=views)
+        quality = library.evaluate(captions)
+        touches = statistics.fmean(bool(answer.iou) for answer in quality.answers)
+        columns = f"{100 * quality.recall(1):.1f} | {100 * touches:.1f}"
+        print(f"| {name} | {columns} | {_overlap_columns(quality.ious)} |", flush=True)
+
+
+def _baselines(captions: Path) -> dict[str, list[float]]:
+    """Return the overlaps (intersection over union) of answers that look at no picture."""
+    spans = [json.loads(line) for line in captions.read_text("utf-8").split("\n") if line]
+    durations: dict[str, float] = {}
+    for span in spans:
+        durations[span["video"]] = max(durations.get(span["video"], 0.0), span["end"])
+    rng = random.Random(0)
+    whole: list[float] = []
+    placed: list[float] = []
+    for span in spans:
+        length = span["end"] - span["start"]
+        duration = durations[span["video"]]
+        for _ in span["texts"]:
+            whole.append(length / duration)
+            for _ in range(3):
+                shift = abs(rng.uniform(0, duration - length) - span["start"])
+                placed.append(max(0.0, length - shift) / (length + shift))
+    return {"the whole video": whole, "right length, random place": placed}
+
+
+def _overlap_columns(overlaps: list[float]) -> str:
+    shares = [statistics.fmean(overlap >= bound for overlap in overlaps) for bound in OVERLAPS]
+    return " | ".join(f"{100 * share:.1f}" for share in (statistics.fmean(overlaps), *shares))
+
+
+def evaluate_frames(library: framefind.Library, model: registry.Model) -> None:
+    """Print how often a frame as the query finds frames of its own video when it is confident."""
+    neutral = registry.neutral(model)
+    videos = frames(library)
+    wholes = np.concatenate([[views[0] for views in video] for video in videos.values()])
+    owner = np.repeat(np.arange(len(videos)), [len(video) for video in videos.values()])
+    scores = np.float32(100) * wholes @ wholes.T
+    np.fill_diagonal(scores, -np.inf)  # not itself
+    confidences: list[float] = []
+    right: list[bool] = []
+    for query, row in enumerate(scores):
+        nearest = np.argsort(-row, kind="stable")[:NEIGHBOURS]
+        shown = wholes[nearest]
+        confidences += confidence(row[nearest], wholes[query], shown, neutral).tolist()
+        right += (owner[nearest] == owner[query]).tolist()
+    confident = np.array(confidences) >= 0.5
+    print(f"\nA frame as the query, its {NEIGHBOURS} nearest: {np.mean(right):.0%} of its video;")
+    print(f"of those with confidence ≥ 0.5 ({confident.mean():.0%}) ", end="")
+    print(f"{np.array(right)[confident].mean():.0%}.")
 
 
 if __name__ == "__main__":

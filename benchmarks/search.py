@@ -2,7 +2,7 @@
 
     python benchmarks/search.py LIBRARY [--vectors 100000 1000000] [--hnsw 100000] [--out FILE]
 
-LIBRARY is a real one that the made-up indexes are fitted on (`synthetic.py`). Beside each other:
+LIBRARY is a real one that the made-up indexes are fitted on (`support/synthetic.py`). Compared are:
 
 - framefind: filters, scan, moments, confidence: a page of ten, all but the text's embedding;
 - framefind, 0.1 %: the same among one in a thousand videos;
@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from synthetic import Fit, rotation, write
+from support.synthetic import Fit, rotation, write
 
 from framefind.index import ivf
 from framefind.index import vectors as index_module

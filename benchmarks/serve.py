@@ -2,7 +2,7 @@
 
     python benchmarks/serve.py LIBRARY [--vectors 1000000] [--clients 50] [--seconds 20]
 
-LIBRARY is a real one; a made-up one is fitted on it (`synthetic.py`) and served by
+LIBRARY is a real one; a made-up one is fitted on it (`support/synthetic.py`) and served by
 `framefind serve`, in a process of its own. Each client asks one text after another, each another
 one, for a page of 24, without a pause; so all of them together keep the server busy, and the time
 of one is that of its whole queue. The second time, a job indexes made-up films meanwhile.
@@ -11,29 +11,26 @@ of one is that of its whole queue. The second time, a job indexes made-up films 
 import argparse
 import asyncio
 import itertools
-import json
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
-from urllib.request import Request, urlopen
 
 import av
+import httpx
 import numpy as np
-from search import QUERIES
-from synthetic import Fit, fill
+from support.server import Server
+from support.synthetic import Fit, fill
 
 from framefind.index.build import Appender, refresh
 from framefind.index.vectors import IndexedVideo
 from framefind.tables.rows import Video
 from framefind.tables.tables import Tables
+from search import QUERIES
 
-PORT = 8765
-ADDRESS = f"http://127.0.0.1:{PORT}"
-WARM = 3.0  # seconds that do not count
+WARM_UP_SECONDS = 3.0
 
 
 def main() -> None:
@@ -49,21 +46,18 @@ def main() -> None:
         folder = Path(name)
         library = make(folder, chosen.library, chosen.vectors)
         films = make_films(folder / "films")
-        server = start(library)
-        try:
+        with Server(library) as server, server.client() as http:
             print("| | searches/s | p50 ms | p95 ms | max ms | frames indexed |")
             print("|---|---|---|---|---|---|")
-            report("alone", asyncio.run(ask(chosen.clients, chosen.seconds)), chosen.seconds, 0)
-            job = json.load(post("/v1/jobs", {"path": str(films)}))["id"]
-            while frames(job) == 0:
+            seconds = asyncio.run(ask(server.port, chosen.clients, chosen.seconds))
+            report("alone", seconds, chosen.seconds, 0)
+            job = http.post("/v1/jobs", json={"path": str(films)}).json()["id"]
+            while indexed(http, job) == 0:
                 time.sleep(0.1)
-            before = frames(job)
-            taken = asyncio.run(ask(chosen.clients, chosen.seconds))
-            report("indexing", taken, chosen.seconds, frames(job) - before)
-            urlopen(Request(f"{ADDRESS}/v1/jobs/{job}", method="DELETE"))
-        finally:
-            server.terminate()
-            server.wait()
+            before = indexed(http, job)
+            seconds = asyncio.run(ask(server.port, chosen.clients, chosen.seconds))
+            report("indexing", seconds, chosen.seconds, indexed(http, job) - before)
+            http.delete(f"/v1/jobs/{job}")
 
 
 def make(folder: Path, real: str, vectors: int) -> Path:
@@ -109,46 +103,30 @@ def make_films(folder: Path, count: int = 40, seconds: int = 120) -> Path:
     return folder
 
 
-def start(library: Path) -> "subprocess.Popen[bytes]":
-    """Run the server, and wait until it answers."""
-    command = [sys.executable, "-m", "framefind.cli", "serve", "--library", str(library)]
-    server = subprocess.Popen([*command, "--port", str(PORT)], stderr=subprocess.DEVNULL)
-    for _ in range(600):
-        try:
-            urlopen(f"{ADDRESS}/readyz")
-            return server
-        except OSError:
-            time.sleep(0.2)
-    raise SystemExit("the server does not start")
-
-
-def post(path: str, content: object) -> object:
-    """POST some JSON."""
-    head = {"Content-Type": "application/json"}
-    return urlopen(Request(ADDRESS + path, json.dumps(content).encode(), head))
-
-
-def frames(job: str) -> int:
-    """The frames that a job has indexed."""
-    progress = json.load(urlopen(f"{ADDRESS}/v1/jobs/{job}"))["progress"]
+def indexed(http: httpx.Client, job: str) -> int:
+    """Return how many frames a job has indexed."""
+    progress = http.get(f"/v1/jobs/{job}").json()["progress"]
     return progress["frames"] if progress else 0
 
 
-async def ask(clients: int, seconds: float) -> list[float]:
-    """The seconds that each search took, of those that began after the warm-up."""
+async def ask(port: int, clients: int, seconds: float) -> list[float]:
+    """Return the seconds that each search took, of those that began after the warm-up."""
     texts = (f"{text} {number}" for number in itertools.count() for text in QUERIES)
     began = time.perf_counter()
-    end = began + WARM + seconds
+    end = began + WARM_UP_SECONDS + seconds
     taken: list[float] = []
-    await asyncio.gather(*(client(texts, began + WARM, end, taken) for _ in range(clients)))
+    start = began + WARM_UP_SECONDS
+    await asyncio.gather(*(client(port, texts, start, end, taken) for _ in range(clients)))
     return taken
 
 
-async def client(texts: Iterator[str], start: float, end: float, taken: list[float]) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+async def client(
+    port: int, texts: Iterator[str], start: float, end: float, taken: list[float]
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while (asked := time.perf_counter()) < end:
         url = f"/v1/search?limit=24&q={quote(next(texts))}"
-        writer.write(f"GET {url} HTTP/1.1\r\nHost: 127.0.0.1:{PORT}\r\n\r\n".encode())
+        writer.write(f"GET {url} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         assert b" 200 " in head, head
         length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])

@@ -10,10 +10,8 @@ the end nobody asks for ten seconds. Linux only: it reads /proc.
 """
 
 import argparse
-import os
 import random
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,9 +22,9 @@ from pathlib import Path
 import av
 import httpx
 import numpy as np
+from support.server import Server
 
 import framefind
-from framefind.processes import python_command
 
 WORDS = ("a dog", "red", "a beach at night", "two people", "snow", "a blue circle")
 FILMS = {  # by name: codec of the pictures, what a browser is given
@@ -48,8 +46,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=chosen.folder) as name:
         folder = Path(name)
         library = make(folder)
-        with Server(library) as server:
-            soak(server, folder / "films", chosen.minutes, chosen.clients)
+        ids = {Path(row.path).name: row.video_id for row in library.videos()}
+        with Server(library.uri) as server:
+            soak(server, folder / "films", ids, chosen.minutes, chosen.clients)
         print(f"\ntracebacks in the log: {server.log.count('Traceback')}")
 
 
@@ -85,52 +84,18 @@ def write_film(path: Path, codec: str, seed: int) -> None:
         container.mux(sound.encode(None))
 
 
-class Server:
-    """`framefind serve` of a library."""
-
-    def __init__(self, library: framefind.Library) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
-        self.videos = {Path(row.path).name: row.video_id for row in library.videos()}
-        command = [*python_command("framefind.cli"), "serve", "--library", library.uri]
-        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        self.process = subprocess.Popen([*command, "--port", str(self.port)], stderr=self._log)
-
-    def __enter__(self) -> "Server":
-        with self.client() as client:
-            while self.process.poll() is None:
-                try:
-                    client.get("/readyz")
-                    break
-                except httpx.HTTPError:
-                    time.sleep(0.1)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.wait()
-        self._log.seek(0)
-        self.log = self._log.read()
-
-    def client(self) -> httpx.Client:
-        address = f"http://127.0.0.1:{self.port}"
-        return httpx.Client(base_url=address, timeout=120, trust_env=False)
-
-    def size(self) -> tuple[float, int, int]:
-        """Megabytes of memory, threads and open files."""
-        folder = Path("/proc", str(self.process.pid))
-        pages = int((folder / "statm").read_text("ascii").split()[1])
-        megabytes = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-        return megabytes, len(os.listdir(folder / "task")), len(os.listdir(folder / "fd"))
-
-
 class Client(threading.Thread):
     """Does one thing after another until it is told to stop."""
 
-    def __init__(self, server: Server, films: Path, seed: int, done: Counter[str]) -> None:
+    def __init__(
+        self, server: Server, films: Path, ids: dict[str, str], seed: int, done: Counter[str]
+    ) -> None:
+        """`ids` are the videos' ids by file name; `done` counts requests by kind."""
         super().__init__(daemon=True)
-        self._server, self._films, self._done = server, films, done
+        self._server = server
+        self._films = films
+        self._ids = ids
+        self._done = done
         self._random = random.Random(seed)
         self.stopped = threading.Event()
 
@@ -161,7 +126,7 @@ class Client(threading.Thread):
 
     def _address(self, name: str | None = None) -> str:
         chosen = name or self._random.choice(list(FILMS))
-        return f"/v1/videos/{self._server.videos[chosen]}"
+        return f"/v1/videos/{self._ids[chosen]}"
 
     def _t(self, end: float = SECONDS - 5.0) -> float:
         return round(self._random.uniform(0, end), 2)
@@ -221,10 +186,10 @@ class Client(threading.Thread):
                 take -= len(part)
 
 
-def soak(server: Server, films: Path, minutes: float, clients: int) -> None:
+def soak(server: Server, films: Path, ids: dict[str, str], minutes: float, clients: int) -> None:
     """Load the server, and print a line each minute."""
     done: Counter[str] = Counter()
-    threads = [Client(server, films, seed, done) for seed in range(clients)]
+    threads = [Client(server, films, ids, seed, done) for seed in range(clients)]
     print(
         "| minute | memory MB | threads | open files | requests |\n|---|---|---|---|---|",
         flush=True,

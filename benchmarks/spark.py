@@ -4,7 +4,7 @@
 
 Needs Java, framefind's extra [spark] and its `demo` extra; for `article` also torch, transformers,
 sentence-transformers and imageio-ffmpeg. Every run is a process of its own. Films are made
-(`footage.py`) and kept in --folder. Four parts:
+(`support/footage.py`) and kept in --folder. Four parts:
 
 - `equality`: --videos indexed by the local engine and in local[2]: the same rows, and how far
   vectors differ.
@@ -84,12 +84,12 @@ def speed(chosen: argparse.Namespace, scratch: Path) -> Facts:
 
 
 def article(chosen: argparse.Namespace, scratch: Path) -> Facts:
-    from clip import made
+    from support.random_clip import made
 
     model = str(made(chosen.folder / "vit-b-32"))
     folder = chosen.folder / f"clips-{chosen.clips}"
     if not folder.exists():
-        from footage import film
+        from support.footage import film
 
         for number in range(chosen.clips):
             kind, gop = (("street", 2), ("lecture", 10))[number % 2]
@@ -147,7 +147,7 @@ PARTS = {"equality": equality, "speed": speed, "article": article, "kills": kill
 
 def films(chosen: argparse.Namespace, minutes: float) -> Path:
     """A folder of four films, of two kinds, that last so long together."""
-    from footage import film
+    from support.footage import film
 
     seconds = round(60 * minutes / 4)
     folder = chosen.folder / f"four-{seconds}s"

@@ -2,10 +2,11 @@
 
     python benchmarks/spark_batch.py LIBRARY [--vectors N] [--queries N] [--master local[2]]
 
-LIBRARY is an indexed library of real videos, on which the made-up one is fitted (`synthetic.py`;
-its frames have no thumbnails). Each side runs in a process of its own and gathers all pages in
-memory; the texts' embedding counts. The local one finds its index up to date. CPU time is that of
-all processes, memory the most that all had together. The pages are compared, and must be equal.
+LIBRARY is an indexed library of real videos, on which the made-up one is fitted
+(`support/synthetic.py`; its frames have no thumbnails). Each side runs in a process of its own and
+gathers all pages in memory; embedding the texts counts. The local one finds its index up to date.
+CPU time is that of all processes, memory the most that all had together. The pages are compared,
+and must be equal.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pyarrow as pa
-from synthetic import VIEWS, Fit, _lengths, _lists
+from support.synthetic import VIEWS, Fit, list_array, video_lengths
 
 import framefind
 from framefind.index.build import refresh
@@ -76,7 +77,7 @@ def write(made: Path, real: str, vectors: int) -> int:
     rng, new = np.random.default_rng(0), Tables.create(made, tables.fingerprint)
     waiting: list[Video] = []
     writer, count = new.writer(), 0
-    for at, frames in enumerate(_lengths(rng, vectors // VIEWS)):
+    for at, frames in enumerate(video_lengths(rng, vectors // VIEWS)):
         segment = new_segment()
         writer.extend(_rows(f"{at:032x}", segment, fit.video(rng, frames)))
         row = Video(video_id=f"{at:032x}", path=f"/videos/{rng.integers(1000):03}/{at}.mp4")
@@ -98,8 +99,8 @@ def _rows(video_id: str, segment: str, vectors: np.ndarray) -> pa.Table:
         pa.array([segment] * frames),
         pa.array(np.arange(frames, dtype=np.float64)),
         pa.array([b""] * frames, pa.binary()),
-        _lists(boxes),
-        _lists(vectors.astype(np.float16).astype(np.float32)),
+        list_array(boxes),
+        list_array(vectors.astype(np.float16).astype(np.float32)),
     ]
     return pa.Table.from_arrays(columns, schema=FRAMES)
 

@@ -1,12 +1,15 @@
-"""How much of a video in an object store is read: `python benchmarks/stores.py URI SAMPLER…`.
+"""Measure how much of a video in an object store is read.
+
+    python benchmarks/stores.py URI SAMPLER…
+    python benchmarks/stores.py FILE --film HOURS
 
 Counts bytes and requests, which depend on nothing but the file; the times do. `SAMPLER@SECONDS`
-samples only so much of it. `--film FILE HOURS` writes a film to measure with: ten seconds at about
+samples only so much of it. `--film` writes a film to measure with: ten seconds at about
 4.3 Mbit/s with one keyframe, again and again, with sound.
 """
 
+import argparse
 import io
-import sys
 import time
 from fractions import Fraction
 
@@ -71,12 +74,17 @@ def ten_seconds() -> bytes:
 
 
 def main() -> None:
-    if sys.argv[1] == "--film":
-        write_film(sys.argv[2], float(sys.argv[3]))
-        return
-    for wanted in sys.argv[2:]:
-        sampler, _, seconds = wanted.partition("@")
-        print(measure(sys.argv[1], sampler, seconds), flush=True)
+    """Measure the samplers one after another, or write the film."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("uri", help="the video, or where to write the film")
+    parser.add_argument("samplers", nargs="*", help="such as keyframes or every=1.0@600")
+    parser.add_argument("--film", type=float, metavar="HOURS", help="write a film this long")
+    options = parser.parse_args()
+    if options.film:
+        write_film(options.uri, options.film)
+    for described in options.samplers:
+        sampler, _, seconds = described.partition("@")
+        print(measure(options.uri, sampler, seconds), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from soak import Server
+from support.server import Server
 
 import framefind
 from framefind.tables.rows import Video
@@ -26,7 +26,7 @@ def run(
     chosen = rng.sample(rows, min(VIDEOS, len(rows)))
     wrong: dict[str, str] = {}
     made = 0
-    with Server(library) as server, server.client() as client:
+    with Server(library.uri) as server, server.client() as client:
         for method, address, given in [*about(chosen, rng), *uploads(pictures)]:
             made += 1
             if found := ask(client, method, address, given, limit):

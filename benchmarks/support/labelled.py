@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from samples import Sample, Vectors, pixels, samples
+from support.samples import Sample, Vectors, pixels, samples
 
 from framefind.models import registry
 from framefind.models.confidence import Neutral

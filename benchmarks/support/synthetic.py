@@ -90,7 +90,7 @@ def fill(
     appender: Appender, fit: Fit, vectors: int, rng: np.random.Generator
 ) -> Iterator[tuple[str, int]]:
     """Append made-up videos of about so many vectors; gives each one's id and number of frames."""
-    for at, frames in enumerate(_lengths(rng, vectors // VIEWS)):
+    for at, frames in enumerate(video_lengths(rng, vectors // VIEWS)):
         name = f"{at:032x}"
         appender.append(_batch(name, fit.video(rng, frames)))
         yield name, frames
@@ -109,7 +109,8 @@ def write(folder: Path, fit: Fit, vectors: int, rng: np.random.Generator) -> Vec
     return VectorIndex(folder)
 
 
-def _lengths(rng: np.random.Generator, frames: int) -> Iterator[int]:
+def video_lengths(rng: np.random.Generator, frames: int) -> Iterator[int]:
+    """Yield the lengths of videos, in frames, that sum to `frames`."""
     while frames > 0:
         length = min(frames, int(np.clip(rng.lognormal(np.log(600)), 10, 7200)))
         yield length
@@ -122,12 +123,13 @@ def _batch(segment: str, vectors: Vectors) -> pa.RecordBatch:
     columns = [
         pa.array([segment] * frames),
         pa.array(np.arange(frames, dtype=np.float64)),
-        *(_lists(rows) for rows in (boxes, vectors)),
+        *(list_array(rows) for rows in (boxes, vectors)),
     ]
     return pa.RecordBatch.from_arrays(columns, ["segment", "t", "boxes", "embeddings"])
 
 
-def _lists(rows: Vectors) -> pa.ListArray:
+def list_array(rows: Vectors) -> pa.ListArray:
+    """Return rows (frames × VIEWS, n) as a list per frame of a list per view."""
     inner = np.arange(0, rows.size + 1, rows.shape[1], dtype=np.int32)
     outer = np.arange(0, len(rows) + 1, VIEWS, dtype=np.int32)
     return pa.ListArray.from_arrays(outer, pa.ListArray.from_arrays(inner, rows.ravel()))

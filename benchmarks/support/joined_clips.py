@@ -1,0 +1,72 @@
+"""Videos with captioned spans, made of captioned clips: six clips at a time, one after another.
+
+The captions of a clip describe the span that it takes in the joined video. Black bars fill what
+its shape leaves free; five frames a second are enough, since samplers take fewer.
+"""
+
+import json
+import random
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+from framefind.video.decode import Video
+from framefind.video.samplers import Sampler
+
+CLIPS_PER_VIDEO = 6
+FPS = 5
+WIDTH, HEIGHT = 480, 270
+
+
+def write_joined_clips(videos: Path, folder: Path, seed: int = 0) -> Path:
+    """Join the clips that `captions.jsonl` of `videos` names, in a random order, into `folder`.
+
+    Returns the path of the joined videos' captions, which have `start` and `end` in seconds.
+    """
+    lines = (videos / "captions.jsonl").read_text("utf-8").split("\n")
+    captions = [json.loads(line) for line in lines if line]
+    random.Random(seed).shuffle(captions)
+    joined = []
+    for first in range(0, len(captions), CLIPS_PER_VIDEO):
+        group = captions[first : first + CLIPS_PER_VIDEO]
+        file = folder / f"{first // CLIPS_PER_VIDEO:02}.mp4"
+        spans = _join([videos / clip["video"] for clip in group], file)
+        for clip, (start, end) in zip(group, spans, strict=True):
+            joined.append({"video": file.name, "texts": clip["texts"], "start": start, "end": end})
+    path = folder / "captions.jsonl"
+    path.write_text("".join(json.dumps(caption) + "\n" for caption in joined), "utf-8")
+    return path
+
+
+def _join(clips: list[Path], file: Path) -> list[tuple[float, float]]:
+    """Write clips one after another; return the start and end of each, in seconds."""
+    spans = []
+    frames = 0
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("libx264", FPS, {"crf": "20", "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for clip in clips:
+            start = frames / FPS
+            for picture in _letterboxed(clip):
+                picture.pts, picture.time_base = frames, Fraction(1, FPS)
+                container.mux(stream.encode(picture))
+                frames += 1
+            spans.append((start, frames / FPS))
+        container.mux(stream.encode(None))
+    return spans
+
+
+def _letterboxed(clip: Path) -> Iterator[av.VideoFrame]:
+    with Video(clip) as video:
+        for frame in video.frames(Sampler.parse(f"every={1 / FPS}")):
+            factor = min(WIDTH / frame.width, HEIGHT / frame.height)
+            width = max(1, round(frame.width * factor))
+            height = max(1, round(frame.height * factor))
+            canvas = Image.new("RGB", (WIDTH, HEIGHT))
+            corner = ((WIDTH - width) // 2, (HEIGHT - height) // 2)
+            canvas.paste(Image.fromarray(frame.scale(width, height)), corner)
+            yield av.VideoFrame.from_ndarray(np.asarray(canvas), format="rgb24")
