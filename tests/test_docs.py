@@ -19,7 +19,7 @@ from skimage import data
 from framefind.cli.main import app
 
 ROOT = Path(__file__).parent.parent
-DOCS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("training/*.md")])
+DOCS = sorted([*ROOT.glob("[CR]*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("training/*.md")])
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHELL = [sys.executable, "-m", "framefind.cli"]
 
