@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ModelError,
         NotAVideoError,
         QueryError,
+        StoreError,
         UsageError,
         VideoError,
     )
@@ -41,6 +42,7 @@ _HOMES = {
         "ModelError",
         "NotAVideoError",
         "QueryError",
+        "StoreError",
         "UsageError",
         "VideoError",
     ),
@@ -71,6 +73,7 @@ __all__ = [
     "QueryError",
     "Report",
     "Status",
+    "StoreError",
     "UsageError",
     "Video",
     "VideoError",

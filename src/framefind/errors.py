@@ -13,8 +13,8 @@ class NotAVideoError(VideoError):
     """A file holds no video at all: a still picture, audio, text, a playlist, anything else."""
 
 
-class StoreError(VideoError):
-    """An object store cannot be reached, refuses, or lacks its package."""
+class StoreError(FramefindError):
+    """An object store cannot be reached, refuses, or lacks its package; never a video's fault."""
 
 
 class ModelError(FramefindError):

@@ -220,7 +220,7 @@ class Decoders:
             return []
         try:
             return worker.cuts(self._length)
-        except VideoError:  # decoding says so again
+        except (VideoError, StoreError):  # decoding says so again
             return []
 
     def _help(self, worker: Worker, parts: "Parts[Item]") -> None:
@@ -245,7 +245,7 @@ class Decoders:
                 trouble = worker.partial
                 if part.end == math.inf:  # others may only know what is declared
                     parts.duration = worker.duration
-            except VideoError as error:
+            except (VideoError, StoreError) as error:
                 trouble, failed = reason(parts.file.path, error), True
                 parts.broken_off = parts.broken_off or isinstance(error, StoreError)
             parts.end(part, trouble, failed)
@@ -256,6 +256,6 @@ class Decoders:
             return max(1, cores() // max(parts.count, self._busy + len(self._files)))
 
 
-def reason(path: str, error: VideoError) -> str:
+def reason(path: str, error: Exception) -> str:
     """What went wrong, without the path, which stands beside it everywhere."""
     return str(error).removeprefix(f"{path}: ")

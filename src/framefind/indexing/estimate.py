@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from framefind.errors import NotAVideoError, VideoError
+from framefind.errors import NotAVideoError, StoreError, VideoError
 from framefind.files.names import File, stored
 from framefind.files.presence import Offline
 from framefind.indexing.decide import Catalog
@@ -53,7 +53,7 @@ def plan(files: Sequence[File], catalog: Catalog, model: Model, sampler: str, vi
             seconds = _probe(worker, file, catalog, result)
             if seconds is None:
                 continue
-            with contextlib.suppress(VideoError):  # the next one may do for the trial
+            with contextlib.suppress(VideoError, StoreError):  # the next one may do for the trial
                 trial = trial or _try(worker, model, sampler, views)
             duration += seconds
             result.videos += 1
@@ -83,7 +83,7 @@ def _probe(worker: Worker, file: File, catalog: Catalog, result: Plan) -> float 
         if file.named:
             result.failed[stored(file.path)] = reason(file.path, error)
         return None
-    except VideoError as error:
+    except (VideoError, StoreError) as error:
         result.failed[stored(file.path)] = reason(file.path, error)
         return None
     if catalog.claim(file, key).what != "decode":

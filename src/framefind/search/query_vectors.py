@@ -252,7 +252,7 @@ def embed_image(image: Image, index: VectorIndex, model: Model) -> NDArray[np.fl
 
     Of a frame of the library the stored vector is taken, of the sampled frame shown then; a box of
     one is cut from the very frame, decoded anew. Raises QueryError when there is no such image, and
-    VideoError when its video cannot be decoded.
+    VideoError or StoreError when its video cannot be decoded or reached.
     """
     if isinstance(image, str):
         image = Crop.parse(image) or image

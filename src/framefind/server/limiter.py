@@ -13,11 +13,11 @@ import av
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-from framefind.errors import VideoError
+from framefind.errors import StoreError, VideoError
 
 MAX_STREAMS = 16
 
-UNPLAYABLE = (VideoError, av.FFmpegError, OSError, ValueError)
+UNPLAYABLE = (VideoError, StoreError, av.FFmpegError, OSError, ValueError)
 """What a file that cannot be decoded raises."""
 
 _STEP = 0.25  # seconds of work after which others have their turn

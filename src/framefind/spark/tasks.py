@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.errors import ModelError, NotAVideoError, VideoError
+from framefind.errors import ModelError, NotAVideoError, StoreError, VideoError
 from framefind.indexing.decoders import Options, reason
 from framefind.indexing.embed import BATCH, Embedder
 from framefind.indexing.pipeline import COMMIT_FRAMES, SEGMENT_SECONDS
@@ -135,7 +135,7 @@ def probe(paths: Iterable[str], decoder: str, cut: bool) -> Iterator[Probed]:
             try:
                 facts, key = worker.open(path)
                 cuts = worker.cuts(LENGTH) if cut else []
-            except VideoError as error:
+            except (VideoError, StoreError) as error:
                 if isinstance(error, NotAVideoError):
                     yield Probed(path, "not a video", error=reason(path, error))
                 else:
@@ -160,7 +160,7 @@ def sampled(
                 ):
                     yield piece, frame
                 end = End(worker.partial, duration=worker.duration)
-            except VideoError as error:
+            except (VideoError, StoreError) as error:
                 end = End(reason(piece.path, error), failed=True)
             yield piece, end
 

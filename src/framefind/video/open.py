@@ -41,7 +41,7 @@ def file_size(path: str) -> int:
 
 
 def remote_file(uri: str) -> Ranged:
-    """An object that may be opened. Raises NotAVideoError or VideoError."""
+    """Return an object to open. Raises NotAVideoError, VideoError or StoreError."""
     found = objects.look(uri)
     if found is None:
         raise NotAVideoError(f"{uri}: a folder, not a file")

@@ -84,8 +84,8 @@ class Worker:
     def open(self, path: str, known: bool = False) -> tuple[Facts, str]:
         """The facts and the id of a video, which `frames` then decodes; no id if it is known.
 
-        Raises NotAVideoError for a file without video, and VideoError for one that cannot be
-        decoded or on which the decoder crashes or hangs.
+        Raises NotAVideoError for a file without video, VideoError for one that cannot be decoded or
+        on which the decoder crashes or hangs, and StoreError for one that its store does not give.
         """
         self.path, self.partial = path, None
         answer = self._ask({"open": path, "known": known, "decoder": self._decoder})
@@ -110,9 +110,9 @@ class Worker:
 
         `size` is the side of a view in pixels, `resize` the filter that makes it so small, as a
         model names it; `threads` are the decoder's (0: one per core).
-        Raises VideoError if the video cannot be decoded, or the decoder crashes or hangs. When the
-        iterator has ended, `partial` says what could not be decoded, or is None. It may be closed
-        early.
+        Raises VideoError if the video cannot be decoded, or the decoder crashes or hangs, and
+        StoreError if the object store stops giving it. When the iterator has ended, `partial` says
+        what could not be decoded, or is None. It may be closed early.
         """
         if not self._child:  # it died since, or was given up
             self.open(self.path, known=True)
@@ -286,7 +286,7 @@ class _Server:
                 self._send({"cuts": self._video.cuts(request["cuts"])})
             else:
                 self._frames(**request)
-        except VideoError as error:
+        except (VideoError, StoreError) as error:
             self._send({"error": str(error), "kind": type(error).__name__})
         except Exception as error:  # whatever a decoder's binding may raise
             path = self._video.path if self._video else request.get("open", "")

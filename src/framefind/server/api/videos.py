@@ -130,6 +130,8 @@ def _frame(path: str, t: float, width: int) -> bytes:
 
     try:
         pixels: np.ndarray[Any, np.dtype[np.uint8]] = frame(path, t)
+    except StoreError:
+        raise HTTPException(503, "the video's object store does not answer") from None
     except VideoError:
         raise HTTPException(404, "the video shows nothing at that time") from None
     picture = Image.fromarray(pixels)
