@@ -21,7 +21,9 @@ from framefind import Query
 from framefind.index.build import refresh
 from framefind.index.vectors import VectorIndex
 from framefind.models import registry
+from framefind.models.base import Model
 from framefind.models.confidence import Neutral
+from framefind.models.neutral import load_neutral
 from framefind.search.moments import Page
 from framefind.search.search import search
 from framefind.tables.tables import Tables
@@ -72,9 +74,9 @@ class _Model(SimpleNamespace):
     __hash__ = object.__hash__
 
 
-def _stand_in(real: registry.Model, turn: np.ndarray) -> Any:
+def _stand_in(real: Model, turn: np.ndarray) -> Any:
     """The model in more dimensions; its texts are embedded once."""
-    known = registry.neutral(real)
+    known = load_neutral(real)
     vectors: dict[str, np.ndarray] = {}
 
     def embed_texts(texts: list[str]) -> np.ndarray:
@@ -88,7 +90,7 @@ def _stand_in(real: registry.Model, turn: np.ndarray) -> Any:
         name=real.name,
         dimensions=DIMENSIONS,
         fingerprint=real.fingerprint | {"dimensions": str(DIMENSIONS)},
-        pieces=real.pieces,
+        tokenize=real.tokenize,
         scale=real.scale,
         neutral=Neutral(known.of_pictures, known.mean @ turn, known.axes @ turn),
         embed_texts=embed_texts,

@@ -20,12 +20,13 @@ from support import labelled
 from support.samples import Vectors, pictures, pixels
 
 from framefind.models import registry
+from framefind.models.base import Model
 from framefind.models.confidence import Neutral
 
 PICTURES = 4000
 
 
-def neutral_pictures(shards: Path, model: registry.Model) -> Vectors:
+def neutral_pictures(shards: Path, model: Model) -> Vectors:
     rows: list[bytes] = []
     for file in sorted(shards.glob("*.parquet")):
         table = pq.read_table(file, columns=["split", "image"])

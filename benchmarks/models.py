@@ -34,6 +34,7 @@ from PIL import Image
 
 from framefind.errors import ModelError
 from framefind.models import registry
+from framefind.models.base import Model
 from framefind.video.decode import Video
 from framefind.video.frame import Frame
 from framefind.video.samplers import Sampler
@@ -160,7 +161,7 @@ def _open_clip(pictures: list[Image.Image]) -> Embed:
     return embed
 
 
-def _embedded(model: registry.Model, frames: list[Frame]) -> NDArray[np.float32]:
+def _embedded(model: Model, frames: list[Frame]) -> NDArray[np.float32]:
     found = []
     for start in range(0, len(frames), BATCH):
         batch = [_middle(frame, model.size) for frame in frames[start : start + BATCH]]

@@ -26,7 +26,9 @@ from support.samples import frames
 import framefind
 from framefind.evaluation import FIRST, Quality
 from framefind.models import registry
+from framefind.models.base import Model
 from framefind.models.confidence import confidence
+from framefind.models.neutral import load_neutral
 from framefind.search.moments import RANKS
 
 SAMPLERS = ("every=1.0 tiles", "every=1.0 whole", "count=10 tiles", "keyframes tiles")
@@ -43,7 +45,7 @@ def main() -> None:
     parser.add_argument("--sampler", nargs="*", default=SAMPLERS, help='such as "count=10 tiles"')
     options = parser.parse_args()
     model = registry.load(options.model)
-    neutral = registry.neutral(model)
+    neutral = load_neutral(model)
     print(f"\n## {model.name}\n")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -127,9 +129,9 @@ def _overlap_columns(overlaps: list[float]) -> str:
     return " | ".join(f"{100 * share:.1f}" for share in (statistics.fmean(overlaps), *shares))
 
 
-def evaluate_frames(library: framefind.Library, model: registry.Model) -> None:
+def evaluate_frames(library: framefind.Library, model: Model) -> None:
     """Print how often a frame as the query finds frames of its own video when it is confident."""
-    neutral = registry.neutral(model)
+    neutral = load_neutral(model)
     videos = frames(library)
     wholes = np.concatenate([[views[0] for views in video] for video in videos.values()])
     owner = np.repeat(np.arange(len(videos)), [len(video) for video in videos.values()])

@@ -37,6 +37,7 @@ from framefind.index.build import refresh
 from framefind.index.vectors import VectorIndex
 from framefind.models import registry
 from framefind.models.confidence import Neutral
+from framefind.models.neutral import load_neutral
 from framefind.search.moments import Page
 from framefind.search.query_vectors import Embedded, Query
 from framefind.search.search import Judge, answer
@@ -94,7 +95,7 @@ def _fitted(
     model = registry.load(tables.fingerprint["model"])
     turn = rotation(rng, model.dimensions, DIMENSIONS)
     fit = Fit.of(refresh(folder / "real", tables)).rotated(turn)
-    known = registry.neutral(model)
+    known = load_neutral(model)
     neutral = Neutral(known.of_pictures, known.mean @ turn, known.axes @ turn)
     queries = model.embed_texts(QUERIES) @ turn
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)

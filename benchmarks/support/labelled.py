@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from support.samples import Sample, Vectors, pixels, samples
 
-from framefind.models import registry
+from framefind.models.base import Model
 from framefind.models.confidence import Neutral
 
 SHOWN = 10
@@ -68,7 +68,7 @@ class Results:
     right: NDArray[np.bool_]
 
 
-def results(shards: Path, model: registry.Model, neutral: Neutral) -> dict[str, Results]:
+def results(shards: Path, model: Model, neutral: Neutral) -> dict[str, Results]:
     """By kind of query: things, classes, absent, nonsense."""
     pools = {name: samples(shards, [(name, split)]) for name, split in CAPTIONED}
     classes = samples(shards, CLASSES)
@@ -94,7 +94,7 @@ def results(shards: Path, model: registry.Model, neutral: Neutral) -> dict[str, 
     }
 
 
-def by_picture(shards: Path, model: registry.Model, neutral: Neutral) -> dict[str, Results]:
+def by_picture(shards: Path, model: Model, neutral: Neutral) -> dict[str, Results]:
     """Pictures as queries: of classes that others have, and of classes that none has."""
     classes = samples(shards, CLASSES)
     names = np.array([one.texts[0] for one in classes])
@@ -138,12 +138,12 @@ def _over(sure: NDArray[np.float64], right: NDArray[np.bool_]) -> str:
     return f"{over.sum()} of {over.size} | {share}"
 
 
-def _embed(model: registry.Model, pool: list[Sample]) -> Vectors:
+def _embed(model: Model, pool: list[Sample]) -> Vectors:
     return model.embed_images(np.stack([pixels(one.picture, model.size) for one in pool]))
 
 
 def _search(
-    model: registry.Model,
+    model: Model,
     neutral: Neutral,
     queries: list[str],
     views: Vectors,

@@ -27,6 +27,7 @@ from framefind.files.presence import Offline
 from framefind.index.refresh import CurrentIndex
 from framefind.index.vectors import VectorIndex
 from framefind.models import registry
+from framefind.models.base import Model
 from framefind.search.filters import VideoNames, names_of
 from framefind.search.moments import Moment, Page
 from framefind.search.query_images import Image
@@ -208,7 +209,7 @@ class Library:
         self.vector_index.forget()
         return report
 
-    def prepare(self, model: str | None) -> tuple[Tables, registry.Model]:
+    def prepare(self, model: str | None) -> tuple[Tables, Model]:
         """The tables, made if they are missing, and the model that fills them.
 
         The model of a new library passes its self-test first. Raises LibraryError when the
@@ -217,7 +218,7 @@ class Library:
         tables, encoder = self._found(model)
         return tables or self._made(encoder), encoder
 
-    def _found(self, model: str | None) -> tuple[Tables | None, registry.Model]:
+    def _found(self, model: str | None) -> tuple[Tables | None, Model]:
         """The tables, if there are any, and the model that fills them."""
         wanted = registry.full_name(model) if model else self._wanted_model
         if not self.exists:
@@ -225,7 +226,7 @@ class Library:
         tables = Tables.open(self.uri)
         return tables, self.encoder(tables.fingerprint, wanted)
 
-    def _made(self, encoder: registry.Model) -> Tables:
+    def _made(self, encoder: Model) -> Tables:
         """The tables of a new library, whose model passes its self-test first."""
         registry.check(encoder)
         try:
@@ -237,7 +238,7 @@ class Library:
         self.encoder(tables.fingerprint, encoder.fingerprint["model"])
         return tables
 
-    def encoder(self, fingerprint: dict[str, str], wanted: str | None = None) -> registry.Model:
+    def encoder(self, fingerprint: dict[str, str], wanted: str | None = None) -> Model:
         """The model that made the library's vectors, or another one of the same checkpoint.
 
         Raises LibraryError if its vectors cannot be compared with those of the library.

@@ -72,7 +72,7 @@ class Scattered:
 
     fingerprint = {"model": "scattered"}  # noqa: RUF012
 
-    def pieces(self, word: str) -> list[str]:
+    def tokenize(self, word: str) -> list[str]:
         """Return the letters."""
         return list(word)
 

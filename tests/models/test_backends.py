@@ -15,6 +15,7 @@ from skimage import data
 from framefind.errors import ModelError
 from framefind.models import backends, registry
 from framefind.models.backends import open_graph
+from framefind.models.base import Model
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (70, hubs.SIZE, hubs.SIZE, 3), np.uint8)
 PHOTOGRAPHS = "astronaut", "chelsea", "coffee", "rocket"
@@ -27,7 +28,7 @@ def forgotten():
     registry._load.cache_clear()
 
 
-def load(folder: Path, device: str, precision: str = "auto") -> registry.Model:
+def load(folder: Path, device: str, precision: str = "auto") -> Model:
     return registry.load(f"local-dir:{folder}", device, precision)
 
 
@@ -73,7 +74,7 @@ class TestOpenVino:
         expected = load(folder, "cpu").embed_images(PICTURES)
         model = load(folder, "openvino")
         found = model.embed_images(PICTURES)
-        assert "OpenVINO" in model.engine
+        assert "OpenVINO" in model.backend
         assert (found.shape, found.dtype) == (expected.shape, np.float32)
         assert lowest(found, expected) > 0.99
         assert lowest(model.embed_images(PICTURES[..., ::-1]), expected) < 0.99
@@ -103,10 +104,10 @@ class TestOpenVino:
         for has in (True, False):
             registry._load.cache_clear()
             monkeypatch.setattr(backends, "openvino_has_bf16", lambda has=has: has)
-            assert ("OpenVINO" in load(folder, "auto").engine) is has
+            assert ("OpenVINO" in load(folder, "auto").backend) is has
             for precision in ("fp16", "int8"):
-                assert "OpenVINO" not in load(folder, "auto", precision).engine
-            assert "OpenVINO" not in load(folder, "cpu").engine
+                assert "OpenVINO" not in load(folder, "auto", precision).backend
+            assert "OpenVINO" not in load(folder, "cpu").backend
 
     def test_serves_several_threads(self, tmp_path):
         model = load(hubs.clip(tmp_path), "openvino")
@@ -125,7 +126,7 @@ def test_openvino_where_it_is_not_installed(tmp_path, monkeypatch):
     backends.openvino_has_bf16.cache_clear()
     with pytest.raises(ModelError, match=r"pip install 'framefind\[openvino\]'"):
         load(hubs.clip(tmp_path), "openvino").embed_images(PICTURES)
-    assert "OpenVINO" not in load(tmp_path, "auto").engine
+    assert "OpenVINO" not in load(tmp_path, "auto").backend
     backends.openvino_has_bf16.cache_clear()
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from framefind.models import registry
 from framefind.models.confidence import Neutral, confidence
+from framefind.models.neutral import load_neutral
 
 NONSENSE = ["asdfgh", "qwxz blorp", "zzzz", "grelb", "dfgkjh sdlfkj", "snorf wibble tang"]
 
@@ -115,19 +116,19 @@ def test_nonsense_finds_nothing_surely():
     pictures = noise.repeat(side, axis=1).repeat(side, axis=2)[:, : model.size, : model.size]
     views = model.embed_images(pictures)
     for query in model.embed_texts(NONSENSE):
-        assert max(sure(query, views, registry.neutral(model))) < 0.5
+        assert max(sure(query, views, load_neutral(model))) < 0.5
 
 
 def test_nothing_is_surer_for_a_picture_than_itself():
     model = registry.load("mini")
     noise = np.random.default_rng(0).integers(0, 256, (4, model.size, model.size, 3), np.uint8)
     views = model.embed_images(noise)
-    found = sure(views[0], views, registry.neutral(model).for_pictures())
+    found = sure(views[0], views, load_neutral(model).for_pictures())
     assert found[0] == max(found) > 0.5
 
 
 def test_pictures_must_stand_out_more_than_texts():
-    neutral = registry.neutral(registry.load("mini"))
+    neutral = load_neutral(registry.load("mini"))
     standing = np.linspace(0, 9, 200)
     pictures, texts = neutral.for_pictures().sure(standing), neutral.sure(standing)
     likely = pictures >= 0.25  # less is what all pictures are given

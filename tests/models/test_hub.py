@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from framefind.cli.models import app
 from framefind.errors import ModelError
 from framefind.models import catalog, layouts, registry
+from framefind.models.base import Model
 from framefind.models.hub import cached
 
 known_table = catalog.table()
@@ -43,7 +44,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[hubs.Hub]:
     served.close()
 
 
-def again(name: str, **how: str) -> registry.Model:
+def again(name: str, **how: str) -> Model:
     """Load a model as a new process would."""
     registry._load.cache_clear()
     return registry.load(name, **how)

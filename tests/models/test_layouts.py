@@ -11,6 +11,7 @@ from conftest import scene
 from framefind.errors import ModelError
 from framefind.models import layouts, registry
 from framefind.models import onnx as onnx_models
+from framefind.models.base import Model
 from framefind.search.query_images import read
 from framefind.video.views import WHOLE
 
@@ -24,7 +25,7 @@ def forgotten():
     registry._load.cache_clear()
 
 
-def load(folder: Path, **how: str) -> registry.Model:
+def load(folder: Path, **how: str) -> Model:
     """On the device that computes in the file's own numbers."""
     return registry.load(f"local-dir:{folder}", **{"device": "cpu", **how})
 

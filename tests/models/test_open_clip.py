@@ -23,6 +23,7 @@ from references import TEXTS, make, parity  # noqa: E402
 
 from framefind.errors import ModelError  # noqa: E402
 from framefind.models import catalog, export_onnx, registry  # noqa: E402
+from framefind.models.base import Model  # noqa: E402
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(1200)]
 
@@ -102,7 +103,7 @@ def prepared(pair, frames, harm: str = "") -> np.ndarray:
     return np.ascontiguousarray(pictures[..., ::-1]) if harm == "bgr" else pictures
 
 
-def load(pair: SimpleNamespace, way: str) -> registry.Model:
+def load(pair: SimpleNamespace, way: str) -> Model:
     return registry.load(f"local-dir:{pair.folder}", "cpu", precision=way)
 
 

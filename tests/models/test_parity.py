@@ -29,6 +29,7 @@ from references import (  # noqa: E402
 )
 
 from framefind.models import registry  # noqa: E402
+from framefind.models.base import Model  # noqa: E402
 from framefind.search import query_images  # noqa: E402
 from framefind.video.views import WHOLE  # noqa: E402
 
@@ -82,11 +83,11 @@ def pair(request, tmp_path_factory) -> SimpleNamespace:
 
 
 @pytest.fixture(scope="module")
-def run(pair, tmp_path_factory) -> Callable[[str], registry.Model]:
+def run(pair, tmp_path_factory) -> Callable[[str], Model]:
     """Load the model so that it runs in a way: `onnx`, or by torch at a precision."""
     folder = as_others_export(pair, tmp_path_factory.mktemp("onnx"))
 
-    def load(way: str) -> registry.Model:
+    def load(way: str) -> Model:
         if way in ("onnx", "openvino"):
             if way == "openvino":
                 pytest.importorskip("openvino", reason="needs the extra [openvino]")
@@ -138,7 +139,7 @@ def decoded(pair: SimpleNamespace, frames: list, harm: str = "") -> NDArray[np.u
 class TestQueries:
     """A picture as a query is prepared as the model's own processor would."""
 
-    def embedded(self, model: registry.Model, frames: list) -> NDArray[np.float32]:
+    def embedded(self, model: Model, frames: list) -> NDArray[np.float32]:
         found = []
         for frame in frames:
             file = io.BytesIO()

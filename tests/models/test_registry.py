@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from framefind.errors import ModelError
 from framefind.models import registry
+from framefind.models.neutral import load_neutral
 
 SHIPPED = Path(registry.__file__).parent
 
@@ -54,7 +55,7 @@ class TestMini:
         registry.check(registry.load("mini"))
 
     def test_brings_neutral_pictures(self):
-        neutral = registry.neutral(registry.load("mini"))
+        neutral = load_neutral(registry.load("mini"))
         assert neutral.of_pictures
         assert neutral.axes.shape[1:] == neutral.mean.shape == (registry.load("mini").dimensions,)
 
@@ -106,11 +107,11 @@ class TestFolder:
     def test_without_neutral_pictures_texts_take_their_place(self, folder):
         edit(folder, "neutral", None)
         model = registry.load(f"local-dir:{folder}")
-        first = registry.neutral(model)
+        first = load_neutral(model)
         assert not first.of_pictures
         assert np.isfinite(first.axes).all()
         model.embed_texts = None  # they are kept, and not embedded again
-        np.testing.assert_array_equal(registry.neutral(model).axes, first.axes)
+        np.testing.assert_array_equal(load_neutral(model).axes, first.axes)
 
     @pytest.mark.parametrize("content", [b"", b"numbers", None])
     def test_refuses_neutral_pictures_that_cannot_be_read(self, folder, content):
@@ -144,7 +145,7 @@ def test_an_unknown_device_is_refused():
 
 class Fake:
     name, dimensions, size, scale = "fake", 4, 8, 100.0
-    resize, engine = "bilinear", "nothing"
+    resize, backend = "bilinear", "nothing"
     fingerprint: dict[str, str] = {}  # noqa: RUF012
 
     def __init__(self, pictures: object, texts: object) -> None:

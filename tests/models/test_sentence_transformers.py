@@ -14,6 +14,7 @@ sentence_transformers = pytest.importorskip("sentence_transformers", reason=reas
 from references import TEXTS, make, parity, prepared  # noqa: E402
 
 from framefind.models import registry  # noqa: E402
+from framefind.models.base import Model  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -35,7 +36,7 @@ def pair(tmp_path_factory) -> SimpleNamespace:
     return made
 
 
-def load(pair: SimpleNamespace, way: str) -> registry.Model:
+def load(pair: SimpleNamespace, way: str) -> Model:
     return registry.load(f"local-dir:{pair.folder}", precision=way)
 
 

@@ -23,6 +23,7 @@ from framefind.cli.models import app  # noqa: E402
 from framefind.errors import LibraryError, ModelError  # noqa: E402
 from framefind.models import export_onnx, registry  # noqa: E402
 from framefind.models import torch as pytorch  # noqa: E402
+from framefind.models.base import Model  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -48,7 +49,7 @@ def wide(tmp_path_factory) -> Path:
     return make("siglip", tmp_path_factory.mktemp("siglip")).folder
 
 
-def load(folder: Path, precision: str = "fp32", device: str = "cpu") -> registry.Model:
+def load(folder: Path, precision: str = "fp32", device: str = "cpu") -> Model:
     return registry.load(f"local-dir:{folder}", device, precision)
 
 

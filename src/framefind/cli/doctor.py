@@ -75,7 +75,7 @@ def _model(device: str) -> str:
     registry.check(model)
     return (
         f"{model.name} embeds pictures and texts into {model.dimensions} dimensions by "
-        f"{model.engine}"
+        f"{model.backend}"
     )
 
 

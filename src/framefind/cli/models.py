@@ -11,7 +11,7 @@ import typer
 from framefind.cli import show
 
 if TYPE_CHECKING:
-    from framefind.models.registry import Model
+    from framefind.models.base import Model
 
 app = typer.Typer(help="The models: list, download and measure them.", no_args_is_help=False)
 
@@ -101,12 +101,12 @@ def benchmark(
     model = registry.load(name, device, precision)
     speeds = _speeds(model, seconds)
     if as_json:
-        facts = {"model": model.name, "engine": model.engine}
+        facts = {"model": model.name, "engine": model.backend}
         show.out_json({"schema": "framefind/v1", **facts, **speeds})
     else:
         pictures, texts, queries = speeds.values()
         show.out(
-            f"{model.name} by {model.engine}: {pictures:.1f} images/s, {texts:.1f} texts/s "
+            f"{model.name} by {model.backend}: {pictures:.1f} images/s, {texts:.1f} texts/s "
             f"in batches, {queries:.1f} one by one"
         )
 

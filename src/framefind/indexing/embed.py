@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.models.base import Model
 from framefind.models.blank import embed_pictures
-from framefind.models.registry import Model
 from framefind.video.process import SampledFrame
 
 BATCH = 64

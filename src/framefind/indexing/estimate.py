@@ -13,7 +13,7 @@ from framefind.files.names import File, stored
 from framefind.files.presence import Offline
 from framefind.indexing.decide import Catalog
 from framefind.indexing.decoders import reason
-from framefind.models.registry import Model
+from framefind.models.base import Model
 from framefind.processes import cores
 from framefind.video.process import SampledFrame, Worker
 from framefind.video.samplers import Sampler

@@ -26,7 +26,7 @@ from framefind.indexing.decide import Catalog
 from framefind.indexing.decoders import Begun, Decoded, Decoders, Ended, Options
 from framefind.indexing.embed import BATCH, Embedder
 from framefind.indexing.pace import Pace
-from framefind.models.registry import Model
+from framefind.models.base import Model
 from framefind.processes import cores
 from framefind.tables.rows import FrameRow, Video, new_segment
 from framefind.tables.tables import Tables

@@ -7,7 +7,8 @@ little, and in a small library often more than what does show something.
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.models.registry import Model, neutral
+from framefind.models.base import Model
+from framefind.models.neutral import load_neutral
 
 _NOISE = 48  # how far the pixels of an empty view may differ, of 255: noise and compression
 _CONTRAST = 8  # how far the means of its blocks may differ
@@ -44,7 +45,7 @@ def embed_pictures(model: Model, pixels: NDArray[np.uint8]) -> NDArray[np.float3
     blank = are_blank(pixels)
     if not blank.any():
         return vectors
-    mean = neutral(model).mean
+    mean = load_neutral(model).mean
     apart = vectors.copy()
     apart[blank] -= mean / np.linalg.norm(mean)
     apart[blank] /= np.maximum(np.linalg.norm(apart[blank], axis=1, keepdims=True), 1e-6)

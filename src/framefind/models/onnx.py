@@ -12,7 +12,7 @@ from framefind.errors import ModelError
 from framefind.models.backends import Graph, open_graph
 from framefind.models.confidence import Neutral
 from framefind.models.layouts import Towers
-from framefind.models.tokenizer import open_tokenizer, pieces, tokens
+from framefind.models.tokenizer import open_tokenizer, tokens, word_tokens
 from framefind.models.weights_hash import weights_hash
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class OnnxModel:
         self._revision = revision
 
     @property
-    def engine(self) -> str:
-        """What computes it, on what, and in which numbers, for people."""
+    def backend(self) -> str:
+        """Describe what computes the vectors, on which device and at which precision."""
         texts = self.text_graph.said
         pictures = self.image_graph.said
         said = pictures if pictures == texts else f"{pictures} (pictures), {texts} (texts)"
@@ -108,9 +108,9 @@ class OnnxModel:
 
         return self._run(graph, feed, len(texts))
 
-    def pieces(self, word: str) -> list[str]:
-        """Return the tokens that are made of one word or run of symbols."""
-        return pieces(self._tokenizer, self._towers.texts, word)
+    def tokenize(self, word: str) -> list[str]:
+        """Split one word, or a run of symbols, into the tokens that the text encoder reads."""
+        return word_tokens(self._tokenizer, self._towers.texts, word)
 
     def _run(
         self,

@@ -5,31 +5,26 @@ are downloaded; `local-dir:/path` is a folder. ONNX Runtime runs what comes as O
 where the extra [torch] is installed, every other checkpoint. docs/models.md describes them.
 """
 
-import json
 import os
 import re
-from collections.abc import Callable, Collection, Hashable
-from contextlib import suppress
+from collections.abc import Collection
 from functools import cache, partial
-from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framefind.errors import ChoiceError, ModelError
-from framefind.files.folders import cache_folder
 from framefind.models import backends, catalog, checkpoints, layouts
+from framefind.models.base import Model
 from framefind.models.catalog import MINI, full_name
-from framefind.models.confidence import Neutral
 
 if TYPE_CHECKING:
     from framefind.models.export_onnx import Agreement
 
 __all__ = [
-    "Model",
     "check",
     "check_choices",
     "download",
@@ -38,49 +33,11 @@ __all__ = [
     "interchangeable",
     "is_here",
     "load",
-    "neutral",
     "reopen",
 ]
 
 _SHIPPED = Path(__file__).parent
 _DEVICES = (*backends.DEVICES, "mps")
-
-
-class Model(Hashable, Protocol):
-    """A pair of encoders into one space of `dimensions`; all vectors are unit rows."""
-
-    name: str
-    dimensions: int
-    size: int
-    """Side in pixels of the square picture that the image encoder takes."""
-    resize: str
-    """How it was trained to see other pictures: the filter, and `centre` where it crops them."""
-    scale: float
-    """Logits per unit of cosine, as learned in training (1 / temperature)."""
-    neutral: Neutral | None
-    """Neutral pictures, if the model brings them."""
-
-    @property
-    def engine(self) -> str:
-        """What computes it, on what, and in which numbers, for people."""
-        ...
-
-    @property
-    def fingerprint(self) -> dict[str, str]:
-        """Everything that decides the vectors: name, weights hash, dimensions, preprocessing."""
-        ...
-
-    def embed_images(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Embed uint8 RGB (n, size, size, 3) into float32 (n, dimensions)."""
-        ...
-
-    def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
-        """Embed n texts into float32 (n, dimensions)."""
-        ...
-
-    def pieces(self, word: str) -> list[str]:
-        """Return the tokens that are made of one word or run of symbols."""
-        ...
 
 
 def load(
@@ -292,41 +249,6 @@ def precisions(precision: str, device: str) -> list[str]:
         raise ChoiceError(f"precision {precision!r}: use auto, fp32, fp16, bf16 or int8")
     on_gpu = device.startswith(("auto", "cuda")) and backends.has_cuda()
     return ["fp16", "fp32", "int8"] if on_gpu else ["fp32", "fp16", "int8"]
-
-
-def neutral(model: Model, pictured: bool = False) -> Neutral:
-    """What confidence is measured against: neutral pictures, or texts where a model has none.
-
-    `pictured`: for queries with a picture. The texts are embedded once per fingerprint and kept in
-    the user's cache folder.
-    """
-    found = _texts(model) if model.neutral is None else model.neutral
-    return found.for_pictures() if pictured else found
-
-
-def _texts(model: Model) -> Neutral:
-    content = (_SHIPPED / "backgrounds.json").read_bytes()
-    file = cache_file(model, content)
-    with suppress(OSError, ValueError):
-        return Neutral.load(file, model.dimensions)
-    texts = Neutral.of(model.embed_texts(json.loads(content)["texts"]), of_pictures=False)
-    keep(file, texts.save)
-    return texts
-
-
-def cache_file(model: Model, content: bytes) -> Path:
-    """Return the file of the user's cache for what a model makes of some content: an .npz."""
-    key = blake2b(content + repr(sorted(model.fingerprint.items())).encode(), digest_size=16)
-    return cache_folder() / "neutral" / f"{key.hexdigest()}.npz"
-
-
-def keep(file: Path, save: Callable[[Path], None]) -> None:
-    """Have `save` write a file of the cache; one that cannot be written costs time only."""
-    with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_suffix(f".{os.getpid()}.npz")
-        save(fresh)
-        fresh.replace(file)
 
 
 def check(model: Model) -> None:

@@ -133,7 +133,7 @@ def tokens(
     return ids, mask
 
 
-def pieces(tokenizer: "Tokenizer", how: Texts, word: str) -> list[str]:
+def word_tokens(tokenizer: "Tokenizer", how: Texts, word: str) -> list[str]:
     """Return the tokens that are made of one word or run of symbols, without padding and ends."""
     encoding = tokenizer.encode(_clean(word, how.clean), add_special_tokens=False)
     padded = zip(encoding.tokens, encoding.attention_mask, strict=True)

@@ -20,7 +20,7 @@ from framefind.errors import ChoiceError, ModelError
 from framefind.models import backends
 from framefind.models.checkpoints import INSTALL, Checkpoint
 from framefind.models.confidence import Neutral
-from framefind.models.tokenizer import open_tokenizer, pieces, tokens
+from framefind.models.tokenizer import open_tokenizer, tokens, word_tokens
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -66,8 +66,8 @@ class TorchModel:
         self._revision = revision
 
     @property
-    def engine(self) -> str:
-        """What computes it, on what, and in which numbers, for people."""
+    def backend(self) -> str:
+        """Describe what computes the vectors, on which device and at which precision."""
         return f"PyTorch on {self.device}, {self.precision}"
 
     @cached_property
@@ -100,9 +100,9 @@ class TorchModel:
         ids, mask = tokens(self._tokenizer, self.checkpoint.towers.texts, texts)
         return self._run(self._text_tower, ids, mask)
 
-    def pieces(self, word: str) -> list[str]:
-        """Return the tokens that are made of one word or run of symbols."""
-        return pieces(self._tokenizer, self.checkpoint.towers.texts, word)
+    def tokenize(self, word: str) -> list[str]:
+        """Split one word, or a run of symbols, into the tokens that the text encoder reads."""
+        return word_tokens(self._tokenizer, self.checkpoint.towers.texts, word)
 
     def _run(self, tower: torch.nn.Module, *inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Run a tower batch by batch; the copies between devices are a batch's only waits."""

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.files.arrays import load_arrays
-from framefind.models.registry import Model, cache_file, keep
+from framefind.models.base import Model
+from framefind.models.cache import cache_path, save_cached
 from framefind.models.tokenizer import UNKNOWN
 
 _WORDS = re.compile(r"\w+|[^\w\s]+")  # and symbols
@@ -46,7 +47,7 @@ def vocabulary(model: Model, text: str) -> Vocabulary:
 @lru_cache(1 << 14)
 def _is_known(model: Model, word: str) -> bool | None:
     """Tell whether a model knows a word or run of symbols; None for what is no word."""
-    tokens = model.pieces(word)
+    tokens = model.tokenize(word)
     if tokens and all(token in UNKNOWN for token in tokens):
         return False
     if not any(one.isalnum() or unicodedata.category(one) == "So" for one in word):
@@ -71,7 +72,7 @@ def _nonsense(model: Model) -> tuple[NDArray[np.float32], NDArray[np.float32] | 
     A tower that makes something else of every word has no such direction. Both are kept in the
     user's cache folder: to find them out takes more than a query.
     """
-    file = cache_file(model, " ".join([*_ORDINARY, *_RANDOM]).encode())
+    file = cache_path(model, " ".join([*_ORDINARY, *_RANDOM]).encode())
     try:
         known = load_arrays(file)
         centre, mean = (np.asarray(known[name], np.float32) for name in ("centre", "mean"))
@@ -81,6 +82,6 @@ def _nonsense(model: Model) -> tuple[NDArray[np.float32], NDArray[np.float32] | 
         random = vectors[len(_ORDINARY) :] - centre
         random /= np.linalg.norm(random, axis=1, keepdims=True)
         mean = random.mean(axis=0)
-        keep(file, lambda fresh: np.savez(fresh, centre=centre, mean=mean))
+        save_cached(file, lambda fresh: np.savez(fresh, centre=centre, mean=mean))
     length = float(np.linalg.norm(mean))  # which is the mean cosine with the mean, too
     return centre, mean / length if length >= _ALIKE else None

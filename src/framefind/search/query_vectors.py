@@ -16,8 +16,8 @@ from framefind import arguments
 from framefind.errors import QueryError, UsageError
 from framefind.files.names import PathLike, openable, opened
 from framefind.index.vectors import IndexedVideo, VectorIndex
+from framefind.models.base import Model
 from framefind.models.blank import embed_pictures
-from framefind.models.registry import Model
 from framefind.models.vocabulary import vocabulary
 from framefind.search import query_images
 from framefind.search.filters import Filters, names_of

@@ -16,8 +16,9 @@ from framefind.files.names import openable
 from framefind.index.int8_scan import Scan, Scores, scan, scan_together
 from framefind.index.timeline import Timeline
 from framefind.index.vectors import VectorIndex
-from framefind.models import registry
+from framefind.models.base import Model
 from framefind.models.confidence import MAYBE, Neutral, confidence
+from framefind.models.neutral import load_neutral
 from framefind.search import moments
 from framefind.search.filters import Filters, names_of
 from framefind.search.moments import Moment, Page, Spans, Then, VideoMoments
@@ -51,16 +52,16 @@ class Judge:
     neutral: Neutral
 
     @classmethod
-    def of(cls, model: registry.Model) -> "Judge":
+    def of(cls, model: Model) -> "Judge":
         """Return what a search needs of this model."""
-        return cls(model.scale, registry.neutral(model))
+        return cls(model.scale, load_neutral(model))
 
     def neutral_for(self, query: Query) -> Neutral:
         """Return what confidence in answers to a query is measured against."""
         return self.neutral.for_pictures() if query.pictured else self.neutral
 
 
-def search(queries: Sequence[Query], index: VectorIndex, model: registry.Model) -> Iterator[Page]:
+def search(queries: Sequence[Query], index: VectorIndex, model: Model) -> Iterator[Page]:
     """Yield the page of each query, in their order; each is the one that its query gets alone.
 
     All texts are embedded in one call. Queries with the same filters are scored together, by one
@@ -105,9 +106,7 @@ def alike(queries: Sequence[Query]) -> dict[Filters, list[int]]:
     return members
 
 
-def frame_scores(
-    query: Query, video_id: str, index: VectorIndex, model: registry.Model
-) -> FrameScores:
+def frame_scores(query: Query, video_id: str, index: VectorIndex, model: Model) -> FrameScores:
     """Score every sampled frame of one video, exactly. Raises QueryError if there is none."""
     (embedded,) = embed_queries([query], lambda: index, model)
     scores = Scores(scan(index, embedded.vector, index.line_of(video_id)))

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from framefind.errors import QueryError
 from framefind.index.vectors import VectorIndex
 from framefind.library import Library
-from framefind.models.registry import Model
+from framefind.models.base import Model
 from framefind.tables.delta_log import Revision
 from framefind.tables.rows import Video
 from framefind.tables.tables import Tables

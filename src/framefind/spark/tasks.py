@@ -25,7 +25,7 @@ from framefind.indexing.embed import BATCH, Embedder
 from framefind.indexing.pipeline import COMMIT_FRAMES, SEGMENT_SECONDS
 from framefind.indexing.spans import LENGTH
 from framefind.models import backends, registry
-from framefind.models.registry import Model
+from framefind.models.base import Model
 from framefind.tables.data_files import DataFile
 from framefind.tables.rows import FrameRow, new_segment
 from framefind.tables.tables import Tables
