@@ -11,7 +11,7 @@ import framefind
 from conftest import write_clip
 from framefind import FramefindError, Library, Query, QueryError, arguments
 from framefind.errors import UsageError
-from framefind.files.names import walk
+from framefind.indexing.walk import walk
 from framefind.models import backends, registry
 from framefind.search import query_images
 

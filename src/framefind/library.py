@@ -13,14 +13,12 @@ from framefind import arguments, forgetting
 from framefind.errors import LibraryError
 from framefind.files.folders import data_folder, expand_home
 from framefind.files.names import (
-    File,
     PathLike,
     is_library,
     openable,
     opened,
     resolved,
     stored,
-    walk,
 )
 from framefind.files.objects import canonical
 from framefind.files.presence import Offline
@@ -42,6 +40,7 @@ if TYPE_CHECKING:
     from framefind.evaluation import Quality
     from framefind.indexing.estimate import Plan
     from framefind.indexing.pipeline import OnProgress, Report
+    from framefind.indexing.walk import File
     from framefind.status import Status
 
 
@@ -485,8 +484,9 @@ def _choice(
     sampler: str,
     views: str,
     roots: PathLike | Iterable[PathLike] = (),
-) -> tuple[list[str], list[File], str, str]:
+) -> "tuple[list[str], list[File], str, str]":
     """The paths as a list, the files they lead to, and sampler and views by canonical name."""
+    from framefind.indexing.walk import walk
     from framefind.video.samplers import Sampler
     from framefind.video.views import Views
 

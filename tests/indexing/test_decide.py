@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from framefind.files.names import File
 from framefind.files.presence import Offline
 from framefind.indexing.decide import Catalog
+from framefind.indexing.walk import File
 from framefind.tables.rows import Video
 
 EVERY, TILES = "every=1.0", "tiles"

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import framefind
 from conftest import assert_same, content, write_clip
-from framefind.files.names import File
 from framefind.indexing import decoders
 from framefind.indexing.spans import Parts, part_length
+from framefind.indexing.walk import File
 from framefind.models.onnx import OnnxModel
 from framefind.processes import cores
 from framefind.video.process import Worker

@@ -1,4 +1,4 @@
-"""Paths: walking folders for files that may be videos, and how names are stored.
+"""Paths: how names are stored, compared and matched.
 
 A path is stored absolute, with links resolved; bytes of a name that are not UTF-8 are stored
 percent-escaped. Objects in a store are files, too: their path is their URI. Names are compared in
@@ -10,89 +10,23 @@ import fnmatch
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from framefind.arguments import texts
 from framefind.errors import StoreError
 from framefind.files import objects as remote
 
 PathLike = str | os.PathLike[str]
-
-SYSTEM_FOLDERS = {
-    *("@eadir", "@tmp", "#recycle", "#snapshot", "@sharebin", "@database"),  # Synology
-    *("@recycle", "@recently-snapshot", "@__thumb", "@transcode", "@upload_cache"),  # QNAP
-    *("$recycle.bin", "recycler", "recycled", "system volume information", "found.000"),  # Windows
-    *("lost+found", "~snapshot"),  # Linux, NetApp
-    *("network trash folder", "temporary items"),  # macOS on shares
-}
-"""Folders that systems keep beside people's files: previews, what was deleted, snapshots."""
 
 _WILD = re.compile(r"[*?[]")
 _DAY = 86_400_000_000  # microseconds
 _FIRST, _LAST = -62_135_596_800_000_000 + _DAY, 253_402_300_800_000_000 - 2 * _DAY
 
 
-@dataclass(frozen=True)
-class File:
-    """A file that may be a video, as the file system has it.
-
-    `modified` is in microseconds since 1970, between the years 1 and 9999; `named` tells that the
-    user named the file itself; `error` why it cannot be looked at.
-    """
-
-    path: str
-    size: int = 0
-    modified: int = 0
-    named: bool = False
-    error: str | None = None
-
-
-def walk(
-    paths: PathLike | Iterable[PathLike],
-    glob: PathLike | Iterable[PathLike] = (),
-    exclude: PathLike | Iterable[PathLike] = (),
-    roots: PathLike | Iterable[PathLike] = (),
-) -> Iterator[File]:
-    """Find the files in folders, at any depth, and the files named themselves; each once.
-
-    What is hidden, libraries and folders of the system (`SYSTEM_FOLDERS`) are skipped unless they
-    are named themselves, links are followed without loops. A file in a folder must match one of the
-    `glob` patterns, if any, and none of `exclude`, as `Patterns` reads them. With `roots`,
-    only what lies below one of them once links are resolved. Folders and files that cannot be read
-    come with an `error`. URIs of object stores are walked as folders are. Raises StoreError for a
-    URI that nothing installed here can open.
-    """
-    wanted, unwanted = texts(glob, "glob"), texts(exclude, "exclude")
-    below = [os.path.realpath(os.path.expanduser(root)) for root in texts(roots, "roots")]
-    seen: set[str] = set()
-    folders: set[tuple[int, int]] = set()
-    for path in texts(paths, "paths"):
-        root = remote.canonical(path)
-        if not remote.is_remote(root):
-            root = _located(root)
-        if remote.is_remote(root):
-            found = _objects(root, wanted, unwanted)
-        elif os.path.isdir(root):
-            found = _below(root, wanted, unwanted, folders)
-        else:
-            found = iter([look_up(root, named=True)])
-        for file in found:
-            if file.path not in seen and (not below or is_below(file.path, below)):
-                seen.add(file.path)
-                yield file
-
-
 def is_below(path: str, roots: Iterable[str]) -> bool:
     """Whether a real path is one of the `roots`, real paths too, or lies below one."""
     return any(path == root or path.startswith(os.path.join(root, "")) for root in roots)
-
-
-def is_passed_over(name: str) -> bool:
-    """Whether a walk passes over what has such a name: it is hidden, or a folder of the system."""
-    return name.startswith(".") or name.casefold() in SYSTEM_FOLDERS
 
 
 def is_library(folder: str) -> bool:
@@ -207,10 +141,10 @@ def resolved(path: str | os.PathLike[str]) -> str:
     Raises StoreError for a URI of no store that is known.
     """
     name = remote.canonical(os.fspath(path))
-    return name if remote.is_remote(name) else os.path.realpath(_located(name))
+    return name if remote.is_remote(name) else os.path.realpath(locate(name))
 
 
-def _located(path: str) -> str:
+def locate(path: str) -> str:
     """Return a path with `~` resolved, in the Unicode form in which it is there."""
     return _as_spelled(os.path.expanduser(path))
 
@@ -260,7 +194,7 @@ def facts(path: str) -> tuple[int, int] | None:
         found = Path(opened(path)).stat()
     except OSError:
         return None
-    return found.st_size, _microseconds(found.st_mtime_ns)
+    return found.st_size, as_microseconds(found.st_mtime_ns)
 
 
 def stored(path: str) -> str:
@@ -276,97 +210,6 @@ def opened(path: str) -> str:
     return raw if os.path.lexists(raw) else path
 
 
-def _below(
-    root: str, glob: list[str], exclude: list[str], folders: set[tuple[int, int]]
-) -> Iterator[File]:
-    root = os.path.realpath(root)
-    if is_library(root):
-        yield File(root, error="this is a library, not a folder of videos")
-        return
-    wanted, unwanted = Patterns(glob, root), Patterns(exclude, root)
-    pending = [root]
-    while pending:
-        folder = pending.pop()
-        try:
-            facts = os.stat(folder)
-            if (facts.st_dev, facts.st_ino) in folders:
-                continue
-            folders.add((facts.st_dev, facts.st_ino))
-            with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
-        except OSError as error:
-            yield File(folder, error=f"the folder cannot be listed: {error.strerror}")
-            continue
-        deeper = []
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if _is_folder(entry):
-                skipped = is_passed_over(entry.name) or unwanted.name(entry.path)
-                if not skipped and not is_library(entry.path):
-                    deeper.append(entry.path)
-            elif (not glob or wanted.match(entry.path)) and not unwanted.match(entry.path):
-                yield look_up(entry.path)
-        pending += reversed(deeper)
-
-
-def _objects(root: str, glob: list[str], exclude: list[str]) -> Iterator[File]:
-    """What lies in an object store at `root`, by the rules of `walk`; one listing tells it."""
-    try:
-        found = remote.look(root)
-        objects = remote.listing(root) if found is None else [found]
-    except StoreError as error:
-        if isinstance(error.__cause__, ImportError):
-            raise
-        yield File(root, named=True, error=str(error).removeprefix(f"{root}: "))
-        return
-    if found:
-        yield File(root, found.size, found.modified, named=True)
-        return
-    names = [known.uri[len(root) + 1 :] for known in objects]
-    wanted, unwanted = Patterns(glob, root), Patterns(exclude, root)
-    libraries = _libraries(names)
-    if "" in libraries:
-        yield File(root, error="this is a library, not a folder of videos")
-        return
-    for name, known in zip(names, objects, strict=True):
-        folders = {str(folder) for folder in PurePosixPath(name).parents}
-        *above, own = name.split("/")
-        hidden = own.startswith(".") or any(map(is_passed_over, above))
-        if hidden or folders & libraries or unwanted.match(known.uri):
-            continue
-        if not glob or wanted.match(known.uri):
-            yield File(known.uri, known.size, known.modified)
-
-
-def _libraries(names: Iterable[str]) -> set[str]:
-    """The folders among the names of objects that are libraries; "" is the root of all names."""
-    tables: dict[str, set[str]] = {}
-    for name in names:
-        folder, log, _ = f"/{name}".rpartition("/_delta_log/")
-        if log:
-            library, _, table = folder.rpartition("/")
-            tables.setdefault(library.lstrip("/"), set()).add(table)
-    return {folder for folder, found in tables.items() if found >= {"videos", "frames"}}
-
-
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def look_up(path: str, named: bool = False) -> File:
-    """A file at its real path, as the file system has it now."""
-    resolved = os.path.realpath(path)
-    try:
-        facts = Path(resolved).stat()
-    except OSError as error:
-        return File(resolved, named=named, error=error.strerror or str(error))
-    return File(resolved, facts.st_size, _microseconds(facts.st_mtime_ns), named)
-
-
-def _microseconds(nanoseconds: int) -> int:
+def as_microseconds(nanoseconds: int) -> int:
     """A file's time, moved to where dates can be told: cameras and shares make up others."""
     return min(max(nanoseconds // 1000, _FIRST), _LAST)

@@ -16,9 +16,10 @@ from typing import Literal
 
 from framefind.errors import StoreError
 from framefind.files import disk
-from framefind.files.names import File, facts, stored
+from framefind.files.names import facts, stored
 from framefind.files.objects import is_remote, look
 from framefind.files.presence import Absent, Offline, Presence
+from framefind.indexing.walk import File
 from framefind.tables.rows import Video
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

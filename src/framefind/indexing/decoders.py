@@ -10,9 +10,9 @@ from typing import Literal
 
 from framefind import arguments
 from framefind.errors import NotAVideoError, StoreError, VideoError
-from framefind.files.names import File
 from framefind.indexing.decide import Catalog
 from framefind.indexing.spans import Parts, part_length
+from framefind.indexing.walk import File
 from framefind.processes import cores
 from framefind.tables.rows import Video
 from framefind.video.bounds import HUGE

@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.files.names import File, stored
+from framefind.files.names import stored
 from framefind.files.presence import Offline
 from framefind.indexing.decide import Catalog
 from framefind.indexing.decoders import Begun, Decoded, Decoders, Ended, Options
 from framefind.indexing.embed import BATCH, Embedder
 from framefind.indexing.pace import Pace
+from framefind.indexing.walk import File
 from framefind.models.base import Model
 from framefind.processes import cores
 from framefind.tables.rows import FrameRow, Video, new_segment

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from framefind.files.names import File
+from framefind.indexing.walk import File
 from framefind.video.samplers import Sampler
 
 LENGTH = 30.0

@@ -10,10 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from framefind.files.names import File, stored
+from framefind.files.names import stored
 from framefind.indexing.decide import Catalog
 from framefind.indexing.pipeline import Report, has_to_be_opened
 from framefind.indexing.spans import LENGTH, part_length
+from framefind.indexing.walk import File
 from framefind.spark import tasks as executor
 from framefind.spark.session import explained
 from framefind.spark.sources import merged, slots

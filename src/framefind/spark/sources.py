@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from framefind.files.names import File, look_up
+from framefind.indexing.walk import File, look_up
 from framefind.spark.session import require
 from framefind.tables.address import is_local
 

@@ -18,17 +18,15 @@ from typing import TYPE_CHECKING, Any
 from framefind.arguments import texts
 from framefind.errors import UsageError
 from framefind.files.names import (
-    File,
     PathLike,
     Patterns,
     is_below,
     is_library,
-    is_passed_over,
     stored,
-    walk,
 )
 from framefind.indexing.decoders import Options
 from framefind.indexing.pipeline import Report, interruptible
+from framefind.indexing.walk import File, is_passed_over, walk
 from framefind.library import Library
 from framefind.library import open as open_library
 from framefind.spark import tasks
