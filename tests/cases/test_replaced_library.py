@@ -10,7 +10,7 @@ import framefind
 from conftest import write_clip
 from framefind import Library
 from framefind.index.refresh import CurrentIndex
-from framefind.server.state import Shelf
+from framefind.server.state import LibraryState
 from framefind.tables.tables import Tables
 
 
@@ -57,7 +57,7 @@ def test_at_the_same_address(two: tuple[Path, Path], tmp_path: Path, index: bool
     at = tmp_path / "l"
     put(two[0], at, index)
     opened = framefind.open(at)
-    shelf = Shelf(opened)
+    shelf = LibraryState(opened)
     shelf.refresh()
     assert names(opened) == ["one.mp4"]
     put(two[1], at, index)

@@ -6,7 +6,7 @@ import pytest
 from serving import alone
 from starlette.exceptions import HTTPException
 
-from framefind.server.batching import Together
+from framefind.server.batching import Batcher
 
 
 class Doubling:
@@ -26,7 +26,7 @@ def test_what_is_asked_meanwhile_is_answered_in_one_go():
     doubling = Doubling()
 
     async def ask() -> list[object]:
-        together = Together(doubling)
+        together = Batcher(doubling)
         asked = [asyncio.create_task(together.ask(n)) for n in range(100)]
         await asyncio.sleep(0.05)
         doubling.go.set()
@@ -43,7 +43,7 @@ def test_who_gives_up_is_not_answered_and_spoils_nothing():
     doubling = Doubling()
 
     async def ask() -> int:
-        together = Together(doubling)
+        together = Batcher(doubling)
         first, gone, last = (asyncio.create_task(together.ask(n)) for n in (2, 4, 6))
         await asyncio.sleep(0.05)
         gone.cancel()
@@ -58,7 +58,7 @@ def test_too_many_are_refused():
     doubling = Doubling()
 
     async def ask() -> None:
-        together = Together(doubling)
+        together = Batcher(doubling)
         asked = [asyncio.create_task(together.ask(0)) for _ in range(600)]
         await asyncio.sleep(0.05)
         doubling.go.set()
@@ -79,7 +79,7 @@ def test_a_failure_is_told_to_all_and_the_next_are_answered():
         return list(asked)
 
     async def ask() -> None:
-        together = Together(fail)
+        together = Batcher(fail)
         with pytest.raises(RuntimeError):
             await together.ask(1)
         assert await together.ask(2) == 2

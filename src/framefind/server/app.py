@@ -13,13 +13,13 @@ from fastapi import FastAPI
 from framefind import __version__
 from framefind.errors import FramefindError
 from framefind.library import Library
-from framefind.server import assets, description, docs_page, problems
+from framefind.server import docs_page, openapi, page_files, problems
 from framefind.server.api import jobs, playback, search, status, videos
-from framefind.server.limiter import Work
+from framefind.server.limiter import Limiter
 from framefind.server.memory import limit_malloc
-from framefind.server.metrics import Measured, Metrics
+from framefind.server.metrics import Metrics, RequestMeter
 from framefind.server.security import Access, Guard
-from framefind.server.state import Shelf
+from framefind.server.state import LibraryState
 
 _CONNECTIONS = 512
 _log = logging.getLogger("framefind.server")
@@ -27,7 +27,7 @@ _log = logging.getLogger("framefind.server")
 
 def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAPI:
     """The application that serves one library. `refresh`: seconds until new rows are seen."""
-    shelf, metrics, playing = Shelf(library), Metrics(), Work()
+    shelf, metrics, playing = LibraryState(library), Metrics(), Limiter()
     background = jobs.Jobs(library, lambda: _refresh(shelf))
 
     @asynccontextmanager
@@ -48,29 +48,29 @@ def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAP
         redirect_slashes=False,
     )
     problems.install(app)
-    description.install(app, access)
-    app.include_router(search.router(shelf, Work()))
-    app.include_router(videos.router(shelf, Work()))
+    openapi.install(app, access)
+    app.include_router(search.router(shelf, Limiter()))
+    app.include_router(videos.router(shelf, Limiter()))
     app.include_router(playback.router(shelf, playing))
     app.include_router(jobs.router(background, access))
     app.include_router(status.router(shelf, metrics, access))
     app.include_router(docs_page.router(app))
-    app.router.routes.extend(assets.routes())
+    app.router.routes.extend(page_files.routes())
     app.add_middleware(Guard, access=access)
-    app.add_middleware(Measured, metrics=metrics)
+    app.add_middleware(RequestMeter, metrics=metrics)
     metrics.gauge("framefind_streams", "Videos that are made playable.", lambda: playing.streams)
     metrics.gauge("framefind_jobs", "Jobs that wait or run.", lambda: background.active)
     metrics.gauge("framefind_videos", "Videos of the library.", lambda: len(shelf.rows))
     return app
 
 
-async def _watch(shelf: Shelf, seconds: float) -> None:
+async def _watch(shelf: LibraryState, seconds: float) -> None:
     while True:
         await asyncio.sleep(seconds)
         await _refresh(shelf)
 
 
-async def _refresh(shelf: Shelf) -> None:
+async def _refresh(shelf: LibraryState) -> None:
     try:
         await asyncio.to_thread(shelf.refresh)
     except FramefindError as error:
@@ -81,10 +81,10 @@ def serve(library: Library, access: Access, refresh: float = 2.0) -> None:
     """Run the server until it is told to stop. Raises FramefindError if it cannot listen."""
     import uvicorn
 
-    from framefind.server.connections import Busy, PatientLoop
+    from framefind.server.timeouts import ActiveClients, TimeoutLoop
 
     limit_malloc()
-    app = Busy(create_app(library, access, refresh))
+    app = ActiveClients(create_app(library, access, refresh))
     config = uvicorn.Config(
         app,
         http="h11",
@@ -103,7 +103,7 @@ def serve(library: Library, access: Access, refresh: float = 2.0) -> None:
     with (
         suppress(KeyboardInterrupt),
         _listening(access) as listening,
-        asyncio.Runner(loop_factory=lambda: PatientLoop(app)) as runner,
+        asyncio.Runner(loop_factory=lambda: TimeoutLoop(app)) as runner,
     ):
         runner.run(uvicorn.Server(config).serve(sockets=[listening]))
 

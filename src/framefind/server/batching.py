@@ -13,7 +13,7 @@ Asked = TypeVar("Asked")
 Given = TypeVar("Given")
 
 
-class Together(Generic[Asked, Given]):
+class Batcher(Generic[Asked, Given]):
     """Has one function answer many at once: whatever was asked while it answered those before.
 
     Nobody waits for others to ask. The function runs in a thread, never twice at the same time; it

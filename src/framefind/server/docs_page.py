@@ -8,12 +8,12 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from starlette.responses import HTMLResponse
 
-from framefind.server.routes import Routes
+from framefind.server.routing import Router
 
 
 def router(app: FastAPI) -> APIRouter:
     """The route of the page."""
-    routes = Routes()
+    routes = Router()
 
     @routes.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:

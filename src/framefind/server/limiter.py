@@ -1,4 +1,4 @@
-"""Work that decodes and encodes video: bounded, and given up when nobody waits for it."""
+"""Limiter that decodes and encodes video: bounded, and given up when nobody waits for it."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Work:
+class Limiter:
     """Bounds what takes long: so many steps at once, half the cores' number, and so many streams.
 
     `streams` are those that are open; one that is paused costs memory only.

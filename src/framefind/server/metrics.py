@@ -61,7 +61,7 @@ class Metrics:
             yield f"{gauge} {value():g}"
 
 
-class Measured:
+class RequestMeter:
     """ASGI middleware: tells `Metrics` of every answer."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from framefind.errors import FramefindError, LibraryError, QueryError
-from framefind.server.routes import allowed
+from framefind.server.routing import allowed
 
 MEDIA_TYPE = "application/problem+json"
 _log = logging.getLogger("framefind.server")

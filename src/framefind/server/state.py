@@ -31,7 +31,7 @@ class Snapshot:
     by_id: dict[str, Video] = field(default_factory=dict)
 
 
-class Shelf:
+class LibraryState:
     """One library for all requests. `refresh` is called now and then; the rest reads memory.
 
     `is_fresh` tells whether the last refresh went well.

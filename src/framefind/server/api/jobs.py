@@ -20,9 +20,9 @@ from framefind.processes import python_command
 from framefind.server import schemas
 from framefind.server.limiter import UNPLAYABLE
 from framefind.server.problems import answers
-from framefind.server.routes import Routes
+from framefind.server.routing import Router
 from framefind.server.security import Access
-from framefind.server.sending import Streamed
+from framefind.server.streaming import GeneratorResponse
 from framefind.video.decode import Video
 
 _ENDED = ("done", "cancelled", "failed")
@@ -223,7 +223,7 @@ _ALL_EVENTS = answers(None, media=_STREAM)
 
 def router(jobs: Jobs, access: Access) -> APIRouter:
     """The routes of jobs."""
-    routes = Routes(prefix=_ROUTE, tags=["jobs"])
+    routes = Router(prefix=_ROUTE, tags=["jobs"])
 
     @routes.post("", status_code=202, responses=_ADDED)
     async def add(new: schemas.NewJob, answer: Response) -> schemas.Job:
@@ -243,7 +243,7 @@ def router(jobs: Jobs, access: Access) -> APIRouter:
 
         One connection tells of all jobs: browsers have six to a server.
         """
-        return Streamed(jobs.events(), media_type=_STREAM)
+        return GeneratorResponse(jobs.events(), media_type=_STREAM)
 
     @routes.get("/{job_id}", responses=answers(None, 404))
     async def one(job_id: str) -> schemas.Job:
@@ -254,7 +254,7 @@ def router(jobs: Jobs, access: Access) -> APIRouter:
     async def events(job_id: str) -> Response:
         """The job whenever it changes, as server-sent events (`job`), until it has ended."""
         jobs.get(job_id)
-        return Streamed(jobs.events(job_id), media_type=_STREAM)
+        return GeneratorResponse(jobs.events(job_id), media_type=_STREAM)
 
     @routes.delete("/{job_id}", responses=answers(None, 404))
     async def cancel(job_id: str) -> schemas.Job:

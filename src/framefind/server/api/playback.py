@@ -15,14 +15,14 @@ from starlette.responses import JSONResponse, Response
 
 from framefind.server import schemas
 from framefind.server.api.videos import VideoId, facts, file_of
-from framefind.server.limiter import UNPLAYABLE, Work
+from framefind.server.limiter import UNPLAYABLE, Limiter
 from framefind.server.playback import remux
 from framefind.server.playback.probe import Playable, keyframe_before, probe
 from framefind.server.playback.ranges import Found, read, send_file
 from framefind.server.problems import answers
-from framefind.server.routes import Routes, headers_only
-from framefind.server.sending import Streamed
-from framefind.server.state import Shelf
+from framefind.server.routing import Router, headers_only
+from framefind.server.state import LibraryState
+from framefind.server.streaming import GeneratorResponse
 from framefind.tables.rows import Video
 
 MAX_CLIP = 600.0
@@ -37,9 +37,9 @@ End = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False, description="Sec
 Transcode = Annotated[bool, Query(description="Encode it again, even if that seems needless.")]
 
 
-def router(shelf: Shelf, work: Work) -> APIRouter:
+def router(shelf: LibraryState, work: Limiter) -> APIRouter:
     """The routes that send video."""
-    routes = Routes(prefix="/v1/videos/{video_id}", tags=["videos"])
+    routes = Router(prefix="/v1/videos/{video_id}", tags=["videos"])
 
     @routes.get("", responses=answers(schemas.PlayableVideo, 404, 422))
     async def video(
@@ -91,7 +91,7 @@ def router(shelf: Shelf, work: Work) -> APIRouter:
         headers["Content-Length"] = str(os.path.getsize(target))
         content = read(target, range(os.path.getsize(target)))
         unlink = partial(asyncio.to_thread, os.unlink, target)
-        return Streamed(content, headers=headers, media_type="video/mp4", after=unlink)
+        return GeneratorResponse(content, headers=headers, media_type="video/mp4", after=unlink)
 
     return routes
 
@@ -130,7 +130,7 @@ def _plan(row: Video, start: float, transcode: bool) -> dict[str, Any] | None:
 
 
 async def _made(
-    work: Work,
+    work: Limiter,
     file: Found,
     way: Playable,
     start: float,
@@ -147,7 +147,7 @@ async def _made(
     if first is None:
         raise HTTPException(415, "the video cannot be decoded there")
     joined = _joined(first, body)
-    return Streamed(joined, headers=headers, media_type=way.type, after=body.aclose)
+    return GeneratorResponse(joined, headers=headers, media_type=way.type, after=body.aclose)
 
 
 async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:

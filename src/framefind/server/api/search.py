@@ -15,11 +15,11 @@ from framefind.search.search import FrameScores, frame_scores
 from framefind.search.search import search as search_index
 from framefind.server import schemas
 from framefind.server.api.videos import VideoId
-from framefind.server.batching import Together
-from framefind.server.limiter import Work
+from framefind.server.batching import Batcher
+from framefind.server.limiter import Limiter
 from framefind.server.problems import answers as described
-from framefind.server.routes import Routes
-from framefind.server.state import Shelf, Snapshot
+from framefind.server.routing import Router
+from framefind.server.state import LibraryState, Snapshot
 from framefind.server.uploads import described as form
 from framefind.server.uploads import read_form
 from framefind.video.views import WHOLE
@@ -27,12 +27,10 @@ from framefind.video.views import WHOLE
 Given = Annotated[schemas.SearchQuery, Query()]
 
 
-def router(shelf: Shelf, work: Work) -> APIRouter:
+def router(shelf: LibraryState, work: Limiter) -> APIRouter:
     """The routes that search."""
-    routes = Routes(prefix="/v1", tags=["search"])
-    together: Together[query_vectors.Query, Page] = Together(
-        lambda all: _pages(shelf.snapshot, all)
-    )
+    routes = Router(prefix="/v1", tags=["search"])
+    together: Batcher[query_vectors.Query, Page] = Batcher(lambda all: _pages(shelf.snapshot, all))
 
     async def find(query: schemas.SearchQuery, pictures: list[bytes]) -> JSONResponse:
         asked = _query(query, pictures)

@@ -12,14 +12,14 @@ from framefind import forgetting
 from framefind.server import schemas
 from framefind.server.metrics import MEDIA_TYPE, Metrics
 from framefind.server.problems import answers, problem
-from framefind.server.routes import Routes
+from framefind.server.routing import Router
 from framefind.server.security import Access
-from framefind.server.state import Shelf
+from framefind.server.state import LibraryState
 
 
-def router(shelf: Shelf, metrics: Metrics, access: Access) -> APIRouter:
+def router(shelf: LibraryState, metrics: Metrics, access: Access) -> APIRouter:
     """The routes that tell how it is."""
-    routes = Routes()
+    routes = Router()
 
     @routes.get("/v1/library", tags=["library"], responses=answers(schemas.LibraryFacts, 503))
     async def library() -> JSONResponse:
@@ -49,7 +49,7 @@ def router(shelf: Shelf, metrics: Metrics, access: Access) -> APIRouter:
     return routes
 
 
-def _facts(shelf: Shelf, access: Access) -> dict[str, Any]:
+def _facts(shelf: LibraryState, access: Access) -> dict[str, Any]:
     snapshot = shelf.snapshot
     rows = snapshot.rows
     return {

@@ -16,22 +16,22 @@ from framefind.files import objects
 from framefind.files.names import openable, opened
 from framefind.search.filters import Filters, VideoNames
 from framefind.server import schemas
-from framefind.server.batching import Together
-from framefind.server.limiter import Work
+from framefind.server.batching import Batcher
+from framefind.server.limiter import Limiter
 from framefind.server.playback.ranges import Found
 from framefind.server.problems import answers
-from framefind.server.routes import Routes
-from framefind.server.state import Shelf
+from framefind.server.routing import Router
+from framefind.server.state import LibraryState
 from framefind.tables.rows import Video
 
 VideoId = Annotated[str, Path(pattern=schemas.VIDEO_ID)]
 At = Annotated[float, Path(ge=0, le=1e9, allow_inf_nan=False, description="Seconds.")]
 
 
-def router(shelf: Shelf, work: Work) -> APIRouter:
+def router(shelf: LibraryState, work: Limiter) -> APIRouter:
     """The routes of videos."""
-    routes = Routes(prefix="/v1/videos", tags=["videos"])
-    together = Together(shelf.thumbnails)
+    routes = Router(prefix="/v1/videos", tags=["videos"])
+    together = Batcher(shelf.thumbnails)
 
     @routes.get("", responses=answers(schemas.Videos, 422))
     async def videos(asked: Annotated[schemas.VideosQuery, Query()]) -> JSONResponse:

@@ -24,7 +24,7 @@ _EARLY = 1  # seconds before the start from which sound is decoded
 _WARM = 2.0  # seconds before the start that the resampler is given
 
 
-class Voice:
+class AacEncoder:
     """Sound that is encoded as AAC, without a gap from time 0 on."""
 
     def __init__(self, made: OutputContainer) -> None:
@@ -68,7 +68,7 @@ class Voice:
         return [packet for packet in self._stream.encode(None) if (packet.pts or 0) >= 0]
 
 
-class Heard:
+class SoundTrack:
     """The sound of a file from `start` to `end`, decoded as far as it is wanted."""
 
     def __init__(
@@ -81,7 +81,7 @@ class Heard:
     ) -> None:
         """`shifts` tell what is added to times from which byte of the file on, in seconds."""
         audio = sound(source)
-        self._voice = Voice(made) if audio else None
+        self._voice = AacEncoder(made) if audio else None
         self._frames: Iterator[av.AudioFrame] = iter(())
         if audio:
             self._first = Fraction(start) + start_time(source, source.streams.video[0])

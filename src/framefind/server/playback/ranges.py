@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from framefind.files.objects import is_remote, open_object
 from framefind.server.problems import problem
-from framefind.server.sending import Streamed
+from framefind.server.streaming import GeneratorResponse
 
 _CHUNK = 2**18
 _RANGE = re.compile(r"bytes\s*=\s*(\d{0,19})\s*-\s*(\d{0,19})\s*", re.ASCII)
@@ -77,7 +77,7 @@ def send_file(file: Found, etag: str, headers: Headers, media_type: str) -> Resp
             known["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{file.size}"
     known["Content-Length"] = str(len(part))
     chunks = _fetch(file.path, part) if is_remote(file.path) else read(file.path, part)
-    return Streamed(chunks, status, known, media_type)
+    return GeneratorResponse(chunks, status, known, media_type)
 
 
 def _unchanged(headers: Headers, etag: str, modified: float) -> bool:

@@ -15,7 +15,7 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
-from framefind.server.playback.audio import Heard, Packet, Voice, decoded
+from framefind.server.playback.audio import AacEncoder, Packet, SoundTrack, decoded
 from framefind.server.playback.probe import is_broken, seek, sound
 from framefind.video import clock
 from framefind.video.clock import start_time
@@ -102,7 +102,7 @@ def _copy(
         copied = (
             made.add_stream_from_template(audio, opaque=True) if audio and copies_audio else None
         )
-        voice = Voice(made) if audio and not copies_audio else None
+        voice = AacEncoder(made) if audio and not copies_audio else None
         seek(path, source, video, start)
         begin = Fraction(start) + start_time(source, video) - Fraction(1, 1000)
         first: Fraction | None = None
@@ -185,7 +185,7 @@ def _encode(
         if first is None:
             return
         pictures = _Pictures(made, first[0])
-        voice = Heard(made, other, start, end, _shifts(path, size, length))
+        voice = SoundTrack(made, other, start, end, _shifts(path, size, length))
         for frame, t, until in chain([first], shown):
             made.mux(pictures.encode(frame, t, until))
             made.mux(voice.until(until + _AHEAD))

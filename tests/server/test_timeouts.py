@@ -8,16 +8,16 @@ import pytest
 import uvicorn
 from serving import alone
 
-from framefind.server import connections
-from framefind.server.connections import Busy, PatientLoop
+from framefind.server import timeouts
 from framefind.server.security import Access, Guard
-from framefind.server.sending import Streamed
+from framefind.server.streaming import GeneratorResponse
+from framefind.server.timeouts import ActiveClients, TimeoutLoop
 
 
 class Echo(asyncio.Protocol):
     """Answers whatever comes, as an application behind `busy` does."""
 
-    def __init__(self, busy: Busy) -> None:
+    def __init__(self, busy: ActiveClients) -> None:
         self.busy = busy
 
     def connection_made(self, transport):
@@ -31,8 +31,8 @@ class Echo(asyncio.Protocol):
 
 
 def test_a_client_that_takes_nothing_is_hung_up_on_without_a_traceback(monkeypatch, caplog):
-    monkeypatch.setattr(connections, "_LOOK", 0.05)
-    monkeypatch.setattr(connections, "_SEND_SECONDS", 0.5)
+    monkeypatch.setattr(timeouts, "_LOOK", 0.05)
+    monkeypatch.setattr(timeouts, "_SEND_SECONDS", 0.5)
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     closed = []
@@ -46,9 +46,9 @@ def test_a_client_that_takes_nothing_is_hung_up_on_without_a_traceback(monkeypat
             closed.append(True)
 
     async def app(scope, receive, send):
-        await Streamed(endless())(scope, receive, send)
+        await GeneratorResponse(endless())(scope, receive, send)
 
-    busy = Busy(Guard(app, Access(port=port)))
+    busy = ActiveClients(Guard(app, Access(port=port)))
     config = uvicorn.Config(busy, http="h11", lifespan="off", log_config=None)
     server = uvicorn.Server(config)
 
@@ -62,20 +62,20 @@ def test_a_client_that_takes_nothing_is_hung_up_on_without_a_traceback(monkeypat
         server.should_exit = True
         await serving
 
-    alone(asyncio.wait_for(ask(), 60), lambda: PatientLoop(busy))
+    alone(asyncio.wait_for(ask(), 60), lambda: TimeoutLoop(busy))
     assert busy.clients == set()
     assert [one.getMessage() for one in caplog.records if one.levelname != "INFO"] == []
 
 
 @pytest.mark.parametrize(("said", "kept"), [(b"whole", True), (b"part", False)])
 def test_only_whole_requests_keep_it(said, kept, monkeypatch):
-    monkeypatch.setattr(connections, "_LOOK", 0.05)
-    monkeypatch.setattr(connections, "_HEADERS_SECONDS", 1.0)
+    monkeypatch.setattr(timeouts, "_LOOK", 0.05)
+    monkeypatch.setattr(timeouts, "_HEADERS_SECONDS", 1.0)
 
     async def app(scope, receive, send):
         """Answer at once: whoever looks now and then never sees it."""
 
-    busy = Busy(app)
+    busy = ActiveClients(app)
 
     async def ask() -> int:
         server = await asyncio.get_running_loop().create_server(lambda: Echo(busy), "127.0.0.1", 0)
@@ -94,6 +94,6 @@ def test_only_whole_requests_keep_it(said, kept, monkeypatch):
             writer.close()
             return answers
 
-    answers = alone(ask(), lambda: PatientLoop(busy))
+    answers = alone(ask(), lambda: TimeoutLoop(busy))
     assert (answers == 100) is kept
     assert busy.asked == busy.clients == set()

@@ -11,7 +11,7 @@ from starlette.types import Scope
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-class Routes(APIRouter):
+class Router(APIRouter):
     """A router whose GET routes answer HEAD, too, with the same headers."""
 
     def add_api_route(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 Chunks = AsyncGenerator[bytes, None] | AsyncGenerator[str, None]
 
 
-class Streamed(StreamingResponse):
+class GeneratorResponse(StreamingResponse):
     """Sends what an async generator gives, and closes that at the end, however it comes to that.
 
     `after` is awaited then, too, even if nothing was sent. HEAD gets the headers alone.

@@ -17,7 +17,7 @@ _LOOK = 5.0  # seconds between two looks
 Address = tuple[str, int]
 
 
-class Busy:
+class ActiveClients:
     """ASGI middleware that knows which clients are being answered, by address and port.
 
     `asked` are those that have finished a request's head since that was last looked at.
@@ -39,10 +39,10 @@ class Busy:
             self.clients.discard(client)
 
 
-class _Patient(asyncio.Protocol):
+class _TimedProtocol(asyncio.Protocol):
     """Passes everything on to a protocol; hangs up on a client that asks for or takes nothing."""
 
-    def __init__(self, protocol: asyncio.Protocol, busy: Busy) -> None:
+    def __init__(self, protocol: asyncio.Protocol, busy: ActiveClients) -> None:
         self._protocol, self._busy = protocol, busy
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -97,13 +97,13 @@ else:
     _Loop = asyncio.SelectorEventLoop
 
 
-class PatientLoop(_Loop):
+class TimeoutLoop(_Loop):
     """An event loop whose servers hang up on clients that do not finish a request's head in time.
 
     uvicorn has no such bound, and no documented place for one.
     """
 
-    def __init__(self, busy: Busy) -> None:
+    def __init__(self, busy: ActiveClients) -> None:
         super().__init__()
         self._busy = busy
 
@@ -113,6 +113,6 @@ class PatientLoop(_Loop):
         """Listen as asyncio does."""
 
         def patient() -> asyncio.Protocol:
-            return _Patient(protocol_factory(), self._busy)
+            return _TimedProtocol(protocol_factory(), self._busy)
 
         return await super().create_server(patient, *args, **options)
