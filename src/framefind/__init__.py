@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from framefind.search.query_vectors import Query
     from framefind.search.search import FrameScores
     from framefind.status import Status
-    from framefind.tables.tables import Video
+    from framefind.tables.rows import Video
     from framefind.video.decode import frame
 
 disable_telemetry()

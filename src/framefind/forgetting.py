@@ -46,12 +46,14 @@ def remove(library: "Library", patterns: Sequence[str], purge: bool, dry_run: bo
     """See `Library.remove`."""
     if dry_run:
         return _listed(_match(library.videos(), patterns))
+    from framefind.tables import maintenance
+
     with changing(library.uri, "remove", exclusive=purge) as tables:
         rows = tables.videos()
         paths = _match(rows, patterns)
         _forget(tables, rows, paths)
         if purge:
-            tables.purge()
+            maintenance.purge(tables)
     return _listed(paths)
 
 

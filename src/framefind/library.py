@@ -141,6 +141,7 @@ class Library:
         from framefind.indexing.decide import Catalog
         from framefind.indexing.decoders import Options
         from framefind.indexing.pipeline import Indexer, Report
+        from framefind.tables import maintenance
 
         named, files, sampler, views = _choice(paths, glob, exclude, sampler, views, roots)
         options = Options.chosen(sampler, views, dedupe, decoder)
@@ -157,7 +158,7 @@ class Library:
             folders = [stored(resolved(path)) for path in named]
             report.missing, report.offline = catalog.survey(folders)
             tables = tables or Tables.open(self.uri)
-            tables.tidy()
+            maintenance.tidy(tables)
             self.vector_index.refresh(tables)
         return report
 
@@ -465,8 +466,10 @@ class Library:
 
         Others may be writing meanwhile, as Spark's streams do, but for `index` on this computer.
         """
+        from framefind.tables import maintenance
+
         with forgetting.changing(self.uri, "maintain") as tables:
-            upkeep = tables.maintain()
+            upkeep = maintenance.maintain(tables)
             self.vector_index.refresh(tables)
             self.vector_index.ask(VectorIndex.check_all)
         return upkeep

@@ -7,6 +7,7 @@ import pytest
 
 import framefind
 from framefind.errors import LibraryError
+from framefind.tables import maintenance
 from framefind.tables.tables import Tables
 from rows import FINGERPRINT, publish, visible, whole
 
@@ -16,7 +17,7 @@ def test_a_library_like_any_other(tmp_path: Path, name: str) -> None:
     tables = Tables.create(tmp_path / name / "l.framefind", FINGERPRINT)
     for video in "ab":
         publish(tables, video)
-    tables.purge()
+    maintenance.purge(tables)
     assert visible(Tables.open(tables.uri)) == {"a": whole(), "b": whole()}
 
 

@@ -10,6 +10,7 @@ from framefind.errors import LibraryError
 from framefind.index.build import refresh
 from framefind.index.int8_scan import Scores, exact, scan
 from framefind.index.vectors import VectorIndex
+from framefind.tables import maintenance
 from framefind.tables.rows import FrameRow, Video
 from framefind.tables.tables import Tables
 from framefind.video.views import WHOLE
@@ -78,7 +79,7 @@ class TestRefresh:
         step = refresh(tmp_path / "index", tables)
         assert shown(step) == shown(refresh(tmp_path / "other", tables))
         assert shown(step) == shown(VectorIndex(tmp_path / "index"))
-        tables.maintain(retention_hours=0)
+        maintenance.maintain(tables, retention_hours=0)
         assert shown(refresh(tmp_path / "index", tables)) == shown(step)
 
     def test_unpublished_rows_do_not_count_until_they_are(self, tables, tmp_path):

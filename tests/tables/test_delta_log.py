@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from framefind.errors import LibraryError
+from framefind.tables import maintenance
 from framefind.tables.tables import Tables
 from rows import FINGERPRINT, publish, visible, whole
 
@@ -45,7 +46,7 @@ def test_without_the_newest_entry_the_rest_is_there(tables: Tables) -> None:
 
 
 def test_entries_before_a_checkpoint_do_not_matter(tables: Tables) -> None:
-    tables.maintain()
+    maintenance.maintain(tables)
     for table in ("videos", "frames"):
         for path in Path(tables.address(table), "_delta_log").glob("*.json"):
             path.write_bytes(b"")

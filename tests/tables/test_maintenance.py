@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from framefind.tables import maintenance
+from framefind.tables import maintenance, videos_table
 from framefind.tables.rows import Upkeep
 from framefind.tables.tables import Tables
 from rows import FINGERPRINT, publish, visible, whole, write
@@ -21,18 +21,18 @@ def test_small_files_become_one(tables: Tables) -> None:
     for i in range(maintenance.MANY):
         publish(tables, f"v{i}")
     before = visible(tables)
-    assert tables.maintain() == Upkeep(rewritten=maintenance.MANY, written=1)
+    assert maintenance.maintain(tables) == Upkeep(rewritten=maintenance.MANY, written=1)
     assert len(tables.frame_files()) == 1
     assert visible(tables) == before
     version = tables.versions()
-    tables.tidy()
+    maintenance.tidy(tables)
     assert tables.versions() == version
 
 
 def test_few_small_files_are_left_alone(tables: Tables) -> None:
     for i in range(maintenance.MANY - 1):
         publish(tables, f"v{i}")
-    assert tables.maintain().rewritten == 0
+    assert maintenance.maintain(tables).rewritten == 0
 
 
 def test_files_are_not_merged_past_the_size(
@@ -42,7 +42,7 @@ def test_files_are_not_merged_past_the_size(
     for i in range(9):
         publish(tables, f"v{i}")
     monkeypatch.setattr(maintenance, "FILE_SIZE", int(3.5 * size))
-    assert tables.maintain().written == 3
+    assert maintenance.maintain(tables).written == 3
     assert all(times == whole() for times in visible(tables).values())
 
 
@@ -51,7 +51,7 @@ def test_unpublished_rows_stay_while_a_writer_may_publish_them(tables: Tables) -
     tables.publish(written)
     for i in range(maintenance.MANY):
         publish(tables, f"v{i}")
-    assert tables.maintain().dropped == 0
+    assert maintenance.maintain(tables).dropped == 0
     tables.publish(videos=[row])
     assert visible(tables)["slow"] == whole()
 
@@ -63,7 +63,7 @@ def test_purge_removes_what_does_not_count_from_the_disk(tables: Tables) -> None
     tables.publish(removed=["gone"])
     orphan = Path(tables.address("frames"), "0123.parquet")
     orphan.write_bytes(b"from a writer that was killed")
-    assert tables.purge().dropped == 20
+    assert maintenance.purge(tables).dropped == 20
     assert visible(tables) == {"kept": whole()}
     assert tables.count() == 10
     for name in ("videos", "frames"):
@@ -74,7 +74,7 @@ def test_purge_removes_what_does_not_count_from_the_disk(tables: Tables) -> None
 def test_maintain_keeps_files_that_are_young(tables: Tables) -> None:
     written, row = write(tables, "slow")
     publish(tables, "a")
-    tables.maintain()
+    maintenance.maintain(tables)
     tables.publish(written, [row])
     assert visible(tables) == {"a": whole(), "slow": whole()}
 
@@ -102,7 +102,7 @@ def test_compactions_at_once_do_not_double_rows(
         return merge(*arguments)
 
     monkeypatch.setattr(maintenance.data_files, "merge", overtaken)
-    assert tables.maintain() == Upkeep()
+    assert maintenance.maintain(tables) == Upkeep()
     assert tables.count() == 10 * maintenance.MANY
     assert all(times == whole() for times in visible(tables).values())
     folder = Path(tables.address("frames"))
@@ -114,27 +114,27 @@ def test_a_compaction_overtaken_at_its_commit(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Delta-rs would rebase it, onto an append rightly and onto a compaction wrongly."""
-    adds, other = maintenance.adds, Tables.open(tables.uri)
+    replace_files, other = maintenance.replace_files, Tables.open(tables.uri)
     for i in range(maintenance.MANY):
         publish(tables, f"v{i}")
 
     def overtaken_by_an_append(*arguments):
-        monkeypatch.setattr(maintenance, "adds", adds)
+        monkeypatch.setattr(maintenance, "replace_files", replace_files)
         publish(other, "late")
-        return adds(*arguments)
+        replace_files(*arguments)
 
     def overtaken_by_a_compaction(*arguments):
-        monkeypatch.setattr(maintenance, "adds", adds)
+        monkeypatch.setattr(maintenance, "replace_files", replace_files)
         maintenance.compact_frames(other)
-        return adds(*arguments)
+        replace_files(*arguments)
 
-    monkeypatch.setattr(maintenance, "adds", overtaken_by_an_append)
-    assert tables.maintain().rewritten == maintenance.MANY
+    monkeypatch.setattr(maintenance, "replace_files", overtaken_by_an_append)
+    assert maintenance.maintain(tables).rewritten == maintenance.MANY
     assert visible(tables)["late"] == whole()
     for i in range(maintenance.MANY, 2 * maintenance.MANY):
         publish(tables, f"v{i}")
-    monkeypatch.setattr(maintenance, "adds", overtaken_by_a_compaction)
-    assert tables.maintain().rewritten == 0
+    monkeypatch.setattr(maintenance, "replace_files", overtaken_by_a_compaction)
+    assert maintenance.maintain(tables).rewritten == 0
     assert tables.count() == 10 * (2 * maintenance.MANY + 1)
     assert all(times == whole() for times in visible(tables).values())
 
@@ -145,15 +145,15 @@ def test_compactions_of_videos_at_once_do_not_double_rows(
     """delta-rs's own `optimize` doubles every row here, and calls it a success."""
     for i in range(3):
         publish(tables, f"v{i}")
-    written, other = maintenance.data_files.write, Tables.open(tables.uri)
+    write_rows, other = videos_table.write_rows, Tables.open(tables.uri)
 
     def overtaken(*arguments):
-        monkeypatch.setattr(maintenance.data_files, "write", written)
-        maintenance.compact_videos(other, many=1)
-        return written(*arguments)
+        monkeypatch.setattr(videos_table, "write_rows", write_rows)
+        other.compact_videos(keep=1)
+        return write_rows(*arguments)
 
-    monkeypatch.setattr(maintenance.data_files, "write", overtaken)
-    maintenance.compact_videos(tables, many=1)
+    monkeypatch.setattr(videos_table, "write_rows", overtaken)
+    tables.compact_videos(keep=1)
     assert sorted(row.video_id for row in tables.videos()) == ["v0", "v1", "v2"]
     assert len(DeltaTable(tables.address("videos")).file_uris()) == 1
 
@@ -167,6 +167,6 @@ def test_logs_stay_short(tables: Tables) -> None:
         os.utime(file, (time.time() - 8 * 24 * 3600,) * 2)
     before = len(list(log.iterdir()))
     publish(tables, "late")
-    tables.maintain()
+    maintenance.maintain(tables)
     assert len(list(log.iterdir())) < before - 15
     assert len(visible(tables)) == 26

@@ -11,6 +11,7 @@ from deltalake import DeltaTable, Field, write_deltalake
 from deltalake.transaction import AddAction
 
 from framefind.errors import LibraryError
+from framefind.tables import maintenance
 from framefind.tables.schema import FRAMES, VIDEOS, conform
 from framefind.tables.tables import Tables
 from rows import FINGERPRINT, publish, visible, whole, write
@@ -45,7 +46,7 @@ def test_an_added_column_is_left_alone(tables: Tables, table: str) -> None:
         rows = content(tables, table)
         found = dict(zip(rows["video_id"].to_pylist(), rows["note"].to_pylist(), strict=True))
         assert notes.items() <= found.items()
-        tables.purge()  # rewrites both tables
+        maintenance.purge(tables)  # rewrites both tables
 
 
 def test_a_missing_column_is_filled_and_added_by_the_next_writer(tables: Tables) -> None:
@@ -90,7 +91,7 @@ def test_reordered_columns_and_other_kinds_of_text(tables: Tables, table: str) -
     delta.create_write_transaction([added], "append", delta.schema())
     assert visible(tables) == {"a": whole(), "b": whole()}
     publish(tables, "c")
-    tables.purge()
+    maintenance.purge(tables)
     assert visible(tables) == {"a": whole(), "b": whole(), "c": whole()}
 
 
@@ -98,7 +99,7 @@ def test_polars_writes_the_tables_anew(tables: Tables) -> None:
     for name in ("videos", "frames"):
         pl.read_delta(tables.address(name)).write_delta(tables.address(name), mode="overwrite")
     publish(tables, "c")
-    tables.maintain()
+    maintenance.maintain(tables)
     segments = {row.video_id: row.segments[0] for row in tables.videos()}
     assert visible(tables) == dict.fromkeys("abc", whole())
     assert all(tables.thumbnails([("a", segments["a"], 0.5), ("c", segments["c"], 1.0)]))

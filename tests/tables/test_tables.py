@@ -50,7 +50,7 @@ def test_the_protocol_stays_old(tables: Tables) -> None:
     for name in "abc":
         publish(tables, name)
     tables.publish(removed=["a"])
-    tables.purge()
+    maintenance.purge(tables)
     for name in ("videos", "frames"):
         protocol = tables.delta(name).protocol()
         assert (protocol.min_reader_version, protocol.min_writer_version) == (1, 2)
@@ -108,7 +108,7 @@ def test_a_damaged_log_is_a_library_error(tables: Tables) -> None:
 def test_latest_versions_follow_the_log_and_load_nothing_heavy(tables: Tables) -> None:
     for name in "abc":
         publish(tables, name)
-    tables.maintain()
+    maintenance.maintain(tables)
     log = (
         DeltaTable(tables.address("videos")).version(),
         DeltaTable(tables.address("frames")).version(),
@@ -195,7 +195,7 @@ def test_a_transaction_that_changes_nothing_is_remembered(tables: Tables) -> Non
     assert tables.publish(removed=["unknown"], transaction=("stream", 1))
     for number in (0, 1):
         assert not tables.publish(transaction=("stream", number))
-    tables.maintain()
+    maintenance.maintain(tables)
     assert not tables.publish(transaction=("stream", 1))
 
 
@@ -210,7 +210,7 @@ def test_publishers_at_once_lose_nothing(tables: Tables, monkeypatch: pytest.Mon
 
     def tidy() -> None:
         for _ in range(5):
-            Tables.open(tables.uri).tidy()
+            maintenance.tidy(Tables.open(tables.uri))
 
     with ThreadPoolExecutor(5) as pool:
         jobs = [pool.submit(work, name) for name in "abc"] + [pool.submit(tidy) for _ in range(2)]
@@ -260,10 +260,10 @@ def test_upkeep_changes_nothing_that_counts(
                 tables.publish(removed=[name])
                 expected.pop(name, None)
             else:
-                getattr(tables, what)()
+                getattr(maintenance, what)(tables)
             assert visible(tables) == expected
             assert tables.count() == _physical_rows(tables)
-    tables.purge()
+    maintenance.purge(tables)
     assert tables.count() == sum(map(len, expected.values()))
 
 
@@ -313,7 +313,7 @@ def test_files_without_statistics_are_read_too(tables: Tables) -> None:
     key = ("a", row.segments[0], 1.0)
     assert tables.thumbnails([key]) == [frame(*key).thumbnail]
     assert visible(tables) == {"a": whole()}
-    tables.maintain()
+    maintenance.maintain(tables)
 
 
 def test_a_library_behind_a_uri(tmp_path: Path) -> None:
@@ -325,7 +325,7 @@ def test_a_library_behind_a_uri(tmp_path: Path) -> None:
     row = publish(tables, "a")
     publish(tables, "b")
     tables.publish(removed=["b"])
-    tables.purge()
+    maintenance.purge(tables)
     assert visible(tables) == {"a": whole()}
     assert tables.count() == 10
     key = ("a", row.segments[0], 1.0)
@@ -405,7 +405,7 @@ def test_a_read_only_library_is_read_and_not_written(tables: Tables) -> None:
             lambda: write(tables, "c"),
             lambda: tables.publish(written, [other]),
             lambda: tables.publish(removed=["a"]),
-            tables.maintain,
+            lambda: maintenance.maintain(tables),
             lambda: Tables.create(f"{tables.uri}/b", FINGERPRINT),
             lambda: lock(f"{tables.uri}/b").__enter__(),
         ):
@@ -436,9 +436,9 @@ def work(life):
         tables.publish(written + more, [a, b], transaction=("app", life * 10**6 + i))
         os.write(done, f"{a.video_id} 4\\n{b.video_id} 6\\n".encode())
         if i % 3 == 2:
-            tables.tidy()
+            maintenance.tidy(tables)
         if i % 4 == 3:
-            tables.maintain()
+            maintenance.maintain(tables)
 
 for life in range(kills):
     child = os.fork()
@@ -478,7 +478,7 @@ def test_killed_at_any_moment(tables: Tables, tmp_path: Path) -> None:
     assert all(times == whole({"a": 4, "b": 6}[name[-1]]) for name, times in found.items())
     assert all(f"{name[:-1]}{other}" in found for name in found for other in "ab")
     publish(opened, "next")
-    opened.purge()
+    maintenance.purge(opened)
     assert visible(opened) == found | {"next": whole()}
     assert opened.count() == sum(map(len, found.values())) + 10
     frames = Path(opened.address("frames"))

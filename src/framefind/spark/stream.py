@@ -34,6 +34,7 @@ from framefind.spark.driver import Batches
 from framefind.spark.session import SparkError, explained, require
 from framefind.spark.sources import FILES, as_file, for_spark, plain, videos
 from framefind.spark.tasks import Job
+from framefind.tables import maintenance
 from framefind.tables.address import is_local, lock
 from framefind.tables.tables import Tables
 
@@ -103,7 +104,7 @@ def index(
             run.stream(checkpoint, how, files)
         if interrupted.is_set():
             raise KeyboardInterrupt
-        tables.tidy()
+        maintenance.tidy(tables)
         opened.vector_index.refresh(tables)
     return run.ended()
 
@@ -196,7 +197,7 @@ class _Run:
         self._batches.take(files, transaction)
         self._count += 1
         if self._count % _TIDY == 0:
-            self._tables.tidy()
+            maintenance.tidy(self._tables)
         if self._on_batch:
             self._batches.report.seconds = time.monotonic() - self._began
             self._on_batch(self._batches.report)

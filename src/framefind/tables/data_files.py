@@ -167,16 +167,6 @@ class FramesWriter:
             raise
 
 
-def write(table: str, rows: pa.Table) -> DataFile:
-    """Write rows as one new data file of the table `videos`."""
-    store, path = filesystem(table), f"{secrets.token_hex(16)}.parquet"
-    with explained(f"cannot write to {table}"):
-        pq.write_table(rows, path, filesystem=store, compression="zstd", store_schema=False)
-        if is_local(table):
-            disk.sync(Path(table, path))
-        return DataFile(path, store.get_file_info(path).size, rows.num_rows)
-
-
 def merge(
     table: str, paths: Sequence[str], segments: Collection[str], schema: pa.Schema = FRAMES
 ) -> list[DataFile]:

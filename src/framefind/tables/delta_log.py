@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from framefind.processes import check_memory
 from framefind.tables.address import explained, is_local, options, unreadable
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from deltalake import DeltaTable
     from deltalake.transaction import AddAction
 
@@ -152,6 +153,32 @@ def adds(files: "Sequence[DataFile]", change: bool = True) -> "list[AddAction]":
 
     now = time.time_ns() // 1_000_000
     return [AddAction(f.path, f.size, {}, now, change, f.statistics()) for f in files]
+
+
+def replace_files(
+    table: "DeltaTable",
+    old: Mapping[str, int],
+    new: "Sequence[DataFile]",
+    schema: "pa.Schema",
+    change: bool,
+) -> None:
+    """Replace data files in one commit; `old` has their sizes in bytes by path.
+
+    `change` says whether rows go with them. Raises CommitFailedError when another commit has been
+    made since the version of `table`: delta-rs would accept the removal of a file that is removed
+    already, which would double its rows, in the other's new file and in ours.
+    """
+    from deltalake import CommitProperties
+    from deltalake.transaction import RemoveAction
+
+    now = time.time_ns() // 1_000_000
+    removes = [RemoveAction(path, change, now, size, {}) for path, size in old.items()]
+    table.create_write_transaction(
+        [*adds(new, change), *removes],
+        "append",
+        schema,
+        commit_properties=CommitProperties(max_commit_retries=0),
+    )
 
 
 def actions(table: "DeltaTable") -> list[dict[str, Any]]:

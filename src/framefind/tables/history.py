@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from framefind.tables.address import filesystem
-from framefind.tables.rows import Video, as_videos
-from framefind.tables.tables import FORGETS, Tables
+from framefind.tables.rows import Video
+from framefind.tables.tables import Tables
 
 
 def forgotten_videos(tables: Tables, hours: float = 168) -> Iterator[tuple[Video, list[str]]]:
@@ -19,8 +19,10 @@ def forgotten_videos(tables: Tables, hours: float = 168) -> Iterator[tuple[Video
     from pyarrow.fs import FileSelector
 
     from framefind.tables.schema import VIDEOS
+    from framefind.tables.videos_table import FORGETS, as_videos, read_rows
 
-    store = filesystem(tables.address("videos"))
+    address = tables.address("videos")
+    store = filesystem(address)
     oldest = (time.time() - 3600 * hours) * 1000
     with tables.reading():
         kept = {info.path.rpartition("/")[2] for info in store.get_file_info(FileSelector(""))}
@@ -41,8 +43,8 @@ def forgotten_videos(tables: Tables, hours: float = 168) -> Iterator[tuple[Video
             )
             if not kept.issuperset([*before, *after]):
                 continue  # deleted meanwhile
-            left = {row.video_id: row.paths for row in as_videos(tables.read_videos(after, VIDEOS))}
-            for row in as_videos(tables.read_videos(before, VIDEOS)):
+            left = {row.video_id: row.paths for row in as_videos(read_rows(address, after, VIDEOS))}
+            for row in as_videos(read_rows(address, before, VIDEOS)):
                 paths = [path for path in row.paths if path not in left.get(row.video_id, ())]
                 if paths:
                     yield row, paths

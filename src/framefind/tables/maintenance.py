@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from deltalake import CommitProperties
 from deltalake.exceptions import CommitFailedError
-from deltalake.transaction import RemoveAction
 
 from framefind.errors import DataFileError, LibraryError
 from framefind.tables import data_files, history
-from framefind.tables.delta_log import actions, adds
+from framefind.tables.delta_log import actions, replace_files
 from framefind.tables.rows import Upkeep
 from framefind.tables.schema import FRAMES, with_unknown
 from framefind.tables.tables import Tables
@@ -29,14 +27,6 @@ WASTE = 0.1
 """The share of unpublished rows from which on a data file is worth rewriting."""
 
 
-_ALONE = CommitProperties(max_commit_retries=0)
-"""Refuse a commit when there is any other since the version that it was made from.
-
-delta-rs accepts the removal of a file that a commit in between has removed already, which would
-double its rows: those of the other's new file, and of ours.
-"""
-
-
 @dataclass(frozen=True)
 class _File:
     path: str
@@ -45,21 +35,36 @@ class _File:
     dead: int
 
 
-def maintain(tables: Tables, retention_hours: float) -> Upkeep:
-    """See `Tables.maintain`. A retention of zero rewrites every file with unpublished rows."""
+def maintain(tables: Tables, retention_hours: float = 168) -> Upkeep:
+    """Compact both tables, drop what is not published, write checkpoints, delete old files.
+
+    Unpublished rows and files younger than the retention are kept, because a running writer may be
+    about to publish them; so are replaced files, because a reader may be at them.
+    """
     done = compact_frames(tables, retention_hours)
     _drop_lost_files(tables)
-    compact_videos(tables, many=1)
+    tables.compact_videos(keep=1)
     deleted = sum(_vacuum(tables, name, retention_hours) for name in ("videos", "frames"))
     return replace(done, deleted=deleted)
 
 
+def purge(tables: Tables) -> Upkeep:
+    """Remove all unpublished rows at once, and every file that is no longer needed.
+
+    Only under the exclusive `lock`: what a running writer has not published yet goes too.
+    """
+    return maintain(tables, retention_hours=0)
+
+
 def tidy(tables: Tables) -> None:
-    """See `Tables.tidy`. Opens no data file unless the log lists many small ones."""
+    """Compact both tables where there are many small files; for the end of every run.
+
+    Opens no data file unless the log lists many small ones.
+    """
     sizes = [action["size_bytes"] for action in actions(tables.delta("frames"))]
     if sum(size < FILE_SIZE // 2 for size in sizes) >= MANY:
         compact_frames(tables)
-    compact_videos(tables)
+    tables.compact_videos()
 
 
 def compact_frames(tables: Tables, retention_hours: float = 168) -> Upkeep:
@@ -83,29 +88,6 @@ def compact_frames(tables: Tables, retention_hours: float = 168) -> Upkeep:
                 done.rewritten + len(group), done.written + len(new), done.dropped + dropped
             )
     return done
-
-
-def compact_videos(tables: Tables, many: int = 2 * MANY) -> None:
-    """Compact `videos`, to which every commit adds a small file, when it has more than `many`.
-
-    Left to a later time when another commits meanwhile. delta-rs's own `optimize` would let two
-    compactions happen at once, whatever the number of retries, and double every row.
-    """
-    table = tables.delta("videos")
-    small = [action for action in actions(table) if action["size_bytes"] < FILE_SIZE // 2]
-    if len(small) <= many:
-        return
-    with tables.writing(), suppress(CommitFailedError):
-        schema = with_unknown(table, "videos")
-        rows = tables.read_videos([action["path"] for action in small], schema)
-        new = data_files.write(tables.address("videos"), rows)
-        now = time.time_ns() // 1_000_000
-        removes = [
-            RemoveAction(action["path"], False, now, action["size_bytes"], {}) for action in small
-        ]
-        table.create_write_transaction(
-            [*adds([new], False), *removes], "append", rows.schema, commit_properties=_ALONE
-        )
 
 
 def _candidates(tables: Tables, published: set[str], retention_hours: float) -> Iterator[_File]:
@@ -155,20 +137,14 @@ def _rewrite(
     with tables.writing():
         schema = with_unknown(tables.delta("frames"), "frames")
         new = data_files.merge(tables.address("frames"), paths, published, schema)
+    sizes = {file.path: file.size for file in group}
     change = any(file.dead for file in group)
-    now = time.time_ns() // 1_000_000
 
     def commit() -> list[data_files.DataFile] | None:
         table = tables.delta("frames")
         if not {action["path"] for action in actions(table)}.issuperset(paths):
             return None
-        removes = [RemoveAction(file.path, change, now, file.size, {}) for file in group]
-        table.create_write_transaction(
-            [*adds(new, change), *removes],
-            "append",
-            FRAMES,
-            commit_properties=_ALONE,
-        )
+        replace_files(table, sizes, new, FRAMES, change)
         return new
 
     return tables.commit(commit)
@@ -176,21 +152,17 @@ def _rewrite(
 
 def _drop_lost_files(tables: Tables) -> None:
     """Take data files that are missing or damaged out of the log, once no video needs them."""
-    lost = []
+    lost = {}
     for action in actions(tables.delta("frames")):
         try:
             tables.read_segments(action["path"])
         except DataFileError:
-            lost.append(action)
+            lost[action["path"]] = action["size_bytes"]
         except LibraryError:  # it cannot be read for now
             return
     if lost and not tables.lost(tables.videos()):
-        now = time.time_ns() // 1_000_000
-        removes = [RemoveAction(one["path"], True, now, one["size_bytes"], {}) for one in lost]
         with tables.writing(), suppress(CommitFailedError):
-            tables.delta("frames").create_write_transaction(
-                [*removes], "append", FRAMES, commit_properties=_ALONE
-            )
+            replace_files(tables.delta("frames"), lost, [], FRAMES, change=True)
 
 
 def _vacuum(tables: Tables, name: str, retention_hours: float) -> int:

@@ -5,15 +5,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framefind.video.views import Box
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @dataclass(kw_only=True)
@@ -77,12 +73,3 @@ def new_segment() -> str:
     other files apart from the one that holds a given frame.
     """
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
-
-
-def as_videos(rows: "pa.Table") -> list[Video]:
-    """Return rows of `videos` as videos; what a row lacks has its default."""
-    told = [
-        {name: value for name, value in row.items() if value is not None}
-        for row in rows.to_pylist()
-    ]
-    return [Video(**row) for row in told if {"video_id", "path"} <= row.keys()]

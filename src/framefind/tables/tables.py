@@ -39,7 +39,7 @@ from framefind.tables.delta_log import (
     no_library,
     open_table,
 )
-from framefind.tables.rows import FrameRow, Upkeep, Video, as_videos, new_segment
+from framefind.tables.rows import Video
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,25 +47,8 @@ if TYPE_CHECKING:
 
     from framefind.tables.data_files import DataFile, FramesWriter, Key
 
-__all__ = [
-    "ATTEMPTS",
-    "FORGETS",
-    "FrameRow",
-    "Tables",
-    "Upkeep",
-    "Video",
-    "as_videos",
-    "holds_others",
-    "latest_revision",
-    "latest_versions",
-    "new_segment",
-]
-
-FORGETS = "framefind.forgets"
-"""What commits of `videos` that forget for a user carry in the log."""
-
 ATTEMPTS = 50
-"""How often a commit is tried that other writers keep coming before."""
+"""Maximum attempts at a commit that loses to concurrent writers."""
 
 _PREFIX = "framefind."
 _T = TypeVar("_T")
@@ -212,22 +195,14 @@ class Tables:
         return [self.delta(name) for name in ("videos", "frames")]
 
     def videos(self) -> list[Video]:
-        """All videos, in no particular order."""
+        """Return all videos, in no particular order."""
+        from framefind.tables import videos_table
         from framefind.tables.schema import VIDEOS
 
         paths = [action["path"] for action in actions(self.delta("videos"))]
-        return as_videos(self.read_videos(paths, VIDEOS))
-
-    def read_videos(self, paths: Sequence[str], schema: "pa.Schema") -> "pa.Table":
-        """The rows in some data files of `videos`, with the columns of `schema`."""
-        import pyarrow as pa
-
-        from framefind.tables import data_files
-
-        store = filesystem(self.address("videos"))
         with self.reading():
-            parts = [data_files.read(store, path, schema) for path in paths]
-            return pa.concat_tables([schema.empty_table(), *parts])
+            rows = videos_table.read_rows(self.address("videos"), paths, VIDEOS)
+        return videos_table.as_videos(rows)
 
     def count(self) -> int:
         """The rows of `frames`, published or not, by the log's statistics."""
@@ -254,10 +229,10 @@ class Tables:
         writer's commit in between makes this one run again. An id in both is written. What
         `forgets` for a user is marked in the log, so that it can be restored.
         """
-        from framefind.tables.maintenance import compact_videos
+        from framefind.tables import videos_table
         from framefind.tables.schema import complete
 
-        if transaction and _has(self.delta("videos"), transaction):
+        if transaction and self.published(transaction):
             return False
         if files:
             self._append(files)
@@ -266,20 +241,33 @@ class Tables:
 
         def merge() -> bool:
             table = self.delta("videos")
-            if transaction and _has(table, transaction):
+            if transaction and videos_table.has_transaction(table, transaction):
                 return False
             complete(table, "videos")
-            _merge(table, videos, removed, transaction, forgets)
+            videos_table.merge(table, videos, removed, transaction, forgets)
             return True
 
         done = self.commit(merge)
         with suppress(LibraryError):  # it is published all the same; a later commit tidies
-            compact_videos(self)
+            self.compact_videos()
         return done
+
+    def compact_videos(self, keep: int | None = None) -> None:
+        """Merge the small data files of `videos` when there are more than `keep` (default: 16).
+
+        Does nothing when another commits meanwhile.
+        """
+        from framefind.tables import videos_table
+
+        keep = videos_table.MAX_SMALL_FILES if keep is None else keep
+        with self.writing():
+            videos_table.compact(self.address("videos"), self.delta("videos"), keep)
 
     def published(self, transaction: tuple[str, int]) -> bool:
         """Whether the application has published that number or a higher one."""
-        return _has(self.delta("videos"), transaction)
+        from framefind.tables import videos_table
+
+        return videos_table.has_transaction(self.delta("videos"), transaction)
 
     def frame_files(self) -> list[str]:
         """The data files of `frames`, as paths relative to it."""
@@ -325,29 +313,6 @@ class Tables:
                 with suppress(DataFileError):
                     found |= job.result()
         return [found.get(key) for key in wanted]
-
-    def tidy(self) -> None:
-        """Compact both tables where there are many small files; for the end of every run."""
-        from framefind.tables.maintenance import tidy
-
-        tidy(self)
-
-    def maintain(self, retention_hours: float = 168) -> Upkeep:
-        """Compact both tables, drop what is not published, write checkpoints, delete old files.
-
-        Unpublished rows and files younger than the retention are kept, because a running writer
-        may be about to publish them; so are replaced files, because a reader may be at them.
-        """
-        from framefind.tables.maintenance import maintain
-
-        return maintain(self, retention_hours)
-
-    def purge(self) -> Upkeep:
-        """Remove everything unpublished at once, and every file that is no longer needed.
-
-        Only under the exclusive `lock`: what a running writer has not published yet goes too.
-        """
-        return self.maintain(retention_hours=0)
 
     def address(self, name: str) -> str:
         """The path or URI of one of the tables."""
@@ -400,45 +365,3 @@ class Tables:
         """Turns what the store or the format raises into LibraryError."""
         with explained(f"cannot write to the library {self.uri}"):
             yield
-
-
-def _has(videos: "DeltaTable", transaction: tuple[str, int]) -> bool:
-    """delta-rs itself lets a transaction that is there already happen again."""
-    application, number = transaction
-    newest = videos.transaction_version(application)
-    return newest is not None and newest >= number
-
-
-def _merge(
-    table: "DeltaTable",
-    videos: Sequence[Video],
-    removed: Collection[str],
-    transaction: tuple[str, int] | None,
-    forgets: bool,
-) -> None:
-    import pyarrow as pa
-    from deltalake import CommitProperties, Transaction
-
-    from framefind.tables.schema import VIDEOS
-
-    rows: dict[str, dict[str, Any]] = {i: {"video_id": i, "removed": True} for i in removed}
-    rows |= {video.video_id: vars(video) | {"removed": False} for video in videos}
-    source = VIDEOS.append(pa.field("removed", pa.bool_()))
-    columns = {name: f"source.{name}" for name in VIDEOS.names}
-    mark = CommitProperties(
-        app_transactions=[Transaction(*transaction)] if transaction else [],
-        custom_metadata={FORGETS: "true"} if forgets else None,
-    )
-    version = table.version()
-    table.merge(
-        pa.Table.from_pylist(list(rows.values()), source),
-        "target.video_id = source.video_id",
-        source_alias="source",
-        target_alias="target",
-        commit_properties=mark,
-    ).when_matched_delete("source.removed").when_matched_update(columns).when_not_matched_insert(
-        columns, "not source.removed"
-    ).execute()
-    if transaction and table.version() == version:
-        # A MERGE that changes no row commits nothing, not even its transaction.
-        table.create_write_transaction([], "append", VIDEOS, commit_properties=mark)
