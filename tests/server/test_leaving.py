@@ -101,7 +101,7 @@ def test_nothing_is_left_of_them(library, addresses, tmp_path, monkeypatch):
 
         def idle() -> bool:
             with site.client() as client:
-                return "framefind_streams 0\n" in client.get("/metrics").text
+                return "framefind_streams 0.0\n" in client.get("/metrics").text
 
         meet_all()
         assert settled(idle)

@@ -58,9 +58,11 @@ def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAP
     app.router.routes.extend(page_files.routes())
     app.add_middleware(Guard, access=access)
     app.add_middleware(RequestMeter, metrics=metrics)
-    metrics.gauge("framefind_streams", "Videos that are made playable.", lambda: playing.streams)
-    metrics.gauge("framefind_jobs", "Jobs that wait or run.", lambda: background.active)
-    metrics.gauge("framefind_videos", "Videos of the library.", lambda: len(shelf.rows))
+    metrics.add_gauge(
+        "framefind_streams", "Videos that are made playable.", lambda: playing.streams
+    )
+    metrics.add_gauge("framefind_jobs", "Jobs that wait or run.", lambda: background.active)
+    metrics.add_gauge("framefind_videos", "Videos of the library.", lambda: len(shelf.rows))
     return app
 
 

@@ -262,7 +262,7 @@ class TestServer:
         for _ in range(100):
             lines = client.get("/metrics").text.splitlines()
             (playing,) = (line for line in lines if line.startswith("framefind_streams "))
-            if playing == "framefind_streams 0":
+            if playing == "framefind_streams 0.0":
                 break
             time.sleep(0.1)
-        assert playing == "framefind_streams 0"
+        assert playing == "framefind_streams 0.0"

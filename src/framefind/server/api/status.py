@@ -44,7 +44,7 @@ def router(shelf: LibraryState, metrics: Metrics, access: Access) -> APIRouter:
     @routes.get("/metrics", tags=["operation"], response_class=PlainTextResponse)
     async def exposed() -> Response:
         """Prometheus metrics."""
-        return Response("\n".join(metrics.lines()) + "\n", media_type=MEDIA_TYPE)
+        return Response(metrics.exposition(), media_type=MEDIA_TYPE)
 
     return routes
 
