@@ -37,7 +37,7 @@ from framefind.models import registry
 from framefind.models.base import Model
 from framefind.video.decode import Video
 from framefind.video.frame import Frame
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 
 BATCH = 64  # as `index` makes them
 Embed = Callable[[], NDArray[np.float32]]
@@ -76,7 +76,7 @@ def _frames(folder: Path, count: int) -> list[Frame]:
     found: list[Frame] = []
     for path in sorted(folder.rglob("*.mp4")):
         with Video(path) as video:
-            found += video.frames(Sampler.parse("count=2"))
+            found += video.frames(parse_sampler("count=2"))
         if len(found) >= count:
             break
     sizes = {(frame.width, frame.height) for frame in found[:count]}

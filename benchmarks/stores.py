@@ -17,7 +17,7 @@ import av
 import numpy as np
 
 from framefind.video.decode import Video
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 
 
 def measure(uri: str, sampler: str, seconds: str) -> str:
@@ -26,7 +26,7 @@ def measure(uri: str, sampler: str, seconds: str) -> str:
         if video.remote is None:
             raise SystemExit(f"{uri} lies on a disk")
         end = float(seconds or "inf")
-        frames = sum(1 for _ in video.frames(Sampler.parse(sampler), 0.0, end))
+        frames = sum(1 for _ in video.frames(parse_sampler(sampler), 0.0, end))
         part = video.remote.fetched / video.remote.size
         return (
             f"{sampler:20} {frames:6} frames  {video.remote.fetched / 1e6:8.1f} MB  "

@@ -21,7 +21,7 @@ import framefind
 import stores
 from framefind.tables.tables import Tables
 from framefind.video.decode import Video
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 from framefind.video.views import Views
 
 settings.register_profile("framefind", deadline=None)  # a busy machine is no failure
@@ -170,7 +170,7 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> list[SimpleNamespace]:
     found = []
     for path in sorted(folder.rglob("*.mp4")):
         with Video(path) as video:
-            for frame in video.frames(Sampler.parse("count=1")):
+            for frame in video.frames(parse_sampler("count=1")):
                 full = frame.scale(frame.width, frame.height)
                 scale = partial(frame.scale, resize="bicubic")
                 whole = Views.parse("whole").cut(scale, *full.shape[1::-1], 224)[0]

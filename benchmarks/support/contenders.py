@@ -134,9 +134,9 @@ def decode_needed(film: str, sampler: str) -> Facts:
     from framefind.indexing.spans import LENGTH
     from framefind.processes import cores
     from framefind.video.decode import Video
-    from framefind.video.samplers import Sampler
+    from framefind.video.samplers import parse_sampler
 
-    chosen = Sampler.parse(sampler)
+    chosen = parse_sampler(sampler)
 
     def part(borders: tuple[float, float]) -> int:
         with Video(film, threads=1) as video:

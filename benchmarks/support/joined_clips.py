@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from framefind.video.decode import Video
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 
 CLIPS_PER_VIDEO = 6
 FPS = 5
@@ -62,7 +62,7 @@ def _join(clips: list[Path], file: Path) -> list[tuple[float, float]]:
 
 def _letterboxed(clip: Path) -> Iterator[av.VideoFrame]:
     with Video(clip) as video:
-        for frame in video.frames(Sampler.parse(f"every={1 / FPS}")):
+        for frame in video.frames(parse_sampler(f"every={1 / FPS}")):
             factor = min(WIDTH / frame.width, HEIGHT / frame.height)
             width = max(1, round(frame.width * factor))
             height = max(1, round(frame.height * factor))

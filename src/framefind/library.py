@@ -490,9 +490,9 @@ def _choice(
 ) -> "tuple[list[str], list[File], str, str]":
     """The paths as a list, the files they lead to, and sampler and views by canonical name."""
     from framefind.indexing.walk import walk
-    from framefind.video.samplers import Sampler
+    from framefind.video.samplers import parse_sampler
     from framefind.video.views import Views
 
-    sampler, views = Sampler.parse(sampler).name, Views.parse(views).name  # before a long walk
+    sampler, views = parse_sampler(sampler).name, Views.parse(views).name  # before a long walk
     named = arguments.texts(paths, "paths")
     return named, list(walk(named, glob, exclude, roots)), sampler, views

@@ -12,7 +12,7 @@ import media
 from framefind.errors import VideoError
 from framefind.video.decode import Video, frame
 from framefind.video.process import Worker
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 
 DURATION = b"\x44\x89\x88"  # a Matroska file's length: 8 bytes of floating point follow
 YEARS = 1.8e11  # milliseconds
@@ -33,7 +33,7 @@ def test_a_video_that_claims_years_is_cut_where_it_has_keyframes(tmp_path):
         assert video.facts.duration > 1e8
         assert len(video.cuts(1.0)) <= 8
         assert video.cuts(30.0) == []
-        assert len(list(video.frames(Sampler.parse("every=1")))) in (4, 5)
+        assert len(list(video.frames(parse_sampler("every=1")))) in (4, 5)
         assert video.partial
         assert "0:04" in video.partial
 

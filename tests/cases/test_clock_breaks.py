@@ -14,7 +14,7 @@ import framefind
 import media
 from framefind.server.playback import remux
 from framefind.video.decode import Video
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 
 FORMATS = {
     "ts": ("mpegts", "libx264", {}),
@@ -73,7 +73,7 @@ def sampled(path: Path, sampler: str) -> list[tuple[float, int]]:
     with Video(path) as video:
         return [
             (frame.t, int(frame.scale(4, 4)[2, 2, 0]))
-            for frame in video.frames(Sampler.parse(sampler))
+            for frame in video.frames(parse_sampler(sampler))
         ]
 
 
@@ -100,9 +100,9 @@ def test_times_go_on_rising_and_every_picture_is_reachable(
     assert len(sampled(path, "count=10")) == 10
     assert sampled(path, "count=10")[-1][0] > length - 1
     with Video(path) as video:
-        list(video.frames(Sampler.parse("every=1")))
+        list(video.frames(parse_sampler("every=1")))
         assert video.duration == pytest.approx(length, abs=0.1)
-        starts = [frame.t for frame in video.frames(Sampler.parse("every=1"), 5.0)]
+        starts = [frame.t for frame in video.frames(parse_sampler("every=1"), 5.0)]
         assert starts == [t for t in times if t >= 5.0]
 
 
@@ -159,7 +159,7 @@ def test_a_page_that_stands_is_counted_where_frames_are_reordered(
     times = [at + i / 10 for at in (0.0, 60.0, 200.0, 299.0) for i in range(10)]
     path = media.film(tmp_path / f"screen.{suffix}", times=times, options={"bf": "3"})
     with Video(path) as video:
-        shown = [frame.t for frame in video.frames(Sampler.parse("every=1"))]
+        shown = [frame.t for frame in video.frames(parse_sampler("every=1"))]
         assert shown[-1] == pytest.approx(299.0 if suffix in ("mp4", "ts") else shown[-1], abs=0.01)
         assert video.duration
         assert 299.9 <= video.duration < 310
@@ -182,7 +182,7 @@ def test_pictures_that_go_on_in_another_stream_are_missed(tmp_path: Path, second
     path = tmp_path / "joined.ts"
     path.write_bytes(b"".join(parts))
     with Video(path) as video:
-        frames = list(video.frames(Sampler.parse("every=1")))
+        frames = list(video.frames(parse_sampler("every=1")))
         assert len(frames) == seconds
         assert video.partial == "it goes on in another stream: convert it with ffmpeg"
 
@@ -192,7 +192,7 @@ def test_a_file_that_goes_on_lasts_for_longer(tmp_path: Path) -> None:
     path = tmp_path / "joined.avi"
     path.write_bytes(part + part)
     with Video(path) as video:
-        assert [frame.t for frame in video.frames(Sampler.parse("every=1"))][-1] == 9.0
+        assert [frame.t for frame in video.frames(parse_sampler("every=1"))][-1] == 9.0
         assert video.duration == pytest.approx(10.0)
 
 
@@ -213,7 +213,7 @@ def _levels(path: Path) -> tuple[float, list[int]]:
             int(frame.to_ndarray(format="rgb24")[20, 20, 0]) for frame in container.decode(video=0)
         ]
     with Video(path) as video:
-        list(video.frames(Sampler.parse("every=9")))
+        list(video.frames(parse_sampler("every=9")))
         return video.duration or 0.0, levels
 
 

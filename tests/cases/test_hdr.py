@@ -11,7 +11,7 @@ from PIL import Image
 
 from framefind.server.playback import remux
 from framefind.video.decode import Video, frame
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 
 PATCHES = [(220, 30, 30), (30, 200, 30), (30, 30, 220), (240, 200, 40), (128, 128, 128)]
 PQ, HLG, BT709 = 16, 18, 1
@@ -87,7 +87,7 @@ def test_every_format_shows_its_colours_at_every_size(
     path = film(tmp_path / "film.mkv", transfer, pix_fmt)
     assert off(frame(path, 0)) < 22  # what the tone curve takes from the brightest
     with Video(path) as video:
-        (one,) = video.frames(Sampler.parse("count=1"))
+        (one,) = video.frames(parse_sampler("count=1"))
         assert off(one.scale(160, 24)) < 22
         assert off(one.scale(320, 24)) < 22
         assert off(one.scale(160, 48)) < 22

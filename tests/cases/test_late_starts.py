@@ -6,7 +6,7 @@ import pytest
 
 import media
 from framefind.video.decode import Video
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "flv", "ts"])
@@ -15,5 +15,5 @@ def test_times_and_length_count_from_the_start(tmp_path: Path, suffix: str, begi
     path = media.film(tmp_path / f"late.{suffix}", times=[begin + i / 5 for i in range(50)])
     with Video(path) as video:
         assert video.facts.duration == pytest.approx(10.0, abs=0.21)
-        shown = [frame.t for frame in video.frames(Sampler.parse("every=1"))]
+        shown = [frame.t for frame in video.frames(parse_sampler("every=1"))]
     assert shown == pytest.approx(list(range(10)), abs=0.21)

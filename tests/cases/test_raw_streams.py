@@ -7,7 +7,7 @@ import pytest
 import framefind
 import media
 from framefind.video.decode import Video
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ def test_times_follow_the_declared_rate(
     )
     with Video(path) as video:
         assert video.facts.fps == fps
-        shown = [frame.t for frame in video.frames(Sampler.parse("every=0.01"))]
-        spread = [frame.t for frame in video.frames(Sampler.parse("count=10"))]
+        shown = [frame.t for frame in video.frames(parse_sampler("every=0.01"))]
+        spread = [frame.t for frame in video.frames(parse_sampler("count=10"))]
     assert shown == [i / fps for i in range(3 * fps)]
     assert len(spread) == 10
     assert spread[-1] > 2.7

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 import media
 from framefind.server.playback import probe, remux
 from framefind.video.decode import Video, frame
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 
 # -- turned, beside side data that PyAV has no name for
 
@@ -97,7 +97,7 @@ def broadcast(tmp_path: Path) -> Path:
 def test_every_frame_has_the_shape_that_its_part_has(broadcast: Path) -> None:
     with Video(broadcast) as video:
         assert (video.facts.width, video.facts.height) == SIZES[0]
-        shown = list(video.frames(Sampler.parse("every=0.2")))
+        shown = list(video.frames(parse_sampler("every=0.2")))
     assert {(one.width, one.height) for one in shown} == set(SIZES)
     for one in shown:
         part = min(2, int(one.t / 2))
@@ -169,7 +169,7 @@ def test_what_a_container_crops_is_not_shown(
     assert shown.max(axis=2).min() > 40  # nothing black is left
     with Video(path) as video:
         assert (video.facts.height, video.facts.width) == shown.shape[:2]
-        (one,) = video.frames(Sampler.parse("count=1"))
+        (one,) = video.frames(parse_sampler("count=1"))
         assert one.scale(32, 32).max(axis=2).min() > 40
         size = Image.open(io.BytesIO(one.thumbnail())).size
     assert size == (shown.shape[1], shown.shape[0])

@@ -7,7 +7,7 @@ import pytest
 
 import media
 from framefind.video.decode import Video
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm", "ts", "flv"])
@@ -22,7 +22,7 @@ def test_a_page_after_a_cross_fade_is_sampled(tmp_path: Path, suffix: str, sampl
     )
     with Video(path) as video:
         seen = [
-            (frame.t, frame.scale(4, 4)[2, 2]) for frame in video.frames(Sampler.parse(sampler))
+            (frame.t, frame.scale(4, 4)[2, 2]) for frame in video.frames(parse_sampler(sampler))
         ]
     assert any(t == pytest.approx(60.4, abs=0.01) and pixel[0] > 180 for t, pixel in seen)
 
@@ -30,12 +30,12 @@ def test_a_page_after_a_cross_fade_is_sampled(tmp_path: Path, suffix: str, sampl
 def test_a_page_that_stands_until_the_end_is_sampled(tmp_path: Path) -> None:
     path = media.film(tmp_path / "end.mp4", times=[i / 10 for i in range(24)], options={"bf": "0"})
     with Video(path) as video:
-        assert [frame.t for frame in video.frames(Sampler.parse("every=1"))] == [0.0, 1.0, 2.0]
+        assert [frame.t for frame in video.frames(parse_sampler("every=1"))] == [0.0, 1.0, 2.0]
     long = _lasting(path, 60.0)
     with Video(long) as video:
         assert video.facts.duration == pytest.approx(62.3, abs=0.1)
-        assert [frame.t for frame in video.frames(Sampler.parse("every=1"))][-1] == 2.3
-        assert [frame.t for frame in video.frames(Sampler.parse("count=5"))][-1] == 2.3
+        assert [frame.t for frame in video.frames(parse_sampler("every=1"))][-1] == 2.3
+        assert [frame.t for frame in video.frames(parse_sampler("count=5"))][-1] == 2.3
 
 
 def _lasting(path: Path, seconds: float) -> Path:
@@ -57,8 +57,8 @@ def test_nothing_stands_where_a_file_is_cut(tmp_path: Path) -> None:
     path = media.film(tmp_path / "cut.mp4", seconds=20, container_options={"movflags": "faststart"})
     media.truncated(path, 0.85)
     with Video(path) as video:
-        spread = [frame.t for frame in video.frames(Sampler.parse("count=5"))]
-        shown = [frame.t for frame in video.frames(Sampler.parse("every=1"))]
+        spread = [frame.t for frame in video.frames(parse_sampler("count=5"))]
+        shown = [frame.t for frame in video.frames(parse_sampler("every=1"))]
     assert len(spread) >= 3
     assert spread[-1] - spread[0] > 0.5 * shown[-1]
     assert shown == [float(i) for i in range(len(shown))]

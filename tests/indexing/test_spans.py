@@ -19,7 +19,7 @@ from framefind.indexing.walk import File
 from framefind.models.onnx import OnnxModel
 from framefind.processes import cores
 from framefind.video.process import Worker
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 
 Ended = list[tuple[str | None, bool]]
 
@@ -101,7 +101,7 @@ def test_who_waits_is_freed_when_it_is_given_up(monkeypatch):
 
 
 def test_what_is_cut():
-    lengths = {name: part_length(Sampler.parse(name)) for name in
+    lengths = {name: part_length(parse_sampler(name)) for name in
                ("every=1", "every=10", "every=1000", "keyframes", "shots", "count=9")}  # fmt: skip
     assert lengths == {"every=1": 32, "every=10": 320, "every=1000": 600, "keyframes": 30,
                        "shots": None, "count=9": None}  # fmt: skip

@@ -14,7 +14,7 @@ import framefind
 import media
 from framefind.errors import FramefindError
 from framefind.video.decode import Video
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 from leaks import counts, nothing_left
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -36,7 +36,7 @@ def test_frame(film):
 def test_frames_that_are_left_in_the_middle(film, sampler):
     def look() -> None:
         with Video(film) as video:
-            for frame in islice(video.frames(Sampler.parse(sampler)), 1):
+            for frame in islice(video.frames(parse_sampler(sampler)), 1):
                 assert frame.thumbnail()
 
     look()
@@ -91,7 +91,7 @@ def test_damaged_videos_over_and_over(tmp_path):
         for path in bad:
             for sampler in ("every=1.0", "keyframes", "count=3"):
                 with suppress(FramefindError), Video(path) as video:
-                    list(video.frames(Sampler.parse(sampler)))
+                    list(video.frames(parse_sampler(sampler)))
             with suppress(FramefindError):
                 framefind.frame(path, 2.0)
 

@@ -19,7 +19,7 @@ from framefind.errors import NotAVideoError, VideoError
 from framefind.video import bounds
 from framefind.video.decode import Video, frame
 from framefind.video.identity import video_id
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "videos"
 
@@ -29,20 +29,20 @@ UNEVEN = [0.0, 0.04, 0.3, 0.31, 1.0, 1.9, 2.0, 2.05, 3.5]
 
 def times(path: Path, sampler: str = "every=0.001", start: float = 0.0) -> list[float]:
     with Video(path) as video:
-        return [one.t for one in video.frames(Sampler.parse(sampler), start)]
+        return [one.t for one in video.frames(parse_sampler(sampler), start)]
 
 
 def levels(path: Path, sampler: str, start: float = 0.0) -> list[tuple[float, int]]:
     with Video(path) as video:
         return [
             (one.t, int(one.scale(8, 8).mean()))
-            for one in video.frames(Sampler.parse(sampler), start)
+            for one in video.frames(parse_sampler(sampler), start)
         ]
 
 
 def partial(path: Path) -> str | None:
     with Video(path, threads=1) as video:
-        assert list(video.frames(Sampler.parse("every=0.001")))
+        assert list(video.frames(parse_sampler("every=0.001")))
         return video.partial
 
 
@@ -339,7 +339,7 @@ def test_scaling_is_antialiased(tmp_path: Path) -> None:
     path = media.film(tmp_path / "film.mkv", size=(256, 256), codec="ffv1", pix_fmt="bgr0",
                       pictures=[stripes])  # fmt: skip
     with Video(path) as video:
-        (one,) = video.frames(Sampler.parse("keyframes"))
+        (one,) = video.frames(parse_sampler("keyframes"))
         assert np.abs(one.scale(20, 30)[:, 1:-1].astype(int) - 127).max() < 4
         assert one.scale(20, 30).shape == (30, 20, 3)
 
@@ -348,7 +348,7 @@ def test_thumbnails_fit_320_pixels(tmp_path: Path) -> None:
     for size, expected in [((640, 480), (320, 240)), ((64, 48), (64, 48)), ((2000, 2), (320, 1))]:
         path = media.film(tmp_path / "film.mkv", size=size, seconds=0.1, codec="ffv1")
         with Video(path) as video:
-            (one,) = video.frames(Sampler.parse("keyframes"))
+            (one,) = video.frames(parse_sampler("keyframes"))
             assert Image.open(io.BytesIO(one.thumbnail())).size == expected
 
 
@@ -464,7 +464,7 @@ def test_pictures_that_grow_absurd_are_left_out(
     path.write_bytes(small.read_bytes() + large.read_bytes())
     monkeypatch.setattr(bounds, "MAX_PIXELS", 320 * 240)
     with Video(path) as video:
-        sizes = {(one.width, one.height) for one in video.frames(Sampler.parse("every=0.001"))}
+        sizes = {(one.width, one.height) for one in video.frames(parse_sampler("every=0.001"))}
     assert sizes == {(64, 48)}
     assert video.partial
 
@@ -476,7 +476,7 @@ def test_a_file_that_grows_is_read_as_far_as_it_went(tmp_path: Path) -> None:
     half = times(path)
     with Video(path, threads=1) as video, path.open("ab") as file:
         shown = []
-        for one in video.frames(Sampler.parse("every=0.001")):
+        for one in video.frames(parse_sampler("every=0.001")):
             shown.append(one.t)
             file.write(data[size // 2 :])
             file.flush()
@@ -491,7 +491,7 @@ def test_a_file_that_vanishes_while_it_is_read(tmp_path: Path) -> None:
     path = media.film(tmp_path / "film.mkv")
     with Video(path) as video:
         path.unlink()
-        shown = list(video.frames(Sampler.parse("every=0.001")))
+        shown = list(video.frames(parse_sampler("every=0.001")))
     assert len(shown) == 20 or video.partial
 
 
@@ -556,7 +556,7 @@ def test_times_of_real_files_are_of_their_packets(name: str) -> None:
     shown = times(path)
     assert shown == sorted(set(shown))
     with Video(path) as video:
-        origin, base = video._timing.origin, video._timing.base
+        origin, base = video._file.timing.origin, video._file.timing.base
     with av.open(path, metadata_errors="replace") as container:
         stamps = {p.pts for p in container.demux(video=0) if p.pts is not None and not p.is_discard}
     assert set(shown) <= {float(pts * base - origin) for pts in stamps}

@@ -8,7 +8,7 @@ import pytest
 import media
 from framefind.video.decode import Video
 from framefind.video.open import Beginning
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 
 
 @pytest.mark.parametrize("size", [2**31 - 2**20, 2**31 + 2**20, 2**32 + 2**20])
@@ -21,7 +21,7 @@ def test_a_file_whose_index_lies_far_behind(tmp_path: Path, size: int) -> None:
         file.write(content[:index] + struct.pack(">I4sQ", 1, b"free", size))
         file.seek(index + size)
         file.write(content[index:])
-    every = Sampler.parse("every=0.2")
+    every = parse_sampler("every=0.2")
     with Video(film) as small, Video(large) as video:
         times = [frame.t for frame in video.frames(every)]
         assert times == [frame.t for frame in small.frames(every)] != []

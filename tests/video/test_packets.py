@@ -13,11 +13,18 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 import media
-from framefind.video import samplers
 from framefind.video.decode import Video
 from framefind.video.frame import Frame
-from framefind.video.packets import Stream, Wish, begins_anew, needed
-from framefind.video.samplers import Sampler
+from framefind.video.packets import Stream, reset_test, select_packets
+from framefind.video.samplers import Sampler, parse_sampler
+from framefind.video.samplers.base import Selection
+from framefind.video.samplers.count import Count, spread_times
+from framefind.video.samplers.every import (
+    Every,
+    FirstOfEachInterval,
+    KeyframePackets,
+    interval_number,
+)
 
 SIZE = (64, 48)
 CODECS = [
@@ -45,19 +52,19 @@ def seen(frames: Iterator[Frame]) -> list[tuple[float, int]]:
 def plainly(path: Path, sampler: Sampler) -> list[tuple[float, int]]:
     """What sampling gives when all is decoded."""
     with Video(path, threads=1) as video:
-        every = list(video._restarted())  # nothing is wished yet
-        if sampler.kind == "every":
+        every = list(video.read_from(0.0, 1))
+        if isinstance(sampler, Every):
             return seen(one for one in every if one.t in of_each_interval(every, sampler, video))
-        if sampler.kind == "count":
-            times = samplers.spread([one.t for one in every], sampler.count, sampler.seed)
+        if isinstance(sampler, Count):
+            times = spread_times([one.t for one in every], sampler.count, sampler.seed)
             return seen(one for one in every if one.t in times)
         return seen(one for one in every if one._picture.key_frame)
 
 
-def of_each_interval(frames: list[Frame], sampler: Sampler, video: Video) -> set[float]:
+def of_each_interval(frames: list[Frame], sampler: Every, video: Video) -> set[float]:
     """The first frame that begins in each interval, or the one that stands there."""
-    slots = {samplers.slot(frame.t, sampler.interval): frame.t for frame in reversed(frames)}
-    last = {samplers.slot(frame.t, sampler.interval): frame.t for frame in frames}
+    slots = {interval_number(frame.t, sampler.interval): frame.t for frame in reversed(frames)}
+    last = {interval_number(frame.t, sampler.interval): frame.t for frame in frames}
     stand = {t for slot, t in last.items() if slot + 1 not in last and slot < max(last)}
     lasts = video.end(frames[-1]) - frames[-1].t > sampler.interval
     return {*slots.values(), *stand, *([frames[-1].t] if lasts else [])}
@@ -87,7 +94,7 @@ def test_the_frames_are_those_of_decoding_everything(
         options["x265-params"] = f"{parameters}:{keys}"
     suffix = data.draw(st.sampled_from(["mp4", "mkv"]))
     interval = data.draw(st.sampled_from([0.05, 0.1, 0.3, 1.0, 7.0]))
-    sampler = Sampler.parse(data.draw(st.sampled_from([f"every={interval}", "keyframes"])))
+    sampler = parse_sampler(data.draw(st.sampled_from([f"every={interval}", "keyframes"])))
     threads, count = data.draw(st.integers(1, 2)), data.draw(st.integers(1, 5))
     cuts = data.draw(st.lists(st.floats(0.01, sum(gaps) / 90000), max_size=3, unique=True))
     try:
@@ -109,7 +116,7 @@ def test_the_frames_are_those_of_decoding_everything(
         keys = video.cuts(0.5)
     assert in_parts(path, sampler, keys) == wanted
     assert in_parts(path, sampler, cuts) == wanted
-    some = Sampler.parse(f"count={count},random=1")
+    some = parse_sampler(f"count={count},random=1")
     with Video(path) as video:
         assert seen(video.frames(some)) == plainly(path, some)
 
@@ -118,7 +125,7 @@ def test_cuts_lie_at_keyframes(tmp_path: Path) -> None:
     path = media.film(tmp_path / "film.mp4", seconds=20, options={"g": "15", "bf": "0"})
     with Video(path) as video:
         cuts = video.cuts(4.0)
-        keys = [frame.t for frame in video.frames(Sampler.parse("keyframes"))]
+        keys = [frame.t for frame in video.frames(parse_sampler("keyframes"))]
     assert set(cuts) <= set(keys)
     assert len(cuts) == 4
     assert all(abs(cut - 4 * (i + 1)) < 2 for i, cut in enumerate(cuts))
@@ -136,9 +143,13 @@ class Packet:
     is_discard: bool = False
 
 
-def choice(packets: list[Packet], wish: Wish | None, anew: bool = True) -> dict[int, bool]:
+def choice(
+    packets: list[Packet], selection: Selection | None, anew: bool = True
+) -> dict[int, bool]:
     stream = Stream(float, True, lambda packet: anew)
-    return {one.pts or 0: whole for one, whole in needed(packets, stream, lambda: wish)}
+    return {
+        one.pts or 0: whole for one, whole in select_packets(packets, stream, lambda: selection)
+    }
 
 
 def group(start: int, length: int) -> list[Packet]:
@@ -146,59 +157,62 @@ def group(start: int, length: int) -> list[Packet]:
 
 
 TWO = group(0, 10) + group(10, 10)
-EVERY = Sampler.parse("every=6")
+
+
+def every(start: float = -math.inf, end: float = math.inf, interval: float = 6) -> Selection:
+    return FirstOfEachInterval(start, end, interval=interval)
 
 
 def test_what_follows_the_last_sampled_frame_of_a_group_is_not_decoded() -> None:
-    assert choice(TWO, Wish(EVERY)) == {
+    assert choice(TWO, every()) == {
         **dict.fromkeys((0, 6, 12, 18), True),
         **dict.fromkeys((1, 2, 3, 4, 5, 10, 11, 13, 14, 15, 16, 17), False),
     }
 
 
-def test_all_is_decoded_as_long_as_nothing_is_wished() -> None:
+def test_all_is_decoded_as_long_as_nothing_is_selected() -> None:
     assert choice(TWO, None) == dict.fromkeys(range(20), True)
 
 
 def test_a_group_that_does_not_begin_anew_needs_the_one_before() -> None:
-    assert len(choice(TWO, Wish(EVERY), anew=False)) == 19
+    assert len(choice(TWO, every(), anew=False)) == 19
     shown_before = [*group(0, 10), Packet(12, True), Packet(11), Packet(10), Packet(13)]
-    assert choice(shown_before, Wish(EVERY)).keys() >= set(range(10))
+    assert choice(shown_before, every()).keys() >= set(range(10))
 
 
 def test_what_lies_before_the_start_and_behind_the_end_is_not_decoded() -> None:
     packets = TWO + group(20, 10) + group(30, 10) + group(40, 1000)
-    wish = Wish(EVERY, 12, 24)
-    assert choice(packets, wish) == {**dict.fromkeys((10, 11), False), 12: True,
+    selection = every(12, 24)
+    assert choice(packets, selection) == {**dict.fromkeys((10, 11), False), 12: True,
                                      **dict.fromkeys(range(13, 18), False), 18: True}  # fmt: skip
-    assert (wish.before, wish.led) == (11, True)
-    assert not choice(packets, Wish(Sampler.parse("keyframes"), 41, 50))
+    assert (selection.before, selection.led) == (11, True)
+    assert not choice(packets, KeyframePackets(41, 50))
 
 
 def test_the_frame_that_stands_before_a_gap_is_decoded_and_nothing_more() -> None:
     packets = [*group(0, 10), *group(10, 10), *group(60, 10)]
-    whole = [t for t, whole in choice(packets, Wish(EVERY)).items() if whole]
+    whole = [t for t, whole in choice(packets, every()).items() if whole]
     assert whole == [0, 6, 12, 18, 19, 60, 66]
     reordered = [Packet(0, True), Packet(20), Packet(7), Packet(3), Packet(13), Packet(40)]
-    whole = [t for t, whole in choice(reordered, Wish(EVERY)).items() if whole]
+    whole = [t for t, whole in choice(reordered, every()).items() if whole]
     assert whole == [0, 20, 7, 13, 40]  # 3 is shown before 7, which begins in the next interval
-    wish = Wish(EVERY, 0, 20)
-    assert [t for t, whole in choice(packets, wish).items() if whole] == [0, 6, 12, 18, 19]
-    assert wish.after == 60
+    selection = every(0, 20)
+    assert [t for t, whole in choice(packets, selection).items() if whole] == [0, 6, 12, 18, 19]
+    assert selection.after == 60
 
 
 def test_a_group_without_end_is_not_held_for_ever() -> None:
-    assert len(choice(group(0, 5000), Wish(Sampler.parse("every=99999999")))) > 4000
+    assert len(choice(group(0, 5000), every(interval=99999999))) > 4000
 
 
-def test_h264_begins_anew_at_idr_only() -> None:
+def test_h264_reset_test_at_idr_only() -> None:
     mp4 = bytes([1, 100, 0, 40, 0xFF, 0xE1])
-    tell = begins_anew("h264", mp4)
+    resets = reset_test("h264", mp4)
     sei, idr, plain = ((bytes([0, 0, 0, 2, kind, 0])) for kind in (6, 0x65, 0x61))
-    assert tell(sei + idr)
-    assert not tell(sei + plain)
-    assert not begins_anew("h264", None)(sei + idr)  # start codes: not told
-    assert begins_anew("vp9", None)(b"")
-    hevc = begins_anew("hevc", bytes([1, *[0] * 20, 3, 0]))
+    assert resets(sei + idr)
+    assert not resets(sei + plain)
+    assert not reset_test("h264", None)(sei + idr)  # start codes: not told
+    assert reset_test("vp9", None)(b"")
+    hevc = reset_test("hevc", bytes([1, *[0] * 20, 3, 0]))
     assert hevc(bytes([0, 0, 0, 3, 19 << 1, 1, 0]))
     assert not hevc(bytes([0, 0, 0, 3, 21 << 1, 1, 0]))  # one that can be sought, no more

@@ -14,7 +14,7 @@ from framefind.errors import NotAVideoError, VideoError
 from framefind.video.decode import Video
 from framefind.video.identity import video_id
 from framefind.video.process import Worker
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 from framefind.video.views import Views
 
 
@@ -48,7 +48,7 @@ def test_a_worker_gives_what_decoding_here_gives(worker: Worker, film: str) -> N
     with Video(film) as video:
         assert facts == video.facts
         assert identity == video_id(film)
-        expected = list(video.frames(Sampler.parse("every=1")))
+        expected = list(video.frames(parse_sampler("every=1")))
         assert [one.t for one in sampled] == [one.t for one in expected]
         for one, other in zip(sampled, expected, strict=True):
             assert one.boxes == views.boxes(other.width, other.height)

@@ -20,7 +20,7 @@ from framefind.video.facts import Facts
 from framefind.video.identity import video_id
 from framefind.video.open import hardware
 from framefind.video.process import SampledFrame, Worker
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 from framefind.video.views import ALIKE, Views
 
 Outcome = Literal["decoded", "failed", "broken off", "touched", "moved", "copied", "passed over"]
@@ -85,7 +85,7 @@ class Options:
         if not isinstance(dedupe, bool):
             arguments.number(dedupe, "dedupe", 0, 255)
         bound = ALIKE if dedupe is True else float(dedupe)
-        return cls(Sampler.parse(sampler).name, Views.parse(views).name, bound, decoder)
+        return cls(parse_sampler(sampler).name, Views.parse(views).name, bound, decoder)
 
 
 class Decoders:
@@ -112,7 +112,7 @@ class Decoders:
         self._files = deque(files)
         self._catalog, self._options = catalog, options
         self._size, self._resize = size, resize
-        self._length = part_length(Sampler.parse(options.sampler))
+        self._length = part_length(parse_sampler(options.sampler))
         self._change = threading.Condition()  # guards what follows
         self._busy = 0
         self._open: deque[Parts[Item]] = deque()

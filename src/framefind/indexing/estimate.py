@@ -1,7 +1,6 @@
 """Planning: what `index` would do and cost, without doing it."""
 
 import contextlib
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from framefind.indexing.walk import File
 from framefind.models.base import Model
 from framefind.processes import cores
 from framefind.video.process import SampledFrame, Worker
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 
 _TRIAL = 2.0  # seconds of trial decoding
 _HALF = 2 * 0.9  # bytes per number of a vector: half precision, compressed
@@ -58,7 +57,7 @@ def plan(files: Sequence[File], catalog: Catalog, model: Model, sampler: str, vi
                 trial = trial or _try(worker, model, sampler, views)
             duration += seconds
             result.videos += 1
-            result.frames += _expected(sampler, seconds)
+            result.frames += parse_sampler(sampler).estimate_frames(seconds)
     finally:
         worker.close()
     result.hours = duration / 3600
@@ -118,12 +117,3 @@ def _try(worker: Worker, model: Model, sampler: str, views: str) -> _Trial:
     vectors = len(pixels) * model.dimensions * _HALF
     covered = max(frames[-1].t - frames[0].t, 1.0)
     return _Trial((now - started) / covered, embedding, (thumbnails + vectors) / len(frames))
-
-
-def _expected(sampler: str, seconds: float) -> int:
-    """About how many frames a sampler takes of a video of that length."""
-    chosen = Sampler.parse(sampler)
-    if chosen.kind == "count":
-        return chosen.count
-    typical = {"every": chosen.interval, "keyframes": 2.0, "shots": 5.0}[chosen.kind]
-    return max(1, math.ceil(seconds / typical))

@@ -107,10 +107,7 @@ class Parts(Generic[FrameT]):
 
 
 def part_length(sampler: Sampler) -> float | None:
-    """How long the parts of a video should be in seconds, or None if it should stay whole.
-
-    `count` reads little, wherever that lies; `shots` compares every frame with those around it.
-    """
-    if sampler.kind not in ("every", "keyframes"):
+    """Return how long the parts of a video should be in seconds; None if it should stay whole."""
+    if not sampler.splittable:
         return None
-    return min(max(LENGTH, _FRAMES * sampler.interval), _LONGEST)
+    return min(max(LENGTH, _FRAMES * sampler.spacing), _LONGEST)

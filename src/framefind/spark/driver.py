@@ -23,7 +23,7 @@ from framefind.tables.data_files import DataFile
 from framefind.tables.rows import Video
 from framefind.tables.tables import Tables
 from framefind.video.facts import Facts
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -67,7 +67,7 @@ class Batches:
         self.report = Report()
         self._spark, self._tables, self._job = spark, tables, job
         self._memory, self._retry = memory, retry
-        self._sampler = Sampler.parse(job.options.sampler)
+        self._sampler = parse_sampler(job.options.sampler)
         self._longest = 60 * minutes
         self._version = tables.versions()[0]  # of `videos`, that the catalog knows
         self.catalog = self._read()
@@ -217,7 +217,7 @@ class Batches:
     def _worth(self, end: float | None, start: float) -> float:
         """How much work a part of a video is, in seconds of `every`."""
         seconds = 60.0 if end is None or math.isinf(end) else max(1.0, end - max(0.0, start))
-        return min(seconds, float(self._sampler.count or math.inf))
+        return min(seconds, float(self._sampler.max_frames or math.inf))
 
 
 def _bundled(pieces: Sequence[Piece], costs: Sequence[float], length: float) -> list[list[Piece]]:

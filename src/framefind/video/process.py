@@ -33,7 +33,7 @@ from framefind.video.damage import overhear
 from framefind.video.decode import Video
 from framefind.video.facts import Facts
 from framefind.video.identity import video_id
-from framefind.video.samplers import Sampler
+from framefind.video.samplers import parse_sampler
 from framefind.video.views import Box, Likeness, Views
 
 STALL = 120.0
@@ -320,7 +320,7 @@ class _Server:
             self._open_again()
         cut = Views.parse(views)
         likeness = Likeness(dedupe)
-        for frame in self._video.frames(Sampler.parse(sampler), start, end):
+        for frame in self._video.frames(parse_sampler(sampler), start, end):
             self._lap("decode")
             scale = partial(frame.scale, resize=resize)
             pixels = cut.cut(scale, frame.width, frame.height, size)
