@@ -19,12 +19,8 @@ from framefind.video.packets import Stream, reset_test, select_packets
 from framefind.video.samplers import Sampler, parse_sampler
 from framefind.video.samplers.base import Selection
 from framefind.video.samplers.count import Count, spread_times
-from framefind.video.samplers.every import (
-    Every,
-    FirstOfEachInterval,
-    KeyframePackets,
-    interval_number,
-)
+from framefind.video.samplers.every import Every, FirstOfEachInterval, interval_number
+from framefind.video.samplers.keyframes import KeyframePackets
 
 SIZE = (64, 48)
 CODECS = [

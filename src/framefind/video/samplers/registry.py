@@ -3,12 +3,14 @@
 from framefind.errors import UsageError
 from framefind.video.samplers.base import Sampler
 from framefind.video.samplers.count import Count
-from framefind.video.samplers.every import Every, Keyframes
+from framefind.video.samplers.every import Every
+from framefind.video.samplers.keyframes import Keyframes
 from framefind.video.samplers.shots import Shots
 
 SAMPLERS: tuple[type[Sampler], ...] = (
     Every,
     Count,
+    Keyframes,
     Shots,
 )
 
@@ -16,8 +18,6 @@ SAMPLERS: tuple[type[Sampler], ...] = (
 def parse_sampler(name: str) -> Sampler:
     """Read the name of a sampler, such as `every=1`. Raises UsageError if it is none."""
     name = str(name)
-    if name == "keyframes":
-        return Keyframes()
     for sampler in SAMPLERS:
         if parsed := sampler.parse(name):
             return parsed
