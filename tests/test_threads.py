@@ -10,7 +10,7 @@ import pytest
 import framefind
 from conftest import write_clip
 from framefind.models import registry
-from framefind.tables.address import lock, restore, set_aside, supplant
+from framefind.tables.address import aside_path, lock, replace_library, restore_library
 
 CHOICE = {"sampler": "count=2", "views": "whole"}
 
@@ -85,27 +85,27 @@ class TestSupplant:
 
     def test_replaces_one_by_the_other(self, places):
         one, other = places
-        set_aside(str(one)).mkdir()  # left by one that was stopped at the very end
+        aside_path(str(one)).mkdir()  # left by one that was stopped at the very end
         with lock(str(one)):
-            supplant(str(one), str(other))
+            replace_library(str(one), str(other))
         assert (one / "what").read_text() == "other"
         assert [path.name for path in one.parent.iterdir()] == ["one"]
 
     def test_one_that_was_stopped_in_between_is_put_back(self, places):
         one, _ = places
-        one.rename(set_aside(str(one)))
-        restore(str(one))
+        one.rename(aside_path(str(one)))
+        restore_library(str(one))
         assert (one / "what").read_text() == "one"
 
     def test_one_that_goes_on_is_waited_for(self, places):
         one, other = places
         with lock(str(one)):
-            one.rename(set_aside(str(one)))
-            waiting = threading.Thread(target=restore, args=[str(one)])
+            one.rename(aside_path(str(one)))
+            waiting = threading.Thread(target=restore_library, args=[str(one)])
             waiting.start()
             waiting.join(0.05)
             assert not one.exists()
             other.rename(one)
             waiting.join()
         assert (one / "what").read_text() == "other"
-        assert (set_aside(str(one)) / "what").read_text() == "one"
+        assert (aside_path(str(one)) / "what").read_text() == "one"

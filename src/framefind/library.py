@@ -92,8 +92,8 @@ class Library:
         address.check_address(self.uri)
         if not address.is_local(self.uri) or is_library(self.uri):
             return
-        if is_library(str(address.set_aside(self.uri))):
-            address.restore(self.uri)
+        if is_library(str(address.aside_path(self.uri))):
+            address.restore_library(self.uri)
         else:
             address.check_place(self.uri)
 

@@ -39,7 +39,7 @@ def find_status(library: "Library") -> Status:
         dict(sorted(Counter(row.status for row in rows).items())),
         sum(row.frames for row in rows),
         sum(row.duration or 0 for row in rows if row.segments) / 3600,
-        address.size(library.uri),
+        address.measure_size(library.uri),
         library.vector_index.is_fresh(tables),
         forgetting.absent(library, rows).roots(rows),
         len(library.vector_index.lost(tables, rows)),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from framefind.errors import LibraryError
-from framefind.tables.address import explained, lock
+from framefind.tables.address import as_library_error, lock
 
 
 def test_one_writer_alone(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_an_object_store_has_no_lock(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     ],
 )
 def test_errors_say_what_to_do(error: OSError, words: str) -> None:
-    with pytest.raises(LibraryError, match=words) as raised, explained("writing"):
+    with pytest.raises(LibraryError, match=words) as raised, as_library_error("writing"):
         raise error
     assert raised.value.__cause__ is error
 

@@ -28,11 +28,15 @@ def written(table: Path, rows: list[FrameRow]) -> data_files.DataFile:
 
 
 def test_layout(table: Path) -> None:
-    rows = [frame("v", "s", i, size=8000) for i in range(data_files.ROWS * 2 + 5)]
+    rows = [frame("v", "s", i, size=8000) for i in range(data_files.ROWS_PER_GROUP * 2 + 5)]
     file = written(table, rows)
     metadata = pq.read_metadata(table / file.path)
     groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    assert [group.num_rows for group in groups] == [data_files.ROWS, data_files.ROWS, 5]
+    assert [group.num_rows for group in groups] == [
+        data_files.ROWS_PER_GROUP,
+        data_files.ROWS_PER_GROUP,
+        5,
+    ]
     chunks = {
         group.column(i).path_in_schema: group.column(i)
         for group in groups[:1]
@@ -55,7 +59,7 @@ def test_half_precision_halves_embeddings(table: Path) -> None:
     rows = [FrameRow("v", "s", float(i), b"", [(0, 0, 1, 1)] * 4, v) for i, v in enumerate(vectors)]
     file = written(table, rows)
     assert file.size < 0.6 * vectors.nbytes
-    (batch,) = data_files.frames(data_files.filesystem(str(table)), file.path, {"s"})
+    (batch,) = data_files.read_frames(data_files.filesystem(str(table)), file.path, {"s"})
     stored = np.array(batch["embeddings"].to_pylist(), np.float32)
     np.testing.assert_array_equal(stored, vectors.astype(np.float16).astype(np.float32))
 
@@ -93,17 +97,17 @@ def test_what_is_written_is_read(
         for video_id, segment, t, views, size in keys
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data_files, "ROWS", 3)
-        patch.setattr(data_files, "BUFFER", buffer)
+        patch.setattr(data_files, "ROWS_PER_GROUP", 3)
+        patch.setattr(data_files, "MAX_BUFFER_BYTES", buffer)
         file = written(table, rows)
     store = data_files.filesystem(str(table))
-    assert file.rows == len(rows) == sum(data_files.segments(store, file.path).values())
+    assert file.rows == len(rows) == sum(data_files.count_segments(store, file.path).values())
     by_key = {(row.video_id, row.segment, row.t): row for row in rows}
     missing = ("a", "one", 2e6)
-    assert data_files.thumbnails(store, file.path, [*by_key, missing]) == {
+    assert data_files.read_thumbnails(store, file.path, [*by_key, missing]) == {
         key: row.thumbnail for key, row in by_key.items()
     }
-    read = [row for b in data_files.frames(store, file.path, {"one"}) for row in b.to_pylist()]
+    read = [row for b in data_files.read_frames(store, file.path, {"one"}) for row in b.to_pylist()]
     found = {(row["video_id"], row["segment"], row["t"]): row for row in read}
     assert found.keys() == {key for key in by_key if key[1] == "one"}
     assert len(read) == len(found)
@@ -130,12 +134,12 @@ def test_merge_keeps_rows_of_the_segments_and_the_layout(table: Path) -> None:
     parts = [written(table, part).path for part in rows.values()]
     (merged,) = data_files.merge(str(table), parts, {"one", "two"})
     store = data_files.filesystem(str(table))
-    assert data_files.segments(store, merged.path) == {"one": 300, "two": 300}
+    assert data_files.count_segments(store, merged.path) == {"one": 300, "two": 300}
     keys = [(row.video_id, row.segment, row.t) for row in rows["one"] + rows["two"]]
-    jpegs = data_files.thumbnails(store, merged.path, keys)
+    jpegs = data_files.read_thumbnails(store, merged.path, keys)
     assert [jpegs[key] for key in keys] == [row.thumbnail for row in rows["one"] + rows["two"]]
     old, new = (pq.read_metadata(table / path) for path in (parts[0], merged.path))
-    assert new.row_group(0).num_rows == data_files.ROWS
+    assert new.row_group(0).num_rows == data_files.ROWS_PER_GROUP
     for i in range(new.num_columns):
         before, after = old.row_group(0).column(i), new.row_group(0).column(i)
         assert (before.encodings, before.compression) == (after.encodings, after.compression)
@@ -155,7 +159,7 @@ def test_a_writer_without_rows_writes_nothing(table: Path) -> None:
 def test_a_writer_left_by_an_exception_deletes_its_file(
     table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_files, "BUFFER", 1)
+    monkeypatch.setattr(data_files, "MAX_BUFFER_BYTES", 1)
     before = list(table.iterdir())
 
     def interrupted() -> None:

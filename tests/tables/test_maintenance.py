@@ -18,10 +18,10 @@ def tables(tmp_path: Path) -> Tables:
 
 
 def test_small_files_become_one(tables: Tables) -> None:
-    for i in range(maintenance.MANY):
+    for i in range(maintenance.MIN_SMALL_FILES):
         publish(tables, f"v{i}")
     before = visible(tables)
-    assert maintenance.maintain(tables) == Upkeep(rewritten=maintenance.MANY, written=1)
+    assert maintenance.maintain(tables) == Upkeep(rewritten=maintenance.MIN_SMALL_FILES, written=1)
     assert len(tables.frame_files()) == 1
     assert visible(tables) == before
     version = tables.versions()
@@ -30,7 +30,7 @@ def test_small_files_become_one(tables: Tables) -> None:
 
 
 def test_few_small_files_are_left_alone(tables: Tables) -> None:
-    for i in range(maintenance.MANY - 1):
+    for i in range(maintenance.MIN_SMALL_FILES - 1):
         publish(tables, f"v{i}")
     assert maintenance.maintain(tables).rewritten == 0
 
@@ -41,7 +41,7 @@ def test_files_are_not_merged_past_the_size(
     size = write(tables, "v")[0][0].size
     for i in range(9):
         publish(tables, f"v{i}")
-    monkeypatch.setattr(maintenance, "FILE_SIZE", int(3.5 * size))
+    monkeypatch.setattr(maintenance, "TARGET_FILE_BYTES", int(3.5 * size))
     assert maintenance.maintain(tables).written == 3
     assert all(times == whole() for times in visible(tables).values())
 
@@ -49,7 +49,7 @@ def test_files_are_not_merged_past_the_size(
 def test_unpublished_rows_stay_while_a_writer_may_publish_them(tables: Tables) -> None:
     written, row = write(tables, "slow")
     tables.publish(written)
-    for i in range(maintenance.MANY):
+    for i in range(maintenance.MIN_SMALL_FILES):
         publish(tables, f"v{i}")
     assert maintenance.maintain(tables).dropped == 0
     tables.publish(videos=[row])
@@ -80,10 +80,10 @@ def test_maintain_keeps_files_that_are_young(tables: Tables) -> None:
 
 
 def test_videos_stay_few_files(tables: Tables) -> None:
-    for i in range(2 * maintenance.MANY + 2):
+    for i in range(2 * maintenance.MIN_SMALL_FILES + 2):
         publish(tables, f"v{i}", frames=1)
-    assert len(DeltaTable(tables.address("videos")).file_uris()) <= maintenance.MANY
-    assert len(tables.videos()) == 2 * maintenance.MANY + 2
+    assert len(DeltaTable(tables.address("videos")).file_uris()) <= maintenance.MIN_SMALL_FILES
+    assert len(tables.videos()) == 2 * maintenance.MIN_SMALL_FILES + 2
     log = Path(tables.address("videos"), "_delta_log")
     assert (log / "_last_checkpoint").exists()
 
@@ -92,7 +92,7 @@ def test_compactions_at_once_do_not_double_rows(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second finds its files gone: delta-rs itself would let both happen."""
-    for i in range(maintenance.MANY):
+    for i in range(maintenance.MIN_SMALL_FILES):
         publish(tables, f"v{i}")
     merge, other = maintenance.data_files.merge, Tables.open(tables.uri)
 
@@ -103,7 +103,7 @@ def test_compactions_at_once_do_not_double_rows(
 
     monkeypatch.setattr(maintenance.data_files, "merge", overtaken)
     assert maintenance.maintain(tables) == Upkeep()
-    assert tables.count() == 10 * maintenance.MANY
+    assert tables.count() == 10 * maintenance.MIN_SMALL_FILES
     assert all(times == whole() for times in visible(tables).values())
     folder = Path(tables.address("frames"))
     live = sum(pq.read_metadata(folder / path).num_rows for path in tables.frame_files())
@@ -115,7 +115,7 @@ def test_a_compaction_overtaken_at_its_commit(
 ) -> None:
     """Delta-rs would rebase it, onto an append rightly and onto a compaction wrongly."""
     replace_files, other = maintenance.replace_files, Tables.open(tables.uri)
-    for i in range(maintenance.MANY):
+    for i in range(maintenance.MIN_SMALL_FILES):
         publish(tables, f"v{i}")
 
     def overtaken_by_an_append(*arguments):
@@ -129,13 +129,13 @@ def test_a_compaction_overtaken_at_its_commit(
         replace_files(*arguments)
 
     monkeypatch.setattr(maintenance, "replace_files", overtaken_by_an_append)
-    assert maintenance.maintain(tables).rewritten == maintenance.MANY
+    assert maintenance.maintain(tables).rewritten == maintenance.MIN_SMALL_FILES
     assert visible(tables)["late"] == whole()
-    for i in range(maintenance.MANY, 2 * maintenance.MANY):
+    for i in range(maintenance.MIN_SMALL_FILES, 2 * maintenance.MIN_SMALL_FILES):
         publish(tables, f"v{i}")
     monkeypatch.setattr(maintenance, "replace_files", overtaken_by_a_compaction)
     assert maintenance.maintain(tables).rewritten == 0
-    assert tables.count() == 10 * (2 * maintenance.MANY + 1)
+    assert tables.count() == 10 * (2 * maintenance.MIN_SMALL_FILES + 1)
     assert all(times == whole() for times in visible(tables).values())
 
 

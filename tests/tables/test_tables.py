@@ -200,7 +200,7 @@ def test_a_transaction_that_changes_nothing_is_remembered(tables: Tables) -> Non
 
 
 def test_publishers_at_once_lose_nothing(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "MANY", 2)
+    monkeypatch.setattr(maintenance, "MIN_SMALL_FILES", 2)
 
     def work(name: str) -> None:
         own = Tables.open(tables.uri)
@@ -249,7 +249,7 @@ def test_upkeep_changes_nothing_that_counts(
     tables = Tables.create(tmp_path_factory.mktemp("a") / "a.framefind", FINGERPRINT)
     expected: dict[str, list[float]] = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(maintenance, "MANY", 2)
+        patch.setattr(maintenance, "MIN_SMALL_FILES", 2)
         for what, name, frames in steps:
             if what == "publish":
                 publish(tables, name, frames)
@@ -351,7 +351,7 @@ def largest_file(size: int) -> Iterator[None]:
 
 
 def test_no_room_for_a_data_file(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data_files, "BUFFER", 50_000)
+    monkeypatch.setattr(data_files, "MAX_BUFFER_BYTES", 50_000)
     publish(tables, "a")
     before = sorted(Path(tables.address("frames")).iterdir())
     writer = tables.writer()
@@ -423,9 +423,9 @@ from framefind.tables import data_files, maintenance
 from framefind.tables.tables import Tables
 from rows import frame, publish, write
 uri, acknowledged, kills, seed = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-data_files.BUFFER, maintenance.MANY = 1, 3
+data_files.MAX_BUFFER_BYTES, maintenance.MIN_SMALL_FILES = 1, 3
 random.seed(seed)
-data_files.table([frame("a", "s", 0.0)])  # likewise
+data_files.as_table([frame("a", "s", 0.0)])  # likewise
 
 def work(life):
     tables = Tables.open(uri)

@@ -23,7 +23,7 @@ from framefind.index.checksums import SUMS, DamagedIndexError, crc, save_manifes
 from framefind.index.int8_scan import encode
 from framefind.index.timeline import Timeline
 from framefind.index.vectors import EXACT, FORMAT, FRAME, IndexedVideo, VectorIndex, Videos
-from framefind.tables.address import with_advice
+from framefind.tables.address import add_advice
 
 if TYPE_CHECKING:
     import pyarrow
@@ -58,7 +58,7 @@ def refresh(folder: Path, tables: "Tables", damaged: VectorIndex | None = None) 
         except OSError as error:
             if isinstance(error, FileNotFoundError) and tries_left:
                 continue  # somebody has deleted the index meanwhile
-            text = with_advice(f"{folder}: the index cannot be written: {error.strerror}")
+            text = add_advice(f"{folder}: the index cannot be written: {error.strerror}")
             refused = error.errno in _REFUSALS
             raise (IndexPlaceError if refused else LibraryError)(text) from error
     raise AssertionError

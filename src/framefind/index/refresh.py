@@ -19,7 +19,7 @@ from framefind.files.folders import cache_folder
 from framefind.index.build import IndexPlaceError, refresh
 from framefind.index.checksums import DamagedIndexError, load_manifest
 from framefind.index.vectors import FORMAT, VectorIndex
-from framefind.tables.address import is_local, set_aside
+from framefind.tables.address import aside_path, is_local
 from framefind.tables.delta_log import latest_revision
 from framefind.tables.rows import Video
 from framefind.tables.tables import Tables
@@ -70,7 +70,7 @@ class CurrentIndex:
             if index is None or index.unread:
                 index = self.refresh(Tables.open(self.uri))
         except LibraryError:
-            if index is None or not set_aside(self.uri).exists():
+            if index is None or not aside_path(self.uri).exists():
                 raise
             # `reembed` is just putting another library in this one's place, which still answers.
         return index
@@ -126,7 +126,7 @@ class CurrentIndex:
     def lost(self, tables: Tables, rows: Sequence[Video]) -> list[str]:
         """The ids of those videos of the tables that have lost frames, from the index if it can."""
         index = self._find(tables.revision())
-        return index.lost if index and not index.unread else tables.lost(rows)
+        return index.lost if index and not index.unread else tables.find_lost(rows)
 
     def forget(self) -> None:
         """Open it anew the next time: another library has taken this one's place."""

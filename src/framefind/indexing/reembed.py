@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from framefind.errors import LibraryError
 from framefind.files.names import opened, there
-from framefind.tables.address import is_local, lock, supplant
+from framefind.tables.address import is_local, lock, replace_library
 
 if TYPE_CHECKING:
     from framefind.indexing.pipeline import OnProgress, Report
@@ -56,5 +56,5 @@ def reembed(library: "Library", beside: "Library", on_progress: "OnProgress | No
             raise LibraryError(
                 f"nothing was changed: {lost[0]} is not embedded again: index it, then reembed"
             )
-        supplant(library.uri, beside.uri)
+        replace_library(library.uri, beside.uri)
     return report

@@ -10,7 +10,7 @@ from framefind.models import registry
 from framefind.spark import tasks
 from framefind.spark.sources import plain
 from framefind.spark.tasks import End, Job, Piece
-from framefind.tables.data_files import table
+from framefind.tables.data_files import as_table
 from framefind.tables.rows import FrameRow, new_segment
 from framefind.tables.schema import FRAMES
 
@@ -84,7 +84,7 @@ def _pieces(batches: Iterable[Any]) -> Iterator[Piece]:
 def _batch(rows: list[FrameRow], paths: list[str]) -> Any:
     import pyarrow as pa
 
-    found = table(rows).add_column(0, "path", pa.array(paths, pa.string()))
+    found = as_table(rows).add_column(0, "path", pa.array(paths, pa.string()))
     found = found.append_column("error", pa.nulls(len(rows), pa.string()))
     return found.combine_chunks().to_batches()[0]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from framefind.tables.address import is_local
-from framefind.tables.delta_log import actions
+from framefind.tables.delta_log import list_files
 from framefind.tables.tables import Tables
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _read(spark: "SparkSession", tables: Tables, name: str) -> "DataFrame":
     table = tables.delta(name)
     root = tables.address(name)
     root = os.path.abspath(root) if is_local(root) else root
-    files = [_literal(f"{root}/{action['path']}") for action in actions(table)]
+    files = [_literal(f"{root}/{action['path']}") for action in list_files(table)]
     schema = from_arrow_schema(pa.schema(table.schema().to_arrow()))
     if not files:
         return spark.createDataFrame([], schema)

@@ -179,7 +179,7 @@ class _Run:
             try:
                 query = df.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
                 transaction = f"framefind-spark-{query}", int(number)
-                if not self._tables.published(transaction):
+                if not self._tables.has_published(transaction):
                     self._take([*self._files(df)], transaction)
             except BaseException as error:
                 self._error = error

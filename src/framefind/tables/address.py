@@ -22,15 +22,17 @@ if TYPE_CHECKING:
 LOCK = ".lock"
 """The file in a local library that `lock` locks; it stays there."""
 
-_UNREADABLE = re.compile(r"%[0-9A-Fa-f]{2}|\\|[\x00-\x1f\x7f\ud800-\udfff]")
+_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|\\|[\x00-\x1f\x7f\ud800-\udfff]")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ARROW = re.compile(r" ?(->|↳) ?")
 _BACKTRACE = re.compile(r" 0: <unknown>.*")  # which delta-rs puts behind its words
 _log = logging.getLogger(__name__)
 
-_BUSY = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}  # what a lock that another holds gives
-_ROOM = 64 * 1024  # bytes; a commit takes about half of that
-_TRIES = 100  # every hundredth of a second
+_HELD_BY_OTHERS = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
+"""Errors of a lock that another process holds."""
+
+_MIN_FREE_BYTES = 64 * 1024  # bytes; a commit takes about half of that
+_MAX_RESTORE_ATTEMPTS = 100  # every hundredth of a second
 
 _ADVICE = {
     "No space left": "free some space and run again; nothing that was committed is lost",
@@ -57,20 +59,20 @@ def check_address(uri: str) -> None:
     path = os.path.realpath(uri)
     if sys.platform == "win32":
         path = path.replace("\\", "/")
-    if found := _UNREADABLE.search(path):
+    if found := _MISREAD.search(path):
         text = found[0] if found[0].isprintable() else ascii(found[0])[1:-1]
         raise LibraryError(
-            f"{shown(path)} cannot be the path of a library, since Delta Lake misreads `{text}` in "
-            "paths: rename that folder, or name another one"
+            f"{printable_path(path)} cannot be the path of a library, since Delta Lake misreads "
+            f"`{text}` in paths: rename that folder, or name another one"
         )
 
 
-def shown(path: str) -> str:
+def printable_path(path: str) -> str:
     """A path that can be printed."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def options(uri: str) -> dict[str, str] | None:
+def storage_options(uri: str) -> dict[str, str] | None:
     """What delta-rs has to be told of a store beyond what it reads from the environment.
 
     Commits are safe beside those of others as it is: each is a conditional write.
@@ -90,22 +92,22 @@ def filesystem(uri: str) -> "pyarrow.fs.FileSystem":
         return pyarrow.fs.SubTreeFileSystem(uri, pyarrow.fs.LocalFileSystem())
     from deltalake.fs import DeltaStorageHandler  # has the credentials that commits have
 
-    return pyarrow.fs.PyFileSystem(DeltaStorageHandler(uri, options(uri)))
+    return pyarrow.fs.PyFileSystem(DeltaStorageHandler(uri, storage_options(uri)))
 
 
-def size(uri: str) -> int:
+def measure_size(uri: str) -> int:
     """The bytes of all files of a library, index and old versions too."""
     if is_local(uri):
         return sum(file.stat().st_size for file in Path(uri).rglob("*") if file.is_file())
     from pyarrow.fs import FileSelector
 
-    with explained(f"cannot read the library {uri}"):
+    with as_library_error(f"cannot read the library {uri}"):
         found = filesystem(uri).get_file_info(FileSelector("", recursive=True))
     return sum(file.size or 0 for file in found)
 
 
 @contextmanager
-def explained(doing: str, *but: type[Exception]) -> Iterator[None]:
+def as_library_error(doing: str, *but: type[Exception]) -> Iterator[None]:
     """Raise what a store, Parquet or Delta Lake raises as a LibraryError that says what to do.
 
     Exceptions of the types `but` stay as they are.
@@ -121,10 +123,10 @@ def explained(doing: str, *but: type[Exception]) -> Iterator[None]:
         if not isinstance(error, OSError | DeltaError | ArrowException):
             raise
         line = _ARROW.sub(": ", _COLOUR.sub("", " ".join(str(error).split())))
-        raise LibraryError(with_advice(f"{doing}: {_BACKTRACE.sub('', line)}")) from error
+        raise LibraryError(add_advice(f"{doing}: {_BACKTRACE.sub('', line)}")) from error
 
 
-def with_advice(text: str) -> str:
+def add_advice(text: str) -> str:
     """Return an error with what can be done about it, if that is known."""
     advice = next((advice for words, advice in _ADVICE.items() if words in text), None)
     return f"{text}; {advice}" if advice else text
@@ -132,8 +134,8 @@ def with_advice(text: str) -> str:
 
 def _check_room(uri: str) -> None:
     """Raise LibraryError where a disk is nearly full: delta-rs panics when it fills up."""
-    if shutil.disk_usage(uri).free < _ROOM:
-        raise LibraryError(with_advice(f"cannot write to the library {uri}: No space left"))
+    if shutil.disk_usage(uri).free < _MIN_FREE_BYTES:
+        raise LibraryError(add_advice(f"cannot write to the library {uri}: No space left"))
 
 
 @contextmanager
@@ -148,7 +150,7 @@ def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[b
     if not is_local(uri):
         yield False
         return
-    with explained(f"cannot write to the library {uri}"):
+    with as_library_error(f"cannot write to the library {uri}"):
         check_memory()
         Path(uri).mkdir(parents=True, exist_ok=True)
         _check_room(uri)
@@ -164,19 +166,19 @@ def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[b
                 uri,
             )
         except OSError as error:
-            if error.errno not in _BUSY:
+            if error.errno not in _HELD_BY_OTHERS:
                 raise LibraryError(f"cannot lock {Path(uri, LOCK)}: {error.strerror}") from error
-            busy = ", ".join(f"{what} (process {process})" for process, what in _holders(uri))
+            busy = ", ".join(f"{what} (process {process})" for process, what in _read_holders(uri))
             raise LibraryError(
                 f"another framefind is writing to {uri}{busy and ': '}{busy}; wait for it, or "
                 "choose another library"
             ) from error
         mine = (os.getpid(), doing)
-        _note(descriptor, [*([] if exclusive else _holders(uri)), mine])
+        _write_holders(descriptor, [*([] if exclusive else _read_holders(uri)), mine])
         try:
             yield held
         finally:
-            _note(descriptor, [holder for holder in _holders(uri) if holder != mine])
+            _write_holders(descriptor, [holder for holder in _read_holders(uri) if holder != mine])
     finally:
         os.close(descriptor)
 
@@ -186,15 +188,15 @@ def check_place(uri: str) -> None:
     try:
         taken = holds_others(Path(uri))
     except OSError as error:
-        raise unreadable(error) from error
+        raise as_unreadable(error) from error
     if taken:
         kind = "is not a framefind library" if Path(uri).is_dir() else "is a file"
         raise LibraryError(f"{uri} {kind}; name another folder")
 
 
-def unreadable(error: OSError) -> LibraryError:
+def as_unreadable(error: OSError) -> LibraryError:
     """Return the error of a library of which a folder cannot be looked into."""
-    return LibraryError(with_advice(f"{error.filename}: {error.strerror}"))
+    return LibraryError(add_advice(f"{error.filename}: {error.strerror}"))
 
 
 def holds_others(folder: Path) -> bool:
@@ -203,34 +205,36 @@ def holds_others(folder: Path) -> bool:
         return False
     if not folder.is_dir():
         return True
-    begun = [_is_begun(entry) for entry in folder.iterdir()]  # looks into all: one may be locked
+    begun = [
+        _is_unfinished(entry) for entry in folder.iterdir()
+    ]  # looks into all: one may be locked
     return not all(begun)
 
 
-def _is_begun(entry: Path) -> bool:
+def _is_unfinished(entry: Path) -> bool:
     if entry.name in ("videos", "frames") and entry.is_dir():
         return all(inner.name == "_delta_log" for inner in entry.iterdir())
     return entry.name == LOCK
 
 
-def set_aside(uri: str) -> Path:
+def aside_path(uri: str) -> Path:
     """Where a local library lies while another one takes its place."""
     return Path(f"{uri}.old")
 
 
-def supplant(uri: str, other: str) -> None:
+def replace_library(uri: str, other: str) -> None:
     """Put the local library `other` in the place of the one at `uri`, whose lock is held."""
-    old = set_aside(uri)
+    old = aside_path(uri)
     shutil.rmtree(old, ignore_errors=True)  # of an earlier time
     Path(uri).rename(old)
     Path(other).rename(uri)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def restore(uri: str) -> None:
-    """Put a library back that was set aside when `supplant` was stopped in between."""
-    old = set_aside(uri)
-    for _ in range(_TRIES):
+def restore_library(uri: str) -> None:
+    """Put a library back that was set aside when `replace_library` was stopped in between."""
+    old = aside_path(uri)
+    for _ in range(_MAX_RESTORE_ATTEMPTS):
         if Path(uri).exists() or not old.exists():
             return
         with suppress(LibraryError), lock(str(old)):  # whoever holds it is about to finish
@@ -238,7 +242,7 @@ def restore(uri: str) -> None:
         time.sleep(0.01)
 
 
-def _holders(uri: str) -> list[tuple[int, str]]:
+def _read_holders(uri: str) -> list[tuple[int, str]]:
     """The processes that hold a library and still live, and what each is doing.
 
     Not on Windows, where nobody else can read a locked file.
@@ -247,12 +251,12 @@ def _holders(uri: str) -> list[tuple[int, str]]:
     with suppress(OSError, ValueError):  # nobody is named then
         for line in [] if sys.platform == "win32" else Path(uri, LOCK).read_text().splitlines():
             process, _, what = line.partition(" ")
-            if _lives(int(process)):
+            if _is_alive(int(process)):
                 holders.append((int(process), what))
     return holders
 
 
-def _lives(process: int) -> bool:
+def _is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -262,7 +266,7 @@ def _lives(process: int) -> bool:
     return True
 
 
-def _note(descriptor: int, holders: list[tuple[int, str]]) -> None:
+def _write_holders(descriptor: int, holders: list[tuple[int, str]]) -> None:
     """Write down who holds the library, for the errors of others."""
     if sys.platform == "win32":
         return

@@ -24,16 +24,16 @@ from numpy.typing import NDArray
 
 from framefind.errors import DataFileError
 from framefind.files import disk
-from framefind.tables.address import explained, filesystem, is_local
+from framefind.tables.address import as_library_error, filesystem, is_local
 from framefind.tables.schema import FRAMES, conform
 
 if TYPE_CHECKING:
     from framefind.tables.rows import FrameRow
 
-ROWS = 128
+ROWS_PER_GROUP = 128
 """Frames in a row group."""
 
-BUFFER = 8 << 20
+MAX_BUFFER_BYTES = 8 << 20
 """Bytes that a writer gathers before it sorts them and writes their row groups."""
 
 KEYS = ["video_id", "segment", "t"]
@@ -74,10 +74,10 @@ class DataFile:
 class FramesWriter:
     """Writes one data file of the table `frames` at `table`.
 
-    Rows are gathered up to `BUFFER` bytes, sorted by video and time, and written as row groups of
-    `ROWS`. Nothing counts before `Tables.publish` is given the file. A writer that fails (raises
-    LibraryError) or is left as a context manager without `close` deletes its file. `rows` and
-    `size` (bytes of thumbnails and vectors) tell the caller when to close.
+    Rows are gathered up to `MAX_BUFFER_BYTES`, sorted by video and time, and written as row groups
+    of `ROWS_PER_GROUP`. Nothing counts before `Tables.publish` is given the file. A writer that
+    fails (raises LibraryError) or is left as a context manager without `close` deletes its file.
+    `rows` and `size` (bytes of thumbnails and vectors) tell the caller when to close.
     """
 
     def __init__(self, table: str, schema: pa.Schema = FRAMES) -> None:
@@ -114,7 +114,7 @@ class FramesWriter:
         self._flush()
         if self._parquet is None or self._sink is None:
             return []
-        with self._undone():
+        with self._deleting_on_error():
             self._parquet.close()
             self._sink.close()
             if is_local(self._table):
@@ -139,28 +139,28 @@ class FramesWriter:
         self.rows += rows
         self.size += size
         self._waiting += size
-        if self._waiting >= BUFFER:
+        if self._waiting >= MAX_BUFFER_BYTES:
             self._flush()
 
     def _flush(self) -> None:
         """Write what waits."""
-        rows = pa.concat_tables([*self._tables, conform(table(self._rows), self._schema)])
+        rows = pa.concat_tables([*self._tables, conform(as_table(self._rows), self._schema)])
         self._rows, self._tables, self._waiting = [], [], 0
         if not rows.num_rows:
             return
-        with self._undone():
+        with self._deleting_on_error():
             if self._parquet is None:
                 self._sink = self._store.open_output_stream(self._path)
                 self._parquet = _parquet(self._sink, self._schema)
             rows = rows.sort_by([("video_id", "ascending"), ("t", "ascending")])
-            self._parquet.write_table(rows, row_group_size=ROWS)
+            self._parquet.write_table(rows, row_group_size=ROWS_PER_GROUP)
             self._spans.append(_span(rows))
 
     @contextmanager
-    def _undone(self) -> Iterator[None]:
+    def _deleting_on_error(self) -> Iterator[None]:
         """Deletes the file on any error."""
         try:
-            with explained(f"cannot write to {self._table}"):
+            with as_library_error(f"cannot write to {self._table}"):
                 yield
         except BaseException:
             self.abort()
@@ -176,7 +176,7 @@ def merge(
         for path in paths:
             with _opened(store, path) as parquet:
                 # On one thread: memory that several have used is kept for each of them.
-                for batch in parquet.iter_batches(2 * ROWS, None, use_threads=False):
+                for batch in parquet.iter_batches(2 * ROWS_PER_GROUP, None, use_threads=False):
                     rows = conform(batch, schema)
                     kept = rows.filter(_among(rows["segment"], segments))
                     writer.extend(pa.Table.from_batches([kept]))
@@ -189,7 +189,7 @@ def read(store: pyarrow.fs.FileSystem, path: str, schema: pa.Schema) -> pa.Table
         return conform(parquet.read(), schema)
 
 
-def segments(store: pyarrow.fs.FileSystem, path: str) -> dict[str, int]:
+def count_segments(store: pyarrow.fs.FileSystem, path: str) -> dict[str, int]:
     """The number of frames per segment in a data file; reads that column only."""
     with _opened(store, path) as parquet:
         column = conform(parquet.read(["segment"]), _SEGMENTS)["segment"]
@@ -197,13 +197,15 @@ def segments(store: pyarrow.fs.FileSystem, path: str) -> dict[str, int]:
     return {count["values"]: count["counts"] for count in counts if count["values"] is not None}
 
 
-def frames(
+def read_frames(
     store: pyarrow.fs.FileSystem, path: str, segments: Collection[str]
 ) -> Iterator[pa.RecordBatch]:
     """The frames of those segments without thumbnails, in batches of about a thousand."""
     with _opened(store, path) as parquet:
         groups = _with_segments(parquet.metadata, segments)
-        for batch in parquet.iter_batches(8 * ROWS, row_groups=groups, columns=_INDEXED.names):
+        for batch in parquet.iter_batches(
+            8 * ROWS_PER_GROUP, row_groups=groups, columns=_INDEXED.names
+        ):
             rows = conform(batch, _INDEXED)
             found = rows.filter(_among(rows["segment"], segments))
             if found.num_rows:
@@ -222,7 +224,7 @@ def _with_segments(metadata: pq.FileMetaData, segments: Collection[str]) -> list
     return [group for group in groups if least[group] < most[group]]
 
 
-def thumbnails(
+def read_thumbnails(
     store: pyarrow.fs.FileSystem, path: str, wanted: Collection[Key]
 ) -> dict[Key, bytes]:
     """Those of the wanted thumbnails that a data file holds."""
@@ -305,7 +307,7 @@ def _parquet(sink: pyarrow.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
     )
 
 
-def table(rows: Sequence["FrameRow"]) -> pa.Table:
+def as_table(rows: Sequence["FrameRow"]) -> pa.Table:
     """Rows as a table of FRAMES; vectors are rounded to half precision."""
     vectors = [row.embeddings.astype(np.float16).astype(np.float32) for row in rows]
     boxes = [np.asarray(row.boxes, np.float32).reshape(-1, 4) for row in rows]

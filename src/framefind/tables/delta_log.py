@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from framefind.errors import LibraryError
 from framefind.processes import check_memory
-from framefind.tables.address import explained, is_local, options, unreadable
+from framefind.tables.address import as_library_error, as_unreadable, is_local, storage_options
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,7 +40,7 @@ def latest_entry(log: Path) -> tuple[int, Path] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise unreadable(error) from error
+        raise as_unreadable(error) from error
     entries = [(int(found[1]), name) for name in names if (found := _ENTRY.fullmatch(name))]
     if not entries:
         return None
@@ -62,20 +62,20 @@ def open_table(address: str) -> "DeltaTable":
 
     log = Path(address, "_delta_log") if is_local(address) else None
     if log:
-        _check(log)
+        _check_log(log)
     try:
-        table = DeltaTable(address, storage_options=options(address))
+        table = DeltaTable(address, storage_options=storage_options(address))
     except TableNotFoundError:
         raise
     except DeltaError:
         if log:
-            _check(log, whole=True)
+            _check_log(log, whole=True)
         raise
     check_features(table, address)
     return table
 
 
-def _check(log: Path, whole: bool = False) -> None:
+def _check_log(log: Path, whole: bool = False) -> None:
     """Raise LibraryError when an entry is missing or empty, or, looked at `whole`, damaged.
 
     delta-rs passes over empty ones, which a power cut may leave.
@@ -114,7 +114,7 @@ def latest_versions(uri: str | os.PathLike[str]) -> tuple[int, int]:
 
     Raises LibraryError when there is no library.
     """
-    (videos, _), (frames, _) = _entries(uri)
+    (videos, _), (frames, _) = _latest_entries(uri)
     return videos, frames
 
 
@@ -123,31 +123,33 @@ def latest_revision(uri: str | os.PathLike[str]) -> Revision:
 
     Raises LibraryError when there is no library, or its log cannot be read.
     """
-    with explained(f"cannot read the library {os.fspath(uri)}"):
-        videos, frames = (mark(version, path.read_bytes()) for version, path in _entries(uri))
+    with as_library_error(f"cannot read the library {os.fspath(uri)}"):
+        videos, frames = (
+            digest_entry(version, path.read_bytes()) for version, path in _latest_entries(uri)
+        )
     return videos, frames
 
 
-def _entries(uri: str | os.PathLike[str]) -> list[tuple[int, Path]]:
+def _latest_entries(uri: str | os.PathLike[str]) -> list[tuple[int, Path]]:
     """The newest entries of the logs of `videos` and `frames`."""
     entries = [latest_entry(Path(uri, name, "_delta_log")) for name in ("videos", "frames")]
     found = [entry for entry in entries if entry is not None]
     if len(found) < len(entries):
-        raise no_library(os.fspath(uri))
+        raise missing_library(os.fspath(uri))
     return found
 
 
-def no_library(uri: str) -> LibraryError:
+def missing_library(uri: str) -> LibraryError:
     """Return the error that says that there is no library."""
     return LibraryError(f"{uri} is not a framefind library; `framefind index` makes one")
 
 
-def mark(version: int, entry: bytes) -> str:
+def digest_entry(version: int, entry: bytes) -> str:
     """Return one table's part of a Revision."""
     return f"{version}-{blake2b(entry, digest_size=16).hexdigest()}"
 
 
-def adds(files: "Sequence[DataFile]", change: bool = True) -> "list[AddAction]":
+def add_actions(files: "Sequence[DataFile]", change: bool = True) -> "list[AddAction]":
     """The log entries of data files."""
     from deltalake.transaction import AddAction
 
@@ -174,14 +176,14 @@ def replace_files(
     now = time.time_ns() // 1_000_000
     removes = [RemoveAction(path, change, now, size, {}) for path, size in old.items()]
     table.create_write_transaction(
-        [*adds(new, change), *removes],
+        [*add_actions(new, change), *removes],
         "append",
         schema,
         commit_properties=CommitProperties(max_commit_retries=0),
     )
 
 
-def actions(table: "DeltaTable") -> list[dict[str, Any]]:
+def list_files(table: "DeltaTable") -> list[dict[str, Any]]:
     """The data files of a table as its log has them: path, size_bytes, statistics, …"""
     import pyarrow as pa
 

@@ -10,20 +10,20 @@ from deltalake.exceptions import CommitFailedError
 
 from framefind.errors import DataFileError, LibraryError
 from framefind.tables import data_files, history
-from framefind.tables.delta_log import actions, replace_files
+from framefind.tables.delta_log import list_files, replace_files
 from framefind.tables.rows import Upkeep
-from framefind.tables.schema import FRAMES, with_unknown
+from framefind.tables.schema import FRAMES, with_unknown_columns
 from framefind.tables.tables import Tables
 
 _log = logging.getLogger(__name__)
 
-FILE_SIZE = 128 << 20
+TARGET_FILE_BYTES = 128 << 20
 """Bytes of a data file of `frames` that compaction aims at."""
 
-MANY = 8
+MIN_SMALL_FILES = 8
 """Small files that are worth a compaction."""
 
-WASTE = 0.1
+MAX_DEAD_SHARE = 0.1
 """The share of unpublished rows from which on a data file is worth rewriting."""
 
 
@@ -61,8 +61,8 @@ def tidy(tables: Tables) -> None:
 
     Opens no data file unless the log lists many small ones.
     """
-    sizes = [action["size_bytes"] for action in actions(tables.delta("frames"))]
-    if sum(size < FILE_SIZE // 2 for size in sizes) >= MANY:
+    sizes = [action["size_bytes"] for action in list_files(tables.delta("frames"))]
+    if sum(size < TARGET_FILE_BYTES // 2 for size in sizes) >= MIN_SMALL_FILES:
         compact_frames(tables)
     tables.compact_videos()
 
@@ -93,8 +93,8 @@ def compact_frames(tables: Tables, retention_hours: float = 168) -> Upkeep:
 def _candidates(tables: Tables, published: set[str], retention_hours: float) -> Iterator[_File]:
     """The data files that are small or hold too many unpublished rows, oldest segments first."""
     old = (time.time() - 3600 * retention_hours) * 1000
-    waste = WASTE if retention_hours else 0.0
-    live = sorted(actions(tables.delta("frames")), key=lambda a: str(a.get("min.segment")))
+    waste = MAX_DEAD_SHARE if retention_hours else 0.0
+    live = sorted(list_files(tables.delta("frames")), key=lambda a: str(a.get("min.segment")))
     for action in live:
         try:
             segments = tables.read_segments(action["path"])
@@ -105,7 +105,7 @@ def _candidates(tables: Tables, published: set[str], retention_hours: float) -> 
         dead = sum(n for segment, n in segments.items() if segment not in published)
         if dead and action["modification_time"] > old:
             continue  # perhaps a running writer's, who publishes it in a moment
-        if dead > waste * rows or action["size_bytes"] < FILE_SIZE // 2:
+        if dead > waste * rows or action["size_bytes"] < TARGET_FILE_BYTES // 2:
             yield _File(action["path"], action["size_bytes"], rows, dead)
 
 
@@ -116,12 +116,12 @@ def _groups(candidates: Iterator[_File]) -> Iterator[list[_File]]:
     """
     groups: list[list[_File]] = []
     for file in candidates:
-        if not groups or sum(f.size for f in groups[-1]) + file.size > FILE_SIZE:
+        if not groups or sum(f.size for f in groups[-1]) + file.size > TARGET_FILE_BYTES:
             groups.append([])
         groups[-1].append(file)
     for group in groups:
-        full = len(group) > 1 and sum(file.size for file in group) > 0.75 * FILE_SIZE
-        if full or len(group) >= MANY or any(file.dead for file in group):
+        full = len(group) > 1 and sum(file.size for file in group) > 0.75 * TARGET_FILE_BYTES
+        if full or len(group) >= MIN_SMALL_FILES or any(file.dead for file in group):
             yield group
 
 
@@ -135,14 +135,14 @@ def _rewrite(
     """
     paths = [file.path for file in group]
     with tables.writing():
-        schema = with_unknown(tables.delta("frames"), "frames")
+        schema = with_unknown_columns(tables.delta("frames"), "frames")
         new = data_files.merge(tables.address("frames"), paths, published, schema)
     sizes = {file.path: file.size for file in group}
     change = any(file.dead for file in group)
 
     def commit() -> list[data_files.DataFile] | None:
         table = tables.delta("frames")
-        if not {action["path"] for action in actions(table)}.issuperset(paths):
+        if not {action["path"] for action in list_files(table)}.issuperset(paths):
             return None
         replace_files(table, sizes, new, FRAMES, change)
         return new
@@ -153,14 +153,14 @@ def _rewrite(
 def _drop_lost_files(tables: Tables) -> None:
     """Take data files that are missing or damaged out of the log, once no video needs them."""
     lost = {}
-    for action in actions(tables.delta("frames")):
+    for action in list_files(tables.delta("frames")):
         try:
             tables.read_segments(action["path"])
         except DataFileError:
             lost[action["path"]] = action["size_bytes"]
         except LibraryError:  # it cannot be read for now
             return
-    if lost and not tables.lost(tables.videos()):
+    if lost and not tables.find_lost(tables.videos()):
         with tables.writing(), suppress(CommitFailedError):
             replace_files(tables.delta("frames"), lost, [], FRAMES, change=True)
 

@@ -57,7 +57,7 @@ FRAMES = pa.schema(
 
 SCHEMAS = {"videos": VIDEOS, "frames": FRAMES}
 
-_NEEDED = {"video_id", "path", "segment", "segments", "t", "boxes", "embeddings"}
+_REQUIRED = {"video_id", "path", "segment", "segments", "t", "boxes", "embeddings"}
 """Columns that nothing can stand in for."""
 
 _Rows = TypeVar("_Rows", pa.Table, pa.RecordBatch)
@@ -83,14 +83,14 @@ def conform(rows: _Rows, schema: pa.Schema) -> _Rows:
 
 def check_columns(names: Sequence[str], schema: pa.Schema) -> None:
     """Raise LibraryError when a column of `schema` is not there that nothing can stand in for."""
-    if missing := (_NEEDED & {*schema.names}) - {*names}:
+    if missing := (_REQUIRED & {*schema.names}) - {*names}:
         raise LibraryError(
             f"another program has dropped the column {min(missing)}: bring back an earlier version "
             "of the table"
         )
 
 
-def with_unknown(table: "DeltaTable", name: str) -> pa.Schema:
+def with_unknown_columns(table: "DeltaTable", name: str) -> pa.Schema:
     """Return the columns of a table of a library, `videos` or `frames`, and what others added."""
     schema = SCHEMAS[name]
     there = pa.schema(table.schema().to_arrow())

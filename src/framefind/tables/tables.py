@@ -21,22 +21,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from framefind.errors import DataFileError, LibraryError
 from framefind.tables.address import (
+    as_library_error,
     check_address,
-    explained,
     filesystem,
     holds_others,
     is_local,
-    options,
+    storage_options,
 )
 from framefind.tables.delta_log import (
     Revision,
-    actions,
-    adds,
+    add_actions,
+    digest_entry,
     latest_entry,
     latest_revision,
     latest_versions,
-    mark,
-    no_library,
+    list_files,
+    missing_library,
     open_table,
 )
 from framefind.tables.rows import Video
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from framefind.tables.data_files import DataFile, FramesWriter, Key
 
-ATTEMPTS = 50
+MAX_COMMIT_ATTEMPTS = 50
 """Maximum attempts at a commit that loses to concurrent writers."""
 
 _PREFIX = "framefind."
@@ -75,7 +75,7 @@ class Tables:
         from deltalake import DeltaTable
 
         with Tables(uri).reading():
-            return DeltaTable.is_deltatable(table, options(table))
+            return DeltaTable.is_deltatable(table, storage_options(table))
 
     @classmethod
     def create(cls, uri: str | os.PathLike[str], fingerprint: Mapping[str, str]) -> "Tables":
@@ -106,16 +106,16 @@ class Tables:
                 tables.address("videos"),
                 schema.VIDEOS,
                 mode="ignore",  # an interrupted `create` left it
-                storage_options=options(tables.uri),
+                storage_options=storage_options(tables.uri),
                 configuration=version,
                 raise_if_key_not_exists=False,
             )
-            if actions(tables.delta("videos")):
+            if list_files(tables.delta("videos")):
                 raise LibraryError(f"{uri} has lost its frames; restore it or choose a new one")
             DeltaTable.create(
                 tables.address("frames"),
                 schema.FRAMES,
-                storage_options=options(tables.uri),
+                storage_options=storage_options(tables.uri),
                 configuration=model | version,
                 raise_if_key_not_exists=False,
             )
@@ -127,7 +127,7 @@ class Tables:
         from framefind.tables import schema
 
         if not cls.exists(uri):
-            raise no_library(os.fspath(uri))
+            raise missing_library(os.fspath(uri))
         tables = cls(uri)
         for name in ("videos", "frames"):
             version = tables.delta(name).metadata().configuration.get(_PREFIX + "schema", "")
@@ -176,9 +176,9 @@ class Tables:
             except FileNotFoundError:
                 del self._watched  # other tables have taken the place of those that were watched
             else:
-                return mark(versions[0], videos), mark(versions[1], frames)
+                return digest_entry(versions[0], videos), digest_entry(versions[1], frames)
         ids = self.identity.encode()  # the entries themselves were deleted, as old ones are
-        return mark(versions[0], ids), mark(versions[1], ids)
+        return digest_entry(versions[0], ids), digest_entry(versions[1], ids)
 
     def _entry(self, name: str, version: int) -> bytes:
         """An entry of the log of a table on an object store; FileNotFoundError without it."""
@@ -199,7 +199,7 @@ class Tables:
         from framefind.tables import videos_table
         from framefind.tables.schema import VIDEOS
 
-        paths = [action["path"] for action in actions(self.delta("videos"))]
+        paths = [action["path"] for action in list_files(self.delta("videos"))]
         with self.reading():
             rows = videos_table.read_rows(self.address("videos"), paths, VIDEOS)
         return videos_table.as_videos(rows)
@@ -232,7 +232,7 @@ class Tables:
         from framefind.tables import videos_table
         from framefind.tables.schema import complete
 
-        if transaction and self.published(transaction):
+        if transaction and self.has_published(transaction):
             return False
         if files:
             self._append(files)
@@ -263,7 +263,7 @@ class Tables:
         with self.writing():
             videos_table.compact(self.address("videos"), self.delta("videos"), keep)
 
-    def published(self, transaction: tuple[str, int]) -> bool:
+    def has_published(self, transaction: tuple[str, int]) -> bool:
         """Whether the application has published that number or a higher one."""
         from framefind.tables import videos_table
 
@@ -271,16 +271,16 @@ class Tables:
 
     def frame_files(self) -> list[str]:
         """The data files of `frames`, as paths relative to it."""
-        return sorted(action["path"] for action in actions(self.delta("frames")))
+        return sorted(action["path"] for action in list_files(self.delta("frames")))
 
     def read_segments(self, file: str) -> dict[str, int]:
         """The rows of each segment in one data file; reads that column only."""
         from framefind.tables import data_files
 
         with self.reading():
-            return data_files.segments(self.store, file)
+            return data_files.count_segments(self.store, file)
 
-    def lost(self, videos: Sequence[Video]) -> list[str]:
+    def find_lost(self, videos: Sequence[Video]) -> list[str]:
         """The ids of those videos of which a segment is in no data file any more."""
         there: set[str] = set()
         for file in self.frame_files():
@@ -296,7 +296,7 @@ class Tables:
         from framefind.tables import data_files
 
         with self.reading():
-            yield from data_files.frames(self.store, file, segments)
+            yield from data_files.read_frames(self.store, file, segments)
 
     def thumbnails(self, wanted: "Sequence[Key]") -> list[bytes | None]:
         """The JPEGs of frames given by video_id, segment and t; None for one that is not there."""
@@ -304,10 +304,10 @@ class Tables:
 
         jobs = []
         with self.reading(), ThreadPoolExecutor(8) as pool:
-            for action in actions(self.delta("frames")):
+            for action in list_files(self.delta("frames")):
                 if keys := [key for key in wanted if data_files.may_hold(action, key)]:
                     path = action["path"]
-                    jobs.append(pool.submit(data_files.thumbnails, self.store, path, keys))
+                    jobs.append(pool.submit(data_files.read_thumbnails, self.store, path, keys))
             found: dict[Key, bytes] = {}
             for job in jobs:
                 with suppress(DataFileError):
@@ -326,7 +326,7 @@ class Tables:
             try:
                 return open_table(self.address(name))
             except (TableNotFoundError, FileNotFoundError) as error:
-                raise no_library(self.uri) from error
+                raise missing_library(self.uri) from error
 
     @cached_property
     def store(self) -> Any:
@@ -338,7 +338,7 @@ class Tables:
         from deltalake.exceptions import CommitFailedError
 
         with self.writing():
-            for attempt in range(1, ATTEMPTS):
+            for attempt in range(1, MAX_COMMIT_ATTEMPTS):
                 with suppress(CommitFailedError):
                     return commit()
                 time.sleep(random.uniform(0, 0.01 * min(attempt, 20)))
@@ -350,18 +350,18 @@ class Tables:
         def append() -> None:
             table = self.delta("frames")
             complete(table, "frames")
-            table.create_write_transaction([*adds(files)], "append", FRAMES)
+            table.create_write_transaction([*add_actions(files)], "append", FRAMES)
 
         self.commit(append)
 
     @contextmanager
     def reading(self, *but: type[Exception]) -> Iterator[None]:
         """Turns what the store or the format raises into LibraryError, `but` for some."""
-        with explained(f"cannot read the library {self.uri}", *but):
+        with as_library_error(f"cannot read the library {self.uri}", *but):
             yield
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Turns what the store or the format raises into LibraryError."""
-        with explained(f"cannot write to the library {self.uri}"):
+        with as_library_error(f"cannot write to the library {self.uri}"):
             yield

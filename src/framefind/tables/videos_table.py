@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 
 from framefind.files import disk
 from framefind.tables import data_files
-from framefind.tables.address import explained, filesystem, is_local
+from framefind.tables.address import as_library_error, filesystem, is_local
 from framefind.tables.data_files import DataFile
-from framefind.tables.delta_log import actions, replace_files
+from framefind.tables.delta_log import list_files, replace_files
 from framefind.tables.rows import Video
-from framefind.tables.schema import VIDEOS, with_unknown
+from framefind.tables.schema import VIDEOS, with_unknown_columns
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -27,7 +27,7 @@ FORGETS = "framefind.forgets"
 """What the log says of a commit that forgets videos for a user."""
 
 MAX_SMALL_FILES = 16
-"""Small data files that are left alone; every commit adds one."""
+"""Small data files that are left alone; every commit add_actions one."""
 
 _SMALL_FILE_BYTES = 64 << 20
 """A data file with fewer bytes is small."""
@@ -55,7 +55,7 @@ def as_videos(rows: pa.Table) -> list[Video]:
 def write_rows(address: str, rows: pa.Table) -> DataFile:
     """Write rows as one new data file."""
     store, path = filesystem(address), f"{secrets.token_hex(16)}.parquet"
-    with explained(f"cannot write to {address}"):
+    with as_library_error(f"cannot write to {address}"):
         pq.write_table(rows, path, filesystem=store, compression="zstd", store_schema=False)
         if is_local(address):
             disk.sync(Path(address, path))
@@ -113,11 +113,11 @@ def compact(address: str, table: "DeltaTable", keep: int = MAX_SMALL_FILES) -> N
     """
     from deltalake.exceptions import CommitFailedError
 
-    sizes = {action["path"]: action["size_bytes"] for action in actions(table)}
+    sizes = {action["path"]: action["size_bytes"] for action in list_files(table)}
     small = {path: size for path, size in sizes.items() if size < _SMALL_FILE_BYTES}
     if len(small) <= keep:
         return
-    rows = read_rows(address, list(small), with_unknown(table, "videos"))
+    rows = read_rows(address, list(small), with_unknown_columns(table, "videos"))
     new = write_rows(address, rows)
     with suppress(CommitFailedError):
         replace_files(table, small, [new], rows.schema, change=False)
