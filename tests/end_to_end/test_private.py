@@ -67,7 +67,7 @@ def test_switches_of_the_user_are_left_alone(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "module", ["framefind", "framefind.video.process", "framefind.server.index_job"]
+    "module", ["framefind", "framefind.video.process_main", "framefind.server.index_job"]
 )
 def test_every_process_turns_telemetry_off_before_it_imports_anything(module):
     code = f"""

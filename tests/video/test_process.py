@@ -224,7 +224,7 @@ def test_ctrl_c_is_the_parents(worker: Worker, film: str) -> None:
 
 def test_the_child_ends_with_its_parent(film: str) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "framefind.video.process"],
+        [sys.executable, "-P", "-m", "framefind.video.process_main"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -251,7 +251,7 @@ def test_closing_leaves_nothing(film: str) -> None:
 
 def test_the_child_is_light() -> None:
     """A worker must start fast."""
-    code = "import sys, framefind.video.process; print(*sys.modules)"
+    code = "import sys, framefind.video.process_main; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"onnxruntime", "pyarrow", "deltalake", "typer", "rich", "tokenizers"}
     assert not heavy & set(out.stdout.split())

@@ -1,0 +1,161 @@
+"""Decode for a parent process: the child's side of `process.py`."""
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from PIL import Image
+
+from framefind.errors import StoreError, VideoError
+from framefind.video.damage import overhear
+from framefind.video.decode import Video
+from framefind.video.identity import video_id
+from framefind.video.messages import encode_header
+from framefind.video.samplers import parse_sampler
+from framefind.video.views import Likeness, Views
+
+_SECONDS_BETWEEN_BEATS = 1.0  # two signs of life, while no frame is sampled
+
+
+class _Server:
+    """Answers requests, one after the other, with messages to the file descriptor `output`."""
+
+    def __init__(self, output: int) -> None:
+        self._output = output
+        self._video: Video | None = None
+        self._threads = 0
+        self._decoder = "auto"
+        self._last = 0.0
+        self._spent: Counter[str] = Counter()
+        self._lapped = time.process_time()
+
+    def answer(self, request: dict[str, Any]) -> None:
+        """Answer one request; with an error if it fails."""
+        try:
+            if "open" in request:
+                self._open(request["open"], request["known"], request["decoder"])
+            elif "cuts" in request:
+                assert self._video
+                self._send({"cuts": self._video.cuts(request["cuts"])})
+            else:
+                self._frames(**request)
+        except (VideoError, StoreError) as error:
+            self._send({"error": str(error), "kind": type(error).__name__})
+        except Exception as error:  # whatever a decoder's binding may raise
+            path = self._video.path if self._video else request.get("open", "")
+            reason = f"{path}: {type(error).__name__}: {error}"
+            self._send({"error": reason, "kind": "VideoError"})
+
+    def _open(self, path: str, known: bool, decoder: str) -> None:
+        self._close()
+        self._decoder = decoder
+        self._video = video = Video(path, self._threads, self._beat, decoder)
+        facts = asdict(video.facts)
+        reader = video.remote.reader if video.remote else None
+        identity = "" if known else video_id(path, reader)
+        self._lap("probe")
+        self._send({"facts": facts, "video_id": identity, "fallback": video.fallback})
+
+    def _frames(
+        self,
+        sampler: str,
+        views: str,
+        size: int,
+        resize: str,
+        start: float,
+        end: float,
+        threads: int,
+        dedupe: float,
+    ) -> None:
+        assert self._video
+        if threads != self._threads:  # the next file is likely to get as many
+            self._threads = threads
+            self._open_again()
+        cut = Views.parse(views)
+        likeness = Likeness(dedupe)
+        for frame in self._video.frames(parse_sampler(sampler), start, end):
+            self._lap("decode")
+            scale = partial(frame.scale, resize=resize)
+            pixels = cut.cut(scale, frame.width, frame.height, size)
+            again = dedupe > 0 and likeness.is_again(pixels)
+            thumbnail = b"" if again else frame.thumbnail()
+            shown = pixels[:0] if again else pixels
+            header = {
+                "t": frame.t,
+                "boxes": cut.boxes(frame.width, frame.height),
+                "shape": shown.shape,
+                "thumbnail": len(thumbnail),
+            }
+            self._lap("scale")
+            self._send(header, shown.reshape(-1).data, thumbnail)
+            self._lap("send")
+        self._lap("decode")
+        self._send(
+            {
+                "ended": self._video.partial,
+                "duration": self._video.duration,
+                "spent": self._spent,
+            }
+        )
+        self._spent.clear()
+
+    def _lap(self, stage: str) -> None:
+        """Add the processor time since the last lap to that of a stage."""
+        now = time.process_time()
+        self._spent[stage] += now - self._lapped  # type: ignore[assignment]
+        self._lapped = now
+
+    def _open_again(self) -> None:
+        path = self._video.path if self._video else ""
+        self._close()
+        self._video = Video(path, self._threads, self._beat, self._decoder)
+
+    def _close(self) -> None:
+        if self._video:
+            self._video.close()
+            self._video = None
+
+    def _beat(self) -> None:
+        """Send a sign of life if there was none for a while."""
+        if time.monotonic() - self._last > _SECONDS_BETWEEN_BEATS:
+            self._send({})
+
+    def _send(self, header: dict[str, Any], *payloads: bytes | memoryview) -> None:
+        for data in (encode_header(header), *payloads):
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._output, rest) :]
+        self._last = time.monotonic()
+
+
+def _read_requests(lines: "queue.SimpleQueue[bytes]") -> None:
+    """Queue the parent's requests; exit when it ends, whatever the decoder is busy with."""
+    for line in sys.stdin.buffer:
+        lines.put(line)
+    os._exit(0)
+
+
+def main() -> None:
+    """Serve the parent on stdin and stdout."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to act on
+    output = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing else may write between the messages
+    overhear()
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read_requests, args=(lines,), daemon=True).start()
+    server = _Server(output)
+    Image.preinit()  # loads the JPEG plugin now, not with the first thumbnail
+    while True:
+        server.answer(json.loads(lines.get()))
+
+
+if __name__ == "__main__":
+    main()
