@@ -1,5 +1,6 @@
-"""The doctor: does everything that framefind needs work on this machine?"""
+"""`framefind doctor`: check that everything that framefind needs works on this machine."""
 
+import os
 import platform
 import shutil
 import tempfile
@@ -7,12 +8,15 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from framefind.errors import FramefindError, UsageError
-from framefind.library import open
-from framefind.models import registry
-from framefind.tables.address import is_local
+import typer
 
-_NEEDED = (
+from framefind.cli import show
+from framefind.cli.options import DeviceOption, LibraryOption
+from framefind.errors import FramefindError, LibraryError, UsageError
+
+MIN_FREE_BYTES = 1 << 30
+
+_PACKAGES = (
     "av",
     "onnxruntime",
     "tokenizers",
@@ -24,15 +28,28 @@ _NEEDED = (
 )
 
 
-def examine(library: str | None, device: str) -> Iterator[tuple[str, bool, str]]:
-    """Run each check; gives its name, whether it passed, and what it found or what to do."""
+def doctor(library: LibraryOption = None, device: DeviceOption = "auto") -> None:
+    """Check that everything framefind needs works here; nothing is changed or downloaded.
+
+    $ framefind doctor
+    """
+    has_trouble = False
+    for name, passed, text in _run_checks(library, device):
+        has_trouble = has_trouble or not passed
+        show.out(f"{'ok  ' if passed else 'FAIL'}  {name:<10}  {text}")
+    if has_trouble:
+        raise typer.Exit(1)
+
+
+def _run_checks(library: str | None, device: str) -> Iterator[tuple[str, bool, str]]:
+    """Yield each check's name, whether it passed, and the facts, or what is wrong."""
     checks: dict[str, Callable[[], str]] = {
         "python": lambda: f"{platform.python_version()} on {platform.platform()}",
-        "packages": lambda: ", ".join(f"{name} {version(name)}" for name in _NEEDED),
-        "decoder": _decoder,
-        "model": lambda: _model(device),
-        "library": lambda: _library(library),
-        "disk": lambda: _disk(library),
+        "packages": lambda: ", ".join(f"{name} {version(name)}" for name in _PACKAGES),
+        "decoder": _check_decoder,
+        "model": lambda: _check_model(device),
+        "library": lambda: _check_library(library),
+        "disk": lambda: _check_disk(library),
     }
     for name, check in checks.items():
         try:
@@ -43,8 +60,8 @@ def examine(library: str | None, device: str) -> Iterator[tuple[str, bool, str]]
             yield name, False, str(error)
 
 
-def _decoder() -> str:
-    """Encode a tiny video and decode it in a worker, as `index` does."""
+def _check_decoder() -> str:
+    """Encode a tiny video and decode it in a worker process, as `index` does."""
     import av
     import numpy as np
 
@@ -56,8 +73,8 @@ def _decoder() -> str:
             stream = container.add_stream("mpeg4", rate=10)
             stream.width = stream.height = 64
             for level in range(0, 200, 10):
-                picture = np.full((64, 64, 3), level, np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+                pixels = np.full((64, 64, 3), level, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
             container.mux(stream.encode(None))
         worker = Worker()
         try:
@@ -70,7 +87,10 @@ def _decoder() -> str:
     return f"FFmpeg in av {version('av')} decodes in a worker process"
 
 
-def _model(device: str) -> str:
+def _check_model(device: str) -> str:
+    """Run the self-test of the model that is shipped."""
+    from framefind.models import registry
+
     model = registry.load("mini", device)
     registry.check(model)
     return (
@@ -79,22 +99,53 @@ def _model(device: str) -> str:
     )
 
 
-def _library(library: str | None) -> str:
+def _check_library(library: str | None) -> str:
+    """Count what is in the library. Raises LibraryError when it cannot be written."""
+    from framefind.library import open
+
     opened = open(library)
+    folder = _find_unwritable(opened.uri)
     if not opened.exists:
+        if folder:
+            raise LibraryError(f"{opened.uri} cannot be created: {folder} cannot be written")
         return f"{opened.uri}: none yet, `framefind index` creates it"
-    facts = opened.status()
-    return (
-        f"{opened.uri}: {sum(facts.videos.values())} videos, {facts.frames} frames, {facts.model}"
-    )
+    status = opened.status()
+    videos = show.number(sum(status.videos.values()), "video")
+    facts = f"{opened.uri}: {videos}, {show.number(status.frames, 'frame')}, {status.model}"
+    if folder:
+        raise LibraryError(
+            f"{facts}; {folder} cannot be written: searching works, indexing does not"
+        )
+    return facts
 
 
-def _disk(library: str | None) -> str:
-    uri = open(library).uri
-    if not is_local(uri):
+def _find_unwritable(uri: str) -> Path | None:
+    """Return the first folder of a library, or above one to be made, that cannot be written."""
+    if not (place := _find_place(uri)):
+        return None
+    folders = [place]
+    if place == Path(uri):
+        folders += [path for path in sorted(place.glob("*")) if path.is_dir()]
+        folders += sorted(place.glob("*/_delta_log"))
+    return next((folder for folder in folders if not os.access(folder, os.W_OK)), None)
+
+
+def _check_disk(library: str | None) -> str:
+    """Return how much room is left. Raises LibraryError when it is little."""
+    from framefind.library import open
+
+    if not (place := _find_place(open(library).uri)):
         return "the library is in an object store"
-    folder = next(parent for parent in (Path(uri), *Path(uri).parents) if parent.exists())
-    free = shutil.disk_usage(folder).free
-    if free < 1 << 30:
-        raise ValueError(f"{folder}: only {free >> 20} MB free; make room before indexing")
+    free = shutil.disk_usage(place).free
+    if free < MIN_FREE_BYTES:
+        raise LibraryError(f"{place}: only {free >> 20} MB free; make room before indexing")
     return f"{free >> 30} GB free for the library"
+
+
+def _find_place(uri: str) -> Path | None:
+    """Return the library's folder, or the nearest one above it; None in an object store."""
+    from framefind.tables.address import is_local
+
+    if not is_local(uri):
+        return None
+    return next(path for path in (Path(uri), *Path(uri).parents) if path.exists())

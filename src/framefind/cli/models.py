@@ -1,32 +1,43 @@
-"""`framefind models`: the models there are, on this machine or not, and how fast they are here."""
+"""`framefind models`: list, download, export and measure models."""
 
 import os
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from framefind.cli import show
+from framefind.cli import help, show
+from framefind.cli.options import DeviceOption, JsonOption, Precision
 
 if TYPE_CHECKING:
     from framefind.models.base import Model
 
-app = typer.Typer(help="The models: list, download and measure them.", no_args_is_help=False)
+app = typer.Typer(cls=help.Group)
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Model, as for --model.")]
+NameArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="One that `framefind models` lists, hf-hub:OWNER/NAME, or local-dir:/path.",
+    ),
+]
 PrecisionOption = Annotated[
-    str, typer.Option(metavar="NAME", help="fp32, fp16, bf16, int8, or auto: what suits here.")
+    Precision,
+    typer.Option(metavar="NAME", help="fp32, fp16, bf16, int8, or auto: what suits this computer."),
 ]
 
 
 @app.callback(invoke_without_command=True)
-def list_models(
-    context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
-) -> None:
-    """List the known models; * marks those that no other one beats in both cost and recall."""
+def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List models to index with, and download, export or measure one.
+
+    A * marks those that no other one beats in both cost and recall.
+
+    $ framefind models
+    $ framefind models benchmark mini --seconds 1
+    """
     if context.invoked_subcommand:
         return
     rows = _rows()
@@ -64,40 +75,53 @@ def _rows() -> list[dict[str, Any]]:
     return rows
 
 
-@app.command()
+@app.command(cls=help.Command)
 def download(name: NameArgument, precision: PrecisionOption = "auto") -> None:
-    """Download a model, or complete and repair one that was downloaded before."""
+    """Download a model, or check and repair one that was downloaded before.
+
+    $ framefind models download balanced
+    """
     from framefind.models import registry
 
-    show.out(str(registry.download(say_full_name(name), precision)))
+    show.out(str(registry.download(print_full_name(name), precision)))
 
 
-@app.command()
+@app.command(cls=help.Command)
 def export(
     name: NameArgument,
     folder: Annotated[str, typer.Argument(metavar="DIR", help="A new folder.")],
-    precision: Annotated[str, typer.Option(metavar="NAME", help="fp32, fp16 or int8.")] = "fp32",
+    precision: Annotated[
+        Literal["fp32", "fp16", "int8"], typer.Option(help="Precision of the ONNX model.")
+    ] = "fp32",
 ) -> None:
-    """Write a PyTorch model as ONNX towers, which need no torch; checks that both agree."""
+    """Write a PyTorch model as ONNX, which needs no PyTorch; check that both agree.
+
+    $ framefind models export google/siglip2-so400m-patch14-384 siglip2
+    """
     from framefind.models import registry
 
-    found = registry.export(say_full_name(name), folder, precision)
-    show.say(f"lowest cosine: pictures {found.pictures:.5f}, texts {found.texts:.5f}")
+    agreement = registry.export(print_full_name(name), folder, precision)
+    show.say(f"lowest cosine: pictures {agreement.pictures:.5f}, texts {agreement.texts:.5f}")
     show.out(f"local-dir:{os.path.abspath(os.path.expanduser(folder))}")
 
 
-@app.command()
+@app.command(cls=help.Command)
 def benchmark(
     name: NameArgument = "mini",
     precision: PrecisionOption = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, openvino, cuda or mps.")] = "auto",
-    seconds: Annotated[float, typer.Option(help="How long to measure each.")] = 5.0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    device: DeviceOption = "auto",
+    seconds: Annotated[
+        float, typer.Option(metavar="S", help="Seconds to measure each of three speeds.")
+    ] = 5.0,
+    as_json: JsonOption = False,
 ) -> None:
-    """Measure how many pictures and texts a model embeds in a second, on this machine."""
+    """Measure how many pictures and texts a model embeds per second on this computer.
+
+    $ framefind models benchmark mini --seconds 1
+    """
     from framefind.models import registry
 
-    say_full_name(name)
+    print_full_name(name)
     model = registry.load(name, device, precision)
     speeds = _speeds(model, seconds)
     if as_json:
@@ -135,8 +159,8 @@ def _rate(run: Callable[[], object], count: int, seconds: float) -> float:
     return count * rounds / elapsed
 
 
-def say_full_name(name: str) -> str:
-    """The full name of a model, which is said where it is another one."""
+def print_full_name(name: str) -> str:
+    """Return the full name of a model; print it where the given name is short for it."""
     from framefind.models.catalog import full_name
 
     full = full_name(name)

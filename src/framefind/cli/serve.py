@@ -1,4 +1,4 @@
-"""`framefind serve`: check what is asked for, say where the page is, run the server."""
+"""`framefind serve`: the page in a browser, and the HTTP API behind it."""
 
 import os
 import secrets
@@ -6,52 +6,116 @@ import socket
 import threading
 import time
 import webbrowser
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
 
 from framefind.cli import show
-from framefind.library import Library
+from framefind.cli.options import DeviceOption, LibraryOption
+
+_ADDRESS = "Address"
+_ACCESS = "Who may do what"
+
+_SECONDS_TO_START = 60
 
 
-def run(
-    library: Library,
-    host: str,
-    port: int,
-    *,
-    token: bool,
-    names: Sequence[str],
-    roots: Sequence[Path],
-    refresh: float,
-    show_page: bool,
+def serve(
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address to listen at; with any but this computer's own, clients need a token.",
+            rich_help_panel=_ADDRESS,
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, max=65535, help="Port to listen at.", rich_help_panel=_ADDRESS
+        ),
+    ] = 8000,
+    host_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Answer requests to this name, too. Repeatable.",
+            rich_help_panel=_ADDRESS,
+        ),
+    ] = None,
+    show_page: Annotated[
+        bool,
+        typer.Option("--open", help="Open the page in your browser.", rich_help_panel=_ADDRESS),
+    ] = False,
+    token: Annotated[
+        bool,
+        typer.Option(
+            "--token",
+            help="Ask clients for a token on this computer, too.",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = False,
+    allow_root: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Let clients index this folder and what is below it, nothing else. Repeatable.",
+            rich_help_panel=_ACCESS,
+        ),
+    ] = None,
+    library: LibraryOption = None,
+    device: DeviceOption = "auto",
+    refresh: Annotated[
+        float,
+        typer.Option(
+            metavar="S",
+            min=0.1,
+            help="Look every S seconds for videos that other programs indexed.",
+        ),
+    ] = 2.0,
 ) -> None:
-    """Serve `library` until Ctrl-C. The address, with the token if one is asked for, is shown."""
-    from framefind.server.app import serve
+    """Open a page to add folders, search and watch, with an HTTP API behind it.
+
+    $ framefind serve --open
+    $ framefind serve --host 0.0.0.0 --host-name nas.local
+    """
+    from framefind.library import open
+    from framefind.server.app import serve as run_server
     from framefind.server.security import Access, is_loopback
 
+    opened = open(library, device=device)
+    names = tuple(host_name or ())
     if host.strip("[]") in ("", "0.0.0.0", "::") and not names:
-        show.usage(f"--host {host}: say by --host-name which name or address it is reached at")
+        show.usage(f"--host {host}: add --host-name, the name or address that clients use")
     key = secrets.token_urlsafe(24) if token or not is_loopback(host) else None
-    access = Access(host, port, key, tuple(names), tuple(map(os.path.realpath, roots)))
-    named = names[0] if names else f"[{host}]" if ":" in host.strip("[]") else host
-    address = f"http://{named}:{port}/" + (f"?token={key}" if key else "")
-    for line in (library.uri, address, "Ctrl-C stops it"):
+    roots = tuple(map(os.path.realpath, allow_root or ()))
+    address = f"http://{_name_host(host, names)}:{port}/" + (f"?token={key}" if key else "")
+    for line in (opened.uri, address, "Ctrl-C stops it"):
         show.say(line)
     with TemporaryDirectory(prefix="framefind-") as folder:
         if show_page:
             arguments = (address, host.strip("[]"), port, Path(folder, "open.html"))
-            threading.Thread(target=_open, args=arguments, daemon=True).start()
-        serve(library, access, refresh)
+            threading.Thread(target=_open_page, args=arguments, daemon=True).start()
+        run_server(opened, Access(host, port, key, names, roots), refresh)
 
 
-def _open(address: str, host: str, port: int, file: Path) -> None:
+def _name_host(host: str, names: tuple[str, ...]) -> str:
+    """Return the host as it stands in the page's address."""
+    if names:
+        return names[0]
+    return f"[{host}]" if ":" in host.strip("[]") else host
+
+
+def _open_page(address: str, host: str, port: int, file: Path) -> None:
     """Open the page in a browser as soon as the server listens.
 
-    By way of a file that only this user can read: all can read the arguments of a program.
+    The browser is given a file that only this user can read and that leads to the address: the
+    arguments of a program, where the token would stand, can be read by every user.
     """
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    for _ in range(600):
+    for _ in range(10 * _SECONDS_TO_START):
         with suppress(OSError):
             socket.create_connection((reached, port), 1).close()
             break

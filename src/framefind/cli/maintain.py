@@ -1,0 +1,18 @@
+"""`framefind maintain`: the upkeep of a library's tables."""
+
+from framefind.cli import show
+from framefind.cli.options import LibraryOption
+
+
+def maintain(library: LibraryOption = None) -> None:
+    """Compact the tables, and delete what was removed or replaced more than a week ago.
+
+    $ framefind maintain
+    """
+    from framefind.library import open
+
+    upkeep = open(library).maintain()
+    rewritten = show.number(upkeep.rewritten, "data file")
+    dropped = show.number(upkeep.dropped, "row")
+    deleted = show.number(upkeep.deleted, "file")
+    show.say(f"{rewritten} rewritten into {upkeep.written}, {dropped} dropped, {deleted} deleted")

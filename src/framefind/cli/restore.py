@@ -1,0 +1,22 @@
+"""`framefind restore`: bring back what was removed or pruned."""
+
+from framefind.cli import show
+from framefind.cli.options import LibraryOption, VideosArgument
+
+
+def restore(wanted: VideosArgument = None, library: LibraryOption = None) -> None:
+    """Bring back what was removed or pruned, without decoding; alone, list what can come back.
+
+    $ framefind restore
+    """
+    from framefind.library import open
+
+    opened = open(library)
+    if wanted:
+        paths = opened.restore(wanted)
+    else:
+        paths = sorted(path for row in opened.restorable() for path in row.paths)
+    for path in paths:
+        show.out(path)
+    verb = "restored" if wanted else "can be restored"
+    show.say(f"{show.number(len(paths), 'path')} {verb}")
