@@ -24,9 +24,9 @@ from framefind.models import registry
 from framefind.models.base import Model
 from framefind.models.confidence import Neutral
 from framefind.models.neutral import load_neutral
-from framefind.search.moments import Page
 from framefind.search.search import search
 from framefind.tables.tables import Tables
+from framefind.types import Page
 from search import QUERIES
 
 DIMENSIONS = 512

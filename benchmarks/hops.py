@@ -18,6 +18,7 @@ import argparse
 import contextlib
 import importlib
 import inspect
+import itertools
 import json
 import os
 import pkgutil
@@ -60,7 +61,7 @@ def _trace(arguments: list[str], out: Path) -> dict[str, Any]:
 def _print(name: str, walk: dict[str, Any], with_list: bool) -> None:
     files = {file for file, _ in walk["functions"]}
     calls: list[str] = walk["calls"]
-    changes = sum(before != after for before, after in zip(calls, calls[1:], strict=False))
+    changes = sum(before != after for before, after in itertools.pairwise(calls))
     print(
         f"{name}: {len(walk['functions'])} functions, {len(files)} files, {len(calls)} calls, "
         f"{changes} changes of file"

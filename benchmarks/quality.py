@@ -29,7 +29,7 @@ from framefind.models import registry
 from framefind.models.base import Model
 from framefind.models.confidence import confidence
 from framefind.models.neutral import load_neutral
-from framefind.search.moments import RANKS
+from framefind.types import RANKS
 
 SAMPLERS = ("every=1.0 tiles", "every=1.0 whole", "count=10 tiles", "keyframes tiles")
 OVERLAPS = (0.3, 0.5, 0.7)  # intersection over union

@@ -38,10 +38,10 @@ from framefind.index.vectors import VectorIndex
 from framefind.models import registry
 from framefind.models.confidence import Neutral
 from framefind.models.neutral import load_neutral
-from framefind.search.moments import Page
-from framefind.search.query_vectors import Embedded, Query
+from framefind.search.query_vectors import Embedded
 from framefind.search.search import Judge, answer
 from framefind.tables.tables import Tables
+from framefind.types import Page, Query
 
 DIMENSIONS = 512
 ROUNDS = 3

@@ -26,8 +26,8 @@ from support.synthetic import Fit, fill
 
 from framefind.index.build import Appender, refresh
 from framefind.index.vectors import IndexedVideo
-from framefind.tables.rows import Video
 from framefind.tables.tables import Tables
+from framefind.types import Video
 from search import QUERIES
 
 WARM_UP_SECONDS = 3.0

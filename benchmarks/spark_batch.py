@@ -26,9 +26,10 @@ from support.synthetic import VIEWS, Fit, list_array, video_lengths
 
 import framefind
 from framefind.index.build import refresh
-from framefind.tables.rows import Video, new_segment
+from framefind.tables.rows import new_segment
 from framefind.tables.schema import FRAMES
 from framefind.tables.tables import Tables
+from framefind.types import Video
 
 FILE = 30_000  # frames of a data file
 WORDS = [

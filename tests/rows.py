@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 import numpy as np
 
 from framefind.tables.data_files import DataFile
-from framefind.tables.rows import FrameRow, Video, new_segment
+from framefind.tables.rows import FrameRow, new_segment
 from framefind.tables.tables import Tables
-from framefind.video.views import WHOLE, Box
+from framefind.types import Box, Video
+from framefind.video.views import WHOLE
 
 HALF: Box = (0.0, 0.0, 0.5625, 1.0)
 FINGERPRINT = {"model": "mini-1", "weights": "abc", "dimensions": "8"}

@@ -174,7 +174,7 @@ class TestWrong:
 
     def test_a_box_and_a_picture(self):
         with pytest.raises(FramefindError):
-            query_images.Crop("car.jpg", (0, 0, float("nan"), 1))
+            framefind.Crop("car.jpg", (0, 0, float("nan"), 1))
         with pytest.raises(QueryError, match=r"~nobody/car\.jpg"):
             query_images.read("~nobody/car.jpg", (0, 0, 1, 1), 8)
 

@@ -21,7 +21,7 @@ from framefind.errors import LibraryError, QueryError
 from framefind.evaluation import Answer, Quality, Span
 from framefind.models import registry
 from framefind.output.chart import chart
-from framefind.search.moments import Moment
+from framefind.types import Moment
 
 Write = Callable[..., Path]
 

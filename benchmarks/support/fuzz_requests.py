@@ -10,7 +10,7 @@ import httpx
 from support.server import Server
 
 import framefind
-from framefind.tables.rows import Video
+from framefind.types import Video
 
 VIDEOS = 20  # of a library that are asked for
 

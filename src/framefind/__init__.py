@@ -23,39 +23,25 @@ if TYPE_CHECKING:
         UsageError,
         VideoError,
     )
-    from framefind.indexing.pipeline import Progress, Report
     from framefind.library import Library, open
-    from framefind.search.moments import Moment, Page, VideoMoments
-    from framefind.search.query_images import Crop
-    from framefind.search.query_vectors import Query
-    from framefind.search.search import FrameScores
-    from framefind.status import Status
-    from framefind.tables.rows import Video
+    from framefind.types import (
+        Crop,
+        FrameScores,
+        Moment,
+        Page,
+        Progress,
+        Query,
+        Report,
+        Status,
+        Video,
+        VideoMoments,
+    )
     from framefind.video.decode import frame
 
 disable_telemetry()
 
-_HOMES = {
-    "errors": (
-        "FramefindError",
-        "LibraryError",
-        "ModelError",
-        "NotAVideoError",
-        "QueryError",
-        "StoreError",
-        "UsageError",
-        "VideoError",
-    ),
-    "search.query_images": ("Crop",),
-    "indexing.pipeline": ("Progress", "Report"),
-    "library": ("Library", "open"),
-    "search.moments": ("Moment", "Page", "VideoMoments"),
-    "search.query_vectors": ("Query",),
-    "search.search": ("FrameScores",),
-    "status": ("Status",),
-    "tables.rows": ("Video",),
-    "video.decode": ("frame",),
-}
+_HOMES = ("errors", "types", "video.decode", "library")
+"""The modules that the public names are in; the light ones first."""
 
 __version__ = "0.1.0"
 __all__ = [
@@ -85,9 +71,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its module when it is first used: `import framefind` is instant."""
-    for module, names in _HOMES.items():
-        if name in names:
-            value = getattr(import_module(f"framefind.{module}"), name)
+    for module in _HOMES if name in __all__ else ():
+        value = getattr(import_module(f"framefind.{module}"), name, None)
+        if value is not None:
             globals()[name] = value
             return value
     raise AttributeError(f"module 'framefind' has no attribute {name!r}")

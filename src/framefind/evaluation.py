@@ -10,22 +10,21 @@ import json
 import math
 import os
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from framefind.arguments import unicode
 from framefind.errors import QueryError
 from framefind.files.lines import read_lines
 from framefind.search.filters import VideoNames
-from framefind.search.moments import Moment, Page, VideoMoments
-from framefind.search.query_vectors import Query
+from framefind.tables.tables import Tables
+from framefind.types import Moment, Page, Query, Video, VideoMoments
 
-if TYPE_CHECKING:
-    from framefind.library import Library
-    from framefind.tables.rows import Video
+SearchBatch = Callable[[list[Query]], Iterator[Page]]
+"""`Library.search_batch`."""
 
 FIRST = (1, 5, 10)
 """Recall is given at these ranks."""
@@ -147,29 +146,33 @@ def _good(ious: Sequence[float]) -> float | None:
     return _mean([iou >= _HALF for iou in ious])
 
 
-def evaluate(library: "Library", captions: str | Path, rank: str = "softmax") -> Quality:
+def evaluate(
+    uri: str, search_batch: SearchBatch, captions: str | Path, rank: str = "softmax"
+) -> Quality:
     """Ask a library for every text of a captions file, and see where the right video comes.
 
-    Videos are ranked as `search` ranks them with `by="video"`. Raises QueryError when the file
-    cannot be read, is malformed, or describes no video of the library.
+    `search_batch` is the method of the library at `uri`. Videos are ranked as `search` ranks them
+    with `by="video"`. Raises QueryError when the file cannot be read, is malformed, or describes no
+    video of the library.
     """
-    rows = [row for row in library.videos() if row.segments]
+    tables = Tables.open(uri)
+    rows = sorted((row for row in tables.videos() if row.segments), key=lambda row: row.path)
     queries, missing = read(Path(os.path.expanduser(captions)), rows)
     if not queries:
-        raise QueryError(f"{captions}: none of its videos is in {library.uri}")
+        raise QueryError(f"{captions}: none of its videos is in {uri}")
     asked = [Query(text, by="video", rank=rank, limit=_PAGE) for text in queries]
-    firsts = library.search_batch(asked)
+    firsts = search_batch(asked)
     answers = [
-        _ask(library, query, page, spans)
+        _ask(search_batch, query, page, spans)
         for query, page, spans in zip(asked, firsts, queries.values(), strict=True)
     ]
-    return Quality(library.uri, library.status().model, rank, len(rows), answers, missing)
+    return Quality(uri, tables.fingerprint["model"], rank, len(rows), answers, missing)
 
 
-def _ask(library: "Library", query: Query, page: Page, spans: Sequence[Span]) -> Answer:
+def _ask(search_batch: SearchBatch, query: Query, page: Page, spans: Sequence[Span]) -> Answer:
     wanted = {span.video_id for span in spans}
     first: VideoMoments | None = None
-    for at, video in enumerate(_ranking(library, query, page), 1):
+    for at, video in enumerate(_ranking(search_batch, query, page), 1):
         first = first or video
         if video.video_id in wanted:
             best = video.moments[0]
@@ -179,15 +182,15 @@ def _ask(library: "Library", query: Query, page: Page, spans: Sequence[Span]) ->
     raise QueryError(f"{spans[0].path} left the library meanwhile")
 
 
-def _ranking(library: "Library", query: Query, page: Page) -> Iterator[VideoMoments]:
+def _ranking(search_batch: SearchBatch, query: Query, page: Page) -> Iterator[VideoMoments]:
     """All videos, of which `page` has the first."""
     yield from page.videos or ()
     while len(page.videos or ()) == _PAGE:
-        (page,) = library.search_batch([replace(query, offset=page.offset + _PAGE)])
+        (page,) = search_batch([replace(query, offset=page.offset + _PAGE)])
         yield from page.videos or ()
 
 
-def read(file: Path, rows: Sequence["Video"]) -> tuple[dict[str, list[Span]], list[str]]:
+def read(file: Path, rows: Sequence[Video]) -> tuple[dict[str, list[Span]], list[str]]:
     """The spans that every text describes, and what cannot be asked for, with the reason."""
     queries: dict[str, list[Span]] = {}
     missing = []

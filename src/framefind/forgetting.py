@@ -3,18 +3,15 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from framefind.errors import LibraryError, UsageError
 from framefind.files.presence import Absent, Presence
 from framefind.search.filters import VideoNames
 from framefind.tables.address import lock
 from framefind.tables.history import forgotten_videos
-from framefind.tables.rows import Video
 from framefind.tables.tables import Tables
-
-if TYPE_CHECKING:
-    from framefind.library import Library
+from framefind.types import Video
 
 
 @contextmanager
@@ -30,25 +27,23 @@ def changing(uri: str, doing: str, exclusive: bool = False) -> Iterator[Tables]:
         yield tables
 
 
-def presence(library: "Library", rows: Iterable[Video]) -> Presence:
-    """Return what can be told of the files of a library that has these videos."""
-    memory = library.vector_index.folder / "roots.json"
-    return Presence(memory, {path for row in rows for path in row.paths})
+def find_absent(index_folder: Path, rows: Sequence[Video], stores: bool = False) -> Absent:
+    """Return what is not there of the videos' files; object stores are asked only with `stores`.
+
+    `index_folder` is where the library's index remembers on which devices its roots lay.
+    """
+    paths = [path for row in rows for path in row.paths]
+    presence = Presence(index_folder / "roots.json", set(paths))
+    return presence.find_absent(paths, stores=stores)
 
 
-def absent(library: "Library", rows: Sequence[Video]) -> Absent:
-    """Return what is not there of the videos' files on disks; stores are not asked."""
-    paths = (path for row in rows for path in row.paths)
-    return presence(library, rows).find_absent(paths, stores=False)
-
-
-def remove(library: "Library", patterns: Sequence[str], purge: bool, dry_run: bool) -> list[str]:
-    """See `Library.remove`."""
+def remove(uri: str, patterns: Sequence[str], purge: bool, dry_run: bool) -> list[str]:
+    """Forget the paths that the patterns name: see `Library.remove`."""
     if dry_run:
-        return _listed(_match(library.videos(), patterns))
+        return _listed(_match(Tables.open(uri).videos(), patterns))
     from framefind.tables import maintenance
 
-    with changing(library.uri, "remove", exclusive=purge) as tables:
+    with changing(uri, "remove", exclusive=purge) as tables:
         rows = tables.videos()
         paths = _match(rows, patterns)
         _forget(tables, rows, paths)
@@ -57,13 +52,13 @@ def remove(library: "Library", patterns: Sequence[str], purge: bool, dry_run: bo
     return _listed(paths)
 
 
-def prune(library: "Library", offline: bool, dry_run: bool) -> list[str]:
-    """See `Library.prune`."""
+def prune(uri: str, index_folder: Path, offline: bool, dry_run: bool) -> list[str]:
+    """Forget the videos whose files are gone: see `Library.prune`."""
     if dry_run:
-        return _listed(_lost(library, library.videos(), offline))
-    with changing(library.uri, "prune") as tables:
+        return _listed(_gone(index_folder, Tables.open(uri).videos(), offline))
+    with changing(uri, "prune") as tables:
         rows = tables.videos()
-        paths = _lost(library, rows, offline)
+        paths = _gone(index_folder, rows, offline)
         _forget(tables, rows, paths)
     return _listed(paths)
 
@@ -84,9 +79,9 @@ def find_restorable(tables: Tables) -> list[Video]:
     return [row for row in found.values() if lost.isdisjoint(row.segments)]
 
 
-def restore(library: "Library", patterns: Sequence[str]) -> list[str]:
-    """See `Library.restore`."""
-    with changing(library.uri, "restore") as tables:
+def restore(uri: str, patterns: Sequence[str]) -> list[str]:
+    """Bring back what was forgotten: see `Library.restore`."""
+    with changing(uri, "restore") as tables:
         found = find_restorable(tables)
         names, by_id = VideoNames(found), {row.video_id: row for row in found}
         paths: dict[str, list[str]] = {}
@@ -110,9 +105,9 @@ def restore(library: "Library", patterns: Sequence[str]) -> list[str]:
     return _listed(paths)
 
 
-def _lost(library: "Library", rows: Sequence[Video], offline: bool) -> dict[str, list[str]]:
-    """The paths of the videos whose files are gone, or offline where that counts as well."""
-    absent = presence(library, rows).find_absent(path for row in rows for path in row.paths)
+def _gone(index_folder: Path, rows: Sequence[Video], offline: bool) -> dict[str, list[str]]:
+    """Return the paths of videos whose files are gone, or offline where that counts as well."""
+    absent = find_absent(index_folder, rows, stores=True)
     return {
         row.video_id: row.paths
         for row in rows

@@ -9,39 +9,47 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind import arguments, forgetting
+from framefind import arguments, forgetting, types
 from framefind.errors import LibraryError
 from framefind.files.folders import data_folder, expand_home
-from framefind.files.names import (
-    PathLike,
-    is_library,
-    openable,
-    opened,
-    resolved,
-    stored,
-)
+from framefind.files.names import is_library, openable, opened, resolved, stored
 from framefind.files.objects import canonical
-from framefind.files.presence import Offline
 from framefind.index.refresh import CurrentIndex
 from framefind.index.vectors import VectorIndex
 from framefind.models import registry
 from framefind.models.base import Model
 from framefind.search.filters import VideoNames, names_of
-from framefind.search.moments import Moment, Page
-from framefind.search.query_images import Image
-from framefind.search.query_vectors import Query, as_queries
-from framefind.search.search import FrameScores, frame_scores
+from framefind.search.query_vectors import as_queries
+from framefind.search.search import frame_scores
 from framefind.search.search import search as search_index
 from framefind.tables import address
-from framefind.tables.rows import Upkeep, Video
 from framefind.tables.tables import Tables
+from framefind.types import (
+    FrameScores,
+    Image,
+    Moment,
+    Offline,
+    Page,
+    PathLike,
+    Query,
+    Upkeep,
+    Video,
+)
 
 if TYPE_CHECKING:
     from framefind.evaluation import Quality
     from framefind.indexing.estimate import Plan
-    from framefind.indexing.pipeline import OnProgress, Report
     from framefind.indexing.walk import File
-    from framefind.status import Status
+    from framefind.types import OnProgress, Report, Status
+
+
+def _as_html(result: Moment | Page) -> str:
+    from framefind.output import notebook
+
+    return notebook.result(result)
+
+
+types.html_writer = _as_html
 
 
 def default_library() -> str:
@@ -140,8 +148,9 @@ class Library:
         """
         from framefind.indexing.decide import Catalog
         from framefind.indexing.decoders import Options
-        from framefind.indexing.pipeline import Indexer, Report
+        from framefind.indexing.pipeline import Indexer
         from framefind.tables import maintenance
+        from framefind.types import Report
 
         named, files, sampler, views = _choice(paths, glob, exclude, sampler, views, roots)
         options = Options.chosen(sampler, views, dedupe, decoder)
@@ -391,7 +400,7 @@ class Library:
         """
         from framefind.evaluation import evaluate
 
-        return evaluate(self, captions, rank)
+        return evaluate(self.uri, self.search_batch, captions, rank)
 
     # --- videos --------------------------------------------------------------------------------
 
@@ -414,12 +423,12 @@ class Library:
         """The library in numbers."""
         from framefind.status import find_status
 
-        return find_status(self)
+        return find_status(self.uri, self.vector_index)
 
     def offline(self) -> dict[str, Offline]:
         """Return why the files of videos cannot be looked at, by `video_id`, where that is so."""
         rows = Tables.open(self.uri).videos()
-        absent = forgetting.absent(self, rows)
+        absent = forgetting.find_absent(self.vector_index.folder, rows)
         return {row.video_id: hidden for row in rows if (hidden := absent.hides(row))}
 
     def remove(
@@ -438,7 +447,7 @@ class Library:
         LibraryError when another is writing, or to purge an object store.
         """
         patterns = arguments.texts(wanted, "wanted")
-        return forgetting.remove(self, patterns, purge, dry_run)
+        return forgetting.remove(self.uri, patterns, purge, dry_run)
 
     def restorable(self) -> list[Video]:
         """Return what `restore` can bring back: videos, each with the paths that were forgotten."""
@@ -450,7 +459,7 @@ class Library:
         That is possible for a week, until `maintain` or a purge has deleted it. Raises UsageError
         for a name of which nothing can be restored, before anything is.
         """
-        return forgetting.restore(self, arguments.texts(wanted, "wanted"))
+        return forgetting.restore(self.uri, arguments.texts(wanted, "wanted"))
 
     def prune(self, *, offline: bool = False, dry_run: bool = False) -> list[str]:
         """Forget videos whose files are gone, copies and all; returns their paths.
@@ -459,7 +468,7 @@ class Library:
         forgotten only with `offline`. With `dry_run` nothing is done. Raises LibraryError when
         another is writing, and StoreError when an object store does not answer.
         """
-        return forgetting.prune(self, offline, dry_run)
+        return forgetting.prune(self.uri, self.vector_index.folder, offline, dry_run)
 
     def maintain(self) -> Upkeep:
         """Compact the tables and delete what no longer counts and is older than a week.

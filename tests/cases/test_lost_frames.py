@@ -12,8 +12,8 @@ import framefind
 from conftest import assert_same, content
 from framefind import Library
 from framefind.errors import LibraryError
-from framefind.tables.rows import Video
 from framefind.tables.tables import Tables
+from framefind.types import Video
 
 
 def found(library: Library | str) -> dict[str, int]:

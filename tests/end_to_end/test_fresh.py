@@ -17,8 +17,9 @@ from framefind.index.vectors import VectorIndex
 from framefind.models import registry
 from framefind.server.app import create_app
 from framefind.server.security import Access
-from framefind.tables.rows import FrameRow, Video, new_segment
+from framefind.tables.rows import FrameRow, new_segment
 from framefind.tables.tables import Tables
+from framefind.types import Video
 from framefind.video.views import WHOLE
 
 Calls = Callable[[object, str], list[tuple[object, ...]]]

@@ -15,8 +15,8 @@ import pytest
 import framefind
 from conftest import Shown, assert_same, content, write_clip
 from framefind.errors import LibraryError, StoreError
-from framefind.tables.rows import Video
 from framefind.tables.tables import Tables
+from framefind.types import Video
 from stores import Bucket
 
 Library = framefind.Library

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from framefind.files.presence import Absent, Offline, Presence
-from framefind.tables.rows import Video
+from framefind.files.presence import Absent, Presence
+from framefind.types import Offline, Video
 
 
 @pytest.fixture

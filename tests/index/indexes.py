@@ -14,9 +14,9 @@ from framefind.index.int8_scan import exact
 from framefind.index.vectors import IndexedVideo, VectorIndex
 from framefind.models.confidence import Neutral
 from framefind.search.filters import Filters
-from framefind.search.moments import Page
-from framefind.search.query_vectors import Embedded, Query
+from framefind.search.query_vectors import Embedded
 from framefind.search.search import Judge, answer
+from framefind.types import Page, Query
 
 Vectors = NDArray[np.float32]
 

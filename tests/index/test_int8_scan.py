@@ -16,6 +16,7 @@ from framefind.models.confidence import Neutral
 from framefind.search import moments
 from framefind.search.filters import Filters
 from framefind.search.ranking import rank_bounds, rank_videos
+from framefind.types import RANKS
 
 
 @st.composite
@@ -153,7 +154,7 @@ def test_codes_restore_vectors_within_their_errors(d):
     st.sampled_from([3.0, 23.0, 300.0]),
     st.integers(1, 9),
     st.integers(0, 9),
-    st.sampled_from(moments.RANKS),
+    st.sampled_from(RANKS),
 )
 @settings(max_examples=8, deadline=None)
 def test_pages_are_those_of_the_exact_product(by, filters, case, scale, limit, offset, rank):
@@ -174,7 +175,7 @@ def test_pages_are_those_of_the_exact_product(by, filters, case, scale, limit, o
 @given(
     cases(),
     st.sampled_from([3.0, 23.0, 100.0, 1000.0]),
-    st.sampled_from(moments.RANKS),
+    st.sampled_from(RANKS),
     st.none() | st.floats(-100, 100),
     st.booleans(),
 )

@@ -16,7 +16,7 @@ from framefind.index import vectors as index_module
 from framefind.index.vectors import VectorIndex
 from framefind.models.confidence import Neutral, confidence
 from framefind.search.filters import Filters
-from framefind.search.moments import Moment, Page
+from framefind.types import Moment, Page
 
 pytest.importorskip("faiss")
 D = 24

@@ -11,8 +11,9 @@ from framefind.index.build import refresh
 from framefind.index.int8_scan import Scores, exact, scan
 from framefind.index.vectors import VectorIndex
 from framefind.tables import maintenance
-from framefind.tables.rows import FrameRow, Video
+from framefind.tables.rows import FrameRow
 from framefind.tables.tables import Tables
+from framefind.types import Video
 from framefind.video.views import WHOLE
 
 D = 16

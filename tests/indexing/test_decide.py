@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from framefind.files.presence import Offline
 from framefind.indexing.decide import Catalog
 from framefind.indexing.walk import File
-from framefind.tables.rows import Video
+from framefind.types import Offline, Video
 
 EVERY, TILES = "every=1.0", "tiles"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from framefind.output.documents import clock, document, floored, parse_time, schema, sheet, tsv
-from framefind.search.moments import Moment, Page, Then, VideoMoments
-from framefind.video.views import WHOLE, Box
+from framefind.output.documents import document, floored, schema, sheet, tsv
+from framefind.times import clock, parse_time
+from framefind.types import Box, Moment, Page, Then, VideoMoments
+from framefind.video.views import WHOLE
 
 MOMENT = Moment("/v/a.mp4", "0a1b", 10.0, 12.5, 11.2, 53.125, 0.875, (0.25, 0.0, 0.5, 1.0))
 FOLLOWED = replace(MOMENT, then=Then(20.0, 22.0, 21.0, 40.5, 0.5))

@@ -11,7 +11,7 @@ from PIL import Image
 import framefind
 from framefind.models import registry
 from framefind.output import notebook
-from framefind.search.moments import Moment, Page, Then
+from framefind.types import Moment, Page, Then
 
 NOWHERE = Moment("/no/such/<b>film</b>.mp4", "0", 61.0, 65.5, 62.0, 41.26, 0.314, (0, 0, 0.5, 1))
 

@@ -2,7 +2,7 @@ import pytest
 
 from framefind import Library, QueryError
 from framefind.search.filters import VideoNames
-from framefind.tables.rows import Video
+from framefind.types import Video
 
 
 def names(*paths: str, **ids: list[str]) -> VideoNames:

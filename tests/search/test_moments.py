@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from framefind.errors import QueryError
 from framefind.index.timeline import Timeline
-from framefind.search.moments import RANKS, Page, Spans, cuts, merge, ranked
-from framefind.search.query_vectors import Query
+from framefind.search.moments import Spans, cuts, merge, ranked
 from framefind.search.ranking import rank_videos
+from framefind.types import RANKS, Page, Query
 
 Frame = tuple[float, float]  # t and score
 SCALE = 23.0

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from framefind import Crop
+from framefind import Crop, Query
 from framefind.errors import QueryError
 from framefind.files.stills import MAX_PIXELS
-from framefind.search.query_images import cut, listed, read
+from framefind.search.query_images import cut, read
 from framefind.video.views import WHOLE
 
 BILINEAR = Image.Resampling.BILINEAR
@@ -100,12 +100,12 @@ class TestCut:
         )
 
 
-def test_listed() -> None:
+def test_the_images_of_a_query() -> None:
     crop = Crop("a.jpg", (0, 0, 1, 0.5))
-    assert listed(None) == []
+    assert Query("a").images == []
     for image in ("a.jpg", Path("a.jpg"), b"jpg", crop):
-        assert listed(image) == listed([image]) == [image]
-    assert listed(["a.jpg", crop]) == ["a.jpg", crop]
+        assert Query(image=image).images == Query(image=[image]).images == [image]
+    assert Query(image=["a.jpg", crop]).images == ["a.jpg", crop]
 
 
 class TestRead:

@@ -16,8 +16,9 @@ from playwright.sync_api import Page, expect  # noqa: E402
 import framefind  # noqa: E402
 from conftest import scene, write_clip  # noqa: E402
 from framefind.models import registry  # noqa: E402
-from framefind.tables.rows import FrameRow, Video, new_segment  # noqa: E402
+from framefind.tables.rows import FrameRow, new_segment  # noqa: E402
 from framefind.tables.tables import Tables  # noqa: E402
+from framefind.types import Video  # noqa: E402
 from framefind.video.views import WHOLE  # noqa: E402
 
 VIDEOS, MOMENTS = 25, 20

@@ -13,9 +13,9 @@ import framefind
 from conftest import content, write_clip
 from framefind import Library, Query, QueryError
 from framefind.errors import LibraryError
-from framefind.search.moments import Page
-from framefind.tables.rows import FrameRow, Video, new_segment
+from framefind.tables.rows import FrameRow, new_segment
 from framefind.tables.tables import Tables
+from framefind.types import Page, Video
 from framefind.video.views import WHOLE
 from rows import publish
 

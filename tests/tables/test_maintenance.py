@@ -7,8 +7,8 @@ import pytest
 from deltalake import DeltaTable
 
 from framefind.tables import maintenance, videos_table
-from framefind.tables.rows import Upkeep
 from framefind.tables.tables import Tables
+from framefind.types import Upkeep
 from rows import FINGERPRINT, publish, visible, whole, write
 
 

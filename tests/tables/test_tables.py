@@ -20,8 +20,8 @@ from framefind.errors import LibraryError
 from framefind.tables import data_files, maintenance, schema
 from framefind.tables.address import lock
 from framefind.tables.delta_log import latest_versions
-from framefind.tables.rows import Video
 from framefind.tables.tables import Tables
+from framefind.types import Video
 from rows import FINGERPRINT, frame, publish, video, visible, whole, write
 
 

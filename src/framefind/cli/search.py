@@ -94,7 +94,7 @@ def search(
     from framefind.files.lines import read_lines
     from framefind.library import open
     from framefind.output.documents import document, tsv
-    from framefind.search.query_vectors import Query
+    from framefind.types import Query
 
     if batch and (query or sheet or play):
         show.usage("--batch takes its queries from the file, and only prints")

@@ -18,11 +18,9 @@ from framefind.output.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from framefind.evaluation import Quality
-    from framefind.files.presence import Offline
     from framefind.indexing.estimate import Plan
-    from framefind.indexing.pipeline import Progress, Report
     from framefind.library import Library
-    from framefind.search.moments import Page
+    from framefind.types import Offline, Page, Progress, Report
 
 LINE_SECONDS = 10.0
 """How often a run says how far it is where stderr is no terminal."""
@@ -78,7 +76,7 @@ def usage(text: str) -> NoReturn:
 
 def seconds(text: str) -> float:
     """Seconds of a time as people write it; else the command is used wrongly."""
-    from framefind.output.documents import parse_time
+    from framefind.times import parse_time
 
     return parse_time(text)
 
@@ -113,7 +111,8 @@ def table(*names: str) -> Callable[..., None]:
 
 def print_page(page: "Page") -> None:
     """A page of results as a table for people."""
-    from framefind.output.documents import clock, floored
+    from framefind.output.documents import floored
+    from framefind.times import clock
 
     if page.videos is not None:
         add = table("score", "moments", "best at", "video")
@@ -289,7 +288,7 @@ def _lines() -> "Iterator[Callable[[Progress], None]]":
 
 def _how_far(now: "Progress") -> str:
     """What is done, how fast, and about how long the rest takes, if that can be told."""
-    from framefind.output.documents import clock
+    from framefind.times import clock
 
     seconds = max(now.seconds, 1e-9)
     left = "" if now.left is None else f"  {clock(round(now.left))} left"

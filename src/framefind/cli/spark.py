@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from framefind.cli import show
 
 if TYPE_CHECKING:
-    from framefind.indexing.pipeline import Report
     from framefind.library import Library
+    from framefind.types import Report
 
 
 def index(

@@ -15,7 +15,7 @@ def videos(
     $ framefind videos "*film*" --json
     """
     from framefind.library import open
-    from framefind.output.documents import clock
+    from framefind.times import clock
 
     opened = open(library)
     rows, offline = opened.videos(wanted or ()), opened.offline()

@@ -17,8 +17,6 @@ from pathlib import Path
 from framefind.errors import StoreError
 from framefind.files import objects as remote
 
-PathLike = str | os.PathLike[str]
-
 _WILD = re.compile(r"[*?[]")
 _DAY = 86_400_000_000  # microseconds
 _FIRST, _LAST = -62_135_596_800_000_000 + _DAY, 253_402_300_800_000_000 - 2 * _DAY

@@ -16,16 +16,7 @@ from pathlib import Path
 
 from framefind.files import disk, objects
 from framefind.files.names import is_below, opened
-from framefind.tables.rows import Video
-
-
-@dataclass(frozen=True)
-class Offline:
-    """A folder that cannot be looked at, why, and how many videos are out of sight with it."""
-
-    root: str
-    reason: str
-    videos: int = 0
+from framefind.types import Offline, Video
 
 
 @dataclass

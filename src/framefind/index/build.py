@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import pyarrow
 
     from framefind.tables.delta_log import Revision
-    from framefind.tables.rows import Video
     from framefind.tables.tables import Tables
+    from framefind.types import Video
 
 _log = logging.getLogger(__name__)
 

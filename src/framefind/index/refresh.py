@@ -21,8 +21,8 @@ from framefind.index.checksums import DamagedIndexError, load_manifest
 from framefind.index.vectors import FORMAT, VectorIndex
 from framefind.tables.address import aside_path, is_local
 from framefind.tables.delta_log import latest_revision
-from framefind.tables.rows import Video
 from framefind.tables.tables import Tables
+from framefind.types import Video
 
 if TYPE_CHECKING:
     from framefind.tables.delta_log import Revision

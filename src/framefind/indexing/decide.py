@@ -18,9 +18,9 @@ from framefind.errors import StoreError
 from framefind.files import disk
 from framefind.files.names import facts, stored
 from framefind.files.objects import is_remote, look
-from framefind.files.presence import Absent, Offline, Presence
+from framefind.files.presence import Absent, Presence
 from framefind.indexing.walk import File
-from framefind.tables.rows import Video
+from framefind.types import Offline, Video
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

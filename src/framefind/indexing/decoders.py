@@ -14,7 +14,7 @@ from framefind.indexing.decide import Catalog
 from framefind.indexing.spans import Parts, part_length
 from framefind.indexing.walk import File
 from framefind.processes import cores
-from framefind.tables.rows import Video
+from framefind.types import Video
 from framefind.video.bounds import HUGE
 from framefind.video.facts import Facts
 from framefind.video.identity import video_id

@@ -9,12 +9,12 @@ import numpy as np
 
 from framefind.errors import NotAVideoError, StoreError, VideoError
 from framefind.files.names import stored
-from framefind.files.presence import Offline
 from framefind.indexing.decide import Catalog
 from framefind.indexing.decoders import reason
 from framefind.indexing.walk import File
 from framefind.models.base import Model
 from framefind.processes import cores
+from framefind.types import Offline
 from framefind.video.process import SampledFrame, Worker
 from framefind.video.samplers import parse_sampler
 

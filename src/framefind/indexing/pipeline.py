@@ -10,18 +10,16 @@ import queue
 import signal
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framefind.files.names import stored
-from framefind.files.presence import Offline
 from framefind.indexing.decide import Catalog
 from framefind.indexing.decoders import Begun, Decoded, Decoders, Ended, Options
 from framefind.indexing.embed import BATCH, Embedder
@@ -29,66 +27,15 @@ from framefind.indexing.pace import Pace
 from framefind.indexing.walk import File
 from framefind.models.base import Model
 from framefind.processes import cores
-from framefind.tables.rows import FrameRow, Video, new_segment
+from framefind.tables.rows import FrameRow, new_segment
 from framefind.tables.tables import Tables
+from framefind.types import OnProgress, Progress, Report, Video
 
 _COMMIT_SECONDS = 10.0
 COMMIT_FRAMES = 5000
 """Frames that are worth a data file and a commit."""
 SEGMENT_SECONDS = 600.0
 """How much of a video a segment holds at most."""
-
-
-@dataclass
-class Report:
-    """What a run of `index` did. Paths are as stored; reasons are for people."""
-
-    indexed: list[str] = field(default_factory=list)
-    partial: dict[str, str] = field(default_factory=dict)  # indexed, but for what is said
-    failed: dict[str, str] = field(default_factory=dict)
-    moved: list[str] = field(default_factory=list)
-    copied: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    offline: list[Offline] = field(default_factory=list)  # folders that cannot be looked at
-    unchanged: int = 0
-    failed_before: int = 0  # unchanged since they failed; not tried again
-    passed_over: int = 0  # not videos
-    frames: int = 0
-    video_seconds: float = 0.0
-    seconds: float = 0.0
-    profile: dict[str, float] = field(default_factory=dict)
-    """Seconds of processor time by stage; `wait` is what all cores together did nothing."""
-    fallback: str | None = None  # why the processor decodes what another decoder should have
-
-    def joined(self, other: "Report") -> "Report":
-        """Both reports as one."""
-        together: dict[str, Any] = {}
-        for name, value in vars(self).items():
-            more = getattr(other, name)
-            if name == "profile":
-                together[name] = dict(Counter(value) + Counter(more))
-            elif name == "fallback":
-                together[name] = value or more
-            else:
-                together[name] = value | more if isinstance(value, dict) else value + more
-        return Report(**together)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run of `index` is; `left` is None until it can be told. Times in seconds."""
-
-    done: int
-    total: int
-    frames: int
-    video_seconds: float
-    seconds: float
-    left: float | None
-    path: str
-    trouble: str | None = None  # a video that has just failed, or the part of it that has
-
-
-OnProgress = Callable[[Progress], None]
 
 
 @dataclass

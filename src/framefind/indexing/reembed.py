@@ -7,8 +7,8 @@ from framefind.files.names import opened, there
 from framefind.tables.address import is_local, lock, replace_library
 
 if TYPE_CHECKING:
-    from framefind.indexing.pipeline import OnProgress, Report
     from framefind.library import Library
+    from framefind.types import OnProgress, Report
 
 
 def reembed(library: "Library", beside: "Library", on_progress: "OnProgress | None") -> "Report":

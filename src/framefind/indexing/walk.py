@@ -8,14 +8,8 @@ from pathlib import Path, PurePosixPath
 from framefind.arguments import texts
 from framefind.errors import StoreError
 from framefind.files import objects as remote
-from framefind.files.names import (
-    PathLike,
-    Patterns,
-    as_microseconds,
-    is_below,
-    is_library,
-    locate,
-)
+from framefind.files.names import Patterns, as_microseconds, is_below, is_library, locate
+from framefind.types import PathLike
 
 SYSTEM_FOLDERS = {
     *("@eadir", "@tmp", "#recycle", "#snapshot", "@sharebin", "@database"),  # Synology

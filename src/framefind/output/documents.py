@@ -12,11 +12,12 @@ from framefind.errors import UsageError
 from framefind.output import drawing
 from framefind.output.drawing import ACCENT, BRIGHT, CAPTION, CELL, GAP, GROUND, MARGIN, QUIET
 from framefind.output.printable import printable
+from framefind.times import clock
 
 if TYPE_CHECKING:  # Pillow is loaded by who draws a sheet, and only then
     from PIL.ImageDraw import ImageDraw as Drawing
 
-    from framefind.search.moments import Moment, Page
+    from framefind.types import Moment, Page
 
 SCHEMA = "framefind/v1"
 
@@ -82,32 +83,6 @@ def floored(value: float, digits: int) -> str:
 def escaped(text: str) -> str:
     """A field of a tab-separated line: backslashes are doubled, so that escapes are told apart."""
     return printable(text.replace("\\", "\\\\"))
-
-
-def clock(seconds: float) -> str:
-    """A time for people: `0:07`, `1:30.5`, `1:02:03`; to a tenth, which is left out when zero."""
-    tenths = round(abs(seconds) * 10)
-    sign = "-" if seconds < 0 and tenths else ""
-    minutes, tenths = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    rest = f"{tenths // 10:02}.{tenths % 10}".removesuffix(".0")
-    return sign + (f"{hours}:{minutes:02}:{rest}" if hours else f"{minutes}:{rest}")
-
-
-_TIME = re.compile(
-    r"(?P<seconds>[0-9]{1,9}(\.[0-9]+)?)s?"
-    r"|((?P<h>[0-9]{1,6}):(?=[0-5]?[0-9]:))?(?P<m>[0-9]{1,6}):(?P<s>[0-5]?[0-9](\.[0-9]+)?)"
-)
-
-
-def parse_time(text: str) -> float:
-    """Seconds of `90`, `90s`, `1:30` or `00:01:30.5`. Raises UsageError for anything else."""
-    match = _TIME.fullmatch(text.strip())
-    if not match:
-        raise UsageError(f"time {text!r}: use seconds such as 90 or 1:30 or 00:01:30.5")
-    if match["seconds"]:
-        return float(match["seconds"])
-    return int(match["h"] or 0) * 3600 + int(match["m"]) * 60 + float(match["s"])
 
 
 _HEADER = 64  # pixels, as in `drawing`

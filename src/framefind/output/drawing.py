@@ -9,7 +9,7 @@ if TYPE_CHECKING:  # Pillow is loaded by who draws, and only then
     from PIL.ImageDraw import ImageDraw as Drawing
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-    from framefind.video.views import Box
+    from framefind.types import Box
 
     Font = FreeTypeFont | ImageFont
 

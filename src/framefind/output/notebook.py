@@ -10,16 +10,23 @@ from typing import TYPE_CHECKING
 from framefind.errors import FramefindError
 from framefind.files.names import opened
 from framefind.output import drawing
-from framefind.output.documents import clock
+from framefind.times import clock
+from framefind.types import Moment
 
 if TYPE_CHECKING:
-    from framefind.search.moments import Moment
-    from framefind.status import Status
+    from framefind.types import Page, Status
 
 _SHOWN = 24  # moments at most, each of some 20 kB
 _ROW = "display:flex;flex-wrap:wrap;gap:16px"
 _FIGURE = "margin:0;width:320px;font:13px/1.4 system-ui,sans-serif"
 _PICTURE = "width:100%;border-radius:8px;display:block;margin-bottom:4px"
+
+
+def result(shown: "Moment | Page") -> str:
+    """Return the HTML of what a search has found."""
+    if isinstance(shown, Moment):
+        return moment(shown)
+    return moments(shown.moments, shown.total)
 
 
 def moments(found: "Sequence[Moment]", total: int) -> str:

@@ -10,11 +10,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind import arguments
 from framefind.errors import QueryError, UsageError
 from framefind.files.names import as_globs, comparable, globs_matcher, resolved_or_same, stored
 from framefind.index.timeline import Timeline
 from framefind.index.vectors import IndexedVideo, VectorIndex
-from framefind.tables.rows import Video
+from framefind.types import Query, Video
 
 
 class VideoNames:
@@ -113,6 +114,21 @@ class Filters:
     min_confidence: float | None = None
     min_duration: float | None = None
     max_duration: float | None = None
+
+    @classmethod
+    def of(cls, query: Query) -> "Filters":
+        """Return the filters of a query."""
+        return cls(
+            tuple(arguments.texts(query.video, "video")),
+            query.start,
+            query.end,
+            query.after,
+            query.before,
+            query.min_score,
+            query.min_confidence,
+            query.min_duration,
+            query.max_duration,
+        )
 
     def select(self, index: VectorIndex) -> Timeline:
         """The frames that may be found."""

@@ -4,102 +4,18 @@ Everything here is decided inside one video, so that an unrelated video never ch
 moments, scores or confidence.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framefind.index.timeline import Timeline, ranges
-from framefind.video.views import Box
-
-RANKS = ("softmax", "max", "sum")
-"""How videos may be ranked by their hits: see `ranking.rank_videos`."""
 
 LIKELY_RATIO = 8.0
 """A hit is at most this many times less likely, to the model, than its video's best frame."""
 
 _LONGEST = 30.0  # seconds; hits join up to here
 _JOIN = 2.0  # hits join within this many sampling intervals, and within as many seconds
-
-
-@dataclass(frozen=True)
-class Then:
-    """The second part of a `then` query: a span in seconds, its best time, score and confidence."""
-
-    start: float
-    end: float
-    t: float
-    score: float
-    confidence: float
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A span of one video that answers a query: start, end and best time in seconds.
-
-    `score` (cosine × 100), `t` and `box` are its best hit's; `confidence` is 0 to 1.
-    """
-
-    path: str
-    video_id: str
-    start: float
-    end: float
-    t: float
-    score: float
-    confidence: float
-    box: Box
-    then: Then | None = None
-
-    def _repr_html_(self) -> str:
-        from framefind.output import notebook
-
-        return notebook.moment(self)
-
-
-@dataclass(frozen=True)
-class VideoMoments:
-    """A video, its score by the rank that was asked for, and its moments, best first."""
-
-    path: str
-    video_id: str
-    score: float
-    moments: list[Moment]
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of results: iterates over its moments.
-
-    A page that is not full is the last one, and `total` counts all results. On a full one it
-    estimates how many may be right: as many as reach a confidence of `MAYBE`, or the query's own
-    `min_score` and `min_confidence`, but no fewer than up to the end of this page. With
-    `by="video"`, `videos` groups the moments, and `total` and `offset` count videos. In a library
-    of more than a million vectors a page may come from the likely videos alone: then it is not
-    `complete`, and `total` is of those. `notes` say what the query asked in vain, such as words
-    that the model does not know.
-    """
-
-    moments: list[Moment]
-    total: int
-    offset: int
-    videos: list[VideoMoments] | None = None
-    complete: bool = True
-    notes: list[str] = field(default_factory=list)
-
-    def __iter__(self) -> Iterator[Moment]:
-        return iter(self.moments)
-
-    def __len__(self) -> int:
-        return len(self.moments)
-
-    def __getitem__(self, at: int) -> Moment:
-        return self.moments[at]
-
-    def _repr_html_(self) -> str:
-        from framefind.output import notebook
-
-        return notebook.moments(self.moments, self.total)
 
 
 @dataclass(frozen=True)

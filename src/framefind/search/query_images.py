@@ -3,71 +3,21 @@
 import os
 import re
 import urllib.request
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.arguments import several
 from framefind.errors import QueryError
 from framefind.files import stills
-from framefind.search.moments import Moment
-from framefind.video.views import WHOLE, Box
+from framefind.types import Box
+from framefind.video.views import WHOLE
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
 
 _MAX_BYTES = 100_000_000
-_BOX = re.compile(r"(?P<of>.+)#(?P<box>[0-9.]+,[0-9.]+,[0-9.]+,[0-9.]+)", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Crop:
-    """A box of an image, in fractions of the upright picture: x, y, width, height.
-
-    What it is `of` is a path, a URL, the bytes of a picture, a frame of the library (`video@t`) or
-    a Moment. As a text it is written `car.jpg#0.1,0.2,0.5,0.5`.
-    """
-
-    of: str | Path | bytes | Moment
-    box: Box
-
-    def __post_init__(self) -> None:
-        """Raises QueryError when the box is none, or reaches out of the picture."""
-        numbers = len(self.box) == 4 and all(0 <= side <= 1 for side in self.box)
-        if numbers:
-            x, y, width, height = self.box
-            if width > 0 and height > 0 and max(x + width, y + height) <= 1 + 1e-6:
-                return
-        said = ",".join(f"{side:g}" for side in self.box)
-        raise QueryError(
-            f"box {said}: give x,y,width,height as fractions of the picture, such as "
-            "0.25,0.25,0.5,0.5"
-        )
-
-    @classmethod
-    def parse(cls, text: str) -> "Crop | None":
-        """Read `car.jpg#0.1,0.2,0.5,0.5`; None if it has no box, or is the name of a file."""
-        match = _BOX.fullmatch(text)
-        if match is None or os.path.exists(os.path.expanduser(text)):
-            return None
-        try:
-            x, y, width, height = map(float, match["box"].split(","))
-        except ValueError:  # such as 1.2.3
-            return None
-        return cls(match["of"], (x, y, width, height))
-
-
-Image = str | Path | bytes | Moment | Crop
-"""What can be searched for by its looks."""
-
-
-def listed(image: Image | Sequence[Image] | None) -> list[Image]:
-    """None, one or several images as a list."""
-    return several(image)
 
 
 def read(

@@ -4,112 +4,29 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framefind import arguments
 from framefind.errors import QueryError, UsageError
-from framefind.files.names import PathLike, openable, opened
+from framefind.files.names import openable, opened
 from framefind.index.vectors import IndexedVideo, VectorIndex
 from framefind.models.base import Model
 from framefind.models.blank import embed_pictures
 from framefind.models.vocabulary import vocabulary
 from framefind.search import query_images
-from framefind.search.filters import Filters, names_of
-from framefind.search.moments import RANKS, Moment
-from framefind.search.query_images import Crop, Image
-from framefind.video.views import WHOLE, Box
+from framefind.search.filters import names_of
+from framefind.types import Box, Crop, Image, Moment, Query
+from framefind.video.views import WHOLE
 
 _WEIGHT = re.compile(
     r"\s*((?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?):(?=.)",
     re.DOTALL | re.IGNORECASE,
 )
 _MAX_WEIGHT = 1e6  # of a part of a sum: beyond, nothing is left of the others
-
-
-@dataclass(frozen=True)
-class Query:
-    """Everything that can be asked in one search; `Library.search` says what the fields mean."""
-
-    text: str | None = None
-    _: KW_ONLY
-    image: Image | Sequence[Image] | None = None
-    plus: str | Iterable[str] = ()
-    minus: str | Iterable[str] = ()
-    then: str | None = None
-    within: float = 10.0
-    limit: int = 10
-    offset: int = 0
-    by: str = "moment"
-    rank: str = "softmax"
-    min_score: float | None = None
-    min_confidence: float | None = None
-    video: PathLike | Iterable[PathLike] = ()
-    start: float | None = None
-    end: float | None = None
-    after: datetime | None = None
-    before: datetime | None = None
-    min_duration: float | None = None
-    max_duration: float | None = None
-
-    def __post_init__(self) -> None:
-        """Take one text for one, not for its letters. Raise UsageError for what is no text."""
-        for name in ("plus", "minus", "video"):
-            object.__setattr__(self, name, tuple(arguments.texts(getattr(self, name), name)))
-
-    def check(self) -> None:
-        """Raise UsageError when an argument is out of its range or of the wrong kind."""
-        for text in (self.text, self.then):
-            arguments.unicode("" if text is None else text)
-        arguments.whole_number(self.limit, "limit", 1)
-        arguments.whole_number(self.offset, "offset", 0)
-        arguments.choice(self.by, "by", ("moment", "video"))
-        arguments.choice(self.rank, "rank", RANKS)
-        arguments.number(self.min_score, "min_score")
-        arguments.number(self.min_confidence, "min_confidence", 0, 1)
-        for name in ("within", "start", "end", "min_duration", "max_duration"):
-            arguments.number(getattr(self, name), name, 0)
-        for name in ("after", "before"):
-            arguments.date(getattr(self, name), name)
-        arguments.ascending(self.start, self.end, ("start", "end"))
-        arguments.ascending(self.min_duration, self.max_duration, ("min_duration", "max_duration"))
-        if self.then is not None and self.by != "moment":
-            raise UsageError("`then` finds moments: leave `by` out")
-
-    @property
-    def filters(self) -> Filters:
-        """What may be found."""
-        return Filters(
-            tuple(arguments.texts(self.video, "video")),
-            self.start,
-            self.end,
-            self.after,
-            self.before,
-            self.min_score,
-            self.min_confidence,
-            self.min_duration,
-            self.max_duration,
-        )
-
-    @property
-    def pictured(self) -> bool:
-        """Whether a picture is part of it."""
-        return bool(query_images.listed(self.image))
-
-    def document(self) -> dict[str, Any]:
-        """What is looked for, as the JSON document of the answer repeats it."""
-        return {
-            "text": self.text,
-            "image": [_name(image) for image in query_images.listed(self.image)],
-            "plus": list(self.plus),
-            "minus": list(self.minus),
-            "then": self.then,
-        }
 
 
 def as_queries(given: str | Query | Iterable[str | Query]) -> list[Query]:
@@ -123,14 +40,6 @@ def as_queries(given: str | Query | Iterable[str | Query]) -> list[Query]:
             raise UsageError(f"{query!r} is neither a text nor a Query")
         asked.append(Query(query) if isinstance(query, str) else query)
     return asked
-
-
-def _name(image: Image) -> str:
-    if isinstance(image, Crop):
-        return f"{_name(image.of)}#{','.join(f'{side:g}' for side in image.box)}"
-    if isinstance(image, Moment):
-        return f"{image.path}@{image.t!r}"
-    return "bytes" if isinstance(image, bytes) else str(image)
 
 
 @dataclass(frozen=True)
@@ -157,7 +66,7 @@ def term(text: str, sign: int) -> Term:
 def terms(query: Query, seen: Callable[[Image], NDArray[np.float32]]) -> list[Term]:
     """The sum that a query asks for; `seen` embeds an image."""
     texts = [] if query.text is None else [Term(query.text)]
-    pictures = [Term(seen(image)) for image in query_images.listed(query.image)]
+    pictures = [Term(seen(image)) for image in query.images]
     more = [term(entry, 1) for entry in query.plus]
     return texts + pictures + more + [term(entry, -1) for entry in query.minus]
 
@@ -289,7 +198,7 @@ def _frame(image: str | Path | bytes | Moment, index: VectorIndex) -> _Frame | N
         return None
     name, _, time = image.rpartition("@")
     if name:
-        from framefind.output.documents import parse_time
+        from framefind.times import parse_time
 
         with suppress(ValueError):
             t = parse_time(time)

@@ -21,27 +21,14 @@ from framefind.models.confidence import MAYBE, Neutral, confidence
 from framefind.models.neutral import load_neutral
 from framefind.search import moments
 from framefind.search.filters import Filters, names_of
-from framefind.search.moments import Moment, Page, Spans, Then, VideoMoments
-from framefind.search.query_vectors import Embedded, Query, embed_queries, notes
+from framefind.search.moments import Spans
+from framefind.search.query_vectors import Embedded, embed_queries, notes
 from framefind.search.ranking import LOWEST, leading, rank_bounds, rank_videos
-from framefind.video.views import Box
+from framefind.types import Box, FrameScores, Moment, Page, Query, Then, VideoMoments
 
 _BATCH = 256  # queries whose pages are made before the first is given
 _FEW = 16  # fewer queries are scanned one by one: 8-bit codes are read faster than vectors
 _TYPICAL = 16  # best frames whose neutral scores tell which score is of some confidence
-
-
-@dataclass(frozen=True)
-class FrameScores:
-    """How well each sampled frame of a video answers a query; arrays of equal length.
-
-    `times` (float64) are seconds, `scores` (float32) cosine × 100 of the frame's best view,
-    `confidences` (float64) 0 to 1, as a moment with that best frame has them.
-    """
-
-    times: NDArray[np.float64]
-    scores: NDArray[np.float32]
-    confidences: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -58,7 +45,7 @@ class Judge:
 
     def neutral_for(self, query: Query) -> Neutral:
         """Return what confidence in answers to a query is measured against."""
-        return self.neutral.for_pictures() if query.pictured else self.neutral
+        return self.neutral.for_pictures() if query.images else self.neutral
 
 
 def search(queries: Sequence[Query], index: VectorIndex, model: Model) -> Iterator[Page]:
@@ -68,7 +55,7 @@ def search(queries: Sequence[Query], index: VectorIndex, model: Model) -> Iterat
     matrix product over the frames that those keep. Raises QueryError, before the first page, when
     one of them is no query or keeps videos by a name that no video of the library has.
     """
-    for patterns in {query.filters.videos for query in queries} - {()}:
+    for patterns in {Filters.of(query).videos for query in queries} - {()}:
         names_of(index).check(patterns)
     embedded = embed_queries(queries, lambda: index, model)
     judge = Judge.of(model)
@@ -101,7 +88,7 @@ def alike(queries: Sequence[Query]) -> dict[Filters, list[int]]:
     """Return which queries let the same frames be found, and by what filters."""
     members: dict[Filters, list[int]] = {}
     for at, query in enumerate(queries):
-        alone = replace(query.filters, min_score=None, min_confidence=None)
+        alone = replace(Filters.of(query), min_score=None, min_confidence=None)
         members.setdefault(alone, []).append(at)
     return members
 
@@ -425,7 +412,7 @@ def _pairs(part: _Part, second: _Part, chosen: NDArray[np.bool_]) -> _Pairs:
     sure = np.minimum(first.sure, other.sure)
     scores = (first.scores + other.scores) / np.float32(2)
     order = moments.ranked(replace(first.spans, score=scores))
-    order = order[asked.filters.allow(scores[order], sure[order])]
+    order = order[Filters.of(asked).allow(scores[order], sure[order])]
     return _Pairs(first.take(order), other.take(order), scores[order], sure[order])
 
 

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from framefind.indexing.pipeline import Progress
+    from framefind.types import Progress
 
 _NICE = 5
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from framefind.output.documents import parse_time
+from framefind.times import parse_time
 
 VIDEO_ID = r"^[0-9a-f]{32}$"
 MAX_LIMIT = 1000

@@ -14,8 +14,8 @@ from framefind.index.vectors import VectorIndex
 from framefind.library import Library
 from framefind.models.base import Model
 from framefind.tables.delta_log import Revision
-from framefind.tables.rows import Video
 from framefind.tables.tables import Tables
+from framefind.types import Video
 
 _TRIES = 5
 

@@ -19,18 +19,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from framefind.files.names import PathLike
 from framefind.index.build import Appender, listed
 from framefind.index.int8_scan import scan_together
 from framefind.index.vectors import IndexedVideo, VectorIndex
 from framefind.library import Library
 from framefind.library import open as open_library
-from framefind.search.filters import VideoNames
-from framefind.search.moments import Moment, VideoMoments
-from framefind.search.query_vectors import Embedded, Query, as_queries, embed_queries
+from framefind.search.filters import Filters, VideoNames
+from framefind.search.query_vectors import Embedded, as_queries, embed_queries
 from framefind.search.ranking import LOWEST
 from framefind.search.search import Judge, alike, answer_share
 from framefind.tables.tables import Tables
+from framefind.types import Moment, PathLike, Query, VideoMoments
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -105,7 +104,7 @@ def search(
     tables = Tables.open(opened.uri)
     model = opened.encoder(tables.fingerprint)
     names = VideoNames(tables.videos())
-    for patterns in {query.filters.videos for query in asked} - {()}:
+    for patterns in {Filters.of(query).videos for query in asked} - {()}:
         names.check(patterns)
     embedded = embed_queries(asked, opened.vector_index.get, model)
     job = _Asked(embedded, Judge.of(model), tables.uri, tables.fingerprint)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from framefind.files.names import stored
 from framefind.indexing.decide import Catalog
-from framefind.indexing.pipeline import Report, has_to_be_opened
+from framefind.indexing.pipeline import has_to_be_opened
 from framefind.indexing.spans import LENGTH, part_length
 from framefind.indexing.walk import File
 from framefind.spark import tasks as executor
@@ -20,8 +20,8 @@ from framefind.spark.session import explained
 from framefind.spark.sources import merged, slots
 from framefind.spark.tasks import Job, Outcome, Piece, Probed
 from framefind.tables.data_files import DataFile
-from framefind.tables.rows import Video
 from framefind.tables.tables import Tables
+from framefind.types import Report, Video
 from framefind.video.facts import Facts
 from framefind.video.samplers import parse_sampler
 

@@ -17,15 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from framefind.arguments import texts
 from framefind.errors import UsageError
-from framefind.files.names import (
-    PathLike,
-    Patterns,
-    is_below,
-    is_library,
-    stored,
-)
+from framefind.files.names import Patterns, is_below, is_library, stored
 from framefind.indexing.decoders import Options
-from framefind.indexing.pipeline import Report, interruptible
+from framefind.indexing.pipeline import interruptible
 from framefind.indexing.walk import File, is_passed_over, walk
 from framefind.library import Library
 from framefind.library import open as open_library
@@ -37,6 +31,7 @@ from framefind.spark.tasks import Job
 from framefind.tables import maintenance
 from framefind.tables.address import is_local, lock
 from framefind.tables.tables import Tables
+from framefind.types import PathLike, Report
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

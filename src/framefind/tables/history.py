@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from framefind.tables.address import filesystem
-from framefind.tables.rows import Video
 from framefind.tables.tables import Tables
+from framefind.types import Video
 
 
 def forgotten_videos(tables: Tables, hours: float = 168) -> Iterator[tuple[Video, list[str]]]:

@@ -39,7 +39,7 @@ from framefind.tables.delta_log import (
     missing_library,
     open_table,
 )
-from framefind.tables.rows import Video
+from framefind.types import Video
 
 if TYPE_CHECKING:
     import pyarrow as pa

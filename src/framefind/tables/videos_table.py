@@ -17,8 +17,8 @@ from framefind.tables import data_files
 from framefind.tables.address import as_library_error, filesystem, is_local
 from framefind.tables.data_files import DataFile
 from framefind.tables.delta_log import list_files, replace_files
-from framefind.tables.rows import Video
 from framefind.tables.schema import VIDEOS, with_unknown_columns
+from framefind.types import Video
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable

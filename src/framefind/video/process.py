@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from framefind.errors import NotAVideoError, StoreError, VideoError
 from framefind.processes import python_command
+from framefind.types import Box
 from framefind.video.facts import Facts
 from framefind.video.messages import HEADER_LENGTH
-from framefind.video.views import Box
 
 MAX_STALL_SECONDS = 120.0
 """Seconds without a sign of life after which a child is killed."""

@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.errors import UsageError
-
-Box = tuple[float, float, float, float]
-"""x, y, width, height as fractions of the upright frame."""
+from framefind.types import Box
 
 Scale = Callable[[int, int], NDArray[np.uint8]]
 """Gives a frame's upright RGB picture at (width, height) pixels: a uint8 (height, width, 3)."""

@@ -23,7 +23,7 @@ from framefind.server.problems import answers
 from framefind.server.routing import Router, headers_only
 from framefind.server.state import LibraryState
 from framefind.server.streaming import GeneratorResponse
-from framefind.tables.rows import Video
+from framefind.types import Video
 
 MAX_CLIP = 600.0
 """Seconds of a clip."""

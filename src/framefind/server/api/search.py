@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+import fastapi
+from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from framefind.errors import QueryError
 from framefind.output.documents import document
-from framefind.search import query_vectors
-from framefind.search.moments import Moment, Page
-from framefind.search.query_images import Crop, Image
-from framefind.search.search import FrameScores, frame_scores
+from framefind.search.search import frame_scores
 from framefind.search.search import search as search_index
 from framefind.server import schemas
 from framefind.server.api.videos import VideoId
@@ -22,15 +20,16 @@ from framefind.server.routing import Router
 from framefind.server.state import LibraryState, Snapshot
 from framefind.server.uploads import described as form
 from framefind.server.uploads import read_form
+from framefind.types import Crop, FrameScores, Image, Moment, Page, Query
 from framefind.video.views import WHOLE
 
-Given = Annotated[schemas.SearchQuery, Query()]
+Given = Annotated[schemas.SearchQuery, fastapi.Query()]
 
 
 def router(shelf: LibraryState, work: Limiter) -> APIRouter:
     """The routes that search."""
     routes = Router(prefix="/v1", tags=["search"])
-    together: Batcher[query_vectors.Query, Page] = Batcher(lambda all: _pages(shelf.snapshot, all))
+    together: Batcher[Query, Page] = Batcher(lambda all: _pages(shelf.snapshot, all))
 
     async def find(query: schemas.SearchQuery, pictures: list[bytes]) -> JSONResponse:
         asked = _query(query, pictures)
@@ -79,7 +78,7 @@ def router(shelf: LibraryState, work: Limiter) -> APIRouter:
 _COLUMNS = ("times", "scores", "confidences")
 
 
-def _query(query: schemas.SearchQuery, pictures: Sequence[bytes]) -> query_vectors.Query:
+def _query(query: schemas.SearchQuery, pictures: Sequence[bytes]) -> Query:
     """The same as the library takes it. It never holds a path or an address of a picture."""
     images: list[bytes | Moment] = list(pictures)
     if query.image is not None:
@@ -89,16 +88,16 @@ def _query(query: schemas.SearchQuery, pictures: Sequence[bytes]) -> query_vecto
     box = getattr(query, "box", None)
     shown: list[Image] = [Crop(image, box) if box else image for image in images]
     known = query.model_dump(exclude={"q", "image", "box"})
-    return query_vectors.Query(query.q or None, image=shown or None, **known)
+    return Query(query.q or None, image=shown or None, **known)
 
 
-def _page(snapshot: Snapshot, asked: query_vectors.Query) -> Page:
+def _page(snapshot: Snapshot, asked: Query) -> Page:
     if snapshot.index is None or snapshot.model is None:
         return Page([], 0, asked.offset)
     return next(search_index([asked], snapshot.index, snapshot.model))
 
 
-def _pages(snapshot: Snapshot, asked: Sequence[query_vectors.Query]) -> Sequence[Page | Exception]:
+def _pages(snapshot: Snapshot, asked: Sequence[Query]) -> Sequence[Page | Exception]:
     if snapshot.index is None or snapshot.model is None:
         return [Page([], 0, query.offset) for query in asked]
     try:
@@ -109,13 +108,13 @@ def _pages(snapshot: Snapshot, asked: Sequence[query_vectors.Query]) -> Sequence
         return [page for query in asked for page in _pages(snapshot, [query])]
 
 
-def _scores(snapshot: Snapshot, video_id: str, asked: query_vectors.Query) -> FrameScores:
+def _scores(snapshot: Snapshot, video_id: str, asked: Query) -> FrameScores:
     assert snapshot.index
     assert snapshot.model
     return frame_scores(asked, video_id, snapshot.index, snapshot.model)
 
 
-def _document(page: Page, asked: query_vectors.Query) -> dict[str, Any]:
+def _document(page: Page, asked: Query) -> dict[str, Any]:
     made = document(page, asked.document())
     videos = made.get("videos", [])
     for moment in [

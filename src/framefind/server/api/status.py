@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from framefind import forgetting
+from framefind.forgetting import find_absent
 from framefind.server import schemas
 from framefind.server.metrics import MEDIA_TYPE, Metrics
 from framefind.server.problems import answers, problem
@@ -52,6 +52,7 @@ def router(shelf: LibraryState, metrics: Metrics, access: Access) -> APIRouter:
 def _facts(shelf: LibraryState, access: Access) -> dict[str, Any]:
     snapshot = shelf.snapshot
     rows = snapshot.rows
+    absent = find_absent(shelf.library.vector_index.folder, rows)
     return {
         "schema": "framefind/status/v1",
         "library": shelf.library.uri,
@@ -62,7 +63,7 @@ def _facts(shelf: LibraryState, access: Access) -> dict[str, Any]:
         "hours": sum(row.duration or 0 for row in rows if row.segments) / 3600,
         "folders": [{"path": at, "videos": count} for at, count in shelf.folders().items()],
         "index_fresh": shelf.is_fresh,
-        "offline": [asdict(one) for one in forgetting.absent(shelf.library, rows).roots(rows)],
+        "offline": [asdict(root) for root in absent.roots(rows)],
         "lost": len(snapshot.index.lost) if snapshot.index else 0,
         "can_add": access.may_index(access.roots[0] if access.roots else "/"),
         "roots": list(access.roots),

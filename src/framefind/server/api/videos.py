@@ -22,7 +22,7 @@ from framefind.server.playback.ranges import Found
 from framefind.server.problems import answers
 from framefind.server.routing import Router
 from framefind.server.state import LibraryState
-from framefind.tables.rows import Video
+from framefind.types import Video
 
 VideoId = Annotated[str, Path(pattern=schemas.VIDEO_ID)]
 At = Annotated[float, Path(ge=0, le=1e9, allow_inf_nan=False, description="Seconds.")]

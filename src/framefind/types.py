@@ -1,0 +1,358 @@
+"""Plain data that everything passes around: queries, and what search and index answer.
+
+Nothing here reads a file or a table, and nothing imports more than checks of arguments.
+"""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framefind import arguments
+from framefind.errors import QueryError, UsageError
+
+PathLike = str | os.PathLike[str]
+
+Box = tuple[float, float, float, float]
+"""x, y, width, height as fractions of the upright frame."""
+
+
+def notebook_html(result: "Moment | Page") -> str | None:
+    """Return what a notebook shows of a result: HTML, or None for its plain text."""
+    return html_writer(result) if html_writer else None
+
+
+html_writer: Callable[[Any], str] | None = None
+"""Writes that HTML; the library sets it, so that nothing here needs to know how."""
+
+
+RANKS = ("softmax", "max", "sum")
+"""How videos may be ranked by their hits: see `ranking.rank_videos`."""
+
+
+@dataclass(frozen=True)
+class Then:
+    """The second part of a `then` query: a span in seconds, its best time, score and confidence."""
+
+    start: float
+    end: float
+    t: float
+    score: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A span of one video that answers a query: start, end and best time in seconds.
+
+    `score` (cosine × 100), `t` and `box` are its best hit's; `confidence` is 0 to 1.
+    """
+
+    path: str
+    video_id: str
+    start: float
+    end: float
+    t: float
+    score: float
+    confidence: float
+    box: Box
+    then: Then | None = None
+
+    def _repr_html_(self) -> str | None:
+        return notebook_html(self)
+
+
+@dataclass(frozen=True)
+class VideoMoments:
+    """A video, its score by the rank that was asked for, and its moments, best first."""
+
+    path: str
+    video_id: str
+    score: float
+    moments: list[Moment]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of results: iterates over its moments.
+
+    A page that is not full is the last one, and `total` counts all results. On a full one it
+    estimates how many may be right: as many as reach a confidence of `MAYBE`, or the query's own
+    `min_score` and `min_confidence`, but no fewer than up to the end of this page. With
+    `by="video"`, `videos` groups the moments, and `total` and `offset` count videos. In a library
+    of more than a million vectors a page may come from the likely videos alone: then it is not
+    `complete`, and `total` is of those. `notes` say what the query asked in vain, such as words
+    that the model does not know.
+    """
+
+    moments: list[Moment]
+    total: int
+    offset: int
+    videos: list[VideoMoments] | None = None
+    complete: bool = True
+    notes: list[str] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Moment]:
+        return iter(self.moments)
+
+    def __len__(self) -> int:
+        return len(self.moments)
+
+    def __getitem__(self, at: int) -> Moment:
+        return self.moments[at]
+
+    def _repr_html_(self) -> str | None:
+        return notebook_html(self)
+
+
+@dataclass(frozen=True)
+class FrameScores:
+    """How well each sampled frame of a video answers a query; arrays of equal length.
+
+    `times` (float64) are seconds, `scores` (float32) cosine × 100 of the frame's best view,
+    `confidences` (float64) 0 to 1, as a moment with that best frame has them.
+    """
+
+    times: NDArray[np.float64]
+    scores: NDArray[np.float32]
+    confidences: NDArray[np.float64]
+
+
+_BOX = re.compile(r"(?P<of>.+)#(?P<box>[0-9.]+,[0-9.]+,[0-9.]+,[0-9.]+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A box of an image, in fractions of the upright picture: x, y, width, height.
+
+    What it is `of` is a path, a URL, the bytes of a picture, a frame of the library (`video@t`) or
+    a Moment. As a text it is written `car.jpg#0.1,0.2,0.5,0.5`.
+    """
+
+    of: str | Path | bytes | Moment
+    box: Box
+
+    def __post_init__(self) -> None:
+        """Raises QueryError when the box is none, or reaches out of the picture."""
+        numbers = len(self.box) == 4 and all(0 <= side <= 1 for side in self.box)
+        if numbers:
+            x, y, width, height = self.box
+            if width > 0 and height > 0 and max(x + width, y + height) <= 1 + 1e-6:
+                return
+        said = ",".join(f"{side:g}" for side in self.box)
+        raise QueryError(
+            f"box {said}: give x,y,width,height as fractions of the picture, such as "
+            "0.25,0.25,0.5,0.5"
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> "Crop | None":
+        """Read `car.jpg#0.1,0.2,0.5,0.5`; None if it has no box, or is the name of a file."""
+        match = _BOX.fullmatch(text)
+        if match is None or os.path.exists(os.path.expanduser(text)):
+            return None
+        try:
+            x, y, width, height = map(float, match["box"].split(","))
+        except ValueError:  # such as 1.2.3
+            return None
+        return cls(match["of"], (x, y, width, height))
+
+
+Image = str | Path | bytes | Moment | Crop
+"""What can be searched for by its looks."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """Everything that can be asked in one search; `Library.search` says what the fields mean."""
+
+    text: str | None = None
+    _: KW_ONLY
+    image: Image | Sequence[Image] | None = None
+    plus: str | Iterable[str] = ()
+    minus: str | Iterable[str] = ()
+    then: str | None = None
+    within: float = 10.0
+    limit: int = 10
+    offset: int = 0
+    by: str = "moment"
+    rank: str = "softmax"
+    min_score: float | None = None
+    min_confidence: float | None = None
+    video: PathLike | Iterable[PathLike] = ()
+    start: float | None = None
+    end: float | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+    min_duration: float | None = None
+    max_duration: float | None = None
+
+    def __post_init__(self) -> None:
+        """Take one text for one, not for its letters. Raise UsageError for what is no text."""
+        for name in ("plus", "minus", "video"):
+            object.__setattr__(self, name, tuple(arguments.texts(getattr(self, name), name)))
+
+    def check(self) -> None:
+        """Raise UsageError when an argument is out of its range or of the wrong kind."""
+        for text in (self.text, self.then):
+            arguments.unicode("" if text is None else text)
+        arguments.whole_number(self.limit, "limit", 1)
+        arguments.whole_number(self.offset, "offset", 0)
+        arguments.choice(self.by, "by", ("moment", "video"))
+        arguments.choice(self.rank, "rank", RANKS)
+        arguments.number(self.min_score, "min_score")
+        arguments.number(self.min_confidence, "min_confidence", 0, 1)
+        for name in ("within", "start", "end", "min_duration", "max_duration"):
+            arguments.number(getattr(self, name), name, 0)
+        for name in ("after", "before"):
+            arguments.date(getattr(self, name), name)
+        arguments.ascending(self.start, self.end, ("start", "end"))
+        arguments.ascending(self.min_duration, self.max_duration, ("min_duration", "max_duration"))
+        if self.then is not None and self.by != "moment":
+            raise UsageError("`then` finds moments: leave `by` out")
+
+    @property
+    def images(self) -> list[Image]:
+        """Return the images that are part of the query."""
+        return arguments.several(self.image)
+
+    def document(self) -> dict[str, Any]:
+        """What is looked for, as the JSON document of the answer repeats it."""
+        return {
+            "text": self.text,
+            "image": [_name(image) for image in self.images],
+            "plus": list(self.plus),
+            "minus": list(self.minus),
+            "then": self.then,
+        }
+
+
+def _name(image: Image) -> str:
+    if isinstance(image, Crop):
+        return f"{_name(image.of)}#{','.join(f'{side:g}' for side in image.box)}"
+    if isinstance(image, Moment):
+        return f"{image.path}@{image.t!r}"
+    return "bytes" if isinstance(image, bytes) else str(image)
+
+
+@dataclass(kw_only=True)
+class Video:
+    """One row of `videos`. Sizes in bytes, times in seconds, width and height in upright pixels."""
+
+    video_id: str
+    path: str
+    copies: list[str] = field(default_factory=list)
+    size: int = 0
+    modified: datetime | None = None
+    duration: float | None = None
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    codec: str = ""
+    sampler: str = ""
+    views: str = ""
+    frames: int = 0
+    segments: list[str] = field(default_factory=list)
+    indexed_until: float = 0.0
+    status: str = "indexing"
+    error: str | None = None
+    indexed_at: datetime | None = None
+
+    @property
+    def paths(self) -> list[str]:
+        """All paths of the video: its own, then those of copies."""
+        return [self.path, *self.copies]
+
+
+@dataclass(frozen=True)
+class Offline:
+    """A folder that cannot be looked at, why, and how many videos are out of sight with it."""
+
+    root: str
+    reason: str
+    videos: int = 0
+
+
+@dataclass
+class Report:
+    """What a run of `index` did. Paths are as stored; reasons are for people."""
+
+    indexed: list[str] = field(default_factory=list)
+    partial: dict[str, str] = field(default_factory=dict)  # indexed, but for what is said
+    failed: dict[str, str] = field(default_factory=dict)
+    moved: list[str] = field(default_factory=list)
+    copied: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    offline: list[Offline] = field(default_factory=list)  # folders that cannot be looked at
+    unchanged: int = 0
+    failed_before: int = 0  # unchanged since they failed; not tried again
+    passed_over: int = 0  # not videos
+    frames: int = 0
+    video_seconds: float = 0.0
+    seconds: float = 0.0
+    profile: dict[str, float] = field(default_factory=dict)
+    """Seconds of processor time by stage; `wait` is what all cores together did nothing."""
+    fallback: str | None = None  # why the processor decodes what another decoder should have
+
+    def joined(self, other: "Report") -> "Report":
+        """Both reports as one."""
+        together: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            more = getattr(other, name)
+            if name == "profile":
+                together[name] = dict(Counter(value) + Counter(more))
+            elif name == "fallback":
+                together[name] = value or more
+            else:
+                together[name] = value | more if isinstance(value, dict) else value + more
+        return Report(**together)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run of `index` is; `left` is None until it can be told. Times in seconds."""
+
+    done: int
+    total: int
+    frames: int
+    video_seconds: float
+    seconds: float
+    left: float | None
+    path: str
+    trouble: str | None = None  # a video that has just failed, or the part of it that has
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Status:
+    """A library in numbers: videos per status, frames that count, hours of video, bytes on disk."""
+
+    library: str
+    model: str
+    videos: dict[str, int]
+    frames: int
+    hours: float
+    size: int
+    index_fresh: bool
+    offline: list[Offline] = field(default_factory=list)
+    lost: int = 0
+    """Videos that have lost frames: those are in no data file any more."""
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """What `maintain` did: data files rewritten and written, rows dropped, files deleted."""
+
+    rewritten: int = 0
+    written: int = 0
+    dropped: int = 0
+    deleted: int = 0
