@@ -12,7 +12,7 @@ from conftest import write_clip
 from framefind import FramefindError, Library, Query, QueryError, arguments
 from framefind.errors import UsageError
 from framefind.indexing.walk import walk
-from framefind.models import backends, registry
+from framefind.models import registry
 from framefind.search import query_images
 
 MODEL = registry.load("mini")
@@ -170,7 +170,6 @@ class TestWrong:
             assert isinstance(caught.value, framefind.ModelError)
             with pytest.raises(UsageError, match="use auto"):
                 registry.load("mini", **wrong)
-        assert "mps" not in backends.DEVICES
 
     def test_a_box_and_a_picture(self):
         with pytest.raises(FramefindError):

@@ -88,10 +88,10 @@ class TestOpenVino:
         file = convolutions(tmp_path / "model.onnx", 12)
         graph, exact = open_graph(file, "openvino"), open_graph(file, "cpu")
         given = {"image": np.random.default_rng(0).normal(size=(20, 8, 16, 16)).astype(np.float32)}
-        assert graph.said.endswith("f32")
+        assert graph.description.endswith("f32")
         assert lowest(graph.run(given), exact.run(given)) > 0.99999
         shallow = open_graph(convolutions(tmp_path / "shallow.onnx", 1), "openvino")
-        assert shallow.said.endswith("bf16" if backends.openvino_has_bf16() else "f32")
+        assert shallow.description.endswith("bf16" if backends.openvino_has_bf16() else "f32")
 
     def test_is_for_pictures_only(self, tmp_path):
         texts = ["a red car", "dog", ""]
@@ -149,6 +149,12 @@ def test_a_file_that_is_no_graph(tmp_path, device, capfd):
     assert capfd.readouterr().out == ""
 
 
+def test_apples_gpus_are_for_pytorch_only(tmp_path):
+    hubs.clip(tmp_path)
+    with pytest.raises(ModelError, match=r"device mps: only PyTorch .*framefind\[torch\]"):
+        open_graph(tmp_path / "onnx/vision_model.onnx", "mps")
+
+
 class TestCuda:
     def test_that_this_onnx_runtime_has_not(self, tmp_path):
         hubs.clip(tmp_path)
@@ -163,7 +169,7 @@ class TestCuda:
         hubs.clip(tmp_path)
         monkeypatch.setattr(backends, "has_cuda", lambda: True)
         graph = open_graph(tmp_path / "onnx/vision_model.onnx", "auto")
-        if graph.said.endswith("GPU"):
+        if graph.description.endswith("GPU"):
             pytest.skip("there is a GPU")
         with pytest.raises(ModelError, match="nvidia-smi"):
             open_graph(tmp_path / "onnx/vision_model.onnx", "cuda")

@@ -7,14 +7,14 @@ from framefind.models import catalog, registry
 
 
 def test_the_table_names_everything_once():
-    names = ["mini", catalog.MINI, *(one for row in catalog.table() for one in row.names)]
+    names = ["mini", catalog.MINI, *(one for row in catalog.known_models() for one in row.names)]
     assert len(names) == len(set(names))
-    aliases = {row.alias for row in catalog.table()} - {""}
+    aliases = {row.alias for row in catalog.known_models()} - {""}
     assert aliases == {"fast", "balanced", "best", "multilingual"}
 
 
 def test_the_table_is_plausible():
-    for row in catalog.table():
+    for row in catalog.known_models():
         assert row.size % 16 == 0
         assert 256 <= row.dimensions <= 2048
         assert 0 < row.recall < 100
@@ -42,8 +42,8 @@ def test_the_table_is_plausible():
 def test_names_lead_to_repositories(name, full, repository):
     assert registry.full_name(name) == full
     assert registry.full_name(full) == full
-    assert catalog.repository(full) == (repository, None)
-    assert catalog.repository(registry.full_name(f"{name}@v1")) == (repository, "v1")
+    assert catalog.find_repository(full) == (repository, None)
+    assert catalog.find_repository(registry.full_name(f"{name}@v1")) == (repository, "v1")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_unknown_names_suggest_the_nearest(name, said):
 
 
 def test_best_per_cost_is_what_no_other_beats():
-    first = catalog.table()[0]
+    first = catalog.known_models()[0]
     cheap = replace(first, name="cheap", gmacs=1.0, recall=50.0)
     good = replace(first, name="good", gmacs=9.0, recall=70.0)
     beaten = replace(first, name="beaten", gmacs=9.0, recall=60.0)

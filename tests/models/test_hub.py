@@ -15,11 +15,12 @@ from typer.testing import CliRunner
 
 from framefind.cli.models import app
 from framefind.errors import ModelError
-from framefind.models import catalog, layouts, registry
+from framefind.models import catalog, registry
 from framefind.models.base import Model
-from framefind.models.hub import cached
+from framefind.models.hub import find_cached
+from framefind.models.layouts.registry import choose_onnx
 
-known_table = catalog.table()
+known_table = catalog.known_models()
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (3, hubs.SIZE, hubs.SIZE, 3), np.uint8)
 
@@ -78,7 +79,7 @@ class TestDownload:
             weights.add(model.fingerprint["weights"])
         assert len(weights) == 3
         assert registry.load("tiny/clip").fingerprint["precision"] == "fp32"
-        with pytest.raises(ModelError, match="has no int8 towers, only fp32"):
+        with pytest.raises(ModelError, match="has no int8 encoders, only fp32"):
             registry.load("tiny/siglip", precision="int8")
 
     def test_a_library_is_reopened_at_its_precision_and_revision(self, hub):
@@ -107,11 +108,11 @@ class TestDownload:
         )  # fmt: skip
         model = registry.load("tiny/clip")
         vectors = model.embed_images(PICTURES)
-        kept = cached("tiny/clip", None, layouts.choose)
+        kept = find_cached("tiny/clip", None, choose_onnx)
         data = kept / "onnx/vision_model.onnx_data"
         before = model.fingerprint["weights"]
         data.unlink()
-        assert cached("tiny/clip", None, layouts.choose) is None
+        assert find_cached("tiny/clip", None, choose_onnx) is None
         found = again("tiny/clip")
         np.testing.assert_array_equal(found.embed_images(PICTURES), vectors)
         assert found.fingerprint["weights"] == before
@@ -144,7 +145,7 @@ class TestTrouble:
     def test_a_damaged_cache_heals(self, hub, harm):
         model = registry.load("tiny/siglip")
         vectors = model.embed_images(PICTURES)
-        tower = cached("tiny/siglip", None, layouts.choose) / "onnx/vision_model.onnx"
+        tower = find_cached("tiny/siglip", None, choose_onnx) / "onnx/vision_model.onnx"
         content = bytearray(tower.read_bytes())
         content[-1] ^= 1
         tower.resolve().unlink()
@@ -181,7 +182,7 @@ class TestTrouble:
         hubs.write(hub.folder / "tiny/torch/config.json", {})
         (hub.folder / "tiny/torch/model.safetensors").write_bytes(b"weights")
         with pytest.raises(
-            ModelError, match="tiny/torch has no ONNX towers .* and has no checkpoint"
+            ModelError, match="tiny/torch has no ONNX encoders .* and has no checkpoint"
         ):
             registry.load("tiny/torch")
 
@@ -219,8 +220,10 @@ class TestCommand:
     @pytest.fixture
     def known_here(self, hub, monkeypatch):
         """The table of known models, with one of them on our hub."""
-        row = replace(catalog.table()[0], name="ViT-T-1/tiny", repository="tiny/clip", alias="tiny")
-        monkeypatch.setattr(catalog, "table", lambda: (row, *known_table))
+        row = replace(
+            catalog.known_models()[0], name="ViT-T-1/tiny", repository="tiny/clip", alias="tiny"
+        )
+        monkeypatch.setattr(catalog, "known_models", lambda: (row, *known_table))
 
     def run(self, *arguments: str) -> Result:
         return CliRunner().invoke(app, list(arguments))

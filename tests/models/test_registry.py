@@ -62,7 +62,7 @@ class TestMini:
 
 def test_a_library_of_a_version_that_left_says_how_to_move_over():
     fingerprint = registry.load("mini").fingerprint | {"model": "mini-3"}
-    with pytest.raises(ModelError, match="mini-3 is no part.*mini-12.*index --reembed"):
+    with pytest.raises(ModelError, match="mini-3 is not part.*mini-12.*index --reembed"):
         registry.reopen(fingerprint)
 
 
@@ -173,7 +173,7 @@ class TestCheck:
     )
     def test_refuses_useless_vectors(self, bad, said):
         registry.check(Fake(self.GOOD, self.GOOD))
-        with pytest.raises(ModelError, match=f"picture encoder gives .*{said}"):
+        with pytest.raises(ModelError, match=f"image encoder gives .*{said}"):
             registry.check(Fake(bad, self.GOOD))
         with pytest.raises(ModelError, match=f"text encoder gives .*{said}"):
             registry.check(Fake(self.GOOD, bad))

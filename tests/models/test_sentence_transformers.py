@@ -72,12 +72,12 @@ def test_texts_give_the_same_vectors(pair, texts, way):
 def test_texts_would_not_if_padded_or_cut_wrongly(pair, texts, way, harm):
     from dataclasses import replace
 
-    from framefind.models.checkpoints import read
+    from framefind.models.layouts.registry import read_checkpoint
     from framefind.models.torch import TorchModel
 
-    found = read(pair.folder)
-    wrong = replace(found.towers, texts=replace(found.towers.texts, **harm))
-    harmed = TorchModel("harmed", replace(found, towers=wrong), precision=way)
+    found = read_checkpoint(pair.folder)
+    wrong = replace(found.encoders, text=replace(found.encoders.text, **harm))
+    harmed = TorchModel("harmed", replace(found, encoders=wrong), precision=way)
     assert parity(harmed.embed_texts(TEXTS), texts) < WAYS[way]
 
 

@@ -38,9 +38,9 @@ def pair(tmp_path_factory):
 def exported(pair, tmp_path_factory) -> dict[str, Path]:
     """Its exports, by precision."""
     folder = tmp_path_factory.mktemp("exports")
-    for precision in export_onnx.BOUNDS:
+    for precision in export_onnx.MIN_COSINES:
         registry.export(f"local-dir:{pair.folder}", folder / precision, precision)
-    return {precision: folder / precision for precision in export_onnx.BOUNDS}
+    return {precision: folder / precision for precision in export_onnx.MIN_COSINES}
 
 
 @pytest.fixture(scope="module")
@@ -105,14 +105,14 @@ class TestRefuses:
             load(pair.folder, "auto", device)
 
     def test_int8(self, pair):
-        with pytest.raises(ModelError, match="has no ONNX towers"):
+        with pytest.raises(ModelError, match="has no ONNX encoders"):
             load(pair.folder, "int8")
 
     def test_weights_that_are_not_all_there(self, pair, tmp_path):
         for file in pair.folder.iterdir():
             (tmp_path / file.name).write_bytes(file.read_bytes())
         hubs.safetensors(tmp_path / "model.safetensors", logit_scale=np.zeros((), np.float32))
-        with pytest.raises(ModelError, match="not all weights, it lacks"):
+        with pytest.raises(ModelError, match="not all weights are there, it lacks"):
             load(tmp_path).embed_texts(["a dog"])
 
     def test_settings_that_do_not_fit_the_weights(self, pair, tmp_path):
@@ -148,10 +148,10 @@ class TestHub:
 
 
 class TestExport:
-    @pytest.mark.parametrize("precision", export_onnx.BOUNDS)
+    @pytest.mark.parametrize("precision", export_onnx.MIN_COSINES)
     def test_gives_the_same_vectors_as_transformers(self, pair, exported, frames, precision):
         model = registry.load(f"local-dir:{exported[precision]}", "cpu")
-        bound = min(export_onnx.BOUNDS[precision], 0.9999)
+        bound = min(export_onnx.MIN_COSINES[precision], 0.9999)
         pictures = prepared(pair, frames)
         assert parity(model.embed_images(pictures), reference_pictures(pair, frames)) >= bound
         assert parity(model.embed_texts(TEXTS), reference_texts(pair, TEXTS)) >= bound
@@ -203,7 +203,7 @@ class TestExport:
             weights.CopyFrom(numpy_helper.from_array(-values, weights.name))
             onnx.save(graph, file)
 
-        monkeypatch.setitem(export_onnx._SMALLER, "fp32", spoil)
+        monkeypatch.setitem(export_onnx._REDUCERS, "fp32", spoil)
         with pytest.raises(ModelError, match="does not agree .* nothing was written"):
             registry.export(f"local-dir:{pair.folder}", tmp_path / "new")
         assert not [*tmp_path.iterdir()]

@@ -67,11 +67,11 @@ def _rows() -> list[dict[str, Any]]:
     empty = dict.fromkeys(("parameters", "gmacs", "recall", "repository"))
     names = {"name": mini.name, "alias": "mini"}
     rows: list[dict[str, Any]] = [{**names, **facts, **empty, "best": False, "here": True}]
-    best = catalog.best_per_cost(catalog.table())
-    for row in catalog.table():
+    best = catalog.best_per_cost(catalog.known_models())
+    for row in catalog.known_models():
         keys = ("name", "alias", "size", "dimensions", "licence", "parameters", "gmacs", "recall")
         facts = {key: getattr(row, key) for key in (*keys, "repository")}
-        rows.append({**facts, "best": row.name in best, "here": registry.is_here(row.name)})
+        rows.append({**facts, "best": row.name in best, "here": registry.is_downloaded(row.name)})
     return rows
 
 
@@ -101,7 +101,7 @@ def export(
     from framefind.models import registry
 
     agreement = registry.export(print_full_name(name), folder, precision)
-    show.say(f"lowest cosine: pictures {agreement.pictures:.5f}, texts {agreement.texts:.5f}")
+    show.say(f"lowest cosine: pictures {agreement.images:.5f}, texts {agreement.texts:.5f}")
     show.out(f"local-dir:{os.path.abspath(os.path.expanduser(folder))}")
 
 

@@ -1,4 +1,4 @@
-"""The models that people name: their names, where their towers lie, and what they are worth."""
+"""The known models: their names, where their encoders lie on the hub, and published figures."""
 
 import os
 import re
@@ -13,12 +13,14 @@ from framefind.errors import ChoiceError
 MINI = "mini-12"
 """The built-in model, by the name that libraries store: its folder lies beside this file."""
 
+_MIN_SIMILARITY = 0.6
+"""Of difflib's ratio, from 0 to 1, for a name to be suggested."""
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 @dataclass(frozen=True)
-class Known:
-    """A model of the table `known.toml`, whose comments say what each number is."""
+class KnownModel:
+    """A model of `catalog.toml`, whose comments explain each entry."""
 
     name: str
     repository: str
@@ -34,38 +36,38 @@ class Known:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All its names, the full one first."""
+        """Return all its names, the full one first."""
         return (self.name, *self.also, *([self.alias] if self.alias else []))
 
 
 @cache
-def table() -> tuple[Known, ...]:
-    """The known models on the hub; `mini` is not among them."""
+def known_models() -> tuple[KnownModel, ...]:
+    """Return the known models on the hub; `mini` is not among them."""
     import tomllib
 
     rows = tomllib.loads(Path(__file__).with_name("catalog.toml").read_text("utf-8"))["model"]
-    return tuple(Known(**{**row, "also": tuple(row.get("also", ()))}) for row in rows)
+    return tuple(KnownModel(**{**row, "also": tuple(row.get("also", ()))}) for row in rows)
 
 
-def best_per_cost(rows: Sequence[Known]) -> set[str]:
-    """Names of the models that no other one beats: none as cheap finds more."""
+def best_per_cost(models: Sequence[KnownModel]) -> set[str]:
+    """Return the names of the models that no other one beats in both cost and recall."""
     return {
-        row.name
-        for row in rows
+        model.name
+        for model in models
         if not any(
-            other.gmacs <= row.gmacs
-            and other.recall >= row.recall
-            and (other.gmacs, other.recall) != (row.gmacs, row.recall)
-            for other in rows
+            other.gmacs <= model.gmacs
+            and other.recall >= model.recall
+            and (other.gmacs, other.recall) != (model.gmacs, model.recall)
+            for other in models
         )
     }
 
 
 def full_name(name: str) -> str:
-    """The name that a library stores.
+    """Return the full name of a model, which is what a library stores.
 
-    `mini` becomes its version, an alias (`fast`, `balanced`, `best`, `multilingual`) or
-    another name of known weights the name in the table, and a `local-dir:` absolute. Any other
+    `mini` becomes its version; an alias (`fast`, `balanced`, `best`, `multilingual`) or another
+    name of known weights becomes the name in the catalog; `local-dir:` becomes absolute. Any other
     `owner/repository` of the hub stays as it is. `@revision` may follow a name of the hub.
 
     Raises ChoiceError for what cannot be a model's name, and suggests the nearest ones.
@@ -75,34 +77,37 @@ def full_name(name: str) -> str:
     if name.startswith("local-dir:"):
         return f"local-dir:{os.path.realpath(os.path.expanduser(name.removeprefix('local-dir:')))}"
     bare, at, revision = name.removeprefix("hf-hub:").partition("@")
-    for row in table():
-        if bare in row.names and (revision or not at):
-            return f"{row.name}{at}{revision}"
+    for model in known_models():
+        if bare in model.names and (revision or not at):
+            return f"{model.name}{at}{revision}"
     if _REPOSITORY.fullmatch(bare) and (revision or not at):
         return f"{bare}{at}{revision}"
-    raise ChoiceError(f"unknown model {name!r}: {suggestions(name)}")
+    raise ChoiceError(f"unknown model {name!r}: {suggest_names(name)}")
 
 
 def is_known(full: str) -> bool:
-    """Whether a full name, with or without revision, is of the table."""
-    return full.partition("@")[0] in {row.name for row in table()}
+    """Tell whether a full name, with or without revision, is that of a known model."""
+    return full.partition("@")[0] in {model.name for model in known_models()}
 
 
-def repository(full: str, runtime: str = "onnx") -> tuple[str, str | None]:
-    """The hub's repository and revision (None: the newest) of a model's full name.
+def find_repository(full: str, runtime: str = "onnx") -> tuple[str, str | None]:
+    """Return the hub's repository of a model's full name, and the revision (None: the newest).
 
-    A model of the table has one repository of ONNX towers and one of a checkpoint for `torch`.
-    Other names are of repositories, or open_clip's, which has to be installed to know them.
+    A known model has one repository of ONNX encoders and one of a checkpoint for the runtime
+    `torch`. Other names are of repositories, or of open_clip where that is installed.
     """
     bare, _, revision = full.partition("@")
-    for row in table():
-        if row.name == bare:
-            return row.torch if runtime == "torch" else row.repository, revision or None
-    return _of_open_clip(bare) if runtime == "torch" else bare, revision or None
+    for model in known_models():
+        if model.name == bare:
+            return model.torch if runtime == "torch" else model.repository, revision or None
+    return _find_open_clip_repository(bare) if runtime == "torch" else bare, revision or None
 
 
-def _of_open_clip(name: str) -> str:
-    """The repository of a name such as ViT-B-16/datacomp_xl_s13b_b90k; of others the name."""
+def _find_open_clip_repository(name: str) -> str:
+    """Return open_clip's repository of a name such as ViT-B-16/datacomp_xl_s13b_b90k.
+
+    Other names are returned as they are.
+    """
     if find_spec("open_clip") is None:
         return name
     try:
@@ -110,19 +115,19 @@ def _of_open_clip(name: str) -> str:
     except Exception:  # a torchvision that does not fit its torch raises anything
         return name
     architecture, _, tag = name.partition("/")
-    place = (get_pretrained_cfg(architecture, tag) or {}).get("hf_hub") or name
-    return "/".join(place.split("/")[:2])
+    path = (get_pretrained_cfg(architecture, tag) or {}).get("hf_hub") or name
+    return "/".join(path.split("/")[:2])
 
 
-def suggestions(name: str) -> str:
-    """What to say to someone who named an unknown model."""
+def suggest_names(name: str) -> str:
+    """Return what an error says about an unknown name: the nearest names, or where to look."""
     import difflib
 
-    names = ["mini", MINI, *(one for row in table() for one in row.names)]
-    wanted = name.removeprefix("hf-hub:").partition("@")[0].casefold()
-    folded = {one.casefold(): one for one in names}
-    near = difflib.get_close_matches(wanted, folded, n=3, cutoff=0.6)
-    if near:
-        nearest = " or ".join(folded[one] for one in near)
+    names = ["mini", MINI, *(name for model in known_models() for name in model.names)]
+    by_folded = {name.casefold(): name for name in names}
+    bare = name.removeprefix("hf-hub:").partition("@")[0].casefold()
+    close = difflib.get_close_matches(bare, by_folded, n=3, cutoff=_MIN_SIMILARITY)
+    if close:
+        nearest = " or ".join(by_folded[folded] for folded in close)
         return f"did you mean {nearest}? `framefind models` lists the known ones"
     return "use mini, one of those that `framefind models` lists, or local-dir:/path/to/folder"

@@ -1,7 +1,11 @@
 """Models on the Hugging Face hub: found in its cache on this machine, else downloaded.
 
 Everything goes through huggingface_hub, so that HF_HOME, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE
-work as they do elsewhere. Only what a runtime chooses is downloaded.
+work as they do elsewhere. Only the files that a runtime chooses are downloaded.
+
+Its cache is searched here, by its documented layout: `snapshot_download` would do that too, but
+importing it takes 0.3 s of every start, and neither it nor `verify_repo_checksums`, which asks the
+network, tells whether the files of a snapshot are complete.
 """
 
 import re
@@ -13,52 +17,59 @@ from pathlib import Path
 
 from framefind.errors import ModelError
 from framefind.models import catalog
-from framefind.models.checkpoints import INSTALL, missing
-from framefind.models.layouts import Choose, Files
+from framefind.models.devices import INSTALL_TORCH
+from framefind.models.layouts.base import Files
+from framefind.models.layouts.external_data import external_files
+from framefind.models.layouts.registry import Chooser
+from framefind.models.layouts.safetensors import SHARD_INDEX, read_index
 from framefind.models.weights_hash import sha256
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_LOCATION = re.compile(rb"\n\x08location\x12(.)", re.DOTALL)  # StringStringEntryProto in onnx.proto
-_GRAPH = 1 << 25  # bytes; a graph whose weights lie outside of it is smaller
+_TOKENIZERS = ("tokenizer.json", "textual/tokenizer.json")
+_MAX_DOWNLOADS = 2
+"""Attempts at files that arrive damaged."""
 
 
-def cached(repository: str, revision: str | None, chooser: Choose) -> Path | None:
-    """The folder of a repository, if all that is chosen of it is here; no network is asked.
+def find_cached(repository: str, revision: str | None, chooser: Chooser) -> Path | None:
+    """Return the folder of a repository, if all that is chosen of it is here and undamaged.
 
-    `revision` is a commit, branch or tag; None is the newest that was downloaded.
+    `revision` is a commit, branch or tag; None is the newest that was downloaded. No network is
+    asked.
     """
     from huggingface_hub import constants
 
     place = Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
-    wanted = revision or "main"
+    name = revision or constants.DEFAULT_REVISION
     try:
-        commit = (place / "refs" / wanted).read_text("ascii").strip()
+        commit = (place / "refs" / name).read_text("ascii").strip()
     except OSError:
-        commit = wanted
+        commit = name
     folder = place / "snapshots" / commit
-    return folder if _is_whole(folder, chooser) else None
+    return folder if _is_complete(folder, chooser) else None
 
 
 def download(
-    name: str, repository: str, revision: str | None, chooser: Choose, precision: str = "auto"
+    name: str, repository: str, revision: str | None, chooser: Chooser, precision: str = "auto"
 ) -> Path:
-    """Download what is missing of what is chosen of a model's repository, and check all of it.
+    """Download what is missing of the chosen files of a model's repository, and check all of them.
 
-    Files that are complete are kept; one whose content is not what the hub says is downloaded
-    again. Raises ModelError when there is no such model, or no network.
+    Files that are complete are kept; one whose content does not match the hub's hash is downloaded
+    again. Returns their folder. Raises ModelError when there is no such model, or no network.
     """
     from huggingface_hub import HfApi, snapshot_download
 
     try:
-        facts = HfApi().model_info(repository, revision=revision)
-        files = chooser([sibling.rfilename for sibling in facts.siblings or ()])
-        for _ in range(2):
-            with _bars_for_people():
-                got = snapshot_download(
-                    repository, revision=revision, allow_patterns=list(files.names)
+        info = HfApi().model_info(repository, revision=revision)
+        files = chooser([sibling.rfilename for sibling in info.siblings or ()])
+        for _ in range(_MAX_DOWNLOADS):
+            with _bars_on_terminals_only():
+                folder = Path(
+                    snapshot_download(
+                        repository, revision=revision, allow_patterns=list(files.names)
+                    )
                 )
-            folder = Path(got)
-            if not (damaged := _damaged(folder, files)):
+            damaged = _find_damaged(folder, files)
+            if not damaged:
                 return folder
             for file in damaged:
                 file.resolve().unlink(missing_ok=True)
@@ -66,49 +77,48 @@ def download(
     except LookupError as error:
         raise ModelError(f"model {name}: the repository {repository} {error}") from None
     except Exception as error:  # of huggingface_hub, or of the HTTP client that its version uses
-        at = "" if precision == "auto" else f" --precision {precision}"
-        raise _explained(name, repository, f"framefind models download {name}{at}", error) from None
+        option = "" if precision == "auto" else f" --precision {precision}"
+        command = f"framefind models download {name}{option}"
+        raise _as_model_error(name, repository, command, error) from None
     raise ModelError(f"model {name}: {damaged[0].name} arrives damaged from {repository}")
 
 
-def _is_whole(folder: Path, chooser: Choose) -> bool:
-    """Whether the weights and their settings are in a snapshot, undamaged."""
-    present = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
+def _is_complete(folder: Path, chooser: Chooser) -> bool:
+    """Tell whether the weights and their settings are in a snapshot, undamaged."""
+    entries = [entry for entry in folder.rglob("*") if entry.is_file()]
     try:
-        files = chooser(present)
+        files = chooser([entry.relative_to(folder).as_posix() for entry in entries])
     except LookupError:
         return False
-    if _damaged(folder, files) or missing(folder, files.names):
+    if _find_damaged(folder, files):
         return False
-    graphs = [folder / name for name in (files.pictures, files.texts) if name.endswith(".onnx")]
-    if graphs and {"tokenizer.json", "textual/tokenizer.json"}.isdisjoint(files.names):
+    graphs = [folder / name for name in (files.image, files.text) if name.endswith(".onnx")]
+    if graphs and not any(name in files.names for name in _TOKENIZERS):
         return False
-    return all(graph.with_name(name).exists() for graph in graphs for name in _outside(graph))
+    outside = [graph.with_name(name) for graph in graphs for name in external_files(graph)]
+    for name in files.names:
+        if name.endswith(SHARD_INDEX):
+            outside += read_index(folder / name)
+    return all(file.exists() for file in outside)
 
 
-def _outside(tower: Path) -> set[str]:
-    """Names of the files that hold a graph's weights, where the graph does not."""
-    if tower.stat().st_size > _GRAPH:
-        return set()
-    graph = tower.read_bytes()
-    found = ((match.end(), match[1][0]) for match in _LOCATION.finditer(graph))
-    return {graph[start : start + length].decode("utf-8", "replace") for start, length in found}
+def _find_damaged(folder: Path, files: Files) -> list[Path]:
+    """Return the files whose content is not what the hub promised.
 
-
-def _damaged(folder: Path, files: Files) -> list[Path]:
-    """Files that are not what the hub said: it names a large file by its SHA-256."""
-    found = []
+    In its cache, a large file is a link to one that is named by its SHA-256.
+    """
+    damaged = []
     for name in files.names:
         file = folder / name
-        promised = file.resolve().name
-        if _SHA256.fullmatch(promised) and sha256(file.resolve()) != promised:
-            found.append(file)
-    return found
+        blob = file.resolve()
+        if _SHA256.fullmatch(blob.name) and sha256(blob) != blob.name:
+            damaged.append(file)
+    return damaged
 
 
 @contextmanager
-def _bars_for_people() -> Iterator[None]:
-    """Progress on stderr, but not where that is a file or a pipe."""
+def _bars_on_terminals_only() -> Iterator[None]:
+    """Hide the progress on stderr where that is a file or a pipe."""
     from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
@@ -125,16 +135,19 @@ def _bars_for_people() -> Iterator[None]:
         enable_progress_bars()
 
 
-def _explained(name: str, repository: str, command: str, error: Exception) -> ModelError:
+def _as_model_error(name: str, repository: str, command: str, error: Exception) -> ModelError:
+    """Return an error that says what failed, and what to do about it."""
     from huggingface_hub import constants, errors
 
     if isinstance(error, errors.GatedRepoError):
         return ModelError(f"model {name}: {repository} asks for a token with access: set HF_TOKEN")
     if isinstance(error, errors.RepositoryNotFoundError):
-        more = "" if find_spec("open_clip") else f"; other names of open_clip need {INSTALL}"
+        other_names = (
+            "" if find_spec("open_clip") else f"; other names of open_clip need {INSTALL_TORCH}"
+        )
         return ModelError(
             f"unknown model {name!r}: the hub has no {repository}, or it is private and needs "
-            f"HF_TOKEN; {catalog.suggestions(name)}{more}"
+            f"HF_TOKEN; {catalog.suggest_names(name)}{other_names}"
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return ModelError(f"model {name}: {repository} has no such revision")
@@ -144,10 +157,10 @@ def _explained(name: str, repository: str, command: str, error: Exception) -> Mo
             return ModelError(
                 f"model {name}: the hub refuses {repository} ({status}): set HF_TOKEN"
             )
-    why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else _first_line(error)
+    reason = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else _first_line(error)
     return ModelError(
-        f"model {name} is not wholly on this machine, and the hub does not give it ({why}): run "
-        f"`{command}` where there is a network; what is complete is kept"
+        f"model {name} is not completely on this machine, and the hub does not give it ({reason}): "
+        f"run `{command}` where there is a network; files that are complete are kept"
     )
 
 

@@ -1,8 +1,7 @@
-"""Models: pairs of encoders, image and text, into one space; found by name.
+"""Models by name: load one, open the one of a library again, download, export and check.
 
-`mini` is our own and ships with the package; known names and repositories of the Hugging Face hub
-are downloaded; `local-dir:/path` is a folder. ONNX Runtime runs what comes as ONNX, and PyTorch,
-where the extra [torch] is installed, every other checkpoint. docs/models.md describes them.
+Every model is run by one of two runtimes: ONNX encoders by `onnx`, weights for PyTorch by `torch`,
+where the extra [torch] is installed. docs/models.md describes names, layouts and devices.
 """
 
 import os
@@ -17,9 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.errors import ChoiceError, ModelError
-from framefind.models import backends, catalog, checkpoints, layouts
+from framefind.models import backends, catalog
 from framefind.models.base import Model
 from framefind.models.catalog import MINI, full_name
+from framefind.models.devices import INSTALL_TORCH, parse_device
+from framefind.models.layouts import registry as layouts
+from framefind.models.layouts.base import PRECISIONS, Files
+from framefind.models.layouts.manifest import MANIFEST, read_manifest
 
 if TYPE_CHECKING:
     from framefind.models.export_onnx import Agreement
@@ -31,137 +34,164 @@ __all__ = [
     "export",
     "full_name",
     "interchangeable",
-    "is_here",
+    "is_downloaded",
     "load",
     "reopen",
 ]
 
 _SHIPPED = Path(__file__).parent
-_DEVICES = (*backends.DEVICES, "mps")
+_LOCAL = "local-dir:"
+_MAX_NORM_ERROR = 1e-3
+_MAX_COSINE_OF_DIFFERENT_INPUTS = 0.9999
+
+_Choosers = dict[str, layouts.Chooser]
+"""What chooses the files of each runtime that may be used, best runtime first."""
 
 
 def load(
-    name: str, device: str = "auto", precision: str = "auto", revision: str | None = None
+    name: str,
+    device: str = "auto",
+    precision: str = "auto",
+    revision: str | None = None,
+    threads: int = 0,
 ) -> Model:
-    """Load a model by name; its towers are opened when they are first used.
+    """Load a model by name; each encoder is opened when it is first used.
 
     A model of the hub that is not on this machine is downloaded. `device` is `auto`, `cpu`,
     `openvino`, `cuda`, `cuda:1` and so on, or `mps`; `precision` is `fp32`, `fp16`, `bf16`, `int8`
-    or `auto`, which the hardware decides; `revision` is a commit of the hub. ONNX Runtime or
-    OpenVINO run what has ONNX towers (`engines`); PyTorch the rest, and what the former cannot:
-    `bf16`, `mps`, and `cuda` where it has none.
+    or `auto`, which the hardware decides; `revision` is a commit of the hub; `threads` bounds the
+    threads of the CPU, 0 takes one per core. ONNX Runtime or OpenVINO run ONNX encoders; PyTorch
+    runs the rest, and what these cannot: `bf16`, `mps`, and `cuda` where ONNX Runtime has none.
 
     Raises ModelError when there is no such model, precision or device, it cannot be downloaded, or
     it needs the extra [torch].
     """
     check_choices(device, precision)
-    return _load(full_name(name), device, precision, revision, "")
+    return _load(full_name(name), device, precision, revision, "", threads)
 
 
 def check_choices(device: str, precision: str) -> None:
     """Raise ChoiceError when no device or precision has that name, here or anywhere."""
-    if device not in _DEVICES and not (device[:5] == "cuda:" and device[5:].isdecimal()):
-        raise ChoiceError(f"device {device!r}: use {', '.join(_DEVICES)}, or cuda:1 and so on")
-    precisions(precision, device)
+    parse_device(device)
+    _onnx_precisions(precision, device)
 
 
-def reopen(fingerprint: dict[str, str], device: str = "auto", precision: str = "auto") -> Model:
+def reopen(
+    fingerprint: dict[str, str], device: str = "auto", precision: str = "auto", threads: int = 0
+) -> Model:
     """Load the model that made a library's vectors, at their revision.
 
-    ONNX towers also at their precision; PyTorch chooses one for the device unless it is given.
+    ONNX encoders also at their precision; PyTorch chooses one for the device unless it is given.
     """
     name = fingerprint["model"]
     if name == MINI:
-        return load(name, device)
+        return load(name, device, threads=threads)
     if re.fullmatch(r"mini-\d+", name):
         raise ModelError(
-            f"model {name} is no part of framefind any more: move the library over to {MINI} with "
-            "`framefind index --reembed`"
+            f"model {name} is not part of this framefind, which brings {MINI}: move the library "
+            "over to that with `framefind index --reembed`"
         )
     runtime = fingerprint.get("runtime", "onnx")
     if runtime == "onnx":
         precision = fingerprint.get("precision", "auto")
     elif not _has_torch():
         raise ModelError(
-            f"model {name}: PyTorch made these vectors: {checkpoints.INSTALL}, or run `framefind "
-            f"models export {name} DIR` where that is installed and search with --model "
-            "local-dir:DIR"
+            f"model {name}: PyTorch made these vectors: {INSTALL_TORCH}, or run `framefind models "
+            f"export {name} DIR` where that is installed, and search with `model` local-dir:DIR"
         )
-    return _load(name, device, precision, fingerprint.get("revision"), runtime)
+    return _load(name, device, precision, fingerprint.get("revision"), runtime, threads)
 
 
-def interchangeable(made: dict[str, str], here: dict[str, str]) -> bool:
-    """Whether vectors of two fingerprints may be compared: they are of the same model.
+def interchangeable(stored: dict[str, str], loaded: dict[str, str]) -> bool:
+    """Tell from two fingerprints whether vectors of both may be compared.
 
-    That is the same towers; or towers of the same checkpoint, `source`, run by PyTorch or exported
-    by us, neither at int8. Vectors of those have a cosine of at least 0.99, less their mean
-    (docs/models.md).
+    They may if the encoders are the same; or if both were made of one checkpoint, `source`, run by
+    PyTorch or exported by framefind, neither at int8. Vectors of those have a cosine of at least
+    0.99, less their mean (docs/models.md).
     """
-    if made == here:
+    if stored == loaded:
         return True
-    source = made.get("source")
-    exact = "int8" not in (made.get("precision"), here.get("precision"))
-    return source is not None and source == here.get("source") and exact
+    source = stored.get("source")
+    rounded = "int8" in (stored.get("precision"), loaded.get("precision"))
+    return source is not None and source == loaded.get("source") and not rounded
 
 
 @cache
-def _load(name: str, device: str, precision: str, revision: str | None, runtime: str) -> Model:
+def _load(
+    name: str, device: str, precision: str, revision: str | None, runtime: str, threads: int = 0
+) -> Model:
+    """Load a model by its full name, by the given runtime or, if that is empty, the best one."""
     from framefind.models.onnx import OnnxModel
 
     if name == MINI:
-        pair = layouts.read(_SHIPPED / name)
-        _check_precision(name, precision, pair.precision)
-        return OnnxModel(name, pair, device)
+        encoders = read_manifest(_SHIPPED / name)
+        _check_precision(name, precision, encoders.precision)
+        return OnnxModel(name, encoders, device, threads=threads)
     choosers = _choosers(device, precision, runtime)
     commit = ""
-    if name.startswith("local-dir:"):
-        folder = Path(name.removeprefix("local-dir:"))
+    if name.startswith(_LOCAL):
+        folder = Path(name.removeprefix(_LOCAL))
     else:
-        folder = _cached(name, choosers, revision) or _download(name, choosers, revision, precision)
+        folder = _find_cached(name, choosers, revision) or _download(
+            name, choosers, revision, precision
+        )
         commit = folder.name
-    found = _runtime(folder, choosers)
-    if found == "torch":
+    if _choose_runtime(folder, choosers) == "torch":
         from framefind.models.torch import TorchModel
 
-        return TorchModel(name, checkpoints.read(folder), device, precision, commit)
-    pair = layouts.read(folder, choosers.get("onnx", layouts.choose))
-    _check_precision(name, precision, pair.precision)
-    return OnnxModel(name, pair, device, commit)
+        checkpoint = layouts.read_checkpoint(folder)
+        return TorchModel(name, checkpoint, device, precision, commit, threads)
+    encoders = layouts.read_onnx(folder, _onnx_precisions(precision, device))
+    _check_precision(name, precision, encoders.precision)
+    return OnnxModel(name, encoders, device, commit, threads)
 
 
-def _check_precision(name: str, wanted: str, found: str) -> None:
-    if wanted not in ("auto", found):
-        only = found or "one precision"
-        raise ModelError(f"model {name} comes at {only} only: leave --precision to auto")
-
-
-_Choosers = dict[str, layouts.Choose]
-"""For each runtime that may be taken, best first, what chooses its files."""
+def _check_precision(name: str, precision: str, existing: str) -> None:
+    if precision not in ("auto", existing):
+        raise ModelError(
+            f"model {name} comes at {existing or 'one precision'} only: omit `precision`"
+        )
 
 
 def _choosers(device: str, precision: str, runtime: str = "") -> _Choosers:
-    """Raises ModelError for a precision or device that is unknown, or that only torch has."""
-    wanted = precisions(precision, device)
+    """Return what chooses files for each runtime that can run this precision on this device.
+
+    Raises ModelError when only PyTorch can, and is not installed.
+    """
+    precisions = _onnx_precisions(precision, device)
     torch_only = runtime == "torch" or precision == "bf16" or device == "mps"
     if device.startswith("cuda") and not runtime:
         torch_only = not backends.has_cuda() and (_has_torch() or ":" in device)
     if torch_only:
         if not _has_torch():
             what = "this" if runtime else f"device {device} at precision {precision}"
-            raise ModelError(f"{what} needs torch: {checkpoints.INSTALL}")
-        return {"torch": checkpoints.choose}
-    onnx = partial(layouts.choose, precisions=wanted)
+            raise ModelError(f"{what} needs torch: {INSTALL_TORCH}")
+        return {"torch": layouts.choose_checkpoint}
+    choose_onnx = partial(layouts.choose_onnx, precisions=precisions)
     if runtime == "onnx" or precision == "int8" or device == "openvino":
-        return {"onnx": onnx}
-    return {"onnx": onnx, "torch": checkpoints.choose if _has_torch() else checkpoints.refuse}
+        return {"onnx": choose_onnx}
+    choose_torch = layouts.choose_checkpoint if _has_torch() else _refuse_checkpoint
+    return {"onnx": choose_onnx, "torch": choose_torch}
+
+
+def _refuse_checkpoint(names: Collection[str]) -> Files:
+    """Raise LookupError, in place of choosing a checkpoint where PyTorch is not installed."""
+    layouts.choose_checkpoint(names)
+    raise LookupError(
+        f"has weights for PyTorch only: {INSTALL_TORCH}, or run `framefind models export NAME DIR` "
+        "where that is installed and name local-dir:DIR here"
+    )
 
 
 def _has_torch() -> bool:
     return all(find_spec(name) for name in ("torch", "transformers"))
 
 
-def _any_of(choosers: _Choosers, names: Collection[str]) -> tuple[str, layouts.Files]:
-    """The first runtime that has its files among the names, and those. Raises LookupError."""
+def _choose_files(choosers: _Choosers, names: Collection[str]) -> tuple[str, Files]:
+    """Return the first runtime that has its files among the names, and those files.
+
+    Raises LookupError, with the reasons of all runtimes.
+    """
     reasons = []
     for runtime, chooser in choosers.items():
         try:
@@ -171,26 +201,30 @@ def _any_of(choosers: _Choosers, names: Collection[str]) -> tuple[str, layouts.F
     raise LookupError(", and ".join(reasons))
 
 
-def _runtime(folder: Path, choosers: _Choosers) -> str:
-    """The runtime for a model's folder. Raises ModelError."""
-    names = layouts.files_in(folder)
-    if "manifest.json" in names:
+def _choose_runtime(folder: Path, choosers: _Choosers) -> str:
+    """Return the runtime for a model's folder. Raises ModelError."""
+    names = layouts.list_files(folder)
+    if MANIFEST in names:
         return "onnx"
     try:
-        return _any_of(choosers, names)[0]
+        return _choose_files(choosers, names)[0]
     except LookupError as error:
         if {"config.json", "open_clip_config.json"}.isdisjoint(names):
-            layouts.read(folder)  # says what is expected
+            raise ModelError(
+                f"{folder} holds no model: expected {MANIFEST} (framefind's own), "
+                "open_clip_config.json (open_clip) or config.json (transformers, Immich)"
+            ) from None
         raise ModelError(f"{folder} {error}") from None
 
 
-def _cached(name: str, choosers: _Choosers, revision: str | None = None) -> Path | None:
-    """The folder of a model of the hub, if it is on this machine for one of the runtimes."""
+def _find_cached(name: str, choosers: _Choosers, revision: str | None = None) -> Path | None:
+    """Return the folder of a model of the hub that is on this machine for one of the runtimes."""
     from framefind.models import hub
 
     for runtime, chooser in choosers.items():
-        repository, named = catalog.repository(name, runtime)
-        if folder := hub.cached(repository, revision or named, chooser):
+        repository, named_revision = catalog.find_repository(name, runtime)
+        folder = hub.find_cached(repository, revision or named_revision, chooser)
+        if folder:
             return folder
     return None
 
@@ -201,30 +235,38 @@ def _download(
     from framefind.models import hub
 
     if catalog.is_known(name):  # each runtime has a repository of its own: take the best
-        choosers = dict([*choosers.items()][:1])
-    repository, named = catalog.repository(name, [*choosers][-1])
-    wanted = revision or named
-    return hub.download(
-        name, repository, wanted, lambda names: _any_of(choosers, names)[1], precision
-    )
+        best = next(iter(choosers))
+        choosers = {best: choosers[best]}
+    repository, named_revision = catalog.find_repository(name, [*choosers][-1])
+
+    def choose(names: Collection[str]) -> Files:
+        return _choose_files(choosers, names)[1]
+
+    return hub.download(name, repository, revision or named_revision, choose, precision)
 
 
 def download(name: str, precision: str = "auto") -> Path:
-    """Download a model by name, or complete and repair one that was; gives its folder.
+    """Download a model by name, or complete and repair one that was; return its folder.
 
     Raises ModelError as `load` does, and for models that are not of the hub.
     """
     full = full_name(name)
-    if full == MINI or full.startswith("local-dir:"):
+    if full == MINI or full.startswith(_LOCAL):
         raise ModelError(f"{full} is on this machine already; only models of the hub download")
     return _download(full, _choosers("auto", precision), None, precision)
 
 
-def export(name: str, folder: str | os.PathLike[str], precision: str = "fp32") -> "Agreement":
-    """Write the towers of a PyTorch model as ONNX, for `local-dir:` where there is no torch.
+def is_downloaded(name: str) -> bool:
+    """Tell whether a model of the hub is on this machine, at any precision."""
+    choosers: _Choosers = {"onnx": layouts.choose_onnx, "torch": layouts.choose_checkpoint}
+    return _find_cached(name, choosers) is not None
 
-    `precision` is `fp32`, `fp16` or `int8`. Says how near the towers come to the model; raises
-    ModelError, and writes nothing, where that is not near enough.
+
+def export(name: str, folder: str | os.PathLike[str], precision: str = "fp32") -> "Agreement":
+    """Write the encoders of a PyTorch model as ONNX, for `local-dir:` where there is no torch.
+
+    `precision` is `fp32`, `fp16` or `int8`. Returns how close the encoders come to the model;
+    raises ModelError, and writes nothing, where that is not close enough.
     """
     full = full_name(name)
     if full == MINI:
@@ -235,15 +277,9 @@ def export(name: str, folder: str | os.PathLike[str], precision: str = "fp32") -
     return write(model, Path(os.path.abspath(os.path.expanduser(folder))), precision)  # type: ignore[arg-type]
 
 
-def is_here(name: str) -> bool:
-    """Whether a known model is on this machine, at any precision."""
-    runtimes: _Choosers = {"onnx": layouts.choose, "torch": checkpoints.choose}
-    return _cached(name, runtimes) is not None
-
-
-def precisions(precision: str, device: str) -> list[str]:
-    """The precisions of ONNX towers that will do, best first. Raises ModelError."""
-    if precision in (*layouts.PRECISIONS, "bf16"):
+def _onnx_precisions(precision: str, device: str) -> list[str]:
+    """Return the precisions of ONNX encoders that will do, best first. Raises ChoiceError."""
+    if precision in (*PRECISIONS, "bf16"):
         return [precision]
     if precision != "auto":
         raise ChoiceError(f"precision {precision!r}: use auto, fp32, fp16, bf16 or int8")
@@ -252,7 +288,7 @@ def precisions(precision: str, device: str) -> list[str]:
 
 
 def check(model: Model) -> None:
-    """Self-test: embed two fixed pictures and two texts, and refuse useless vectors.
+    """Embed two fixed images and two texts, and refuse useless vectors.
 
     Raises ModelError when vectors are not finite, not of unit length, of the wrong shape, or when
     two different inputs give the same vector.
@@ -261,19 +297,21 @@ def check(model: Model) -> None:
     gradient = np.broadcast_to(ramp[:, None, None], (model.size, model.size, 3))
     squares = np.indices((model.size, model.size)).sum(axis=0) // 16 % 2 * np.uint8(255)
     checkers = np.stack([squares, 255 - squares, squares // 2], axis=-1).astype(np.uint8)
-    _check_pair(model, "picture", model.embed_images(np.stack([gradient, checkers])))
-    _check_pair(model, "text", model.embed_texts(["a dog on a beach", "an empty parking garage"]))
+    _check_vectors(model, "image", model.embed_images(np.stack([gradient, checkers])))
+    _check_vectors(
+        model, "text", model.embed_texts(["a dog on a beach", "an empty parking garage"])
+    )
 
 
-def _check_pair(model: Model, kind: str, vectors: NDArray[np.float32]) -> None:
+def _check_vectors(model: Model, side: str, vectors: NDArray[np.float32]) -> None:
     if vectors.shape != (2, model.dimensions):
         problem = f"vectors of shape {vectors.shape}, expected (2, {model.dimensions})"
     elif not np.isfinite(vectors).all():
         problem = "vectors that are not finite"
-    elif np.abs(np.linalg.norm(vectors, axis=1) - 1).max() > 1e-3:
+    elif np.abs(np.linalg.norm(vectors, axis=1) - 1).max() > _MAX_NORM_ERROR:
         problem = "vectors that are not of unit length"
-    elif float(vectors[0] @ vectors[1]) > 0.9999:
+    elif float(vectors[0] @ vectors[1]) > _MAX_COSINE_OF_DIFFERENT_INPUTS:
         problem = "the same vector for different inputs"
     else:
         return
-    raise ModelError(f"model {model.name}: its {kind} encoder gives {problem}; export it again")
+    raise ModelError(f"model {model.name}: its {side} encoder gives {problem}; export it again")

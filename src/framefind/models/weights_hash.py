@@ -1,4 +1,4 @@
-"""Hashes of weights: of gigabytes, so they are remembered by path, size and modified time."""
+"""Hashes of weights, which are gigabytes: cached by path, size and modified time."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,29 +7,31 @@ from pathlib import Path
 
 from framefind.files.folders import cache_folder
 
+_BLOCK_BYTES = 1 << 20
+
 
 def weights_hash(files: Sequence[Path]) -> str:
-    """BLAKE2b-128 over the content of the files, in hex. Raises OSError."""
-    return _digest("blake2b", files)
+    """Return BLAKE2b-128 over the content of the files, in hex. Raises OSError."""
+    return _cached_digest("blake2b", files)
 
 
 def sha256(file: Path) -> str:
-    """SHA-256 of a file's content, in hex, as the hub names large files. Raises OSError."""
-    return _digest("sha256", [file])
+    """Return SHA-256 of a file's content, in hex, as the hub names large files. Raises OSError."""
+    return _cached_digest("sha256", [file])
 
 
-def _digest(kind: str, files: Sequence[Path]) -> str:
+def _cached_digest(algorithm: str, files: Sequence[Path]) -> str:
     facts = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    key = hashlib.blake2b(repr((kind, facts)).encode(), digest_size=16).hexdigest()
-    remembered = cache_folder() / "weights" / key
+    key = hashlib.blake2b(repr((algorithm, facts)).encode(), digest_size=16).hexdigest()
+    cached = cache_folder() / "weights" / key
     with suppress(OSError):
-        return remembered.read_text("ascii")
-    digest = hashlib.sha256() if kind == "sha256" else hashlib.blake2b(digest_size=16)
+        return cached.read_text("ascii")
+    digest = hashlib.sha256() if algorithm == "sha256" else hashlib.blake2b(digest_size=16)
     for file in files:
         with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
+            while block := stream.read(_BLOCK_BYTES):
                 digest.update(block)
     with suppress(OSError):  # a cache that cannot be written costs time only
-        remembered.parent.mkdir(parents=True, exist_ok=True)
-        remembered.write_text(digest.hexdigest(), "ascii")
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        cached.write_text(digest.hexdigest(), "ascii")
     return digest.hexdigest()

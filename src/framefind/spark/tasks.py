@@ -24,7 +24,7 @@ from framefind.indexing.decoders import Options, reason
 from framefind.indexing.embed import BATCH, Embedder
 from framefind.indexing.pipeline import COMMIT_FRAMES, SEGMENT_SECONDS
 from framefind.indexing.spans import LENGTH
-from framefind.models import backends, registry
+from framefind.models import registry
 from framefind.models.base import Model
 from framefind.tables.data_files import DataFile
 from framefind.tables.rows import FrameRow, new_segment
@@ -111,12 +111,12 @@ class Job:
 
 def named(name: str, precision: str, device: str) -> Model:
     """The model of that name."""
-    return registry.load(name, device, precision)
+    return registry.load(name, device, precision, threads=_cores())
 
 
 def same(fingerprint: dict[str, str], precision: str, device: str) -> Model:
     """The model that the driver has. Raises ModelError when this machine has another."""
-    model = registry.reopen(fingerprint, device, precision)
+    model = registry.reopen(fingerprint, device, precision, threads=_cores())
     if not registry.interchangeable(fingerprint, model.fingerprint):
         raise ModelError(
             f"model {model.name}: {socket.gethostname()} has other weights or preprocessing than "
@@ -195,7 +195,6 @@ def embedded(
 
 def run(pieces: Iterable[Piece], job: Job) -> Iterator[tuple[Piece, Embedded | End]]:
     """Decode in a process of its own, which a thread reads ahead, and embed meanwhile."""
-    backends.use_threads(_cores())
     model = job.opener(_device(job.device))  # loaded once per Python worker and device
     frames = sampled(pieces, job.options, model.size, _cores(), model.resize)
     with closing(ahead(frames, _AHEAD)) as ready:

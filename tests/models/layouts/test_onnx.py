@@ -9,9 +9,10 @@ from PIL import Image
 
 from conftest import scene
 from framefind.errors import ModelError
-from framefind.models import layouts, registry
 from framefind.models import onnx as onnx_models
+from framefind.models import registry
 from framefind.models.base import Model
+from framefind.models.layouts.base import PRECISIONS
 from framefind.search.query_images import read
 from framefind.video.views import WHOLE
 
@@ -179,10 +180,8 @@ class TestFingerprint:
 
     def test_precisions_never_share_a_library(self, tmp_path):
         hubs.clip(tmp_path)
-        found = [
-            load(tmp_path, precision=precision).fingerprint for precision in layouts.PRECISIONS
-        ]
-        assert [one.pop("precision") for one in found] == list(layouts.PRECISIONS)
+        found = [load(tmp_path, precision=precision).fingerprint for precision in PRECISIONS]
+        assert [one.pop("precision") for one in found] == list(PRECISIONS)
         assert len({one.pop("weights") for one in found}) == 3
         assert found[0] == found[1] == found[2]
 
@@ -204,7 +203,7 @@ class TestRefuses:
     def test_a_folder_without_towers(self, tmp_path, layout):
         for tower in hubs.LAYOUTS[layout](tmp_path).rglob("*.onnx"):
             tower.unlink()
-        with pytest.raises(ModelError, match="has no ONNX towers"):
+        with pytest.raises(ModelError, match="has no ONNX encoders"):
             load(tmp_path)
 
     @pytest.mark.parametrize(
@@ -237,7 +236,7 @@ class TestRefuses:
             load(tmp_path).embed_texts(["a"])
 
     def test_a_precision_that_is_not_there(self, tmp_path):
-        with pytest.raises(ModelError, match="has no int8 towers, only fp32"):
+        with pytest.raises(ModelError, match="has no int8 encoders, only fp32"):
             load(hubs.open_clip(tmp_path), precision="int8")
         with pytest.raises(ModelError, match="'int4': use auto, fp32, fp16, bf16 or int8"):
             load(tmp_path, precision="int4")
@@ -264,7 +263,7 @@ def test_a_resnet_is_never_rounded(tmp_path, monkeypatch, layers):
     hubs.edit(file, vision_cfg={"image_size": hubs.SIZE, "layers": layers})
     asked, opened = [], onnx_models.open_graph
 
-    def open_graph(file, device, may_round=False):
+    def open_graph(file, device, may_round=False, threads=0):
         asked.append(may_round)
         return opened(file, "cpu")
 

@@ -6,7 +6,9 @@ import pytest
 from huggingface_hub import constants
 
 from framefind.errors import ModelError
-from framefind.models import catalog, checkpoints, registry
+from framefind.models import catalog, registry
+from framefind.models.layouts.open_clip import OpenClip
+from framefind.models.layouts.registry import choose_checkpoint, read_checkpoint
 
 SETTINGS = ("config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
 
@@ -16,43 +18,43 @@ class TestChoice:
 
     def test_of_transformers(self):
         names = [*SETTINGS, "model.safetensors", "pytorch_model.bin", "README.md", "flax.msgpack"]
-        assert {*checkpoints.choose(names).names} == {*SETTINGS, "model.safetensors"}
+        assert {*choose_checkpoint(names).names} == {*SETTINGS, "model.safetensors"}
 
     def test_of_shards(self):
         shards = [f"model-0000{part}-of-00002.safetensors" for part in (1, 2)]
         names = [*SETTINGS, *shards, "model.safetensors.index.json"]
-        assert {*checkpoints.choose(names).names} == {*names}
+        assert {*choose_checkpoint(names).names} == {*names}
 
     def test_of_sentence_transformers(self):
         inside = [f"0_CLIPModel/{name}" for name in (*SETTINGS, "model.safetensors", "vocab.json")]
-        chosen = checkpoints.choose(["modules.json", *inside, "config_sentence_transformers.json"])
+        chosen = choose_checkpoint(["modules.json", *inside, "config_sentence_transformers.json"])
         assert {*chosen.names} == {"modules.json", *inside}
 
     def test_of_open_clip_beside_the_image_tower_of_timm(self):
         names = ["config.json", "model.safetensors", "open_clip_config.json", "tokenizer.json"]
         names += ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"]
-        assert checkpoints.choose(names).pictures == "open_clip_model.safetensors"
-        assert "model.safetensors" not in checkpoints.choose(names).names
+        assert choose_checkpoint(names).image == "open_clip_model.safetensors"
+        assert "model.safetensors" not in choose_checkpoint(names).names
 
     def test_of_open_clip_is_a_pickle_only_where_there_is_nothing_else(self):
         names = ["open_clip_config.json", "open_clip_pytorch_model.bin"]
-        assert checkpoints.choose(names).pictures == "open_clip_pytorch_model.bin"
+        assert choose_checkpoint(names).image == "open_clip_pytorch_model.bin"
 
     def test_of_transformers_is_never_a_pickle(self):
         with pytest.raises(LookupError, match="pickled weights only"):
-            checkpoints.choose([*SETTINGS, "pytorch_model.bin"])
+            choose_checkpoint([*SETTINGS, "pytorch_model.bin"])
 
     def test_of_nothing(self):
         with pytest.raises(LookupError, match="has no checkpoint"):
-            checkpoints.choose(["README.md", "config.json"])
+            choose_checkpoint(["README.md", "config.json"])
 
 
 class TestSettings:
     def test_are_those_of_onnx_towers(self, tmp_path):
-        ours = checkpoints.read(hubs.checkpoint(tmp_path / "torch")).towers
+        ours = read_checkpoint(hubs.checkpoint(tmp_path / "torch")).encoders
         theirs = registry.load(f"local-dir:{hubs.clip(tmp_path / 'onnx')}")
         assert ours.preprocessing == theirs.fingerprint["preprocessing"]
-        assert (ours.dimensions, ours.pictures.size) == (theirs.dimensions, theirs.size)
+        assert (ours.dimensions, ours.image.size) == (theirs.dimensions, theirs.size)
 
     @pytest.mark.parametrize("kind", ["float32", "float16", "float64", "bf16"])
     def test_learned_scale(self, tmp_path, kind):
@@ -61,30 +63,30 @@ class TestSettings:
             learned = (learned.view(np.uint32) >> 16).astype(np.uint16)
         file = hubs.checkpoint(tmp_path) / "model.safetensors"
         hubs.safetensors(file, other=hubs.weights(1, 9), logit_scale=learned)
-        assert checkpoints.read(tmp_path).towers.scale == pytest.approx(20, rel=0.02)
+        assert read_checkpoint(tmp_path).encoders.scale == pytest.approx(20, rel=0.02)
 
     def test_no_scale_is_a_hundred(self, tmp_path):
         file = hubs.checkpoint(tmp_path) / "model.safetensors"
         hubs.safetensors(file, other=hubs.weights(1, 9))
-        assert checkpoints.read(tmp_path).towers.scale == 100
+        assert read_checkpoint(tmp_path).encoders.scale == 100
 
     def test_inside_a_sentence_transformers_folder(self, tmp_path):
         hubs.checkpoint(tmp_path / "0_CLIPModel")
         hubs.write(tmp_path / "modules.json", [])
-        assert checkpoints.read(tmp_path).folder == tmp_path / "0_CLIPModel"
+        assert read_checkpoint(tmp_path).folder == tmp_path / "0_CLIPModel"
 
     def test_a_vocabulary_with_merges_stands_for_a_tokenizer(self, tmp_path):
         (hubs.checkpoint(tmp_path) / "tokenizer.json").unlink()
         hubs.write(tmp_path / "vocab.json", {"a": 0})
-        assert checkpoints.read(tmp_path).towers.texts.tokenizer == tmp_path / "vocab.json"
+        assert read_checkpoint(tmp_path).encoders.text.tokenizer == tmp_path / "vocab.json"
 
     def test_of_open_clip(self, tmp_path):
-        found = checkpoints.read(hubs.open_clip_checkpoint(tmp_path))
-        assert found.kind == "open_clip"
-        assert found.towers.scale == pytest.approx(30)
-        assert found.towers.texts.pad == "!"  # its own tokenizer pads with token 0 of CLIP's
-        other = checkpoints.read(hubs.open_clip_checkpoint(tmp_path, hf_tokenizer_name="x"))
-        assert other.towers.texts.pad == "<pad>"
+        found = read_checkpoint(hubs.open_clip_checkpoint(tmp_path))
+        assert isinstance(found.layout, OpenClip)
+        assert found.encoders.scale == pytest.approx(30)
+        assert found.encoders.text.pad == "!"  # its own tokenizer pads with token 0 of CLIP's
+        other = read_checkpoint(hubs.open_clip_checkpoint(tmp_path, hf_tokenizer_name="x"))
+        assert other.encoders.text.pad == "<pad>"
 
     @pytest.mark.parametrize(
         ("vision", "resnet"),
@@ -99,14 +101,14 @@ class TestSettings:
         file = hubs.open_clip_checkpoint(tmp_path) / "open_clip_config.json"
         model = json.loads(file.read_text())["model_cfg"]
         hubs.edit(file, model_cfg=model | {"vision_cfg": model["vision_cfg"] | vision})
-        assert checkpoints.read(tmp_path).towers.resnet is resnet
+        assert read_checkpoint(tmp_path).encoders.resnet is resnet
 
     @pytest.mark.parametrize(
         "settings", [{"tokenizer_kwargs": {"strip_sep_token": True}}, {"tokenizer_mode": "clips"}]
     )
     def test_of_open_clip_that_are_unknown(self, tmp_path, settings):
         with pytest.raises(ModelError, match=r"does not know (strip_sep_token|tokenizer_mode)"):
-            checkpoints.read(hubs.open_clip_checkpoint(tmp_path, **settings))
+            read_checkpoint(hubs.open_clip_checkpoint(tmp_path, **settings))
 
 
 class TestDamage:
@@ -114,7 +116,7 @@ class TestDamage:
     def test_of_weights(self, tmp_path, content):
         (hubs.checkpoint(tmp_path) / "model.safetensors").write_bytes(content)
         with pytest.raises(ModelError, match=r"model\.safetensors: no safetensors"):
-            checkpoints.read(tmp_path)
+            read_checkpoint(tmp_path)
 
     def test_of_an_index(self, tmp_path):
         file = hubs.checkpoint(tmp_path) / "model.safetensors"
@@ -123,28 +125,28 @@ class TestDamage:
         index = tmp_path / "model.safetensors.index.json"
         hubs.write(index, {"weight_map": {"first": names[0], "logit_scale": names[1]}})
         with pytest.raises(ModelError, match=r"model-00002-of-00002\.safetensors: missing"):
-            checkpoints.read(tmp_path)
+            read_checkpoint(tmp_path)
         hubs.safetensors(tmp_path / names[1], logit_scale=np.log(np.float32(20)))
-        assert checkpoints.read(tmp_path).towers.scale == pytest.approx(20)
+        assert read_checkpoint(tmp_path).encoders.scale == pytest.approx(20)
         hubs.write(index, {})
         with pytest.raises(ModelError, match=r"index\.json: cannot be read"):
-            checkpoints.read(tmp_path)
+            read_checkpoint(tmp_path)
 
 
 def test_openvino_runs_no_checkpoint(tmp_path):
-    with pytest.raises(ModelError, match="has no ONNX towers"):
+    with pytest.raises(ModelError, match="has no ONNX encoders"):
         registry.load(f"local-dir:{hubs.checkpoint(tmp_path)}", "openvino")
 
 
 class TestSource:
     def test_changes_with_weights_tokenizer_and_preprocessing(self, tmp_path):
-        found = {checkpoints.read(hubs.checkpoint(tmp_path)).source()}
+        found = {read_checkpoint(hubs.checkpoint(tmp_path)).source()}
         hubs.checkpoint(tmp_path, scale=21)
-        found.add(checkpoints.read(tmp_path).source())
+        found.add(read_checkpoint(tmp_path).source())
         hubs.edit(tmp_path / "preprocessor_config.json", image_mean=[0.5] * 3)
-        found.add(checkpoints.read(tmp_path).source())
+        found.add(read_checkpoint(tmp_path).source())
         hubs.edit(tmp_path / "tokenizer.json", version="1.1")
-        found.add(checkpoints.read(tmp_path).source())
+        found.add(read_checkpoint(tmp_path).source())
         assert len(found) == 4
 
     def test_decides_what_is_interchangeable(self):
@@ -208,21 +210,21 @@ class TestHub:
         monkeypatch.setattr(constants, "ENDPOINT", served.url)
         template = served.url + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        row = json.loads(json.dumps(catalog.table()[0].__dict__))
+        row = json.loads(json.dumps(catalog.known_models()[0].__dict__))
         row |= {"name": "ViT-T/tiny", "also": ("tiny-clip",), "alias": ""}
         row |= {"repository": "tiny/onnx", "torch": "tiny/torch"}
-        rows = (catalog.Known(**row),)
-        monkeypatch.setattr(catalog, "table", lambda: rows)
+        rows = (catalog.KnownModel(**row),)
+        monkeypatch.setattr(catalog, "known_models", lambda: rows)
         yield served
         served.close()
 
     def test_gives_a_checkpoint_where_torch_runs_it(self, hub, monkeypatch):
         monkeypatch.setattr(registry, "_has_torch", lambda: True)
         folder = registry.download("tiny/torch")
-        assert checkpoints.read(folder).towers.scale == pytest.approx(20)
+        assert read_checkpoint(folder).encoders.scale == pytest.approx(20)
         asked = len(hub.log)
         choosers = registry._choosers("auto", "auto")
-        assert registry._cached("tiny/torch", choosers) == folder
+        assert registry._find_cached("tiny/torch", choosers) == folder
         assert len(hub.log) == asked
 
     def test_says_what_a_checkpoint_needs(self, hub, monkeypatch):
@@ -238,7 +240,7 @@ class TestHub:
         assert "tiny--onnx" in str(registry.download("tiny-clip"))
         assert not hub.asked("tiny/torch")
         assert "tiny--torch" in str(registry.download("tiny-clip", "bf16"))
-        assert registry.is_here("ViT-T/tiny")
+        assert registry.is_downloaded("ViT-T/tiny")
 
     def test_a_shard_that_is_missing_is_fetched(self, hub, monkeypatch):
         monkeypatch.setattr(registry, "_has_torch", lambda: True)
@@ -249,8 +251,8 @@ class TestHub:
         hubs.write(folder / "model.safetensors.index.json", index)
         got = registry.download("tiny/torch")
         (got / name).unlink()
-        assert registry._cached("tiny/torch", registry._choosers("auto", "auto")) is None
-        assert checkpoints.read(registry.download("tiny/torch")).weights == (got / name,)
+        assert registry._find_cached("tiny/torch", registry._choosers("auto", "auto")) is None
+        assert read_checkpoint(registry.download("tiny/torch")).weights == (got / name,)
 
     def test_pickles_of_transformers_stay_there(self, hub, monkeypatch):
         monkeypatch.setattr(registry, "_has_torch", lambda: True)
