@@ -64,5 +64,10 @@ def visible(tables: Tables, among: Collection[str] | None = None) -> dict[str, l
     return {name: sorted(found) for name, found in times.items() if among is None or name in among}
 
 
+def count(tables: Tables) -> int:
+    """The rows of `frames`, published or not, by the log's statistics."""
+    return tables.delta("frames").count()
+
+
 def whole(frames: int = 10) -> list[float]:
     return [i / 2 for i in range(frames)]

@@ -22,7 +22,7 @@ from framefind.tables.address import lock
 from framefind.tables.delta_log import latest_versions
 from framefind.tables.tables import Tables
 from framefind.types import Video
-from rows import FINGERPRINT, frame, publish, video, visible, whole, write
+from rows import FINGERPRINT, count, frame, publish, video, visible, whole, write
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_create_and_open(tmp_path: Path) -> None:
     assert tables.versions() == (0, 0)
     assert tables.videos() == []
     assert tables.frame_files() == []
-    assert tables.count() == 0
+    assert count(tables) == 0
 
 
 def test_the_protocol_stays_old(tables: Tables) -> None:
@@ -84,7 +84,7 @@ def test_an_interrupted_create_goes_on(tables: Tables) -> None:
 def test_create_does_not_fill_up_a_library_without_frames(tables: Tables) -> None:
     publish(tables, "a")
     shutil.rmtree(tables.address("frames"))
-    with pytest.raises(LibraryError, match="lost its frames"):
+    with pytest.raises(LibraryError, match="`frames` table is missing"):
         Tables.create(tables.uri, FINGERPRINT)
 
 
@@ -149,7 +149,7 @@ def test_a_row_comes_back_as_it_was(tables: Tables) -> None:
 def test_frames_count_when_their_segment_is_published(tables: Tables) -> None:
     written, row = write(tables, "a")
     tables.publish(written)
-    assert tables.count() == 10
+    assert count(tables) == 10
     assert visible(tables) == {}
     tables.publish(videos=[replace(row, segments=[])])
     assert visible(tables) == {"a": []}
@@ -157,7 +157,7 @@ def test_frames_count_when_their_segment_is_published(tables: Tables) -> None:
     assert visible(tables) == {"a": whole()}
     tables.publish(removed=["a"])
     assert visible(tables) == {}
-    assert tables.count() == 10
+    assert count(tables) == 10
 
 
 def test_publish_replaces_adds_and_removes_at_once(tables: Tables) -> None:
@@ -217,7 +217,7 @@ def test_publishers_at_once_lose_nothing(tables: Tables, monkeypatch: pytest.Mon
         for job in jobs:
             job.result()
     assert visible(tables) == {f"{name}{i}": whole() for name in "abc" for i in range(1, 5)}
-    assert tables.count() == 150
+    assert count(tables) == 150
 
 
 def test_one_transaction_by_many_at_once(tables: Tables) -> None:
@@ -262,9 +262,9 @@ def test_upkeep_changes_nothing_that_counts(
             else:
                 getattr(maintenance, what)(tables)
             assert visible(tables) == expected
-            assert tables.count() == _physical_rows(tables)
+            assert count(tables) == _physical_rows(tables)
     maintenance.purge(tables)
-    assert tables.count() == sum(map(len, expected.values()))
+    assert count(tables) == sum(map(len, expected.values()))
 
 
 def _physical_rows(tables: Tables) -> int:
@@ -327,7 +327,7 @@ def test_a_library_behind_a_uri(tmp_path: Path) -> None:
     tables.publish(removed=["b"])
     maintenance.purge(tables)
     assert visible(tables) == {"a": whole()}
-    assert tables.count() == 10
+    assert count(tables) == 10
     key = ("a", row.segments[0], 1.0)
     assert tables.thumbnails([key]) == [frame(*key).thumbnail]
     assert tables.versions() == latest_versions(tmp_path / "a.framefind")
@@ -480,6 +480,6 @@ def test_killed_at_any_moment(tables: Tables, tmp_path: Path) -> None:
     publish(opened, "next")
     maintenance.purge(opened)
     assert visible(opened) == found | {"next": whole()}
-    assert opened.count() == sum(map(len, found.values())) + 10
+    assert count(opened) == sum(map(len, found.values())) + 10
     frames = Path(opened.address("frames"))
     assert {path.name for path in frames.glob("*.parquet*")} == set(opened.frame_files())

@@ -20,19 +20,20 @@ if TYPE_CHECKING:
     import pyarrow.fs
 
 LOCK = ".lock"
-"""The file in a local library that `lock` locks; it stays there."""
+"""Name of the file that `lock` locks in a local library; it stays there."""
 
 _MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|\\|[\x00-\x1f\x7f\ud800-\udfff]")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ARROW = re.compile(r" ?(->|↳) ?")
-_BACKTRACE = re.compile(r" 0: <unknown>.*")  # which delta-rs puts behind its words
+_BACKTRACE = re.compile(r" 0: <unknown>.*")  # delta-rs appends it to its messages
 _log = logging.getLogger(__name__)
 
 _HELD_BY_OTHERS = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 """Errors of a lock that another process holds."""
 
-_MIN_FREE_BYTES = 64 * 1024  # bytes; a commit takes about half of that
-_MAX_RESTORE_ATTEMPTS = 100  # every hundredth of a second
+_MIN_FREE_BYTES = 64 * 1024  # a commit takes about half of that
+_MAX_RESTORE_ATTEMPTS = 100
+_RESTORE_PAUSE_SECONDS = 0.01
 
 _ADVICE = {
     "No space left": "free some space and run again; nothing that was committed is lost",
@@ -44,15 +45,15 @@ _ADVICE = {
 
 
 def is_local(uri: str) -> bool:
-    """Whether a library's address is a path, not a URI."""
+    """Return whether a library's address is a path, not a URI."""
     return "://" not in uri
 
 
 def check_address(uri: str) -> None:
-    """Raise LibraryError for a path that delta-rs cannot work with, before anything is made there.
+    """Raise LibraryError for a path that delta-rs misreads, before anything is created there.
 
-    It follows links, and then takes a percent sign before two hex digits, or a backslash, for an
-    escape: it would read other files than it writes.
+    delta-rs resolves links, and then takes a backslash, or a percent sign before two hex digits,
+    for an escape: it would read other files than it writes.
     """
     if not is_local(uri):
         return
@@ -68,24 +69,25 @@ def check_address(uri: str) -> None:
 
 
 def printable_path(path: str) -> str:
-    """A path that can be printed."""
+    """Return a path with each byte that is not UTF-8 replaced by a replacement character."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def storage_options(uri: str) -> dict[str, str] | None:
-    """What delta-rs has to be told of a store beyond what it reads from the environment.
+    """Return the options for delta-rs that it does not read from the environment itself.
 
-    Commits are safe beside those of others as it is: each is a conditional write.
+    None of them is needed for safe commits beside other writers: each commit is a conditional
+    write.
     """
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     if not uri.startswith("s3://") or not endpoint:
         return None
-    plain = endpoint.startswith("http://")  # such as a server on this computer
+    plain = endpoint.startswith("http://")  # such as a store on this computer
     return {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": str(plain).lower()}
 
 
 def filesystem(uri: str) -> "pyarrow.fs.FileSystem":
-    """A file system whose root is the table at a path or URI."""
+    """Return a file system whose root is the table at a path or URI."""
     import pyarrow.fs
 
     if is_local(uri):
@@ -96,56 +98,57 @@ def filesystem(uri: str) -> "pyarrow.fs.FileSystem":
 
 
 def measure_size(uri: str) -> int:
-    """The bytes of all files of a library, index and old versions too."""
+    """Return the bytes of all files of a library, including its index and old versions."""
     if is_local(uri):
         return sum(file.stat().st_size for file in Path(uri).rglob("*") if file.is_file())
     from pyarrow.fs import FileSelector
 
     with as_library_error(f"cannot read the library {uri}"):
-        found = filesystem(uri).get_file_info(FileSelector("", recursive=True))
-    return sum(file.size or 0 for file in found)
+        files = filesystem(uri).get_file_info(FileSelector("", recursive=True))
+    return sum(file.size or 0 for file in files)
 
 
 @contextmanager
-def as_library_error(doing: str, *but: type[Exception]) -> Iterator[None]:
-    """Raise what a store, Parquet or Delta Lake raises as a LibraryError that says what to do.
+def as_library_error(action: str, *except_for: type[Exception]) -> Iterator[None]:
+    """Turn an error of a store, Parquet or Delta Lake into a LibraryError that says what to do.
 
-    Exceptions of the types `but` stay as they are.
+    Its message begins with `action`, such as "cannot read a.framefind". Exceptions of the types
+    `except_for` stay as they are.
     """
     try:
         yield
-    except but:
+    except except_for:
         raise
     except Exception as error:
-        from deltalake.exceptions import DeltaError  # here: a search needs neither
+        from deltalake.exceptions import DeltaError  # imported late: a search needs neither
         from pyarrow import ArrowException
 
         if not isinstance(error, OSError | DeltaError | ArrowException):
             raise
         line = _ARROW.sub(": ", _COLOUR.sub("", " ".join(str(error).split())))
-        raise LibraryError(add_advice(f"{doing}: {_BACKTRACE.sub('', line)}")) from error
+        raise LibraryError(add_advice(f"{action}: {_BACKTRACE.sub('', line)}")) from error
 
 
 def add_advice(text: str) -> str:
-    """Return an error with what can be done about it, if that is known."""
-    advice = next((advice for words, advice in _ADVICE.items() if words in text), None)
+    """Return an error message, followed by what can be done about it if that is known."""
+    advice = next((advice for cause, advice in _ADVICE.items() if cause in text), None)
     return f"{text}; {advice}" if advice else text
 
 
 def _check_room(uri: str) -> None:
-    """Raise LibraryError where a disk is nearly full: delta-rs panics when it fills up."""
+    """Raise LibraryError when the disk is nearly full: delta-rs panics when it fills up."""
     if shutil.disk_usage(uri).free < _MIN_FREE_BYTES:
         raise LibraryError(add_advice(f"cannot write to the library {uri}: No space left"))
 
 
 @contextmanager
 def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[bool]:
-    """Hold a local library as its only writer, or as one of several; makes the folder.
+    """Hold a local library as its only writer, or as one of several; creates the folder.
 
-    The lock goes with the process, however that ends. Raises LibraryError at once when another
-    holds the library, saying what that is `doing`, or when it cannot be written. Gives whether the
-    library is held: on an object store, and on a file system without locks, it is not, and only the
-    commits keep writers apart.
+    The lock is released when the process ends, however it ends. Yields whether the library is
+    held: it is not on an object store, nor on a file system without locks, where only the commits
+    keep writers apart. Raises LibraryError at once when another process holds the library (its
+    message tells what that process is `doing`), or when the library cannot be written.
     """
     if not is_local(uri):
         yield False
@@ -168,7 +171,7 @@ def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[b
         except OSError as error:
             if error.errno not in _HELD_BY_OTHERS:
                 raise LibraryError(f"cannot lock {Path(uri, LOCK)}: {error.strerror}") from error
-            busy = ", ".join(f"{what} (process {process})" for process, what in _read_holders(uri))
+            busy = ", ".join(f"{task} (process {process})" for process, task in _read_holders(uri))
             raise LibraryError(
                 f"another framefind is writing to {uri}{busy and ': '}{busy}; wait for it, or "
                 "choose another library"
@@ -184,7 +187,7 @@ def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[b
 
 
 def check_place(uri: str) -> None:
-    """Raise LibraryError for a path where no library is, nor can be made."""
+    """Raise LibraryError for a path where there is no library and none can be created."""
     try:
         taken = holds_others(Path(uri))
     except OSError as error:
@@ -195,20 +198,20 @@ def check_place(uri: str) -> None:
 
 
 def as_unreadable(error: OSError) -> LibraryError:
-    """Return the error of a library of which a folder cannot be looked into."""
+    """Return the error for a library with a folder that cannot be listed."""
     return LibraryError(add_advice(f"{error.filename}: {error.strerror}"))
 
 
 def holds_others(folder: Path) -> bool:
-    """Whether a folder holds anything but what an interrupted `create` may have left there."""
+    """Return whether a folder holds anything but the remains of an interrupted `create`."""
     if not folder.exists():
         return False
     if not folder.is_dir():
         return True
-    begun = [
+    remains = [
         _is_unfinished(entry) for entry in folder.iterdir()
     ]  # looks into all: one may be locked
-    return not all(begun)
+    return not all(remains)
 
 
 def _is_unfinished(entry: Path) -> bool:
@@ -218,41 +221,43 @@ def _is_unfinished(entry: Path) -> bool:
 
 
 def aside_path(uri: str) -> Path:
-    """Where a local library lies while another one takes its place."""
+    """Return where a local library lies while another one takes its place."""
     return Path(f"{uri}.old")
 
 
 def replace_library(uri: str, other: str) -> None:
-    """Put the local library `other` in the place of the one at `uri`, whose lock is held."""
+    """Move the local library `other` to the place of the one at `uri`, whose lock is held."""
     old = aside_path(uri)
-    shutil.rmtree(old, ignore_errors=True)  # of an earlier time
+    shutil.rmtree(old, ignore_errors=True)  # left by an earlier run
     Path(uri).rename(old)
     Path(other).rename(uri)
     shutil.rmtree(old, ignore_errors=True)
 
 
 def restore_library(uri: str) -> None:
-    """Put a library back that was set aside when `replace_library` was stopped in between."""
+    """Move a library back to its place when `replace_library` was interrupted."""
     old = aside_path(uri)
     for _ in range(_MAX_RESTORE_ATTEMPTS):
         if Path(uri).exists() or not old.exists():
             return
-        with suppress(LibraryError), lock(str(old)):  # whoever holds it is about to finish
+        with suppress(LibraryError), lock(str(old)):  # its holder is about to finish
             old.rename(uri)
-        time.sleep(0.01)
+        time.sleep(_RESTORE_PAUSE_SECONDS)
 
 
 def _read_holders(uri: str) -> list[tuple[int, str]]:
-    """The processes that hold a library and still live, and what each is doing.
+    """Return the living processes that hold a library, and what each is doing.
 
-    Not on Windows, where nobody else can read a locked file.
+    On Windows always none: a locked file cannot be read there.
     """
+    if sys.platform == "win32":
+        return []
     holders = []
-    with suppress(OSError, ValueError):  # nobody is named then
-        for line in [] if sys.platform == "win32" else Path(uri, LOCK).read_text().splitlines():
-            process, _, what = line.partition(" ")
+    with suppress(OSError, ValueError):  # then the error names nobody
+        for line in Path(uri, LOCK).read_text().splitlines():
+            process, _, task = line.partition(" ")
             if _is_alive(int(process)):
-                holders.append((int(process), what))
+                holders.append((int(process), task))
     return holders
 
 
@@ -267,10 +272,10 @@ def _is_alive(process: int) -> bool:
 
 
 def _write_holders(descriptor: int, holders: list[tuple[int, str]]) -> None:
-    """Write down who holds the library, for the errors of others."""
+    """Write who holds the library into its lock file, for the error messages of others."""
     if sys.platform == "win32":
         return
-    lines = [f"{process} {what}\n" for process, what in holders]
-    with suppress(OSError):  # a full disk
+    lines = [f"{process} {task}\n" for process, task in holders]
+    with suppress(OSError):  # such as a full disk
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, "".join(lines).encode(), 0)

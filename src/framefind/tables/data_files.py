@@ -1,9 +1,9 @@
 """The data files of the table `frames`: Parquet, laid out so that one thumbnail is cheap to fetch.
 
-A thumbnail costs reading all thumbnails of its row group, so row groups are small. JPEG does not
-compress, so thumbnails are stored as they are. Embeddings are rounded to half precision, so that
-their split bytes compress to half. Only the key columns carry statistics, so that footers stay
-small.
+To read one thumbnail, all thumbnails of its row group are read, so row groups are small. JPEG does
+not compress, so thumbnails are stored uncompressed. Embeddings are rounded to half precision, so
+that the split bytes of their float32 compress to half. Only the key columns have statistics, so
+that footers stay small.
 """
 
 import json
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from framefind.tables.rows import FrameRow
 
 ROWS_PER_GROUP = 128
-"""Frames in a row group."""
+"""Maximum frames in a row group."""
 
 MAX_BUFFER_BYTES = 8 << 20
-"""Bytes that a writer gathers before it sorts them and writes their row groups."""
+"""Bytes of frames that a writer gathers before it sorts them and writes row groups."""
 
 KEYS = ["video_id", "segment", "t"]
 _MATRIX = FRAMES.field("boxes").type
@@ -51,44 +51,45 @@ Key = tuple[str, str, float]
 class DataFile:
     """A finished data file, in plain values, so that an executor can send it to the committer.
 
-    `path` is relative to the table, `size` in bytes; `least` and `most` are the smallest and the
-    largest video_id, segment and t, where they are told.
+    `path` is relative to the table, `size` in bytes. `min_key` and `max_key` hold the smallest and
+    the largest video_id, segment and t, each by itself; None in files of `videos`.
     """
 
     path: str
     size: int
     rows: int
-    least: Key | None = None
-    most: Key | None = None
+    min_key: Key | None = None
+    max_key: Key | None = None
 
     def statistics(self) -> str:
-        """The statistics as Delta Lake's log wants them: a JSON object."""
-        told: dict[str, Any] = {"numRecords": self.rows}
-        if self.least and self.most:
-            told["minValues"] = dict(zip(KEYS, self.least, strict=True))
-            told["maxValues"] = dict(zip(KEYS, self.most, strict=True))
-            told["nullCount"] = dict.fromkeys(KEYS, 0)
-        return json.dumps(told)
+        """Return the statistics for Delta Lake's log: a JSON object."""
+        statistics: dict[str, Any] = {"numRecords": self.rows}
+        if self.min_key and self.max_key:
+            statistics["minValues"] = dict(zip(KEYS, self.min_key, strict=True))
+            statistics["maxValues"] = dict(zip(KEYS, self.max_key, strict=True))
+            statistics["nullCount"] = dict.fromkeys(KEYS, 0)
+        return json.dumps(statistics)
 
 
 class FramesWriter:
-    """Writes one data file of the table `frames` at `table`.
+    """A writer of one data file of the table `frames` at `table`.
 
     Rows are gathered up to `MAX_BUFFER_BYTES`, sorted by video and time, and written as row groups
-    of `ROWS_PER_GROUP`. Nothing counts before `Tables.publish` is given the file. A writer that
-    fails (raises LibraryError) or is left as a context manager without `close` deletes its file.
+    of `ROWS_PER_GROUP`. No row counts before `Tables.publish` receives the file. The file is
+    deleted when writing fails (LibraryError), and at the end of a `with` block without `close`.
     `rows` and `size` (bytes of thumbnails and vectors) tell the caller when to close.
     """
 
     def __init__(self, table: str, schema: pa.Schema = FRAMES) -> None:
         self.rows = 0
         self.size = 0
-        self._table, self._schema = table, schema
+        self._table = table
+        self._schema = schema
         self._store = filesystem(table)
         self._path = f"{secrets.token_hex(16)}.parquet"
         self._rows: list[FrameRow] = []
         self._tables: list[pa.Table] = []
-        self._waiting = 0  # bytes of these two
+        self._buffered_bytes = 0  # of these two
         self._sink: pyarrow.NativeFile | None = None
         self._parquet: pq.ParquetWriter | None = None
         self._spans: list[tuple[Key, Key]] = []
@@ -110,7 +111,7 @@ class FramesWriter:
         self._count(rows.num_rows, rows.nbytes)
 
     def close(self) -> list[DataFile]:
-        """Finish the file. Returns it, or nothing when there were no rows."""
+        """Finish the file. Return it in a list, which is empty when there were no rows."""
         self._flush()
         if self._parquet is None or self._sink is None:
             return []
@@ -121,14 +122,14 @@ class FramesWriter:
                 disk.sync(Path(self._table, self._path))
             size = self._store.get_file_info(self._path).size
         self._parquet = None
-        least, most = (tuple(zip(*keys, strict=True)) for keys in zip(*self._spans, strict=True))
-        return [DataFile(self._path, size, self.rows, _key(map(min, least)), _key(map(max, most)))]
+        lows, highs = (zip(*keys, strict=True) for keys in zip(*self._spans, strict=True))
+        return [DataFile(self._path, size, self.rows, _key(map(min, lows)), _key(map(max, highs)))]
 
     def abort(self) -> None:
         """Delete the file, unless it was closed."""
         if self._parquet is None or self._sink is None:
             return
-        self._parquet.is_open = False  # or it would write its footer when it is collected
+        self._parquet.is_open = False  # else it would write its footer when it is collected
         self._parquet = None
         with suppress(OSError):
             self._sink.close()
@@ -138,14 +139,16 @@ class FramesWriter:
     def _count(self, rows: int, size: int) -> None:
         self.rows += rows
         self.size += size
-        self._waiting += size
-        if self._waiting >= MAX_BUFFER_BYTES:
+        self._buffered_bytes += size
+        if self._buffered_bytes >= MAX_BUFFER_BYTES:
             self._flush()
 
     def _flush(self) -> None:
-        """Write what waits."""
+        """Write the buffered rows."""
         rows = pa.concat_tables([*self._tables, conform(as_table(self._rows), self._schema)])
-        self._rows, self._tables, self._waiting = [], [], 0
+        self._rows = []
+        self._tables = []
+        self._buffered_bytes = 0
         if not rows.num_rows:
             return
         with self._deleting_on_error():
@@ -158,7 +161,7 @@ class FramesWriter:
 
     @contextmanager
     def _deleting_on_error(self) -> Iterator[None]:
-        """Deletes the file on any error."""
+        """Delete the file on any error."""
         try:
             with as_library_error(f"cannot write to {self._table}"):
                 yield
@@ -170,12 +173,12 @@ class FramesWriter:
 def merge(
     table: str, paths: Sequence[str], segments: Collection[str], schema: pa.Schema = FRAMES
 ) -> list[DataFile]:
-    """Write the rows of those segments in some data files into one new file of that schema."""
+    """Write the rows of some segments in some data files into one new file of that schema."""
     store = filesystem(table)
     with FramesWriter(table, schema) as writer:
         for path in paths:
             with _opened(store, path) as parquet:
-                # On one thread: memory that several have used is kept for each of them.
+                # One thread, because Arrow keeps the memory that each thread has used.
                 for batch in parquet.iter_batches(2 * ROWS_PER_GROUP, None, use_threads=False):
                     rows = conform(batch, schema)
                     kept = rows.filter(_among(rows["segment"], segments))
@@ -190,7 +193,7 @@ def read(store: pyarrow.fs.FileSystem, path: str, schema: pa.Schema) -> pa.Table
 
 
 def count_segments(store: pyarrow.fs.FileSystem, path: str) -> dict[str, int]:
-    """The number of frames per segment in a data file; reads that column only."""
+    """Return the number of frames per segment in a data file; reads that column only."""
     with _opened(store, path) as parquet:
         column = conform(parquet.read(["segment"]), _SEGMENTS)["segment"]
         counts = pc.value_counts(column).to_pylist()
@@ -200,76 +203,78 @@ def count_segments(store: pyarrow.fs.FileSystem, path: str) -> dict[str, int]:
 def read_frames(
     store: pyarrow.fs.FileSystem, path: str, segments: Collection[str]
 ) -> Iterator[pa.RecordBatch]:
-    """The frames of those segments without thumbnails, in batches of about a thousand."""
+    """Yield the frames of some segments without thumbnails, in batches of about a thousand."""
     with _opened(store, path) as parquet:
         groups = _with_segments(parquet.metadata, segments)
         for batch in parquet.iter_batches(
             8 * ROWS_PER_GROUP, row_groups=groups, columns=_INDEXED.names
         ):
             rows = conform(batch, _INDEXED)
-            found = rows.filter(_among(rows["segment"], segments))
-            if found.num_rows:
-                yield found
+            kept = rows.filter(_among(rows["segment"], segments))
+            if kept.num_rows:
+                yield kept
 
 
 def _with_segments(metadata: pq.FileMetaData, segments: Collection[str]) -> list[int]:
-    """The row groups that may hold frames of the segments, by their statistics, if there are."""
-    wanted, groups = sorted(segments), range(metadata.num_row_groups)
+    """Return the row groups that may hold frames of the segments; all without statistics."""
+    ordered = sorted(segments)
+    groups = range(metadata.num_row_groups)
     column = _column_names(metadata).index("segment")
     spans = [metadata.row_group(group).column(column).statistics for group in groups]
     if not all(span is not None and span.has_min_max for span in spans):
         return list(groups)
-    least = [bisect_left(wanted, span.min) for span in spans]
-    most = [bisect_right(wanted, span.max) for span in spans]
-    return [group for group in groups if least[group] < most[group]]
+    starts = [bisect_left(ordered, span.min) for span in spans]
+    stops = [bisect_right(ordered, span.max) for span in spans]
+    return [group for group in groups if starts[group] < stops[group]]
 
 
 def read_thumbnails(
-    store: pyarrow.fs.FileSystem, path: str, wanted: Collection[Key]
+    store: pyarrow.fs.FileSystem, path: str, keys: Collection[Key]
 ) -> dict[Key, bytes]:
-    """Those of the wanted thumbnails that a data file holds."""
-    found: dict[Key, bytes] = {}
+    """Return the thumbnails of some frames, as far as a data file holds them: JPEGs by key."""
+    thumbnails: dict[Key, bytes] = {}
     with _opened(store, path) as parquet:
-        for group, keys in _groups(parquet.metadata, wanted):
+        for group, candidates in _groups(parquet.metadata, keys):
             table = conform(parquet.read_row_group(group, KEYS, use_threads=False), _KEYS)
-            rows = _rows(table, keys)
+            rows = _rows(table, candidates)
             if rows and "thumbnail" in parquet.schema_arrow.names:
-                # Only now, as statistics let neighbours through too.
+                # Only now: statistics also admit row groups that do not hold the frames.
                 jpegs = parquet.read_row_group(group, ["thumbnail"], use_threads=False)[0]
-                found |= {key: jpegs[row].as_py() for key, row in rows.items()}
-    return found
+                thumbnails |= {key: jpegs[row].as_py() for key, row in rows.items()}
+    return thumbnails
 
 
 def may_hold(action: Mapping[str, Any], key: Key) -> bool:
-    """Whether a data file may hold a frame, by the statistics in its log entry, if it has any."""
+    """Return whether a data file may hold a frame, by the statistics in its log entry."""
     for name, part in zip(KEYS, key, strict=True):
-        least, most = action.get(f"min.{name}"), action.get(f"max.{name}")
-        if least is not None and most is not None and not least <= part <= most:
+        low = action.get(f"min.{name}")
+        high = action.get(f"max.{name}")
+        if low is not None and high is not None and not low <= part <= high:
             return False
     return True
 
 
-def _groups(metadata: pq.FileMetaData, wanted: Collection[Key]) -> Iterator[tuple[int, set[Key]]]:
-    """The row groups that may hold wanted frames, by their statistics, and which."""
+def _groups(metadata: pq.FileMetaData, frames: Collection[Key]) -> Iterator[tuple[int, set[Key]]]:
+    """Yield the row groups that may hold some of the frames, each with the keys of those."""
     names = _column_names(metadata)
     columns = [(KEYS.index(name), i) for i, name in enumerate(names) if name in KEYS]
     for group in range(metadata.num_row_groups):
-        keys, chunks = set(wanted), metadata.row_group(group)
+        keys = set(frames)
+        chunks = metadata.row_group(group)
         for part, column in columns:
             statistics = chunks.column(column).statistics if keys else None
             if statistics is not None and statistics.has_min_max:
-                least, most = statistics.min, statistics.max
-                keys = {key for key in keys if least <= key[part] <= most}
+                keys = {key for key in keys if statistics.min <= key[part] <= statistics.max}
         if keys:
             yield group, keys
 
 
-def _rows(table: pa.Table, wanted: Collection[Key]) -> dict[Key, int]:
-    """Where in a table of the key columns the wanted frames are."""
+def _rows(table: pa.Table, keys: Collection[Key]) -> dict[Key, int]:
+    """Return the row of each frame in a table of the key columns, as far as it is in it."""
     times = table["t"].to_numpy()
     return {
         key: int(row)
-        for key in wanted
+        for key in keys
         for row in np.flatnonzero(times == key[2])
         if key == tuple(table[name][int(row)].as_py() for name in KEYS)
     }
@@ -289,7 +294,7 @@ def _opened(store: pyarrow.fs.FileSystem, path: str) -> Iterator[pq.ParquetFile]
         raise DataFileError(f"the data file {path} is missing") from error
     except (OSError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # it cannot be read now
+            raise  # the file may be whole, but cannot be read now
         reason = " ".join(str(error).split())
         raise DataFileError(f"the data file {path} is damaged: {reason}") from error
 
@@ -308,7 +313,7 @@ def _parquet(sink: pyarrow.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
 
 
 def as_table(rows: Sequence["FrameRow"]) -> pa.Table:
-    """Rows as a table of FRAMES; vectors are rounded to half precision."""
+    """Return frames as a table of FRAMES; vectors are rounded to half precision."""
     vectors = [row.embeddings.astype(np.float16).astype(np.float32) for row in rows]
     boxes = [np.asarray(row.boxes, np.float32).reshape(-1, 4) for row in rows]
     columns: list[Any] = [
@@ -323,7 +328,7 @@ def as_table(rows: Sequence["FrameRow"]) -> pa.Table:
 
 
 def _lists(matrices: Sequence[NDArray[np.float32]]) -> pa.ListArray:
-    """Matrices of one width as lists of lists, without a Python object per number."""
+    """Return matrices of one width as lists of lists, without a Python object per number."""
     if not matrices:
         return pa.array([], _MATRIX)
     rows = np.concatenate(matrices)

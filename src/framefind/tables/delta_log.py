@@ -1,4 +1,4 @@
-"""Delta Lake's log: data files as its entries, and what tells one state of a table from all others.
+"""Delta Lake's log: opening tables, listing and replacing data files, and telling states apart.
 
 deltalake and pyarrow are imported where they are used.
 """
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from framefind.tables.data_files import DataFile
 
 Revision = tuple[str, str]
-"""What tells the content of `videos` and `frames` from that at all other times, and of all others.
+"""A key of the content of `videos` and of `frames`: it changes whenever the content does.
 
-Of each table the version and a digest of the log's entry that made it: entries name random files,
-so that even two copies of one library, which have the same table ids, differ from then on.
+It holds each table's version and a digest of the log entry of that version. Entries name random
+files, so two copies of one library, which share their table ids, differ after the next commit.
 """
 
 _ENTRY = re.compile(r"(\d{20})\.(?:json|checkpoint\..+)")
 
 
 def latest_entry(log: Path) -> tuple[int, Path] | None:
-    """Return the newest version in a local log, and the file that made it; None without a log."""
+    """Return the newest version in a local log, and its entry's file; None without a log."""
     try:
         names = [entry.name for entry in os.scandir(log)]
     except (FileNotFoundError, NotADirectoryError):
@@ -51,8 +51,8 @@ def latest_entry(log: Path) -> tuple[int, Path] | None:
 def open_table(address: str) -> "DeltaTable":
     """Open the newest version of a table.
 
-    Raises LibraryError for what framefind cannot read, and for an entry of a local log that is
-    missing or damaged, whose file it names; otherwise what delta-rs raises.
+    Raises LibraryError for table features that framefind cannot read, and for a missing or damaged
+    entry of a local log, naming its file; otherwise what delta-rs raises.
     """
     check_memory()
     from deltalake import DeltaTable
@@ -69,16 +69,16 @@ def open_table(address: str) -> "DeltaTable":
         raise
     except DeltaError:
         if log:
-            _check_log(log, whole=True)
+            _check_log(log, parse=True)
         raise
     check_features(table, address)
     return table
 
 
-def _check_log(log: Path, whole: bool = False) -> None:
-    """Raise LibraryError when an entry is missing or empty, or, looked at `whole`, damaged.
+def _check_log(log: Path, parse: bool = False) -> None:
+    """Raise LibraryError when an entry is missing, empty or, checked with `parse`, damaged.
 
-    delta-rs passes over empty ones, which a power cut may leave.
+    A power cut may leave empty entries, which delta-rs silently skips.
     """
     names = [entry.name for entry in os.scandir(log)]
     entries = {name: int(found[1]) for name in names if (found := _ENTRY.fullmatch(name))}
@@ -89,7 +89,7 @@ def _check_log(log: Path, whole: bool = False) -> None:
             trouble = "missing"
         elif not path.stat().st_size:
             trouble = "empty"
-        elif whole and not _is_json(path):
+        elif parse and not _is_json(path):
             trouble = "damaged"
         else:
             continue
@@ -100,7 +100,7 @@ def _check_log(log: Path, whole: bool = False) -> None:
 
 
 def _is_json(path: Path) -> bool:
-    """Whether each line of a file is JSON."""
+    """Return whether each line of a file is JSON."""
     try:
         for line in path.read_bytes().splitlines():
             json.loads(line)
@@ -110,16 +110,16 @@ def _is_json(path: Path) -> bool:
 
 
 def latest_versions(uri: str | os.PathLike[str]) -> tuple[int, int]:
-    """The newest versions of `videos` and `frames` in a local library, by listing two folders.
+    """Return the newest versions of `videos` and `frames` by listing two folders.
 
-    Raises LibraryError when there is no library.
+    Raises LibraryError when there is no local library at `uri`.
     """
     (videos, _), (frames, _) = _latest_entries(uri)
     return videos, frames
 
 
 def latest_revision(uri: str | os.PathLike[str]) -> Revision:
-    """The revision of a local library, by listing two folders and reading two small files.
+    """Return the revision of a local library by listing two folders and reading two small files.
 
     Raises LibraryError when there is no library, or its log cannot be read.
     """
@@ -131,7 +131,7 @@ def latest_revision(uri: str | os.PathLike[str]) -> Revision:
 
 
 def _latest_entries(uri: str | os.PathLike[str]) -> list[tuple[int, Path]]:
-    """The newest entries of the logs of `videos` and `frames`."""
+    """Return the versions and files of the newest log entries of `videos` and `frames`."""
     entries = [latest_entry(Path(uri, name, "_delta_log")) for name in ("videos", "frames")]
     found = [entry for entry in entries if entry is not None]
     if len(found) < len(entries):
@@ -140,17 +140,17 @@ def _latest_entries(uri: str | os.PathLike[str]) -> list[tuple[int, Path]]:
 
 
 def missing_library(uri: str) -> LibraryError:
-    """Return the error that says that there is no library."""
+    """Return the error for a place without a library."""
     return LibraryError(f"{uri} is not a framefind library; `framefind index` makes one")
 
 
 def digest_entry(version: int, entry: bytes) -> str:
-    """Return one table's part of a Revision."""
+    """Return one table's part of a Revision: its version and a digest of its newest log entry."""
     return f"{version}-{blake2b(entry, digest_size=16).hexdigest()}"
 
 
 def add_actions(files: "Sequence[DataFile]", change: bool = True) -> "list[AddAction]":
-    """The log entries of data files."""
+    """Return the log entries that add data files; `change` is False when their rows are old."""
     from deltalake.transaction import AddAction
 
     now = time.time_ns() // 1_000_000
@@ -184,7 +184,7 @@ def replace_files(
 
 
 def list_files(table: "DeltaTable") -> list[dict[str, Any]]:
-    """The data files of a table as its log has them: path, size_bytes, statistics, …"""
+    """Return the data files of a table as its log lists them: path, size_bytes, statistics, …"""
     import pyarrow as pa
 
     rows: list[dict[str, Any]] = pa.table(table.get_add_actions(flatten=True)).to_pylist()

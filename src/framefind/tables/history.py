@@ -1,4 +1,4 @@
-"""What `remove` and `prune` have forgotten, as the log of `videos` still tells it."""
+"""The videos that `remove` and `prune` have forgotten, read from the log of `videos`."""
 
 import json
 import time
@@ -12,9 +12,10 @@ from framefind.types import Video
 
 
 def forgotten_videos(tables: Tables, hours: float = 168) -> Iterator[tuple[Video, list[str]]]:
-    """Yield videos as they were before a commit that forgot them, and the paths that it forgot.
+    """Yield forgotten videos as they were before, each with the paths that were forgotten.
 
-    The newest come first, none older than `hours`. Raises LibraryError when the log cannot be read.
+    The newest commits come first, none older than `hours`. Raises LibraryError when the log cannot
+    be read.
     """
     from pyarrow.fs import FileSelector
 
@@ -31,8 +32,9 @@ def forgotten_videos(tables: Tables, hours: float = 168) -> Iterator[tuple[Video
         for entry in entries:
             with store.open_input_stream(entry) as stream:
                 lines = [json.loads(line) for line in stream.read().splitlines() if line.strip()]
-            told = [line["commitInfo"] for line in lines if "commitInfo" in line]
-            info: dict[str, Any] = told[0] if told else {}
+            info: dict[str, Any] = next(
+                (line["commitInfo"] for line in lines if "commitInfo" in line), {}
+            )
             if info.get("timestamp", 0) < oldest:
                 return
             if FORGETS not in info:

@@ -1,4 +1,4 @@
-"""Upkeep of the two tables: few large files, no dead rows, short logs, nothing left lying about."""
+"""Upkeep of the two tables: few large files, no unpublished rows, short logs, no stray files."""
 
 import logging
 import time
@@ -18,13 +18,13 @@ from framefind.types import Upkeep
 _log = logging.getLogger(__name__)
 
 TARGET_FILE_BYTES = 128 << 20
-"""Bytes of a data file of `frames` that compaction aims at."""
+"""Bytes of a data file of `frames` that compaction aims at; one of less than half is small."""
 
 MIN_SMALL_FILES = 8
-"""Small files that are worth a compaction."""
+"""Minimum number of small files that are worth a compaction."""
 
 MAX_DEAD_SHARE = 0.1
-"""The share of unpublished rows from which on a data file is worth rewriting."""
+"""Maximum share of unpublished rows in a data file; one with more is rewritten."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def compact_frames(tables: Tables, retention_hours: float = 168) -> Upkeep:
 
 
 def _candidates(tables: Tables, published: set[str], retention_hours: float) -> Iterator[_File]:
-    """The data files that are small or hold too many unpublished rows, oldest segments first."""
+    """Yield the data files that are small or hold too many unpublished rows, oldest first."""
     old = (time.time() - 3600 * retention_hours) * 1000
     waste = MAX_DEAD_SHARE if retention_hours else 0.0
     live = sorted(list_files(tables.delta("frames")), key=lambda a: str(a.get("min.segment")))
@@ -104,15 +104,16 @@ def _candidates(tables: Tables, published: set[str], retention_hours: float) -> 
         rows = sum(segments.values())
         dead = sum(n for segment, n in segments.items() if segment not in published)
         if dead and action["modification_time"] > old:
-            continue  # perhaps a running writer's, who publishes it in a moment
+            continue  # a running writer may be about to publish it
         if dead > waste * rows or action["size_bytes"] < TARGET_FILE_BYTES // 2:
             yield _File(action["path"], action["size_bytes"], rows, dead)
 
 
 def _groups(candidates: Iterator[_File]) -> Iterator[list[_File]]:
-    """Runs of candidates that make one file, where that is worth the work.
+    """Yield runs of candidates that become one file each, where that is worth the work.
 
-    Neighbours only, so that the segments of a file stay close together (`tables.new_segment`).
+    Only neighbours are merged, so that the segments of a file stay close together (see
+    `new_segment`).
     """
     groups: list[list[_File]] = []
     for file in candidates:
@@ -128,10 +129,10 @@ def _groups(candidates: Iterator[_File]) -> Iterator[list[_File]]:
 def _rewrite(
     tables: Tables, group: Sequence[_File], published: set[str]
 ) -> list[data_files.DataFile] | None:
-    """Replace data files by one with their published rows; None when another did so before.
+    """Replace data files by one with their published rows; None when another run did so before.
 
-    So each attempt looks whether all files are still there, and allows no commit in between. A file
-    that was written in vain goes with the next vacuum.
+    Each attempt checks that all files are still in the log, and fails when another commit comes in
+    between. The next vacuum deletes a file that was written for nothing.
     """
     paths = [file.path for file in group]
     with tables.writing():
@@ -151,14 +152,14 @@ def _rewrite(
 
 
 def _drop_lost_files(tables: Tables) -> None:
-    """Take data files that are missing or damaged out of the log, once no video needs them."""
+    """Remove missing or damaged data files from the log when no video needs them."""
     lost = {}
     for action in list_files(tables.delta("frames")):
         try:
             tables.read_segments(action["path"])
         except DataFileError:
             lost[action["path"]] = action["size_bytes"]
-        except LibraryError:  # it cannot be read for now
+        except LibraryError:  # it cannot be read now
             return
     if lost and not tables.find_lost(tables.videos()):
         with tables.writing(), suppress(CommitFailedError):

@@ -1,4 +1,4 @@
-"""The rows of a library's tables."""
+"""The rows of the table `frames`, and the ids of their segments."""
 
 import secrets
 import time
@@ -27,9 +27,9 @@ class FrameRow:
 
 
 def new_segment() -> str:
-    """A random segment id that begins with the time.
+    """Return a random segment id that begins with the current time.
 
-    So the segments of a data file lie close together, and the file's statistics tell nearly all
-    other files apart from the one that holds a given frame.
+    So the segments of a data file lie close together, and the statistics of nearly all other files
+    rule out that they hold a given frame.
     """
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

@@ -1,7 +1,20 @@
 """The columns of a library's tables, and how tables that other engines have changed are read.
 
 A reader fills columns that a table lacks and leaves alone columns that it does not know. A writer
-first adds the columns that a table lacks, and carries along those that it does not know.
+first adds the columns that a table lacks, and keeps those that it does not know.
+
+To add a column to `videos`:
+
+1. Add it to `VIDEOS` below, and to `Video` in `types.py` a field of that name with a default, in
+   the same place. Rows that lack the column are read with that default.
+2. Set it where the engines build a video's row, in `indexing/`.
+3. Add it to the list of columns in `docs/tables.md`, and if the HTTP API shows it, to `Video` in
+   `server/schemas.py` and to the function that fills it; else to the list in
+   `tests/tables/test_columns.py`. That test names whatever is missing.
+
+`VERSION` stays: an older framefind leaves the column alone, and a newer one adds it with its next
+commit. Raise it only when an older framefind would answer wrongly, and then keep a library of the
+old version beside those in `tests/tables/libraries/`, which are read by a test.
 """
 
 from collections.abc import Sequence
@@ -15,11 +28,11 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 VERSION = 1
-"""The version of the tables' columns that this framefind writes, and the newest it reads."""
+"""The schema version that this framefind writes, and the newest that it reads."""
 
 _TEXTS = pa.list_(pa.string())
 _MATRIX = pa.list_(pa.list_(pa.float32()))
-_TIME = pa.timestamp("us", tz="UTC")  # without a zone, the protocol would have to be newer
+_TIME = pa.timestamp("us", tz="UTC")  # one without a zone would need a newer protocol
 
 VIDEOS = pa.schema(
     {
@@ -58,16 +71,16 @@ FRAMES = pa.schema(
 SCHEMAS = {"videos": VIDEOS, "frames": FRAMES}
 
 _REQUIRED = {"video_id", "path", "segment", "segments", "t", "boxes", "embeddings"}
-"""Columns that nothing can stand in for."""
+"""Columns that cannot be filled when a table lacks them."""
 
 _Rows = TypeVar("_Rows", pa.Table, pa.RecordBatch)
 
 
 def conform(rows: _Rows, schema: pa.Schema) -> _Rows:
-    """Return rows of any engine with the columns of `schema`, in their types and order.
+    """Return rows that any engine has written with the columns of `schema`, cast and in its order.
 
-    What is missing is null. Raises LibraryError without a column that nothing can stand in for,
-    and ArrowInvalid for values of another kind.
+    A missing column is null. Raises LibraryError when it is one that cannot be filled, and
+    ArrowInvalid when a value cannot be cast.
     """
     if rows.schema.equals(schema):
         return rows
@@ -82,7 +95,7 @@ def conform(rows: _Rows, schema: pa.Schema) -> _Rows:
 
 
 def check_columns(names: Sequence[str], schema: pa.Schema) -> None:
-    """Raise LibraryError when a column of `schema` is not there that nothing can stand in for."""
+    """Raise LibraryError when a column of `schema` is missing that cannot be filled."""
     if missing := (_REQUIRED & {*schema.names}) - {*names}:
         raise LibraryError(
             f"another program has dropped the column {min(missing)}: bring back an earlier version "
@@ -91,33 +104,33 @@ def check_columns(names: Sequence[str], schema: pa.Schema) -> None:
 
 
 def with_unknown_columns(table: "DeltaTable", name: str) -> pa.Schema:
-    """Return the columns of a table of a library, `videos` or `frames`, and what others added."""
+    """Return the columns of `videos` or `frames`, followed by those that other programs added."""
     schema = SCHEMAS[name]
-    there = pa.schema(table.schema().to_arrow())
-    return pa.schema([*schema, *(field for field in there if field.name not in schema.names)])
+    stored = pa.schema(table.schema().to_arrow())
+    return pa.schema([*schema, *(field for field in stored if field.name not in schema.names)])
 
 
-def complete(table: "DeltaTable", name: str) -> None:
-    """Add the columns that a table lacks, before it is written to.
+def add_missing_columns(table: "DeltaTable", name: str) -> None:
+    """Add the columns that `videos` or `frames` lacks, before it is written to.
 
-    Raises LibraryError when a column is of another type than ours.
+    Raises LibraryError when the table has a column of another type than `SCHEMAS`.
     """
     from deltalake import Schema
 
-    there = {field.name: field.type for field in pa.schema(table.schema().to_arrow())}
+    stored = {field.name: field.type for field in pa.schema(table.schema().to_arrow())}
     for field in SCHEMAS[name]:
-        if field.name in there and _kind(there[field.name]) != _kind(field.type):
+        if field.name in stored and _kind(stored[field.name]) != _kind(field.type):
             raise LibraryError(
-                f"the column {field.name} of {table.table_uri} is {there[field.name]} and not "
+                f"the column {field.name} of {table.table_uri} is {stored[field.name]} and not "
                 f"{field.type}: another program has changed it; bring back an earlier version of "
                 "the table"
             )
-    if missing := [field for field in SCHEMAS[name] if field.name not in there]:
+    if missing := [field for field in SCHEMAS[name] if field.name not in stored]:
         table.alter.add_columns(Schema.from_arrow(pa.schema(missing)).fields)
 
 
 def check_features(table: "DeltaTable", where: str) -> None:
-    """Raise LibraryError when data files say something else than what a table holds."""
+    """Raise LibraryError for a table feature that gives data files another meaning."""
     if columns := table.metadata().partition_columns:
         raise LibraryError(
             f"{where} is partitioned by {', '.join(columns)}, which framefind cannot read: rewrite "
@@ -137,6 +150,6 @@ def check_features(table: "DeltaTable", where: str) -> None:
         )
 
 
-def _kind(of: pa.DataType) -> str:
-    """Return a type without the names and the nullability of what lists hold."""
-    return f"list<{_kind(of.value_type)}>" if pa.types.is_nested(of) else str(of)
+def _kind(type_: pa.DataType) -> str:
+    """Return the name of a type, without the field names and the nullability inside lists."""
+    return f"list<{_kind(type_.value_type)}>" if pa.types.is_nested(type_) else str(type_)

@@ -1,12 +1,12 @@
-"""The two Delta tables that are a library: `videos` and `frames`.
+"""The two Delta tables of a library, `videos` and `frames`: opened, read and published to.
 
-A frame counts if and only if its segment is in its video's `segments`. So data files are appended
-to `frames` first, where nobody sees them, and one MERGE on the small `videos` then publishes,
-replaces and removes whole videos at once. Killed in between, only unpublished rows remain, which
-`maintain` drops.
+A frame counts if and only if its segment is in its video's `segments`. So data files are first
+appended to `frames`, where no reader sees their rows, and then one MERGE on the small `videos`
+publishes, replaces and removes whole videos at once. A writer that is killed in between leaves
+unpublished rows behind, which `maintain` drops.
 
-deltalake and pyarrow are imported where they are used, so that a search that finds its index up to
-date loads neither.
+deltalake and pyarrow are imported where they are used, so that a search whose index is up to date
+loads neither.
 """
 
 import os
@@ -51,6 +51,7 @@ MAX_COMMIT_ATTEMPTS = 50
 """Maximum attempts at a commit that loses to concurrent writers."""
 
 _PREFIX = "framefind."
+_SCHEMA = _PREFIX + "schema"
 _T = TypeVar("_T")
 
 
@@ -62,14 +63,14 @@ class Tables:
     """
 
     def __init__(self, uri: str | os.PathLike[str]) -> None:
-        """Name a library. Raises LibraryError for a path where there can be none."""
+        """Set the address of a library. Raises LibraryError for a path that cannot hold one."""
         self.uri = os.fspath(uri)
         check_address(self.uri)
 
     @staticmethod
     def exists(uri: str | os.PathLike[str]) -> bool:
-        """Whether there is a library."""
-        table = Tables(uri).address("frames")  # what `create` makes last
+        """Return whether there is a library."""
+        table = Tables(uri).address("frames")  # `create` makes it last
         if is_local(table):
             return latest_entry(Path(table, "_delta_log")) is not None
         from deltalake import DeltaTable
@@ -79,9 +80,9 @@ class Tables:
 
     @classmethod
     def create(cls, uri: str | os.PathLike[str], fingerprint: Mapping[str, str]) -> "Tables":
-        """Make an empty library for the vectors of one fingerprint (model name, weights hash, …).
+        """Create an empty library for the vectors of one fingerprint (model, weights hash, …).
 
-        Raises LibraryError when there is one already, or a local folder that holds other things.
+        Raises LibraryError when there is one already, and for a local folder that is not empty.
         """
         from deltalake import DeltaTable
 
@@ -92,11 +93,11 @@ class Tables:
             raise LibraryError(f"{uri} is a framefind library already")
         if is_local(tables.uri) and holds_others(Path(uri)):
             raise LibraryError(
-                f"{uri} is not empty, and no framefind library or one that has lost its frames: "
-                "restore it or choose a new one"
+                f"{uri} is not empty and is not a complete framefind library (its `frames` table "
+                "is missing): restore it or choose another folder"
             )
         version = {
-            _PREFIX + "schema": str(schema.VERSION),
+            _SCHEMA: str(schema.VERSION),
             "delta.checkpointInterval": "20",
             "delta.logRetentionDuration": "interval 7 days",  # every search lists the log
         }
@@ -105,13 +106,16 @@ class Tables:
             DeltaTable.create(
                 tables.address("videos"),
                 schema.VIDEOS,
-                mode="ignore",  # an interrupted `create` left it
+                mode="ignore",  # an interrupted `create` may have left it
                 storage_options=storage_options(tables.uri),
                 configuration=version,
                 raise_if_key_not_exists=False,
             )
             if list_files(tables.delta("videos")):
-                raise LibraryError(f"{uri} has lost its frames; restore it or choose a new one")
+                raise LibraryError(
+                    f"{uri} is not a complete framefind library (its `frames` table is missing): "
+                    "restore it or choose another folder"
+                )
             DeltaTable.create(
                 tables.address("frames"),
                 schema.FRAMES,
@@ -130,7 +134,7 @@ class Tables:
             raise missing_library(os.fspath(uri))
         tables = cls(uri)
         for name in ("videos", "frames"):
-            version = tables.delta(name).metadata().configuration.get(_PREFIX + "schema", "")
+            version = tables.delta(name).metadata().configuration.get(_SCHEMA, "")
             if not version.isdigit():
                 raise LibraryError(f"{uri} is not a framefind library: {name} is of another kind")
             if int(version) > schema.VERSION:
@@ -142,15 +146,15 @@ class Tables:
 
     @cached_property
     def fingerprint(self) -> dict[str, str]:
-        """What the library's vectors were made with, as given to `create`."""
-        properties = self.delta("frames").metadata().configuration.items()
-        ours = {k.removeprefix(_PREFIX): v for k, v in properties if k.startswith(_PREFIX)}
-        return {name: value for name, value in ours.items() if name != "schema"}
+        """The model that made the library's vectors, as given to `create`."""
+        properties = self.delta("frames").metadata().configuration
+        names = [name for name in properties if name.startswith(_PREFIX)]
+        return {name.removeprefix(_PREFIX): properties[name] for name in names if name != _SCHEMA}
 
     def versions(self) -> tuple[int, int]:
-        """The newest versions of `videos` and `frames`.
+        """Return the newest versions of `videos` and `frames`.
 
-        On an object store the first call reads their logs, and later ones what has been added.
+        On an object store the first call reads their logs, later calls only the new entries.
         """
         if is_local(self.uri):
             return latest_versions(self.uri)
@@ -162,11 +166,11 @@ class Tables:
 
     @cached_property
     def identity(self) -> str:
-        """What tells the library from all others: the ids of its tables, which copies share."""
+        """The ids of the two tables, which tell the library from all others but its copies."""
         return " ".join(str(self.delta(name).metadata().id) for name in ("videos", "frames"))
 
     def revision(self) -> Revision:
-        """What tells the library's content from that at all other times, and of all others."""
+        """Return the key of the library's content, which changes whenever the content does."""
         if is_local(self.uri):
             return latest_revision(self.uri)
         for _ in range(2):
@@ -174,14 +178,14 @@ class Tables:
             try:
                 videos, frames = map(self._entry, ("videos", "frames"), versions)
             except FileNotFoundError:
-                del self._watched  # other tables have taken the place of those that were watched
+                del self._watched  # other tables have taken their place
             else:
                 return digest_entry(versions[0], videos), digest_entry(versions[1], frames)
-        ids = self.identity.encode()  # the entries themselves were deleted, as old ones are
+        ids = self.identity.encode()  # the newest entries were deleted, as old ones are
         return digest_entry(versions[0], ids), digest_entry(versions[1], ids)
 
     def _entry(self, name: str, version: int) -> bytes:
-        """An entry of the log of a table on an object store; FileNotFoundError without it."""
+        """Return a log entry of a table on an object store. Raises FileNotFoundError without it."""
         with (
             self.reading(FileNotFoundError),
             filesystem(self.address(name)).open_input_stream(
@@ -204,12 +208,8 @@ class Tables:
             rows = videos_table.read_rows(self.address("videos"), paths, VIDEOS)
         return videos_table.as_videos(rows)
 
-    def count(self) -> int:
-        """The rows of `frames`, published or not, by the log's statistics."""
-        return self.delta("frames").count()
-
     def writer(self) -> "FramesWriter":
-        """A writer of one data file of `frames`."""
+        """Return a writer of one data file of `frames`."""
         from framefind.tables.data_files import FramesWriter
 
         return FramesWriter(self.address("frames"))
@@ -224,13 +224,14 @@ class Tables:
     ) -> bool:
         """Append data files to `frames`, then write and remove videos by id in one commit.
 
-        With a transaction (application, number) that happens exactly once: when the application
-        has published that number or a higher one, nothing changes and False is returned. Another
-        writer's commit in between makes this one run again. An id in both is written. What
-        `forgets` for a user is marked in the log, so that it can be restored.
+        An id in both is written. A commit that loses to another writer's is tried again. With a
+        transaction (application, number) this happens exactly once: when the application has
+        published that number or a higher one, nothing changes and False is returned. `forgets`
+        marks the commit in the log as one that forgets videos for a user, so that they can be
+        restored.
         """
         from framefind.tables import videos_table
-        from framefind.tables.schema import complete
+        from framefind.tables.schema import add_missing_columns
 
         if transaction and self.has_published(transaction):
             return False
@@ -243,14 +244,14 @@ class Tables:
             table = self.delta("videos")
             if transaction and videos_table.has_transaction(table, transaction):
                 return False
-            complete(table, "videos")
+            add_missing_columns(table, "videos")
             videos_table.merge(table, videos, removed, transaction, forgets)
             return True
 
-        done = self.commit(merge)
-        with suppress(LibraryError):  # it is published all the same; a later commit tidies
+        published = self.commit(merge)
+        with suppress(LibraryError):  # a later commit compacts
             self.compact_videos()
-        return done
+        return published
 
     def compact_videos(self, keep: int | None = None) -> None:
         """Merge the small data files of `videos` when there are more than `keep` (default: 16).
@@ -264,32 +265,32 @@ class Tables:
             videos_table.compact(self.address("videos"), self.delta("videos"), keep)
 
     def has_published(self, transaction: tuple[str, int]) -> bool:
-        """Whether the application has published that number or a higher one."""
+        """Return whether the application has published that number or a higher one."""
         from framefind.tables import videos_table
 
         return videos_table.has_transaction(self.delta("videos"), transaction)
 
     def frame_files(self) -> list[str]:
-        """The data files of `frames`, as paths relative to it."""
+        """Return the data files of `frames`, as paths relative to it, sorted."""
         return sorted(action["path"] for action in list_files(self.delta("frames")))
 
     def read_segments(self, file: str) -> dict[str, int]:
-        """The rows of each segment in one data file; reads that column only."""
+        """Return the number of rows of each segment in one data file; reads that column only."""
         from framefind.tables import data_files
 
         with self.reading():
             return data_files.count_segments(self.store, file)
 
     def find_lost(self, videos: Sequence[Video]) -> list[str]:
-        """The ids of those videos of which a segment is in no data file any more."""
-        there: set[str] = set()
+        """Return the ids of the videos that have a segment which is in no data file any more."""
+        stored: set[str] = set()
         for file in self.frame_files():
             with suppress(DataFileError):
-                there |= self.read_segments(file).keys()
-        return [video.video_id for video in videos if not there.issuperset(video.segments)]
+                stored |= self.read_segments(file).keys()
+        return [video.video_id for video in videos if not stored.issuperset(video.segments)]
 
     def read_frames(self, file: str, segments: Collection[str]) -> "Iterator[pa.RecordBatch]":
-        """The frames of those segments in one data file, in batches of about a thousand.
+        """Yield the frames of some segments in one data file, in batches of about a thousand.
 
         Columns video_id, segment, t, boxes and embeddings; never the thumbnails.
         """
@@ -298,28 +299,28 @@ class Tables:
         with self.reading():
             yield from data_files.read_frames(self.store, file, segments)
 
-    def thumbnails(self, wanted: "Sequence[Key]") -> list[bytes | None]:
-        """The JPEGs of frames given by video_id, segment and t; None for one that is not there."""
+    def thumbnails(self, keys: "Sequence[Key]") -> list[bytes | None]:
+        """Return the JPEGs of frames given by video_id, segment and t; None for a missing one."""
         from framefind.tables import data_files
 
         jobs = []
         with self.reading(), ThreadPoolExecutor(8) as pool:
             for action in list_files(self.delta("frames")):
-                if keys := [key for key in wanted if data_files.may_hold(action, key)]:
+                if own := [key for key in keys if data_files.may_hold(action, key)]:
                     path = action["path"]
-                    jobs.append(pool.submit(data_files.read_thumbnails, self.store, path, keys))
-            found: dict[Key, bytes] = {}
+                    jobs.append(pool.submit(data_files.read_thumbnails, self.store, path, own))
+            jpegs: dict[Key, bytes] = {}
             for job in jobs:
                 with suppress(DataFileError):
-                    found |= job.result()
-        return [found.get(key) for key in wanted]
+                    jpegs |= job.result()
+        return [jpegs.get(key) for key in keys]
 
     def address(self, name: str) -> str:
-        """The path or URI of one of the tables."""
+        """Return the path or URI of one of the tables, `videos` or `frames`."""
         return f"{self.uri.rstrip('/')}/{name}"
 
     def delta(self, name: str) -> "DeltaTable":
-        """The newest version of one of the tables."""
+        """Open the newest version of one of the tables."""
         from deltalake.exceptions import TableNotFoundError
 
         with self.reading():
@@ -334,7 +335,7 @@ class Tables:
         return filesystem(self.address("frames"))
 
     def commit(self, commit: Callable[[], _T]) -> _T:
-        """Run what commits, and again whenever another writer came before it."""
+        """Run a commit, and again each time that it loses to another writer's."""
         from deltalake.exceptions import CommitFailedError
 
         with self.writing():
@@ -345,23 +346,23 @@ class Tables:
             return commit()
 
     def _append(self, files: "Sequence[DataFile]") -> None:
-        from framefind.tables.schema import FRAMES, complete
+        from framefind.tables.schema import FRAMES, add_missing_columns
 
         def append() -> None:
             table = self.delta("frames")
-            complete(table, "frames")
+            add_missing_columns(table, "frames")
             table.create_write_transaction([*add_actions(files)], "append", FRAMES)
 
         self.commit(append)
 
     @contextmanager
-    def reading(self, *but: type[Exception]) -> Iterator[None]:
-        """Turns what the store or the format raises into LibraryError, `but` for some."""
-        with as_library_error(f"cannot read the library {self.uri}", *but):
+    def reading(self, *except_for: type[Exception]) -> Iterator[None]:
+        """Turn errors of the store or the format into LibraryError, `except_for` some types."""
+        with as_library_error(f"cannot read the library {self.uri}", *except_for):
             yield
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Turns what the store or the format raises into LibraryError."""
+        """Turn errors of the store or the format into LibraryError."""
         with as_library_error(f"cannot write to the library {self.uri}"):
             yield
