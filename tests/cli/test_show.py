@@ -41,7 +41,7 @@ def test_a_short_run_says_nothing_on_the_way(capsys: pytest.CaptureFixture[str])
 
 
 def test_dates_are_those_of_rfc_3339(capsys: pytest.CaptureFixture[str]) -> None:
-    show.out_json({"modified": datetime(2026, 3, 1, 12, 30, tzinfo=UTC)})
+    show.print_json({"modified": datetime(2026, 3, 1, 12, 30, tzinfo=UTC)})
     assert json.loads(capsys.readouterr().out) == {"modified": "2026-03-01T12:30:00+00:00"}
 
 

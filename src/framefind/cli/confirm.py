@@ -61,10 +61,10 @@ class Forgetting:
             counts.append(f"1 path {verb}; its video stays as {place}")
         elif self._kept_places:
             counts.append(f"{len(self._kept_places)} paths {verb} of videos that stay at others")
-        show.say(", ".join(counts) or f"0 videos {verb}")
+        show.print_note(", ".join(counts) or f"0 videos {verb}")
 
     def _print_paths(self) -> None:
         if not self._are_paths_printed:
             for path in self._paths:
-                show.out(path)
+                show.print_line(path)
         self._are_paths_printed = True

@@ -36,7 +36,7 @@ def doctor(library: LibraryOption = None, device: DeviceOption = "auto") -> None
     has_trouble = False
     for name, passed, text in _run_checks(library, device):
         has_trouble = has_trouble or not passed
-        show.out(f"{'ok  ' if passed else 'FAIL'}  {name:<10}  {text}")
+        show.print_line(f"{'ok  ' if passed else 'FAIL'}  {name:<10}  {text}")
     if has_trouble:
         raise typer.Exit(1)
 

@@ -45,9 +45,9 @@ def evaluate(
     opened = open(library, device=device)
     quality = opened.evaluate(captions, rank=rank)
     if as_json:
-        show.out_json(quality.document())
+        show.print_json(quality.document())
     else:
         for line in quality.lines():
-            show.out(line)
+            show.print_line(line)
     if picture:
         show.write_chart(opened, quality, picture)

@@ -179,11 +179,11 @@ def index(
     from framefind.library import open
 
     if not paths and not reembed:
-        show.usage("name the videos, or folders of them")
+        show.fail_usage("name the videos, or folders of them")
     if engine == "local" and (master or checkpoint or trigger):
-        show.usage("--master, --checkpoint and --trigger go with --engine spark")
+        show.fail_usage("--master, --checkpoint and --trigger go with --engine spark")
     if engine == "spark" and (reembed or dry_run or profile):
-        show.usage("--reembed, --dry-run and --profile do not go with --engine spark")
+        show.fail_usage("--reembed, --dry-run and --profile do not go with --engine spark")
     opened = open(library, device=device, precision=precision)
     if model:
         models.print_full_name(model)
@@ -212,13 +212,13 @@ def index(
                 else:
                     report = opened.index(paths or (), on_progress=on_progress, **choice)
     except KeyboardInterrupt:
-        show.say("stopped; what was done is kept, run it again to go on")
+        show.print_note("stopped; what was done is kept, run it again to go on")
         raise typer.Exit(130) from None
     show.print_report(report, as_json)
     if profile:
         show.print_profile(report)
     if is_new and report.frames and (model or "mini").startswith("mini"):
-        show.say(_MINI)
+        show.print_note(_MINI)
     if report.failed:
         raise typer.Exit(3)
 
@@ -228,9 +228,9 @@ def _name_sampler(
 ) -> str:
     """Return the sampler's name as `Library.index` takes it."""
     if sum([every is not None, count is not None, keyframes, shots]) > 1:
-        show.usage("choose one of --every, --count, --keyframes, --shots")
+        show.fail_usage("choose one of --every, --count, --keyframes, --shots")
     if random is not None and count is None:
-        show.usage("--random goes with --count")
+        show.fail_usage("--random goes with --count")
     if count is not None:
         return f"count={count}" + ("" if random is None else f",random={random}")
     if keyframes or shots:

@@ -55,7 +55,7 @@ def main() -> None:
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        show.out(f"framefind {__version__}")
+        show.print_line(f"framefind {__version__}")
         raise typer.Exit
 
 

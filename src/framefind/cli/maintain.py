@@ -15,4 +15,6 @@ def maintain(library: LibraryOption = None) -> None:
     rewritten = show.number(upkeep.rewritten, "data file")
     dropped = show.number(upkeep.dropped, "row")
     deleted = show.number(upkeep.deleted, "file")
-    show.say(f"{rewritten} rewritten into {upkeep.written}, {dropped} dropped, {deleted} deleted")
+    show.print_note(
+        f"{rewritten} rewritten into {upkeep.written}, {dropped} dropped, {deleted} deleted"
+    )

@@ -42,7 +42,7 @@ def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
         return
     rows = _rows()
     if as_json:
-        show.out_json({"schema": "framefind/v1", "models": rows})
+        show.print_json({"schema": "framefind/v1", "models": rows})
         return
     table = show.table(
         "", "model", "alias", "px", "dims", "M params", "GMACs", "recall", "licence", "here"
@@ -54,7 +54,7 @@ def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
         table(mark, row["name"], row["alias"], *said, row["licence"], here)
     table()
     if sys.stdout.isatty():
-        show.out(
+        show.print_line(
             "recall: Crossmodal-3600, English, mean of R@1, R@5 and R@10 (source: Immich's docs)"
         )
 
@@ -83,7 +83,7 @@ def download(name: NameArgument, precision: PrecisionOption = "auto") -> None:
     """
     from framefind.models import registry
 
-    show.out(str(registry.download(print_full_name(name), precision)))
+    show.print_line(str(registry.download(print_full_name(name), precision)))
 
 
 @app.command(cls=help.Command)
@@ -101,8 +101,10 @@ def export(
     from framefind.models import registry
 
     agreement = registry.export(print_full_name(name), folder, precision)
-    show.say(f"lowest cosine: pictures {agreement.images:.5f}, texts {agreement.texts:.5f}")
-    show.out(f"local-dir:{os.path.abspath(os.path.expanduser(folder))}")
+    show.print_note(
+        f"lowest cosine: pictures {agreement.images:.5f}, texts {agreement.texts:.5f}"
+    )
+    show.print_line(f"local-dir:{os.path.abspath(os.path.expanduser(folder))}")
 
 
 @app.command(cls=help.Command)
@@ -126,10 +128,10 @@ def benchmark(
     speeds = _speeds(model, seconds)
     if as_json:
         facts = {"model": model.name, "engine": model.backend}
-        show.out_json({"schema": "framefind/v1", **facts, **speeds})
+        show.print_json({"schema": "framefind/v1", **facts, **speeds})
     else:
         pictures, texts, queries = speeds.values()
-        show.out(
+        show.print_line(
             f"{model.name} by {model.backend}: {pictures:.1f} images/s, {texts:.1f} texts/s "
             f"in batches, {queries:.1f} one by one"
         )
@@ -165,5 +167,5 @@ def print_full_name(name: str) -> str:
 
     full = full_name(name)
     if full != name:
-        show.say(f"model {name}: {full}")
+        show.print_note(f"model {name}: {full}")
     return full

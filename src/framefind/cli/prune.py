@@ -31,4 +31,4 @@ def prune(
         forgetting.confirm(yes)
         opened.prune(offline=offline)
     forgetting.print("would be pruned" if dry_run else "pruned")
-    show.say_offline([] if offline else opened.status().offline)
+    show.print_offline([] if offline else opened.status().offline)

@@ -28,7 +28,7 @@ def remove(
     from framefind.library import open
 
     if not wanted and not purge:
-        show.usage("name the videos to remove")
+        show.fail_usage("name the videos to remove")
     opened = open(library)
     paths = opened.remove(wanted or (), dry_run=True)
     forgetting = Forgetting(opened, paths)

@@ -17,6 +17,6 @@ def restore(wanted: VideosArgument = None, library: LibraryOption = None) -> Non
     else:
         paths = sorted(path for row in opened.restorable() for path in row.paths)
     for path in paths:
-        show.out(path)
+        show.print_line(path)
     verb = "restored" if wanted else "can be restored"
-    show.say(f"{show.number(len(paths), 'path')} {verb}")
+    show.print_note(f"{show.number(len(paths), 'path')} {verb}")

@@ -97,9 +97,9 @@ def search(
     from framefind.types import Query
 
     if batch and (query or sheet or play):
-        show.usage("--batch takes its queries from the file, and only prints")
+        show.fail_usage("--batch takes its queries from the file, and only prints")
     if query is None and not image and not plus and not batch:
-        show.usage("nothing to search for: give a text, --image, --plus or --batch")
+        show.fail_usage("nothing to search for: give a text, --image, --plus or --batch")
     times = [
         None if text is None else show.seconds(text)
         for text in (start, end, min_duration, max_duration)
@@ -129,23 +129,23 @@ def search(
     if batch:
         queries = [replace(asked, text=text.strip()) for _, text in read_lines(batch)]
         for one, page in zip(queries, opened.search_batch(queries), strict=True):
-            show.out_json(document(page, one.document()), indent=None)
+            show.print_json(document(page, one.document()), indent=None)
         return
     (page,) = opened.search_batch([asked])
     if as_json:
-        show.out_json(document(page, asked.document()))
+        show.print_json(document(page, asked.document()))
     elif sys.stdout.isatty():
         show.print_page(page)
     else:
         for line in tsv(page):
-            show.out(line)
+            show.print_line(line)
     for note in page.notes:
-        show.say(note)
+        show.print_note(note)
     if not page.total:
-        show.say("no moment found")
+        show.print_note("no moment found")
     if sheet:
         show.write_sheet(opened, page, query or " ".join([*(image or ()), *(plus or ())]), sheet)
     if play and page.moments:
         from framefind.cli.player import play as start_player
 
-        show.say(start_player(page.moments[0].path, page.moments[0].start))
+        show.print_note(start_player(page.moments[0].path, page.moments[0].start))

@@ -88,12 +88,12 @@ def serve(
     opened = open(library, device=device)
     names = tuple(host_name or ())
     if host.strip("[]") in ("", "0.0.0.0", "::") and not names:
-        show.usage(f"--host {host}: add --host-name, the name or address that clients use")
+        show.fail_usage(f"--host {host}: add --host-name, the name or address that clients use")
     key = secrets.token_urlsafe(24) if token or not is_loopback(host) else None
     roots = tuple(map(os.path.realpath, allow_root or ()))
     address = f"http://{_name_host(host, names)}:{port}/" + (f"?token={key}" if key else "")
     for line in (opened.uri, address, "Ctrl-C stops it"):
-        show.say(line)
+        show.print_note(line)
     with TemporaryDirectory(prefix="framefind-") as folder:
         if show_page:
             arguments = (address, host.strip("[]"), port, Path(folder, "open.html"))

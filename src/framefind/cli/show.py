@@ -28,12 +28,12 @@ LINE_SECONDS = 10.0
 _LOOKING = "looking for videos"
 
 
-def out(line: str) -> None:
+def print_line(line: str) -> None:
     """Print a line of results."""
     _print(printable(line, keep="\t"))
 
 
-def out_json(document: Any, indent: int | None = 2) -> None:
+def print_json(document: Any, indent: int | None = 2) -> None:
     """Print a JSON document, in ASCII where stdout's encoding is no Unicode."""
     ascii_only = not sys.stdout.encoding.lower().startswith("utf")
     text = json.dumps(document, ensure_ascii=ascii_only, indent=indent, default=_as_text)
@@ -45,7 +45,7 @@ def _as_text(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def say(text: str) -> None:
+def print_note(text: str) -> None:
     """Print a line to stderr, if anybody listens: whatever is done goes on without."""
     try:
         print(printable(text), file=sys.stderr)
@@ -65,11 +65,11 @@ def _print(text: str, flush: bool = False) -> None:
 
 def fail(text: str, code: int = 1) -> NoReturn:
     """Say what went wrong and exit with `code`."""
-    say(f"framefind: {text}")
+    print_note(f"framefind: {text}")
     sys.exit(code)
 
 
-def usage(text: str) -> NoReturn:
+def fail_usage(text: str) -> NoReturn:
     """Say how the command is used wrongly and exit with 2."""
     raise typer.BadParameter(printable(text))
 
@@ -91,7 +91,7 @@ def table(*names: str) -> Callable[..., None]:
     if not sys.stdout.isatty():
         from framefind.output.documents import escaped
 
-        return lambda *row: out("\t".join(map(escaped, row))) if row else None
+        return lambda *row: print_line("\t".join(map(escaped, row))) if row else None
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -130,10 +130,12 @@ def print_page(page: "Page") -> None:
     add()
     shown = len(page.videos if page.videos is not None else page.moments)
     if shown and page.offset + shown >= page.total:
-        say(f"{page.offset + 1} to {page.offset + shown}; --offset shows weaker ones, if any")
+        print_note(
+            f"{page.offset + 1} to {page.offset + shown}; --offset shows weaker ones, if any"
+        )
     elif shown:
         total = f"{'about' if page.complete else 'more than'} {page.total}"
-        say(f"{page.offset + 1} to {page.offset + shown} of {total}; --offset shows more")
+        print_note(f"{page.offset + 1} to {page.offset + shown} of {total}; --offset shows more")
 
 
 def write_sheet(library: "Library", page: "Page", title: str, path: Path) -> None:
@@ -143,10 +145,10 @@ def write_sheet(library: "Library", page: "Page", title: str, path: Path) -> Non
     try:
         sheet(page.moments, library.thumbnails(page.moments), title, path)
     except UsageError as error:
-        usage(str(error))
+        fail_usage(str(error))
     except OSError as error:
         raise QueryError(f"{path}: the sheet cannot be written: {error.strerror}") from None
-    say(f"sheet written to {path}")
+    print_note(f"sheet written to {path}")
 
 
 def write_chart(library: "Library", quality: "Quality", path: Path) -> None:
@@ -159,61 +161,61 @@ def write_chart(library: "Library", quality: "Quality", path: Path) -> None:
     try:
         chart(quality, list(zip(worst, wanted, found, strict=True)), path)
     except UsageError as error:
-        usage(str(error))
+        fail_usage(str(error))
     except OSError as error:
         raise QueryError(f"{path}: the picture cannot be written: {error.strerror}") from None
-    say(f"picture written to {path}")
+    print_note(f"picture written to {path}")
 
 
 def print_plan(plan: "Plan", as_json: bool) -> None:
     """What `index` would do and cost."""
-    _say_troubles(plan)
+    _print_troubles(plan)
     if as_json:
-        return out_json({"schema": "framefind/plan/v1", **asdict(plan)})
+        return print_json({"schema": "framefind/plan/v1", **asdict(plan)})
     videos, frames = number(plan.videos, "video"), number(plan.frames, "frame")
-    out(f"{videos} to index, {plan.unchanged} unchanged, {plan.hours:.2f} hours")
+    print_line(f"{videos} to index, {plan.unchanged} unchanged, {plan.hours:.2f} hours")
     disk, minutes = plan.size / 1e6, plan.seconds / 60
-    out(f"about {frames}, {disk:.0f} MB on disk, {minutes:.1f} minutes")
+    print_line(f"about {frames}, {disk:.0f} MB on disk, {minutes:.1f} minutes")
     return None
 
 
 def print_report(report: "Report", as_json: bool) -> None:
     """What `index` did: troubles, counts, speed."""
     for path, reason in report.partial.items():
-        say(f"partial: {path}: {reason}")
-    _say_troubles(report)
+        print_note(f"partial: {path}: {reason}")
+    _print_troubles(report)
     if report.fallback:
-        say(f"decoded by the processor: {report.fallback}")
+        print_note(f"decoded by the processor: {report.fallback}")
     if as_json:
-        return out_json({"schema": "framefind/report/v1", **asdict(report)})
-    say(counted(report))
+        return print_json({"schema": "framefind/report/v1", **asdict(report)})
+    print_note(summarize(report))
     if report.frames:
         speed = report.video_seconds / max(report.seconds, 1e-9)
         rate = report.frames / max(report.seconds, 1e-9)
         took = f"{number(report.frames, 'frame')} in {report.seconds:.1f} s"
-        say(f"{took}: {rate:.0f} a second, {speed:.0f} × real time")
+        print_note(f"{took}: {rate:.0f} a second, {speed:.0f} × real time")
     return None
 
 
-def _say_troubles(found: "Report | Plan") -> None:
+def _print_troubles(found: "Report | Plan") -> None:
     """Say which files cannot be indexed, and which videos are not where they were."""
     hidden = {one.root for one in found.offline}
     for path, reason in found.failed.items():
         if path not in hidden:
-            say(f"failed: {path}: {reason}")
+            print_note(f"failed: {path}: {reason}")
     for path in found.missing:
-        say(f"missing: {path} (`framefind prune` forgets it)")
-    say_offline(found.offline)
+        print_note(f"missing: {path} (`framefind prune` forgets it)")
+    print_offline(found.offline)
 
 
-def say_offline(roots: "Sequence[Offline]") -> None:
+def print_offline(roots: "Sequence[Offline]") -> None:
     """Say which folders cannot be looked at, a line for each."""
     for one in roots:
         said = f"offline: {one.root}: {one.reason}; {number(one.videos, 'video')} kept"
-        say(f"{said} (`framefind prune --offline` forgets)")
+        print_note(f"{said} (`framefind prune --offline` forgets)")
 
 
-def counted(report: "Report") -> str:
+def summarize(report: "Report") -> str:
     """The counts of a report that are not zero."""
     counts = {
         "indexed": len(report.indexed),
@@ -237,7 +239,7 @@ def print_profile(report: "Report") -> None:
     """Where the time of all cores went, as seconds and shares."""
     whole = sum(report.profile.values()) or 1.0
     for stage, seconds in report.profile.items():
-        say(f"{stage:<7}{seconds:>9.2f} s{seconds / whole:>7.1%}")
+        print_note(f"{stage:<7}{seconds:>9.2f} s{seconds / whole:>7.1%}")
 
 
 @contextmanager
@@ -272,7 +274,7 @@ def _lines() -> "Iterator[Callable[[Progress], None]]":
 
     def tell() -> None:
         while not ended.wait(LINE_SECONDS):
-            say(_how_far(latest[-1]) if latest else _LOOKING)
+            print_note(_how_far(latest[-1]) if latest else _LOOKING)
 
     def show(now: "Progress") -> None:
         latest[:] = [now]

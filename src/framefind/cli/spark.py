@@ -22,7 +22,7 @@ def index(
     from framefind import spark
 
     if len(paths) != 1:
-        show.usage("--engine spark takes one folder or URI")
+        show.fail_usage("--engine spark takes one folder or URI")
     warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")
     session = spark.session(master or "local[*]")
     try:
@@ -40,4 +40,4 @@ def index(
 
 
 def _tell(report: "Report") -> None:
-    show.say(show.counted(report))
+    show.print_note(show.summarize(report))

@@ -15,19 +15,21 @@ def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
 
     facts = open(library).status()
     if as_json:
-        return show.out_json({"schema": "framefind/status/v1", **asdict(facts)})
+        return show.print_json({"schema": "framefind/status/v1", **asdict(facts)})
     counts = ", ".join(f"{count} {status}" for status, count in facts.videos.items()) or "none"
-    show.out(f"library  {facts.library}")
-    show.out(f"model    {facts.model}")
-    show.out(f"videos   {counts}")
-    show.out(f"frames   {facts.frames} of {facts.hours:.2f} hours")
-    show.out(f"disk     {facts.size / 1e6:.1f} MB")
-    show.out(f"index    {'up to date' if facts.index_fresh else 'refreshed by the next search'}")
+    show.print_line(f"library  {facts.library}")
+    show.print_line(f"model    {facts.model}")
+    show.print_line(f"videos   {counts}")
+    show.print_line(f"frames   {facts.frames} of {facts.hours:.2f} hours")
+    show.print_line(f"disk     {facts.size / 1e6:.1f} MB")
+    show.print_line(
+        f"index    {'up to date' if facts.index_fresh else 'refreshed by the next search'}"
+    )
     for root in facts.offline:
         videos = show.number(root.videos, "video")
-        show.out(f"offline  {root.root}: {root.reason}; {videos} kept")
+        show.print_line(f"offline  {root.root}: {root.reason}; {videos} kept")
     if facts.lost:
         have_lost = "have lost their" if facts.lost > 1 else "has lost its"
         videos = show.number(facts.lost, "video")
-        show.out(f"lost     {videos} {have_lost} frames: index them again")
+        show.print_line(f"lost     {videos} {have_lost} frames: index them again")
     return None

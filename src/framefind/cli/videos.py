@@ -21,7 +21,7 @@ def videos(
     rows, offline = opened.videos(wanted or ()), opened.offline()
     if as_json:
         listed = [asdict(row) | {"offline": row.video_id in offline} for row in rows]
-        return show.out_json({"schema": "framefind/videos/v1", "videos": listed})
+        return show.print_json({"schema": "framefind/videos/v1", "videos": listed})
     add = show.table("video", "length", "size", "frames", "status", "reason")
     for row in rows:
         size = f"{row.width}×{row.height}" if row.width else ""
