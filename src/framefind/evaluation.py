@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from framefind.arguments import unicode
+from framefind.counts import write_count
 from framefind.errors import QueryError
 from framefind.files.lines import read_lines
 from framefind.search.filters import VideoNames
@@ -119,8 +120,9 @@ class Quality:
 
     def lines(self, worst: int = 10) -> Iterator[str]:
         """The report for people, line by line."""
-        yield f"{self.library}: {self.videos} videos, {self.model}, ranked by {self.rank}"
-        yield f"{len(self.answers)} queries"
+        videos = write_count(self.videos, "video")
+        yield f"{self.library}: {videos}, {self.model}, ranked by {self.rank}"
+        yield write_count(len(self.answers), "query", "queries")
         for first in FIRST:
             chance = min(1.0, first / self.videos)
             yield f"  R@{first:<3} {self.recall(first):7.1%}   (chance {chance:.1%})"
@@ -128,9 +130,10 @@ class Quality:
         if ious := self.ious:
             yield f"{len(ious)} with times: mIoU {_mean(ious):.1%}, IoU ≥ 0.5 {_good(ious):.1%}"
         if sure := self.sure:
-            yield f"{len(sure)} first answers of confidence ≥ 0.5: {_mean(sure):.0%} right"
+            answers = write_count(len(sure), "first answer")
+            yield f"{answers} of confidence ≥ 0.5: {_mean(sure):.0%} right"
         if self.missing:
-            yield f"{len(self.missing)} captions left out:"
+            yield f"{write_count(len(self.missing), 'caption')} left out:"
             yield from (f"  {said}" for said in self.missing)
         yield "worst:"
         for answer in self.worst(worst):

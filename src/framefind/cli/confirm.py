@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from framefind.cli import show
+from framefind.counts import write_count
 from framefind.files.names import openable
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Forgetting:
         if sys.stdin and sys.stdin.isatty():
             if self._videos > MAX_UNASKED_VIDEOS:
                 self._print_paths()
-                total = show.number(self._library_videos, "video")
+                total = write_count(self._library_videos, "video")
                 typer.confirm(f"Forget {self._videos} of {total}?", err=True, abort=True)
         elif self._videos > 1 and 2 * self._videos > self._library_videos:
             show.fail(
@@ -55,7 +56,7 @@ class Forgetting:
     def print(self, verb: str) -> None:
         """Print the paths, and say how many videos that makes; `verb` as in "1 video removed"."""
         self._print_paths()
-        counts = [f"{show.number(self._videos, 'video')} {verb}"] if self._videos else []
+        counts = [f"{write_count(self._videos, 'video')} {verb}"] if self._videos else []
         if len(self._kept_places) == 1:
             (place,) = self._kept_places.values()
             counts.append(f"1 path {verb}; its video stays as {place}")

@@ -12,6 +12,7 @@ import typer
 
 from framefind.cli import show
 from framefind.cli.options import DeviceOption, LibraryOption
+from framefind.counts import write_count
 from framefind.errors import FramefindError, LibraryError, UsageError
 
 MIN_FREE_BYTES = 1 << 30
@@ -110,8 +111,8 @@ def _check_library(library: str | None) -> str:
             raise LibraryError(f"{opened.uri} cannot be created: {folder} cannot be written")
         return f"{opened.uri}: none yet, `framefind index` creates it"
     status = opened.status()
-    videos = show.number(sum(status.videos.values()), "video")
-    facts = f"{opened.uri}: {videos}, {show.number(status.frames, 'frame')}, {status.model}"
+    videos = write_count(sum(status.videos.values()), "video")
+    facts = f"{opened.uri}: {videos}, {write_count(status.frames, 'frame')}, {status.model}"
     if folder:
         raise LibraryError(
             f"{facts}; {folder} cannot be written: searching works, indexing does not"

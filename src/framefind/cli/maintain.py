@@ -2,6 +2,7 @@
 
 from framefind.cli import show
 from framefind.cli.options import LibraryOption
+from framefind.counts import write_count
 
 
 def maintain(library: LibraryOption = None) -> None:
@@ -12,9 +13,9 @@ def maintain(library: LibraryOption = None) -> None:
     from framefind.library import open
 
     upkeep = open(library).maintain()
-    rewritten = show.number(upkeep.rewritten, "data file")
-    dropped = show.number(upkeep.dropped, "row")
-    deleted = show.number(upkeep.deleted, "file")
+    rewritten = write_count(upkeep.rewritten, "data file")
+    dropped = write_count(upkeep.dropped, "row")
+    deleted = write_count(upkeep.deleted, "file")
     show.print_note(
         f"{rewritten} rewritten into {upkeep.written}, {dropped} dropped, {deleted} deleted"
     )

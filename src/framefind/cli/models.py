@@ -29,6 +29,9 @@ PrecisionOption = Annotated[
 ]
 
 
+_COLUMNS = ("", "model", "alias", "px", "dims", "M params", "GMACs", "recall", "licence", "here")
+
+
 @app.callback(invoke_without_command=True)
 def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
     """List models to index with, and download, export or measure one.
@@ -40,33 +43,34 @@ def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
     """
     if context.invoked_subcommand:
         return
-    rows = _rows()
+    rows = _list_rows()
     if as_json:
         show.print_json({"schema": "framefind/v1", "models": rows})
         return
-    table = show.table(
-        "", "model", "alias", "px", "dims", "M params", "GMACs", "recall", "licence", "here"
-    )
-    for row in rows:
-        numbers = (row[key] for key in ("size", "dimensions", "parameters", "gmacs", "recall"))
-        said = ("" if number is None else str(number) for number in numbers)
-        mark, here = "*" if row["best"] else "", "yes" if row["here"] else ""
-        table(mark, row["name"], row["alias"], *said, row["licence"], here)
-    table()
+    show.print_table(_COLUMNS, map(_write_row, rows))
     if sys.stdout.isatty():
         show.print_line(
             "recall: Crossmodal-3600, English, mean of R@1, R@5 and R@10 (source: Immich's docs)"
         )
 
 
-def _rows() -> list[dict[str, Any]]:
+def _write_row(row: dict[str, Any]) -> list[str]:
+    """Return a model's row as the table shows it."""
+    numbers = (row[key] for key in ("size", "dimensions", "parameters", "gmacs", "recall"))
+    fields = ["" if number is None else str(number) for number in numbers]
+    mark = "*" if row["best"] else ""
+    here = "yes" if row["here"] else ""
+    return [mark, row["name"], row["alias"], *fields, row["licence"], here]
+
+
+def _list_rows() -> list[dict[str, Any]]:
     from framefind.models import catalog, registry
 
     mini = registry.load("mini")
     facts = {"size": mini.size, "dimensions": mini.dimensions, "licence": "see docs/mini.md"}
     empty = dict.fromkeys(("parameters", "gmacs", "recall", "repository"))
-    names = {"name": mini.name, "alias": "mini"}
-    rows: list[dict[str, Any]] = [{**names, **facts, **empty, "best": False, "here": True}]
+    mini_row = {"name": mini.name, "alias": "mini", **facts, **empty, "best": False, "here": True}
+    rows: list[dict[str, Any]] = [mini_row]
     best = catalog.best_per_cost(catalog.known_models())
     for row in catalog.known_models():
         keys = ("name", "alias", "size", "dimensions", "licence", "parameters", "gmacs", "recall")
@@ -125,36 +129,38 @@ def benchmark(
 
     print_full_name(name)
     model = registry.load(name, device, precision)
-    speeds = _speeds(model, seconds)
+    speeds = _measure_speeds(model, seconds)
     if as_json:
         facts = {"model": model.name, "engine": model.backend}
         show.print_json({"schema": "framefind/v1", **facts, **speeds})
     else:
-        pictures, texts, queries = speeds.values()
+        images, texts, queries = speeds.values()
         show.print_line(
-            f"{model.name} by {model.backend}: {pictures:.1f} images/s, {texts:.1f} texts/s "
+            f"{model.name} by {model.backend}: {images:.1f} images/s, {texts:.1f} texts/s "
             f"in batches, {queries:.1f} one by one"
         )
 
 
-def _speeds(model: "Model", seconds: float) -> dict[str, float]:
-    """Pictures and texts per second in batches, and texts one by one as searches ask for them."""
+def _measure_speeds(model: "Model", seconds: float) -> dict[str, float]:
+    """Return images and texts per second in batches, and texts one by one, as in searches."""
     import numpy as np
 
     shape = (64, model.size, model.size, 3)  # a batch of `index`
-    pictures = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     texts = 64 * ["a dog runs along a beach at sunset"]
     runs = {
-        "images_per_second": (lambda: model.embed_images(pictures), len(pictures)),
+        "images_per_second": (lambda: model.embed_images(images), len(images)),
         "texts_per_second": (lambda: model.embed_texts(texts), len(texts)),
         "queries_per_second": (lambda: model.embed_texts(texts[:1]), 1),
     }
-    return {name: _rate(run, count, seconds) for name, (run, count) in runs.items()}
+    return {name: _measure_rate(run, count, seconds) for name, (run, count) in runs.items()}
 
 
-def _rate(run: Callable[[], object], count: int, seconds: float) -> float:
-    run()  # opens the tower
-    rounds, began = 0, time.perf_counter()
+def _measure_rate(run: Callable[[], object], count: int, seconds: float) -> float:
+    """Return how many of `count` things a call are done per second, in so many seconds."""
+    run()  # the first call loads the encoder
+    rounds = 0
+    began = time.perf_counter()
     while (elapsed := time.perf_counter() - began) < seconds or not rounds:
         run()
         rounds += 1

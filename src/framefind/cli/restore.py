@@ -2,6 +2,7 @@
 
 from framefind.cli import show
 from framefind.cli.options import LibraryOption, VideosArgument
+from framefind.counts import write_count
 
 
 def restore(wanted: VideosArgument = None, library: LibraryOption = None) -> None:
@@ -19,4 +20,4 @@ def restore(wanted: VideosArgument = None, library: LibraryOption = None) -> Non
     for path in paths:
         show.print_line(path)
     verb = "restored" if wanted else "can be restored"
-    show.print_note(f"{show.number(len(paths), 'path')} {verb}")
+    show.print_note(f"{write_count(len(paths), 'path')} {verb}")

@@ -94,6 +94,7 @@ def search(
     from framefind.files.lines import read_lines
     from framefind.library import open
     from framefind.output.documents import document, tsv
+    from framefind.times import parse_time
     from framefind.types import Query
 
     if batch and (query or sheet or play):
@@ -101,7 +102,7 @@ def search(
     if query is None and not image and not plus and not batch:
         show.fail_usage("nothing to search for: give a text, --image, --plus or --batch")
     times = [
-        None if text is None else show.seconds(text)
+        None if text is None else parse_time(text)
         for text in (start, end, min_duration, max_duration)
     ]
     asked = Query(

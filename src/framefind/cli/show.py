@@ -1,8 +1,8 @@
-"""What people see: tables, reports, progress; results on stdout, all else on stderr."""
+"""What people see: tables, reports, progress; results on stdout, everything else on stderr."""
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 from framefind.cli.streams import silence, unwritable
+from framefind.counts import write_count
 from framefind.errors import QueryError, UsageError
 from framefind.output.printable import printable, printable_json
 
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from framefind.evaluation import Quality
     from framefind.indexing.estimate import Plan
     from framefind.library import Library
-    from framefind.types import Offline, Page, Progress, Report
+    from framefind.types import Moment, Offline, Page, Progress, Report, VideoMoments
 
 LINE_SECONDS = 10.0
-"""How often a run says how far it is where stderr is no terminal."""
+"""Seconds between two lines of progress where stderr is no terminal."""
 
 _LOOKING = "looking for videos"
 
@@ -34,7 +35,7 @@ def print_line(line: str) -> None:
 
 
 def print_json(document: Any, indent: int | None = 2) -> None:
-    """Print a JSON document, in ASCII where stdout's encoding is no Unicode."""
+    """Print a JSON document, in ASCII where stdout's encoding is not Unicode."""
     ascii_only = not sys.stdout.encoding.lower().startswith("utf")
     text = json.dumps(document, ensure_ascii=ascii_only, indent=indent, default=_as_text)
     _print(printable_json(text), flush=True)
@@ -46,7 +47,7 @@ def _as_text(value: object) -> str:
 
 
 def print_note(text: str) -> None:
-    """Print a line to stderr, if anybody listens: whatever is done goes on without."""
+    """Print a line to stderr; a stderr that cannot be written is no reason to stop."""
     try:
         print(printable(text), file=sys.stderr)
     except OSError:
@@ -64,90 +65,84 @@ def _print(text: str, flush: bool = False) -> None:
 
 
 def fail(text: str, code: int = 1) -> NoReturn:
-    """Say what went wrong and exit with `code`."""
+    """Print what went wrong and exit with `code`."""
     print_note(f"framefind: {text}")
     sys.exit(code)
 
 
 def fail_usage(text: str) -> NoReturn:
-    """Say how the command is used wrongly and exit with 2."""
+    """Print what is wrong about the usage and exit with 2."""
     raise typer.BadParameter(printable(text))
 
 
-def seconds(text: str) -> float:
-    """Seconds of a time as people write it; else the command is used wrongly."""
-    from framefind.times import parse_time
-
-    return parse_time(text)
-
-
-def number(count: int, thing: str) -> str:
-    """Return `1 video`, `2 videos`."""
-    return f"{count} {thing}{'' if count == 1 else 's'}"
-
-
-def table(*names: str) -> Callable[..., None]:
-    """Collect rows; called without one, print them: a table on a terminal, else tab-separated."""
+def print_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows: a table with a header on a terminal, else tab-separated lines."""
     if not sys.stdout.isatty():
         from framefind.output.documents import escaped
 
-        return lambda *row: print_line("\t".join(map(escaped, row))) if row else None
+        for row in rows:
+            print_line("\t".join(map(escaped, row)))
+        return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in names:
-        table.add_column(name, overflow="fold")  # a path is not cut: its end is what tells most
-
-    def add(*row: str) -> None:
-        if row:
-            table.add_row(*(Text(printable(field)) for field in row))
-        else:
-            Console().print(table)
-
-    return add
+        table.add_column(name, overflow="fold")  # not cut: the end of a path tells most
+    for row in rows:
+        table.add_row(*(Text(printable(field)) for field in row))
+    Console().print(table)
 
 
 def print_page(page: "Page") -> None:
-    """A page of results as a table for people."""
+    """Print a page of results as a table for people."""
+    if page.videos is not None:
+        _print_videos(page.videos)
+    else:
+        _print_moments(page.moments)
+    shown = len(page.videos if page.videos is not None else page.moments)
+    span = f"{page.offset + 1} to {page.offset + shown}"
+    if shown and page.offset + shown >= page.total:
+        print_note(f"{span}; --offset shows weaker ones, if any")
+    elif shown:
+        total = f"{'about' if page.complete else 'more than'} {page.total}"
+        print_note(f"{span} of {total}; --offset shows more")
+
+
+def _print_videos(videos: "Sequence[VideoMoments]") -> None:
     from framefind.output.documents import floored
     from framefind.times import clock
 
-    if page.videos is not None:
-        add = table("score", "moments", "best at", "video")
-        for found in page.videos:
-            best = clock(found.moments[0].t) if found.moments else ""
-            add(floored(found.score, 1), str(len(found.moments)), best, found.path)
-    else:
-        pairs = any(moment.then for moment in page.moments)
-        add = table("score", "sure", "from", "to", *(["then at"] if pairs else []), "video")
-        for moment in page.moments:
-            after = [clock(moment.then.t)] if moment.then else []
-            times = clock(moment.start), clock(moment.end)
-            sure = f"{floored(100 * moment.confidence, 0)}%"
-            add(floored(moment.score, 1), sure, *times, *after, moment.path)
-    add()
-    shown = len(page.videos if page.videos is not None else page.moments)
-    if shown and page.offset + shown >= page.total:
-        print_note(
-            f"{page.offset + 1} to {page.offset + shown}; --offset shows weaker ones, if any"
-        )
-    elif shown:
-        total = f"{'about' if page.complete else 'more than'} {page.total}"
-        print_note(f"{page.offset + 1} to {page.offset + shown} of {total}; --offset shows more")
+    rows = []
+    for video in videos:
+        best = clock(video.moments[0].t) if video.moments else ""
+        rows.append((floored(video.score, 1), str(len(video.moments)), best, video.path))
+    print_table(("score", "moments", "best at", "video"), rows)
+
+
+def _print_moments(moments: "Sequence[Moment]") -> None:
+    from framefind.output.documents import floored
+    from framefind.times import clock
+
+    are_pairs = any(moment.then for moment in moments)
+    rows = []
+    for moment in moments:
+        score, confidence = floored(moment.score, 1), f"{floored(100 * moment.confidence, 0)}%"
+        times = [clock(moment.start), clock(moment.end)]
+        if moment.then:
+            times.append(clock(moment.then.t))
+        rows.append((score, confidence, *times, moment.path))
+    then = ["then at"] if are_pairs else []
+    print_table(("score", "sure", "from", "to", *then, "video"), rows)
 
 
 def write_sheet(library: "Library", page: "Page", title: str, path: Path) -> None:
     """Draw the contact sheet of a page."""
     from framefind.output.documents import sheet
 
-    try:
+    with _explained_writing(path, "sheet"):
         sheet(page.moments, library.thumbnails(page.moments), title, path)
-    except UsageError as error:
-        fail_usage(str(error))
-    except OSError as error:
-        raise QueryError(f"{path}: the sheet cannot be written: {error.strerror}") from None
     print_note(f"sheet written to {path}")
 
 
@@ -156,23 +151,30 @@ def write_chart(library: "Library", quality: "Quality", path: Path) -> None:
     from framefind.output.chart import chart
 
     worst = quality.worst(12)
-    wanted = library.thumbnails([answer.wanted for answer in worst])
-    found = library.thumbnails([answer.found for answer in worst])
-    try:
-        chart(quality, list(zip(worst, wanted, found, strict=True)), path)
-    except UsageError as error:
-        fail_usage(str(error))
-    except OSError as error:
-        raise QueryError(f"{path}: the picture cannot be written: {error.strerror}") from None
+    expected = library.thumbnails([answer.wanted for answer in worst])
+    answered = library.thumbnails([answer.found for answer in worst])
+    with _explained_writing(path, "picture"):
+        chart(quality, list(zip(worst, expected, answered, strict=True)), path)
     print_note(f"picture written to {path}")
 
 
+@contextmanager
+def _explained_writing(path: Path, noun: str) -> Iterator[None]:
+    """Raise QueryError, which names the file, where it cannot be written."""
+    try:
+        yield
+    except UsageError as error:
+        fail_usage(str(error))
+    except OSError as error:
+        raise QueryError(f"{path}: the {noun} cannot be written: {error.strerror}") from None
+
+
 def print_plan(plan: "Plan", as_json: bool) -> None:
-    """What `index` would do and cost."""
+    """Print what `index` would do, and its cost."""
     _print_troubles(plan)
     if as_json:
         return print_json({"schema": "framefind/plan/v1", **asdict(plan)})
-    videos, frames = number(plan.videos, "video"), number(plan.frames, "frame")
+    videos, frames = write_count(plan.videos, "video"), write_count(plan.frames, "frame")
     print_line(f"{videos} to index, {plan.unchanged} unchanged, {plan.hours:.2f} hours")
     disk, minutes = plan.size / 1e6, plan.seconds / 60
     print_line(f"about {frames}, {disk:.0f} MB on disk, {minutes:.1f} minutes")
@@ -180,7 +182,7 @@ def print_plan(plan: "Plan", as_json: bool) -> None:
 
 
 def print_report(report: "Report", as_json: bool) -> None:
-    """What `index` did: troubles, counts, speed."""
+    """Print what `index` did: troubles, counts, speed."""
     for path, reason in report.partial.items():
         print_note(f"partial: {path}: {reason}")
     _print_troubles(report)
@@ -192,31 +194,34 @@ def print_report(report: "Report", as_json: bool) -> None:
     if report.frames:
         speed = report.video_seconds / max(report.seconds, 1e-9)
         rate = report.frames / max(report.seconds, 1e-9)
-        took = f"{number(report.frames, 'frame')} in {report.seconds:.1f} s"
+        took = f"{write_count(report.frames, 'frame')} in {report.seconds:.1f} s"
         print_note(f"{took}: {rate:.0f} a second, {speed:.0f} × real time")
     return None
 
 
-def _print_troubles(found: "Report | Plan") -> None:
-    """Say which files cannot be indexed, and which videos are not where they were."""
-    hidden = {one.root for one in found.offline}
-    for path, reason in found.failed.items():
-        if path not in hidden:
+def _print_troubles(outcome: "Report | Plan") -> None:
+    """Print which files cannot be indexed, and which videos are missing or offline."""
+    offline_roots = {folder.root for folder in outcome.offline}
+    for path, reason in outcome.failed.items():
+        if path not in offline_roots:
             print_note(f"failed: {path}: {reason}")
-    for path in found.missing:
+    for path in outcome.missing:
         print_note(f"missing: {path} (`framefind prune` forgets it)")
-    print_offline(found.offline)
+    print_offline(outcome.offline)
 
 
-def print_offline(roots: "Sequence[Offline]") -> None:
-    """Say which folders cannot be looked at, a line for each."""
-    for one in roots:
-        said = f"offline: {one.root}: {one.reason}; {number(one.videos, 'video')} kept"
-        print_note(f"{said} (`framefind prune --offline` forgets)")
+def print_offline(folders: "Sequence[Offline]") -> None:
+    """Print which folders cannot be looked at, a line for each."""
+    for folder in folders:
+        videos = write_count(folder.videos, "video")
+        print_note(
+            f"offline: {folder.root}: {folder.reason}; {videos} kept "
+            "(`framefind prune --offline` forgets)"
+        )
 
 
 def summarize(report: "Report") -> str:
-    """The counts of a report that are not zero."""
+    """Return the counts of a report that are not zero."""
     counts = {
         "indexed": len(report.indexed),
         "unchanged": report.unchanged,
@@ -226,28 +231,31 @@ def summarize(report: "Report") -> str:
         "failed": len(report.failed),
         "failed before (--retry tries again)": report.failed_before,
         "missing": len(report.missing),
-        "offline": sum(one.videos for one in report.offline),
-        "not videos": report.passed_over,
+        "offline": sum(folder.videos for folder in report.offline),
     }
-    said = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-    if not any(counts[what] for what in counts if what != "not videos"):
-        said = "no videos found" + (f"; {said}" if said else "")
-    return said
+    others = write_count(report.passed_over, "not a video", "not videos")
+    summary = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    if not summary:
+        return f"no videos found; {others}" if report.passed_over else "no videos found"
+    return f"{summary}, {others}" if report.passed_over else summary
 
 
 def print_profile(report: "Report") -> None:
-    """Where the time of all cores went, as seconds and shares."""
-    whole = sum(report.profile.values()) or 1.0
+    """Print the seconds that each stage took on all cores, and its share."""
+    total = sum(report.profile.values()) or 1.0
     for stage, seconds in report.profile.items():
-        print_note(f"{stage:<7}{seconds:>9.2f} s{seconds / whole:>7.1%}")
+        print_note(f"{stage:<7}{seconds:>9.2f} s{seconds / total:>7.1%}")
 
 
 @contextmanager
 def progress() -> "Iterator[Callable[[Progress], None]]":
-    """A bar on a terminal, with what went wrong as it happens; elsewhere a line now and then."""
+    """Show a bar on a terminal, with troubles as they happen; elsewhere print a line now and then.
+
+    Yields the function that takes each Progress.
+    """
     if not sys.stderr.isatty():
-        with _lines() as show:
-            yield show
+        with _lines() as update:
+            yield update
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
@@ -257,42 +265,43 @@ def progress() -> "Iterator[Callable[[Progress], None]]":
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(_LOOKING, total=None)
 
-        def show(now: "Progress") -> None:
-            bar.update(task, completed=now.done, total=now.total, description=_how_far(now))
+        def update_bar(now: "Progress") -> None:
+            description = _describe(now)
+            bar.update(task, completed=now.done, total=now.total, description=description)
             if now.trouble:
                 line = printable(f"{now.path}: {now.trouble}")
                 bar.console.print(line, markup=False, highlight=False)
 
-        yield show
+        yield update_bar
 
 
 @contextmanager
 def _lines() -> "Iterator[Callable[[Progress], None]]":
-    """Say every ten seconds how far a run is, also while it has nothing new to tell."""
+    """Print every ten seconds how far a run is, also while nothing changes."""
     latest: list[Progress] = []
     ended = Event()
 
-    def tell() -> None:
+    def print_lines() -> None:
         while not ended.wait(LINE_SECONDS):
-            print_note(_how_far(latest[-1]) if latest else _LOOKING)
+            print_note(_describe(latest[-1]) if latest else _LOOKING)
 
-    def show(now: "Progress") -> None:
+    def update(now: "Progress") -> None:
         latest[:] = [now]
 
-    thread = Thread(target=tell, daemon=True)
+    thread = Thread(target=print_lines, daemon=True)
     thread.start()
     try:
-        yield show
+        yield update
     finally:
         ended.set()
         thread.join()
 
 
-def _how_far(now: "Progress") -> str:
-    """What is done, how fast, and about how long the rest takes, if that can be told."""
+def _describe(now: "Progress") -> str:
+    """Return how much is done, how fast, and how long the rest takes where that is known."""
     from framefind.times import clock
 
     seconds = max(now.seconds, 1e-9)
     left = "" if now.left is None else f"  {clock(round(now.left))} left"
     speed = f"{now.frames / seconds:.0f} frames/s  {now.video_seconds / seconds:.0f}×"
-    return f"{now.done}/{number(now.total, 'video')}  {speed}{left}"
+    return f"{now.done}/{write_count(now.total, 'video')}  {speed}{left}"

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 from framefind.cli import show
 from framefind.cli.options import JsonOption, LibraryOption
+from framefind.counts import write_count
 
 
 def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
@@ -26,10 +27,10 @@ def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
         f"index    {'up to date' if facts.index_fresh else 'refreshed by the next search'}"
     )
     for root in facts.offline:
-        videos = show.number(root.videos, "video")
+        videos = write_count(root.videos, "video")
         show.print_line(f"offline  {root.root}: {root.reason}; {videos} kept")
     if facts.lost:
         have_lost = "have lost their" if facts.lost > 1 else "has lost its"
-        videos = show.number(facts.lost, "video")
+        videos = write_count(facts.lost, "video")
         show.print_line(f"lost     {videos} {have_lost} frames: index them again")
     return None

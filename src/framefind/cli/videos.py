@@ -22,13 +22,14 @@ def videos(
     if as_json:
         listed = [asdict(row) | {"offline": row.video_id in offline} for row in rows]
         return show.print_json({"schema": "framefind/videos/v1", "videos": listed})
-    add = show.table("video", "length", "size", "frames", "status", "reason")
+    table = []
     for row in rows:
         size = f"{row.width}×{row.height}" if row.width else ""
         length = clock(row.duration) if row.duration is not None else ""
         root = offline.get(row.video_id)
         reasons = [row.error] if row.error else []
         reasons += [f"offline: {root.root}: {root.reason}"] if root else []
-        add(row.path, length, size, str(row.frames), row.status, "; ".join(reasons))
-    add()
+        table.append((row.path, length, size, str(row.frames), row.status, "; ".join(reasons)))
+    names = ("video", "length", "size", "frames", "status", "reason")
+    show.print_table(names, table)
     return None

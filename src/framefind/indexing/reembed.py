@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from framefind.counts import write_count
 from framefind.errors import LibraryError
 from framefind.files.names import opened, there
 from framefind.tables.address import is_local, lock, replace_library
@@ -23,8 +24,8 @@ def reembed(library: "Library", beside: "Library", on_progress: "OnProgress | No
     left = there(path for row in rows for path in (row.path, *row.copies))
     if missing := [row.path for row in rows if row.path not in left]:
         raise LibraryError(
-            f"{len(missing)} videos are missing, {missing[0]} the first: bring them back or "
-            "`framefind prune` them, then reembed"
+            f"missing: {write_count(len(missing), 'video')}, such as {missing[0]}: bring the files "
+            "back, or `framefind prune` them, and reembed again"
         )
     kinds = sorted({(row.sampler, row.views) for row in rows})
     report = None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from framefind.counts import write_count
 from framefind.errors import UsageError
 from framefind.output import drawing
 from framefind.output.drawing import (
@@ -69,7 +70,8 @@ def _header(draw: "Drawing", quality: "Quality") -> None:
     for name, figure in figures:
         x += drawing.write(draw, (x, MARGIN + 34), figure, 36, BRIGHT, 400) + 8
         x += drawing.write(draw, (x, MARGIN + 34), name, 18, QUIET, 400) + 36
-    said = f"{len(quality.answers)} queries of {quality.videos} videos  ·  {quality.model}"
+    queries = write_count(len(quality.answers), "query", "queries")
+    said = f"{queries} of {write_count(quality.videos, 'video')}  ·  {quality.model}"
     where = _WIDTH - MARGIN, MARGIN + 34
     drawing.write(draw, where, f"{said}  ·  {quality.rank}", 18, QUIET, _WIDTH - x, anchor="rs")
     names = "recall: right video among the first k", "where the right video came"

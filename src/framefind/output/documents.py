@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from framefind.counts import write_count
 from framefind.errors import UsageError
 from framefind.output import drawing
 from framefind.output.drawing import ACCENT, BRIGHT, CAPTION, CELL, GAP, GROUND, MARGIN, QUIET
@@ -126,7 +127,7 @@ def sheet(
 
 
 def _header(draw: "Drawing", title: str, count: int, width: int) -> None:
-    found = f"{count} moment{'' if count == 1 else 's'}"
+    found = write_count(count, "moment")
     if count > _SHOWN:
         found = f"first {_SHOWN} of {found}"
     taken = drawing.write(draw, (width - MARGIN, MARGIN + 22), found, 17, QUIET, 300, anchor="rs")

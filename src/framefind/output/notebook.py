@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from framefind.counts import write_count
 from framefind.errors import FramefindError
 from framefind.files.names import opened
 from framefind.output import drawing
@@ -32,7 +33,7 @@ def result(shown: "Moment | Page") -> str:
 def moments(found: "Sequence[Moment]", total: int) -> str:
     """Moments side by side, the first 24, and how many there are in all."""
     figures = "".join(moment(one) for one in found[:_SHOWN])
-    words = f"{total} moment{'' if total == 1 else 's'}"
+    words = write_count(total, "moment")
     if total > len(found[:_SHOWN]):
         words += f", {len(found[:_SHOWN])} shown"
     return f'<p>{words}</p><div style="{_ROW}">{figures}</div>'

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind import arguments
+from framefind.counts import write_count
 from framefind.errors import QueryError, UsageError
 from framefind.files.names import as_globs, comparable, globs_matcher, resolved_or_same, stored
 from framefind.index.timeline import Timeline
@@ -70,7 +71,7 @@ class VideoNames:
         """Return the id of the one video of a name. Raises QueryError for none, or several."""
         found = list(self.match(name))
         if len(found) != 1:
-            many = f"{len(found)} videos" if found else "no video"
+            many = write_count(len(found), "video") if found else "no video"
             raise QueryError(f"{name}: {many} of that path, name or id in the library")
         return found[0]
 
