@@ -1,4 +1,8 @@
-"""What callers give, checked: one or several things, texts, numbers, choices."""
+"""Check what callers give: one or several things, texts, numbers, choices.
+
+Messages name an argument in backticks, as all messages of the library do: the command line shows
+it as its option.
+"""
 
 import math
 import operator
@@ -28,11 +32,11 @@ def texts(given: object, name: str) -> list[str]:
     for item in several(given):
         text = os.fsdecode(item) if isinstance(item, bytes | os.PathLike) else item
         if not isinstance(text, str):
-            raise UsageError(f"{name}: {item!r} is neither a text nor a path")
+            raise UsageError(f"`{name}`: {item!r} is neither a text nor a path")
         if not text.strip():
-            raise UsageError(f"{name}: an empty name stands for nothing; this folder is called .")
+            raise UsageError(f"`{name}`: an empty name stands for nothing; this folder is called .")
         if "\0" in text:
-            raise UsageError(f"{name}: {text!r} has a NUL character in it; leave it out")
+            raise UsageError(f"`{name}`: {text!r} has a NUL character in it; leave it out")
         found.append(text)
     return found
 
@@ -56,7 +60,7 @@ def number(value: object, name: str, least: float = -math.inf, most: float = mat
             return
     except (TypeError, ValueError, OverflowError):
         pass
-    raise UsageError(f"{name} {value!r}: use {_range('a number', least, most)}")
+    raise UsageError(f"`{name}` {value!r}: use {_range('a number', least, most)}")
 
 
 def whole_number(value: object, name: str, least: int) -> None:
@@ -66,13 +70,13 @@ def whole_number(value: object, name: str, least: int) -> None:
             return
     except TypeError:
         pass
-    raise UsageError(f"{name} must be at least {least}, and a whole number: not {value!r}")
+    raise UsageError(f"`{name}` must be at least {least}, and a whole number: not {value!r}")
 
 
 def choice(value: object, name: str, choices: Collection[str]) -> None:
     """Raise UsageError when a value is none of the choices."""
     if not isinstance(value, str) or value not in choices:
-        raise UsageError(f"{name} {value!r}: use {', '.join(choices)}")
+        raise UsageError(f"`{name}` {value!r}: use {', '.join(choices)}")
 
 
 def date(value: object, name: str) -> None:
@@ -85,7 +89,7 @@ def date(value: object, name: str) -> None:
             return
     except (OverflowError, ValueError, OSError):  # before year 1 or after 9999 in UTC
         pass
-    raise UsageError(f"{name} {value!r}: use a datetime from year 1 to 9999")
+    raise UsageError(f"`{name}` {value!r}: use a datetime from year 1 to 9999")
 
 
 def parse_date(text: str) -> datetime:
@@ -101,7 +105,8 @@ def parse_date(text: str) -> datetime:
 def ascending(low: Any, high: Any, names: tuple[str, str]) -> None:
     """Raise UsageError when both are given and nothing can lie between them."""
     if low is not None and high is not None and low > high:
-        raise UsageError(f"{names[0]} {low} comes after {names[1]} {high}: nothing lies between")
+        first, last = (f"`{name}`" for name in names)
+        raise UsageError(f"{first} {low} comes after {last} {high}: nothing lies between")
 
 
 def _range(kind: str, least: float, most: float) -> str:

@@ -22,7 +22,7 @@ def changing(uri: str, doing: str, exclusive: bool = False) -> Iterator[Tables]:
         if exclusive and not held:
             raise LibraryError(
                 f"{uri} cannot be purged: where it lies nothing tells whether others are "
-                "writing; leave --purge out, and `framefind maintain` deletes it after a week"
+                "writing; leave `purge` out, and `maintain()` deletes it after a week"
             )
         yield tables
 
@@ -90,7 +90,7 @@ def restore(uri: str, patterns: Sequence[str]) -> list[str]:
             if not matched:
                 raise UsageError(
                     f"{pattern}: nothing of that name can be restored: it is in the library, or "
-                    "what was stored of it is deleted (`maintain` does so after a week); index it"
+                    "what was stored of it is deleted (`maintain()` does so after a week); index it"
                 )
             for video_id, own in matched.items():
                 paths[video_id] = sorted({*paths.get(video_id, ()), *own})

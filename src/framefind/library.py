@@ -259,20 +259,20 @@ class Library:
             encoder = registry.load(wanted, self.device, self.precision) if local else None
             if encoder is None or not registry.interchangeable(fingerprint, encoder.fingerprint):
                 raise LibraryError(
-                    f"{self.uri} was made with {made_with}, not {wanted}: leave --model out, or "
-                    f"move it over with `framefind index --reembed --model {wanted}`"
+                    f"{self.uri} was made with {made_with}, not {wanted}: leave `model` out, or "
+                    f"move it over with `reembed({wanted!r})`"
                 )
             return encoder
         if self.precision not in ("auto", made_at) and "runtime" not in fingerprint:
             raise LibraryError(
                 f"{self.uri} was made with {made_with} at {made_at}, not {self.precision}: leave "
-                "--precision out, or move it over with `framefind index --reembed`"
+                f"`precision` out, or move it over with `reembed({made_with!r})`"
             )
         encoder = registry.reopen(fingerprint, self.device, self.precision)
         if not registry.interchangeable(fingerprint, encoder.fingerprint):
             raise LibraryError(
                 f"{self.uri} was made with other weights or preprocessing of {made_with} than "
-                f"those here: bring them back, or `framefind index --reembed --model {made_with}`"
+                f"those here: bring them back, or move it over with `reembed({made_with!r})`"
             )
         return encoder
 

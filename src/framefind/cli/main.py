@@ -46,7 +46,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="PIL")  # an unreadable image raises an error instead
     atexit.register(gc.freeze)  # the last search for cycles would take a tenth of a second
     streams.prepare()
-    with failures.explained():
+    with failures.explained(app):
         try:
             app()
         finally:

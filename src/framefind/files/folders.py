@@ -19,8 +19,8 @@ def data_folder() -> Path:
         folder = Path("~")
     if not folder.is_absolute():
         raise LibraryError(
-            "there is no home folder for the default library: name one by --library or "
-            "$FRAMEFIND_LIBRARY, or set HOME"
+            "there is no home folder for the default library: name one by `library` "
+            "or $FRAMEFIND_LIBRARY, or set HOME"
         )
     return folder
 

@@ -57,8 +57,11 @@ def term(text: str, sign: int) -> Term:
     """
     match = _WEIGHT.match(text)
     if match:
-        name = f"{'plus' if sign > 0 else 'minus'} {text!r}: weight"
-        arguments.number(float(match[1]), name, 0, _MAX_WEIGHT)
+        try:
+            arguments.number(float(match[1]), "weight", 0, _MAX_WEIGHT)
+        except UsageError as error:
+            name = "plus" if sign > 0 else "minus"
+            raise UsageError(f"`{name}` {text!r}: {error}") from None
     weight, rest = (float(match[1]), text[match.end() :]) if match else (1.0, text)
     return Term(rest.strip(), sign * weight)
 
@@ -115,7 +118,7 @@ def embed(sums: Sequence[Sequence[Term]], model: Model) -> NDArray[np.float32]:
     texts = [term.what for parts in sums for term in parts if isinstance(term.what, str)]
     for parts in sums:
         if not any(term.weight > 0 for term in parts):
-            raise QueryError("nothing to search for: give a text, a picture or --plus")
+            raise QueryError("nothing to search for: give a text, `image` or `plus`")
     if any(not arguments.unicode(text).strip() for text in texts):
         raise QueryError("an empty text finds nothing: say what the moment shows")
     for text in texts:
