@@ -105,9 +105,7 @@ def export(
     from framefind.models import registry
 
     agreement = registry.export(print_full_name(name), folder, precision)
-    show.print_note(
-        f"lowest cosine: pictures {agreement.images:.5f}, texts {agreement.texts:.5f}"
-    )
+    show.print_note(f"lowest cosine: images {agreement.images:.5f}, texts {agreement.texts:.5f}")
     show.print_line(f"local-dir:{os.path.abspath(os.path.expanduser(folder))}")
 
 
@@ -121,7 +119,7 @@ def benchmark(
     ] = 5.0,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure how many pictures and texts a model embeds per second on this computer.
+    """Measure how many images and texts a model embeds per second on this computer.
 
     $ framefind models benchmark mini --seconds 1
     """
