@@ -75,7 +75,7 @@ class _Model(SimpleNamespace):
 
 
 def _stand_in(real: Model, turn: np.ndarray) -> Any:
-    """The model in more dimensions; its texts are embedded once."""
+    """Return the model in more dimensions, which embeds each text once."""
     known = load_neutral(real)
     vectors: dict[str, np.ndarray] = {}
 
@@ -98,7 +98,7 @@ def _stand_in(real: Model, turn: np.ndarray) -> Any:
 
 
 def _take_turns(ways: dict[str, Callable[[], list[Page]]]) -> dict[str, tuple[float, float]]:
-    """The least milliseconds of each way, wall and CPU: other work on the machine only adds."""
+    """Return the least milliseconds (wall, CPU) of each way, since other work only adds."""
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
         for name, way in ways.items():

@@ -37,7 +37,7 @@ def neutral_pictures(shards: Path, model: Model) -> Vectors:
 
 
 def fit(standing: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float, float]:
-    """The middle and slope of the likeliest logistic curve, by Newton's method."""
+    """Return the middle and slope of the likeliest logistic curve, by Newton's method."""
     inputs = np.stack([standing, np.ones_like(standing)], axis=1)
     weights = np.zeros(2)
     for _ in range(50):
@@ -49,7 +49,7 @@ def fit(standing: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float,
 
 
 def curve(found: dict[str, labelled.Results], half: int | None = None) -> tuple[float, float]:
-    """Fitted on all queries, or on every other one, from `half` (0 or 1) on."""
+    """Fit all queries, or every other one, from `half` (0 or 1) on."""
     part = slice(None) if half is None else slice(half, None, 2)
     return fit(
         np.concatenate([one.standing[part].ravel() for one in found.values()]),
@@ -58,7 +58,7 @@ def curve(found: dict[str, labelled.Results], half: int | None = None) -> tuple[
 
 
 def fitted(found: dict[str, labelled.Results]) -> tuple[float, float]:
-    """The curve of all queries, rounded, after it and those of halves of them are printed."""
+    """Print the curves of all queries and of halves of them; return that of all, rounded."""
     for name, half in (("all", None), ("even", 0), ("odd", 1)):
         print("fitted on {} queries: middle {:.2f}, slope {:.2f}".format(name, *curve(found, half)))
     middle, slope = curve(found)

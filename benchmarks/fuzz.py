@@ -120,7 +120,7 @@ class Watch:
 
 
 def check_video(library: Library, path: Path) -> str | None:
-    """What is wrong with an indexed video, or None."""
+    """Return what is wrong with an indexed video, or None."""
     times = library.scores("noise", video=str(path)).times.tolist()
     if not times or any(a >= b for a, b in pairwise(times)):
         return f"times do not rise: {times[:5]}"
@@ -133,7 +133,7 @@ def check_video(library: Library, path: Path) -> str | None:
 
 
 def check_picture(library: Library, path: Path) -> str | None:
-    """What is wrong with how a query of a picture is answered, or None."""
+    """Return what is wrong with the results of a picture as the query, or None."""
     try:
         library.search(image=path, limit=3)
     except QueryError as error:
@@ -144,7 +144,7 @@ def check_picture(library: Library, path: Path) -> str | None:
 
 
 def seeds(folder: Path | None, made: Path) -> tuple[list[Path], list[Path]]:
-    """The videos and the pictures that are damaged: those in a folder, else generated ones."""
+    """Return the videos and pictures to be damaged: those in a folder, else generated ones."""
     made.mkdir()
     found = sorted(path for path in folder.rglob("*") if path.is_file()) if folder else []
     videos = [path for path in found if path.suffix.lower()[1:] in VIDEOS]

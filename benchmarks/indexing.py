@@ -108,7 +108,7 @@ def _measure(jobs: Sequence[Job], chosen: argparse.Namespace, scratch: Path) -> 
 
 
 def _same_work(chosen: argparse.Namespace, scratch: Path) -> list[Job]:
-    """The articles' work, done by them and by us."""
+    """List the jobs of the articles' work, done by them and by us."""
     clip, folder = made(chosen.folder / "vit-b-32"), chosen.folder
     ours = {"fp32": {"precision": "fp32", "device": "cpu"}, "int8": {"precision": "int8"}}
     if find_spec("openvino"):
@@ -130,7 +130,7 @@ def _same_work(chosen: argparse.Namespace, scratch: Path) -> list[Job]:
 
 
 def _default(chosen: argparse.Namespace) -> list[Job]:
-    """The default on long films, and the limits; on many clips; on real videos."""
+    """List the jobs of the default: long films and the limits, many clips, real videos."""
     jobs = []
     for kind, gop in KINDS:
         one = str(film(chosen.folder, kind, gop, chosen.long))

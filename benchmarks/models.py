@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def _frames(folder: Path, count: int) -> list[Frame]:
-    """Decoded frames, two of each video, so many in all."""
+    """Decode `count` frames, two of each video."""
     found: list[Frame] = []
     for path in sorted(folder.rglob("*.mp4")):
         with Video(path) as video:
@@ -170,7 +170,7 @@ def _embedded(model: Model, frames: list[Frame]) -> NDArray[np.float32]:
 
 
 def _middle(frame: Frame, size: int) -> NDArray[np.uint8]:
-    """The middle square of a frame, which is what CLIP's own processor cuts."""
+    """Return the middle square of a frame, which is what CLIP's own processor cuts."""
     short = min(frame.width, frame.height)
     width, height = (max(size, size * side // short) for side in (frame.width, frame.height))
     left, top = (width - size) // 2, (height - size) // 2
@@ -207,7 +207,7 @@ def _take_turns(embedders: dict[str, Embed], count: int, rounds: int) -> list[di
 
 
 def _agreement(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> list[float]:
-    """The lowest and the mean cosine of vectors at unit length, less their common mean."""
+    """Return the lowest and the mean cosine of unit vectors, less their common mean."""
     ours, theirs = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (ours, theirs))
     mean = theirs.mean(axis=0)
     ours, theirs = ours - mean, theirs - mean

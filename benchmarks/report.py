@@ -104,12 +104,12 @@ def _row(cells: list[str]) -> str:
 
 
 def median(job: Job, key: str = "seconds") -> float:
-    """Of all its runs."""
+    """Return the median of all runs."""
     return statistics.median(run[key] for run in job["runs"])
 
 
 def spread(job: Job) -> str:
-    """The median of its seconds, and the least and the most of several runs."""
+    """Return the median of its seconds, and the least and the most of several runs."""
     seconds = [run["seconds"] for run in job["runs"]]
     between = f" ({min(seconds):.1f} to {max(seconds):.1f})" if len(seconds) > 1 else ""
     return f"{median(job):.1f} s{between}"

@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def make(folder: Path, real: str, vectors: int) -> Path:
-    """A library of about so many vectors, like those of a real one; without thumbnails."""
+    """Make a library of about so many vectors, like those of a real one; without thumbnails."""
     rng = np.random.default_rng(0)
     tables = Tables.open(real)
     fit = Fit.of(refresh(folder / "real", tables))

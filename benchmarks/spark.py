@@ -146,7 +146,7 @@ PARTS = {"equality": equality, "speed": speed, "article": article, "kills": kill
 
 
 def films(chosen: argparse.Namespace, minutes: float) -> Path:
-    """A folder of four films, of two kinds, that last so long together."""
+    """Make a folder of four films, of two kinds, that last so long together."""
     from support.footage import film
 
     seconds = round(60 * minutes / 4)
@@ -160,7 +160,7 @@ def films(chosen: argparse.Namespace, minutes: float) -> Path:
 
 
 def compared(one: Path, other: Path) -> Facts:
-    """How two libraries differ: in rows, in frames, in vectors."""
+    """Return how two libraries differ: in rows, in frames, in vectors."""
     import framefind
     from conftest import content
 
@@ -252,7 +252,7 @@ def spark(videos: str, library: str, master: str, precision: str = "auto", **how
 
 
 def theirs(videos: str, folder: str, model: str) -> Facts:
-    """The second article's job, as its text describes it."""
+    """Run the second article's job, as its text describes it."""
     from framefind.spark import session as open_session
 
     began = time.perf_counter()
@@ -272,7 +272,7 @@ def theirs(videos: str, folder: str, model: str) -> Facts:
 
 
 def _ten_random_frames(folder: str) -> Any:
-    """A UDF: all frames of a video scaled into memory by ffmpeg, ten random ones embedded."""
+    """Return a UDF that scales all frames of a video by ffmpeg and embeds ten random ones."""
 
     def embed(content: bytes) -> list[list[float]]:
         import subprocess
@@ -308,7 +308,7 @@ def _ten_random_frames(folder: str) -> Any:
 
 
 def lines(part: str, found: Facts) -> list[str]:
-    """A part's results as a table."""
+    """Return a part's results as a table."""
     rows = [f"## {part}", "", "| run | seconds | CPU seconds | cores used | start | frames |"]
     rows.append("|---|---|---|---|---|---|")
     for name, facts in found.items():

@@ -63,7 +63,7 @@ SHOTS = [
 
 
 def frames() -> Iterator[Picture]:
-    """The film's pictures, in order."""
+    """Yield the film's pictures, in order."""
     before = BLACK
     for shot in SHOTS:
         for index, picture in enumerate(camera(shot)):
@@ -75,7 +75,7 @@ def frames() -> Iterator[Picture]:
 
 
 def blend(before: Picture, after: Picture, index: int) -> Picture:
-    """A fade's picture `index`; after the fade, `after` itself."""
+    """Return a fade's picture `index`; after the fade, `after` itself."""
     way = (index + 1) / (FADE * FPS)
     if way >= 1:
         return after
@@ -97,14 +97,14 @@ def camera(shot: Shot) -> Iterator[Picture]:
 
 
 def planar(photograph: np.ndarray) -> Picture:
-    """A grey or RGB photograph as three planes, all of its full size."""
+    """Return a grey or RGB photograph as three planes, all of its full size."""
     rgb = np.asarray(Image.fromarray(photograph).convert("RGB"))
     frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv444p")
     return [Image.fromarray(plane) for plane in frame.to_ndarray()]
 
 
 def inside(crop: Crop, width: int, height: int) -> tuple[float, float, float, float]:
-    """The crop's left, top, right, bottom in pixels, moved and shrunk to lie in the photograph."""
+    """Return the crop's left, top, right, bottom in pixels, kept inside the photograph."""
     w = min(crop.width * width, height * WIDTH / HEIGHT)
     h = w * HEIGHT / WIDTH
     left = min(max(0.0, crop.x * width - w / 2), width - w)

@@ -130,7 +130,7 @@ def decode_all(film: str) -> Facts:
 
 
 def decode_needed(film: str, sampler: str) -> Facts:
-    """Decoding what a sampler needs, in parts on all cores, and nothing else."""
+    """Decode the frames that a sampler needs, in spans on all cores, and do nothing else."""
     from framefind.indexing.spans import LENGTH
     from framefind.processes import cores
     from framefind.video.decode import Video

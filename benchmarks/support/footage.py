@@ -24,7 +24,7 @@ Picture = NDArray[np.uint8]
 
 
 def film(folder: Path, kind: str, gop: int, seconds: int, name: str = "") -> Path:
-    """The path of a 1080p film, `lecture` or `street`, with a keyframe every `gop` seconds."""
+    """Return a 1080p film, `lecture` or `street`, with a keyframe every `gop` seconds."""
     folder.mkdir(parents=True, exist_ok=True)
     loop = folder / f"loop-{kind}-gop{gop}.mp4"
     if not loop.exists():
@@ -36,7 +36,7 @@ def film(folder: Path, kind: str, gop: int, seconds: int, name: str = "") -> Pat
 
 
 def clips(folder: Path, count: int) -> Path:
-    """A folder of `count` clips of two seconds, 640×360, a hundred to a folder.
+    """Return a folder of `count` clips of two seconds, 640×360, a hundred to a folder.
 
     Ten differ in what they show, and each by its title, so that no two are the same video.
     """
@@ -112,7 +112,7 @@ def _repeat(loop: Path, path: Path, seconds: int) -> None:
 
 
 def _street() -> Iterator[Picture]:
-    """A camera that pans over photographs while coloured boxes cross it; with grain."""
+    """Yield what a camera sees that pans over photographs while boxes cross; with grain."""
     photographs = [data.coffee(), data.chelsea(), data.rocket(), data.astronaut()]
     wall = np.concatenate([_fitted(one, (1280, 1440)) for one in photographs], axis=1)
     rng = np.random.default_rng(0)

@@ -37,7 +37,7 @@ def run(
 
 
 def about(rows: Sequence[Video], rng: random.Random) -> Iterator[Request]:
-    """Requests for each of the videos."""
+    """Yield requests for each of the videos."""
     yield "GET", "/v1/search", {"params": {"q": "noise"}}
     for row in rows:
         address, long = f"/v1/videos/{row.video_id}", row.duration or 0.0
@@ -54,7 +54,7 @@ def about(rows: Sequence[Video], rng: random.Random) -> Iterator[Request]:
 
 
 def uploads(pictures: Sequence[Path]) -> Iterator[Request]:
-    """Searches by uploaded pictures."""
+    """Yield searches by uploaded pictures."""
     for path in pictures:
         yield "POST", "/v1/search", {"files": {"image": (path.name, path.read_bytes())}}
 
@@ -62,7 +62,7 @@ def uploads(pictures: Sequence[Path]) -> Iterator[Request]:
 def ask(
     client: httpx.Client, method: str, address: str, given: dict[str, Any], limit: float
 ) -> str | None:
-    """What is wrong with the answer to a request, or None."""
+    """Return what is wrong with the answer to a request, or None."""
     began = time.monotonic()
     try:
         answer = client.request(method, address, timeout=limit, **given)

@@ -69,7 +69,7 @@ class Results:
 
 
 def results(shards: Path, model: Model, neutral: Neutral) -> dict[str, Results]:
-    """By kind of query: things, classes, absent, nonsense."""
+    """Return the results by kind of query: things, classes, absent, nonsense."""
     pools = {name: samples(shards, [(name, split)]) for name, split in CAPTIONED}
     classes = samples(shards, CLASSES)
     names = sorted({one.texts[0] for one in classes})
@@ -95,7 +95,7 @@ def results(shards: Path, model: Model, neutral: Neutral) -> dict[str, Results]:
 
 
 def by_picture(shards: Path, model: Model, neutral: Neutral) -> dict[str, Results]:
-    """Pictures as queries: of classes that others have, and of classes that none has."""
+    """Return the results of pictures: of classes that others have, and of classes that none has."""
     classes = samples(shards, CLASSES)
     names = np.array([one.texts[0] for one in classes])
     views = _embed(model, classes)

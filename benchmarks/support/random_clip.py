@@ -12,7 +12,7 @@ TEXT |= {"num_attention_heads": 2}  # no text is embedded here
 
 
 def made(folder: Path) -> Path:
-    """The folder of the model in transformers' layout, with its towers in ONNX, fp32 and int8."""
+    """Make the model in transformers' layout, with its towers in ONNX, fp32 and int8."""
     if (folder / "made").exists():
         return folder
     import torch

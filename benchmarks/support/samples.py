@@ -26,7 +26,7 @@ class Sample:
 
 
 def samples(shards: Path, wanted: Iterable[tuple[str, str]]) -> list[Sample]:
-    """The pictures of those (source, split)."""
+    """Return the pictures of those (source, split)."""
     chosen, found = set(wanted), []
     for file in sorted(shards.glob("*.parquet")):
         rows = [
@@ -48,7 +48,7 @@ def pixels(picture: Image.Image, size: int) -> NDArray[np.uint8]:
 
 
 def frames(library: framefind.Library) -> dict[str, list[Vectors]]:
-    """By video id, every frame's vectors (views, dimensions), in order of time."""
+    """Return every frame's vectors (views, dimensions) by video id, in order of time."""
     tables = Tables.open(library.uri)
     segments = {name for video in tables.videos() for name in video.segments}
     rows = defaultdict(list)

@@ -64,12 +64,12 @@ class Fit:
         )
 
     def rotated(self, rotation: Vectors) -> "Fit":
-        """The same in the dimensions of `rotation`, (d, more)."""
+        """Return the same in the dimensions of `rotation`, (d, more)."""
         turned = [part @ rotation for part in (self.mean, self.between, self.within)]
         return Fit(*turned, self.memory, self.common)
 
     def video(self, rng: np.random.Generator, frames: int) -> Vectors:
-        """A video's unit vectors (frames × VIEWS, d)."""
+        """Draw a video's unit vectors (frames × VIEWS, d)."""
         centre = self.mean + rng.standard_normal(len(self.between), np.float32) @ self.between
         noise = rng.standard_normal((frames, 1 + VIEWS, len(self.within)), np.float32)
         for at in range(1, frames):
@@ -82,14 +82,14 @@ class Fit:
 
 
 def rotation(rng: np.random.Generator, d: int, more: int) -> Vectors:
-    """A random rotation of d dimensions into `more`."""
+    """Return a random rotation of d dimensions into `more`."""
     return np.asarray(np.linalg.qr(rng.standard_normal((more, d)))[0].T, np.float32)
 
 
 def fill(
     appender: Appender, fit: Fit, vectors: int, rng: np.random.Generator
 ) -> Iterator[tuple[str, int]]:
-    """Append made-up videos of about so many vectors; gives each one's id and number of frames."""
+    """Append made-up videos of about so many vectors; yield each one's id and number of frames."""
     for at, frames in enumerate(video_lengths(rng, vectors // VIEWS)):
         name = f"{at:032x}"
         appender.append(_batch(name, fit.video(rng, frames)))
@@ -97,7 +97,7 @@ def fill(
 
 
 def write(folder: Path, fit: Fit, vectors: int, rng: np.random.Generator) -> VectorIndex:
-    """An index of about so many vectors."""
+    """Write an index of about so many vectors."""
     videos = []
     with Appender(folder, None, len(fit.mean)) as appender:
         for at, (name, frames) in enumerate(fill(appender, fit, vectors, rng)):

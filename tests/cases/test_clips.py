@@ -7,13 +7,13 @@ import av
 import pytest
 
 import media
-from framefind.server.playback import remux
+from framefind.server.playback import transcode
 
 
 def made(path: Path, start: float, end: float) -> tuple[float, list[tuple[float, float]]]:
     """The length of a clip in seconds, and when each of its pictures begins and ends."""
     target = path.with_name("clip.mp4")
-    for _ in remux.clip(str(path), path.stat().st_size, start, end, str(target)):
+    for _ in transcode.write_clip(str(path), path.stat().st_size, start, end, str(target)):
         pass
     with av.open(target) as container:
         assert container.duration

@@ -12,7 +12,7 @@ import pytest
 
 import framefind
 import media
-from framefind.server.playback import remux
+from framefind.server.playback import remux, transcode
 from framefind.video.decode import Video
 from framefind.video.samplers import parse_sampler
 
@@ -112,20 +112,20 @@ def test_clips_and_streams_show_what_is_indexed(
 ) -> None:
     path, target = joined(tmp_path, suffix, begins), tmp_path / "clip.mp4"
     length, size = 5.0 * len(begins), path.stat().st_size
-    for _ in remux.clip(str(path), size, 3.0, 7.0, str(target), length):
+    for _ in transcode.write_clip(str(path), size, 3.0, 7.0, str(target), length):
         pass
     assert _levels(target)[0] == pytest.approx(4.0, abs=0.05)
     shown = _levels(target)[1]
     assert abs(shown[0] - LEVELS[15]) < 14
     assert abs(shown[-1] - LEVELS[34]) < 14
-    target.write_bytes(b"".join(remux.transcode(str(path), size, 6.0, length)))
+    target.write_bytes(b"".join(transcode.transcode_stream(str(path), size, 6.0, length)))
     assert abs(_levels(target)[1][0] - LEVELS[30]) < 14
 
 
 @pytest.mark.parametrize("sound", ["ac3", "aac"])  # of AAC, several frames lie together
 def test_sound_follows(tmp_path: Path, sound: str) -> None:
     path, target = joined(tmp_path, "ts", (100.0, 0.0), sound), tmp_path / "clip.mp4"
-    for _ in remux.clip(str(path), path.stat().st_size, 3.0, 7.0, str(target), 10.0):
+    for _ in transcode.write_clip(str(path), path.stat().st_size, 3.0, 7.0, str(target), 10.0):
         pass
     with av.open(target) as container:
         heard = [np.abs(frame.to_ndarray()).mean() for frame in container.decode(audio=0)]
@@ -136,7 +136,7 @@ def test_sound_follows(tmp_path: Path, sound: str) -> None:
 def test_parts_that_overlap_a_little_can_be_streamed(tmp_path: Path) -> None:
     path = joined(tmp_path, "ts", (0.0, 4.9))
     copied = tmp_path / "copied.mp4"
-    copied.write_bytes(b"".join(remux.remux(str(path), path.stat().st_size, 0.0, False)))
+    copied.write_bytes(b"".join(remux.remux_stream(str(path), path.stat().st_size, 0.0, False)))
     assert len(_levels(copied)[1]) == 50
 
 

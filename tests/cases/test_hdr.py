@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from framefind.server.playback import remux
+from framefind.server.playback import transcode
 from framefind.video.decode import Video, frame
 from framefind.video.samplers import parse_sampler
 
@@ -115,8 +115,10 @@ def test_a_matrix_that_ffmpeg_does_not_know_is_taken_for_the_usual_one(
 def test_clips_and_streams_are_plain_sdr(tmp_path: Path) -> None:
     path = film(tmp_path / "film.mkv", PQ)
     size = path.stat().st_size
-    list(remux.clip(str(path), size, 0.0, 1.0, str(tmp_path / "clip.mp4")))
-    (tmp_path / "stream.mp4").write_bytes(b"".join(remux.transcode(str(path), size, 0.0)))
+    list(transcode.write_clip(str(path), size, 0.0, 1.0, str(tmp_path / "clip.mp4")))
+    (tmp_path / "stream.mp4").write_bytes(
+        b"".join(transcode.transcode_stream(str(path), size, 0.0))
+    )
     for made in ("clip.mp4", "stream.mp4"):
         assert off(frame(tmp_path / made, 0.4)) < 35
         with av.open(tmp_path / made) as container:

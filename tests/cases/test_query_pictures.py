@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 import media
 from framefind.errors import QueryError
 from framefind.search.query_images import read
-from framefind.server.uploads import checked
+from framefind.server.api.search import check_image
 from framefind.video.views import WHOLE
 
 
@@ -163,10 +163,10 @@ def test_what_is_damaged_is_an_error_that_says_what_to_do(kind: str) -> None:
 
 
 def test_an_uploaded_picture_has_25_megapixels_at_most() -> None:
-    assert checked(encoded(Image.new("1", (5000, 5000))))
+    check_image(encoded(Image.new("1", (5000, 5000))))
     large = encoded(Image.new("1", (5001, 5000)))
     with pytest.raises(QueryError, match="too many"):
-        checked(large)
+        check_image(large)
     assert read(large, WHOLE, 64).shape == (64, 64, 3)
     with pytest.raises(QueryError, match="not a picture"):
-        checked(encoded(picture(), "TIFF"))
+        check_image(encoded(picture(), "TIFF"))

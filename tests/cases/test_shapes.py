@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 import media
-from framefind.server.playback import probe, remux
+from framefind.server.playback import probe, transcode
 from framefind.video.decode import Video, frame
 from framefind.video.samplers import parse_sampler
 
@@ -110,8 +110,8 @@ def test_every_frame_has_the_shape_that_its_part_has(broadcast: Path) -> None:
 
 def test_frame_clip_and_stream_keep_a_circle(broadcast: Path, tmp_path: Path) -> None:
     size = broadcast.stat().st_size
-    list(remux.clip(str(broadcast), size, 0.0, 6.0, str(tmp_path / "clip.mp4")))
-    stream = b"".join(remux.transcode(str(broadcast), size, 0.0))
+    list(transcode.write_clip(str(broadcast), size, 0.0, 6.0, str(tmp_path / "clip.mp4")))
+    stream = b"".join(transcode.transcode_stream(str(broadcast), size, 0.0))
     (tmp_path / "stream.mp4").write_bytes(stream)
     for path in (broadcast, tmp_path / "clip.mp4", tmp_path / "stream.mp4"):
         for t in (1.0, 3.0, 5.0):
@@ -179,7 +179,7 @@ def test_what_is_cropped_is_not_copied_into_streams(tmp_path: Path) -> None:
     path = cropped(tmp_path / "film.mkv", 0, 20, 0, 20, "yuv420p", "libx264")
     assert probe.probe(str(path), path.stat().st_size, 0).kind == "transcode"
     made = tmp_path / "made.mp4"
-    made.write_bytes(b"".join(remux.transcode(str(path), path.stat().st_size, 0.0)))
+    made.write_bytes(b"".join(transcode.transcode_stream(str(path), path.stat().st_size, 0.0)))
     assert frame(made, 0).shape == (88, 192, 3)
 
 

@@ -31,8 +31,8 @@ class Echo(asyncio.Protocol):
 
 
 def test_a_client_that_takes_nothing_is_hung_up_on_without_a_traceback(monkeypatch, caplog):
-    monkeypatch.setattr(timeouts, "_LOOK", 0.05)
-    monkeypatch.setattr(timeouts, "_SEND_SECONDS", 0.5)
+    monkeypatch.setattr(timeouts, "_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(timeouts, "_MAX_STALLED_SECONDS", 0.5)
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     closed = []
@@ -63,14 +63,14 @@ def test_a_client_that_takes_nothing_is_hung_up_on_without_a_traceback(monkeypat
         await serving
 
     alone(asyncio.wait_for(ask(), 60), lambda: TimeoutLoop(busy))
-    assert busy.clients == set()
+    assert busy.answering == set()
     assert [one.getMessage() for one in caplog.records if one.levelname != "INFO"] == []
 
 
 @pytest.mark.parametrize(("said", "kept"), [(b"whole", True), (b"part", False)])
 def test_only_whole_requests_keep_it(said, kept, monkeypatch):
-    monkeypatch.setattr(timeouts, "_LOOK", 0.05)
-    monkeypatch.setattr(timeouts, "_HEADERS_SECONDS", 1.0)
+    monkeypatch.setattr(timeouts, "_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(timeouts, "_MAX_IDLE_SECONDS", 1.0)
 
     async def app(scope, receive, send):
         """Answer at once: whoever looks now and then never sees it."""
@@ -96,4 +96,4 @@ def test_only_whole_requests_keep_it(said, kept, monkeypatch):
 
     answers = alone(ask(), lambda: TimeoutLoop(busy))
     assert (answers == 100) is kept
-    assert busy.asked == busy.clients == set()
+    assert busy.seen == busy.answering == set()

@@ -1,6 +1,7 @@
 """The HTTP API and the page: `create_app` makes the application, `serve` runs it."""
 
 import asyncio
+import ctypes
 import logging
 import signal
 import socket
@@ -15,28 +16,33 @@ from framefind.errors import FramefindError
 from framefind.library import Library
 from framefind.server import docs_page, openapi, page_files, problems
 from framefind.server.api import jobs, playback, search, status, videos
+from framefind.server.job_queue import JobQueue
 from framefind.server.limiter import Limiter
-from framefind.server.memory import limit_malloc
 from framefind.server.metrics import Metrics, RequestMeter
 from framefind.server.security import Access, Guard
 from framefind.server.state import LibraryState
 
-_CONNECTIONS = 512
+_MAX_CONNECTIONS = 512
+_MAX_HEAD_BYTES = 32 * 1024  # of a request
+_KEEP_ALIVE_SECONDS = 15
+_SHUTDOWN_SECONDS = 3
 _log = logging.getLogger("framefind.server")
 
 
 def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAPI:
-    """The application that serves one library. `refresh`: seconds until new rows are seen."""
-    shelf, metrics, playing = LibraryState(library), Metrics(), Limiter()
-    background = jobs.Jobs(library, lambda: _refresh(shelf))
+    """Return the application that serves one library; it looks for new rows every `refresh` s."""
+    state = LibraryState(library)
+    metrics = Metrics()
+    players = Limiter()
+    queue = JobQueue(library, lambda: _refresh(state))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await _refresh(shelf)
-        watching = asyncio.create_task(_watch(shelf, refresh))
+        await _refresh(state)
+        refreshing = asyncio.create_task(_keep_fresh(state, refresh))
         yield
-        watching.cancel()
-        await background.close()
+        refreshing.cancel()
+        await queue.close()
 
     app = FastAPI(
         title="framefind",
@@ -49,43 +55,43 @@ def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAP
     )
     problems.install(app)
     openapi.install(app, access)
-    app.include_router(search.router(shelf, Limiter()))
-    app.include_router(videos.router(shelf, Limiter()))
-    app.include_router(playback.router(shelf, playing))
-    app.include_router(jobs.router(background, access))
-    app.include_router(status.router(shelf, metrics, access))
+    app.include_router(search.router(state, Limiter()))
+    app.include_router(videos.router(state, Limiter()))
+    app.include_router(playback.router(state, players))
+    app.include_router(jobs.router(queue, access))
+    app.include_router(status.router(state, metrics, access))
     app.include_router(docs_page.router(app))
     app.router.routes.extend(page_files.routes())
     app.add_middleware(Guard, access=access)
     app.add_middleware(RequestMeter, metrics=metrics)
     metrics.add_gauge(
-        "framefind_streams", "Videos that are made playable.", lambda: playing.streams
+        "framefind_streams", "Videos that are made playable.", lambda: players.streams
     )
-    metrics.add_gauge("framefind_jobs", "Jobs that wait or run.", lambda: background.active)
-    metrics.add_gauge("framefind_videos", "Videos of the library.", lambda: len(shelf.rows))
+    metrics.add_gauge("framefind_jobs", "Jobs that wait or run.", lambda: queue.active)
+    metrics.add_gauge("framefind_videos", "Videos of the library.", lambda: len(state.rows))
     return app
 
 
-async def _watch(shelf: LibraryState, seconds: float) -> None:
+async def _keep_fresh(state: LibraryState, seconds: float) -> None:
     while True:
         await asyncio.sleep(seconds)
-        await _refresh(shelf)
+        await _refresh(state)
 
 
-async def _refresh(shelf: LibraryState) -> None:
+async def _refresh(state: LibraryState) -> None:
     try:
-        await asyncio.to_thread(shelf.refresh)
+        await asyncio.to_thread(state.refresh)
     except FramefindError as error:
         _log.warning("%s", error)
 
 
 def serve(library: Library, access: Access, refresh: float = 2.0) -> None:
-    """Run the server until it is told to stop. Raises FramefindError if it cannot listen."""
+    """Run the server until a signal stops it. Raises FramefindError if it cannot listen."""
     import uvicorn
 
     from framefind.server.timeouts import ActiveClients, TimeoutLoop
 
-    limit_malloc()
+    _return_freed_memory()
     app = ActiveClients(create_app(library, access, refresh))
     config = uvicorn.Config(
         app,
@@ -95,22 +101,22 @@ def serve(library: Library, access: Access, refresh: float = 2.0) -> None:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=_CONNECTIONS,
-        timeout_keep_alive=15,
-        timeout_graceful_shutdown=3,
-        h11_max_incomplete_event_size=32 * 1024,
+        limit_concurrency=_MAX_CONNECTIONS,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
     )
-    # uvicorn passes a signal on when it has stopped: let what called us end in good order.
+    # uvicorn raises the signal again once it has stopped: exit as after any other command.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with (
         suppress(KeyboardInterrupt),
-        _listening(access) as listening,
+        _listen(access) as listening,
         asyncio.Runner(loop_factory=lambda: TimeoutLoop(app)) as runner,
     ):
         runner.run(uvicorn.Server(config).serve(sockets=[listening]))
 
 
-def _listening(access: Access) -> socket.socket:
+def _listen(access: Access) -> socket.socket:
     host = access.host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -119,3 +125,23 @@ def _listening(access: Access) -> socket.socket:
         raise FramefindError(
             f"cannot listen at port {access.port} of {host}: {error.strerror}; choose another"
         ) from None
+
+
+_MALLOPT_MMAP_THRESHOLD = -3  # glibc's number for the parameter
+_MALLOPT_ARENA_MAX = -8
+_MMAP_THRESHOLD_BYTES = 2**17  # larger blocks are returned one by one: most pictures are larger
+_MAX_ARENAS = 2
+
+
+def _return_freed_memory() -> None:
+    """Make glibc return freed memory to the system; other C libraries do so by themselves.
+
+    By default each of many threads allocates in one of eight arenas per core, where freed pictures
+    stay: hundreds of megabytes in a server that decodes for hours.
+    """
+    if sys.platform != "linux":
+        return
+    with suppress(AttributeError, OSError):  # musl has no mallopt
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_MALLOPT_ARENA_MAX, _MAX_ARENAS)
+        libc.mallopt(_MALLOPT_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)

@@ -1,4 +1,4 @@
-"""Answering together what is asked at about the same time."""
+"""Answer requests that arrive at about the same time together."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,48 +6,52 @@ from typing import Generic, TypeVar
 
 from starlette.exceptions import HTTPException
 
-_MOST = 64  # that are answered together
-_WAITING = 512  # that may wait
+_MAX_BATCH = 64
+_MAX_WAITING = 512
 
-Asked = TypeVar("Asked")
-Given = TypeVar("Given")
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
 
 
-class Batcher(Generic[Asked, Given]):
-    """Has one function answer many at once: whatever was asked while it answered those before.
+class Batcher(Generic[Question, Answer]):
+    """Passes questions to one function, many at once: all that arrived while it was busy.
 
-    Nobody waits for others to ask. The function runs in a thread, never twice at the same time; it
-    gives an answer, or the exception to raise, for each that it is asked.
+    No question waits for others to arrive. The function runs in a thread, never twice at the same
+    time, and returns an answer, or the exception to raise, for each question.
     """
 
-    def __init__(self, answer: Callable[[Sequence[Asked]], Sequence[Given | Exception]]) -> None:
-        self._answer = answer
-        self._waiting: list[tuple[Asked, asyncio.Future[Given]]] = []
-        self._work: asyncio.Task[None] | None = None
+    def __init__(
+        self, function: Callable[[Sequence[Question]], Sequence[Answer | Exception]]
+    ) -> None:
+        self._function = function
+        self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
+        self._task: asyncio.Task[None] | None = None
 
-    async def ask(self, asked: Asked) -> Given:
-        """The answer to one; 503 if too many wait."""
-        if len(self._waiting) >= _WAITING:
+    async def ask(self, question: Question) -> Answer:
+        """Return the answer to one question. Raises HTTPException 503 if too many wait."""
+        if len(self._waiting) >= _MAX_WAITING:
             raise HTTPException(503, "too much is asked at once", {"Retry-After": "1"})
-        future: asyncio.Future[Given] = asyncio.get_running_loop().create_future()
-        self._waiting.append((asked, future))
-        if self._work is None:
-            self._work = asyncio.create_task(self._run())
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, future))
+        if self._task is None:
+            self._task = asyncio.create_task(self._answer_all())
         return await future
 
-    async def _run(self) -> None:
+    async def _answer_all(self) -> None:
         while self._waiting:
-            taken, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
-            wanted = [(asked, future) for asked, future in taken if not future.done()]
+            # Who gave up while waiting has a future that is done.
+            batch = [pair for pair in self._waiting[:_MAX_BATCH] if not pair[1].done()]
+            self._waiting = self._waiting[_MAX_BATCH:]
+            questions = [question for question, _ in batch]
             try:
-                given = await asyncio.to_thread(self._answer, [asked for asked, _ in wanted])
+                answers = await asyncio.to_thread(self._function, questions)
             except Exception as error:
-                given = [error] * len(wanted)
-            for (_, future), each in zip(wanted, given, strict=True):
-                if future.done():  # nobody waits for it any more
+                answers = [error] * len(batch)
+            for (_, future), answer in zip(batch, answers, strict=True):
+                if future.done():
                     continue
-                if isinstance(each, Exception):
-                    future.set_exception(each)
+                if isinstance(answer, Exception):
+                    future.set_exception(answer)
                 else:
-                    future.set_result(each)
-        self._work = None
+                    future.set_result(answer)
+        self._task = None

@@ -1,4 +1,4 @@
-"""`/docs`: the API as a plain page, made of its OpenAPI description; it needs no script."""
+"""`/docs`: the API as a plain page, made from its OpenAPI description; it needs no script."""
 
 import json
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from framefind.server.routing import Router
 
 
 def router(app: FastAPI) -> APIRouter:
-    """The route of the page."""
-    routes = Router()
+    """Return the route of the page."""
+    router = Router()
 
-    @routes.get("/docs", include_in_schema=False)
+    @router.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         return HTMLResponse("\n".join(_page(app.openapi())))
 
-    return routes
+    return router
 
 
 def _page(api: dict[str, Any]) -> Iterator[str]:
@@ -29,8 +29,8 @@ def _page(api: dict[str, Any]) -> Iterator[str]:
     yield f'<title>{title} API</title><link rel="stylesheet" href="/base.css">'
     yield '<link rel="stylesheet" href="/docs.css"></head><body><main>'
     yield f"<h1>{title} {escape(api['info']['version'])}</h1>"
-    yield f"<p>{escape(api['info']['description'])} The same for programs: "
-    yield '<a href="/openapi.json">openapi.json</a>. What goes wrong is told as a problem document '
+    yield f"<p>{escape(api['info']['description'])} For programs: "
+    yield '<a href="/openapi.json">openapi.json</a>. Errors are problem documents '
     yield "(RFC 9457). Where this server asks for a token, programs send it as "
     yield "<code>Authorization: Bearer TOKEN</code>.</p>"
     for path, methods in api["paths"].items():
@@ -50,33 +50,35 @@ def _operation(
 ) -> Iterator[str]:
     yield f"<h2><code>{method.upper()} {escape(path)}</code></h2>"
     yield f"<p>{escape(operation.get('description', ''))}</p>"
-    given = {one["name"]: one["schema"] | one for one in operation.get("parameters", [])}
-    needed = [name for name, one in given.items() if one.get("required")]
+    parameters = operation.get("parameters", [])
+    fields = {parameter["name"]: parameter["schema"] | parameter for parameter in parameters}
+    required = [name for name, field in fields.items() if field.get("required")]
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        schema = _resolved(api, content["schema"])
-        given |= schema.get("properties", {})
-        needed += schema.get("required", [])
-    yield from _table(given, needed)
-    answers = operation["responses"].items()
-    told = ", ".join(f"{status} {_name(answer)}".strip() for status, answer in answers)
-    yield f"<p>Answers: {told}</p>"
+        schema = _dereference(api, content["schema"])
+        fields |= schema.get("properties", {})
+        required += schema.get("required", [])
+    yield from _table(fields, required)
+    responses = operation["responses"].items()
+    listed = ", ".join(f"{status} {_document(response)}".strip() for status, response in responses)
+    yield f"<p>Responses: {listed}</p>"
 
 
-def _table(fields: dict[str, Any], needed: list[str]) -> Iterator[str]:
+def _table(fields: dict[str, Any], required: list[str]) -> Iterator[str]:
     if fields:
         yield "<table>"
         for name, schema in fields.items():
-            mark = " <b>needed</b>" if name in needed else ""
+            mark = " <b>required</b>" if name in required else ""
+            meaning = escape(schema.get("description", ""))
             default = schema.get("default")
-            usual = "" if default in (None, []) else f" Else {escape(json.dumps(default))}."
-            meaning = escape(schema.get("description", "")) + usual
+            if default not in (None, []):
+                meaning += f" Default: {escape(json.dumps(default))}."
             yield f"<tr><th><code>{escape(name)}</code></th><td>{_type(schema)}{mark}</td>"
             yield f"<td>{meaning}</td></tr>"
         yield "</table>"
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """A type for people, as HTML."""
+    """Return the name of a type for people, as HTML."""
     if "$ref" in schema:
         name = escape(schema["$ref"].rsplit("/", 1)[-1])
         return f'<a href="#{name}">{name}</a>'
@@ -90,13 +92,13 @@ def _type(schema: dict[str, Any]) -> str:
     return escape(schema.get("format") or schema.get("type", "any"))
 
 
-def _name(answer: dict[str, Any]) -> str:
-    """The document of a good answer."""
-    schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+def _document(response: dict[str, Any]) -> str:
+    """Return a link to the document of a response, as HTML; none for a problem."""
+    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
     return _type(schema) if "$ref" in schema else ""
 
 
-def _resolved(api: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+def _dereference(api: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     if "$ref" in schema:
         return dict(api["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]])
     return schema

@@ -1,8 +1,8 @@
-"""A run of `index` in a process of its own, so that searches go on: `python -m …server.worker`.
+"""The process of one indexing job: `python -m framefind.server.index_job`.
 
-Reads what to do as one line of JSON on stdin, and stops cleanly when stdin ends: when it is told
-to, or when the server is gone. Writes lines of JSON on stdout, each with one of `progress`,
-`report`, `error` or `cancelled`.
+Reads the job as one line of JSON from stdin, and stops cleanly when stdin ends: the server closes
+it, or is gone. Writes messages to stdout, one line of JSON each, with one of `progress`, `report`,
+`error` or `cancelled`.
 """
 
 import _thread
@@ -17,39 +17,39 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from framefind.types import Progress
 
-_NICE = 5
+_NICENESS = 5  # searches in the server come first
 
 
 def main() -> None:
-    """Do one job."""
-    order: dict[str, Any] = json.loads(sys.stdin.readline())
-    threading.Thread(target=_watch, daemon=True).start()
+    """Run one job."""
+    job: dict[str, Any] = json.loads(sys.stdin.readline())
+    threading.Thread(target=_interrupt_at_end_of_input, daemon=True).start()
     if hasattr(os, "nice"):
-        os.nice(_NICE)  # what is searched for meanwhile comes first
+        os.nice(_NICENESS)
     from framefind.errors import FramefindError
     from framefind.library import Library
 
     try:
-        library = Library(order["library"], device=order["device"])
-        report = library.index(order["path"], roots=order["roots"], on_progress=_progress)
-        _say("report", asdict(report))
+        library = Library(job["library"], device=job["device"])
+        report = library.index(job["path"], roots=job["roots"], on_progress=_report_progress)
+        _write("report", asdict(report))
     except FramefindError as error:
-        _say("error", str(error))
+        _write("error", str(error))
     except KeyboardInterrupt:
-        _say("cancelled", True)
+        _write("cancelled", True)
 
 
-def _watch() -> None:
+def _interrupt_at_end_of_input() -> None:
     while sys.stdin.read(1):
         pass
     _thread.interrupt_main()
 
 
-def _progress(progress: "Progress") -> None:
-    _say("progress", asdict(progress))
+def _report_progress(progress: "Progress") -> None:
+    _write("progress", asdict(progress))
 
 
-def _say(kind: str, value: Any) -> None:
+def _write(kind: str, value: Any) -> None:
     with suppress(OSError):  # the server is gone
         print(json.dumps({kind: value}), flush=True)
 

@@ -1,58 +1,61 @@
-"""The OpenAPI description: what FastAPI makes of the routes, and what it cannot know."""
+"""The OpenAPI description: what FastAPI derives from the routes, and what it cannot know."""
 
 from typing import Any
 
 from fastapi import FastAPI
 
 from framefind.server.problems import MEDIA_TYPE
-from framefind.server.security import OPEN, Access
+from framefind.server.security import OPEN_PATHS, Access
 
-_GOOD = {"200", "202", "206", "304"}
+_SUCCESSES = {"200", "202", "206", "304"}
 
 
 def install(app: FastAPI, access: Access) -> None:
-    """Have the description of `app` tell of problem documents and of the token."""
-    made = app.openapi
+    """Add problem documents and the token to the description of `app`."""
+    generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         if not app.openapi_schema:
-            api = made()
+            api = generate()
             _describe_problems(api)
             _describe_token(api, access)
-        return made()
+        return generate()
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _describe_problems(api: dict[str, Any]) -> None:
-    """Have every operation answer what goes wrong with a problem document, and nothing else."""
+    """Describe every error of every operation as a problem document."""
     reference = {"schema": {"$ref": "#/components/schemas/Problem"}}
     for operations in api["paths"].values():
         for operation in operations.values():
-            answered = operation["responses"]
-            answered["default"] = {"description": "A problem"}
-            for status in answered.keys() - _GOOD:
-                answered[status]["content"] = {MEDIA_TYPE: reference}
+            responses = operation["responses"]
+            responses["default"] = {"description": "A problem"}
+            for status in responses.keys() - _SUCCESSES:
+                responses[status]["content"] = {MEDIA_TYPE: reference}
     schemas = api["components"]["schemas"]
-    for replaced in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(replaced, None)
+    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, never sent
+        schemas.pop(name, None)
 
 
 def _describe_token(api: dict[str, Any], access: Access) -> None:
-    """Name the two ways to bring the token; they are required where this server asks for one."""
-    words = "The token that `framefind serve` shows, where it asks for one."
+    """Describe both ways to send the token; they are required if this server has one."""
     api["components"]["securitySchemes"] = {
-        "token": {"type": "http", "scheme": "bearer", "description": words},
+        "token": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The token that `framefind serve` prints, if it needs one.",
+        },
         "cookie": {
             "type": "apiKey",
             "in": "cookie",
-            "name": access.cookie,
-            "description": "What a browser gets from the address that was shown with the token.",
+            "name": access.cookie_name,
+            "description": "What a browser gets from the address that was printed with the token.",
         },
     }
     if access.token is None:
         return
     api["security"] = [{"token": []}, {"cookie": []}]
-    for path in OPEN & api["paths"].keys():
+    for path in OPEN_PATHS & api["paths"].keys():
         for operation in api["paths"][path].values():
             operation["security"] = []

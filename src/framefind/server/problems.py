@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents, which tell nothing about the file system."""
+"""Errors as RFC 9457 problem documents, which reveal nothing about the file system."""
 
 import http
 import logging
@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from framefind.errors import FramefindError, LibraryError, QueryError
-from framefind.server.routing import allowed
+from framefind.server.routing import allowed_methods
 
 MEDIA_TYPE = "application/problem+json"
 _log = logging.getLogger("framefind.server")
@@ -41,18 +41,18 @@ def problem(
     errors: list[Invalid] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """A problem document as an answer."""
-    found = Problem(
+    """Return a problem document as a response."""
+    document = Problem(
         title=http.HTTPStatus(status).phrase, status=status, detail=detail, errors=errors
     )
-    content = found.model_dump(exclude_none=True)
+    content = document.model_dump(exclude_none=True)
     return JSONResponse(content, status, headers, media_type=MEDIA_TYPE)
 
 
-def answers(
+def describe_responses(
     model: type[BaseModel] | None, *statuses: int, media: str | None = None
 ) -> dict[int | str, dict[str, Any]]:
-    """What a route may answer with, for OpenAPI: that model or media type, or these problems."""
+    """Return the `responses` of a route, for OpenAPI: a model or media type, or these problems."""
     described: dict[int | str, dict[str, Any]] = {}
     if model:
         described[200] = {"model": model}
@@ -67,33 +67,33 @@ def answers(
 
 def install(app: FastAPI) -> None:
     """Answer every error of `app` with a problem document."""
-    app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(FramefindError, _failed)
-    app.add_exception_handler(ClientDisconnect, _left)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(FramefindError, _on_framefind_error)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    known = http.HTTPStatus(error.status_code).phrase
-    detail = None if error.detail == known else error.detail
+    phrase = http.HTTPStatus(error.status_code).phrase
+    detail = None if error.detail == phrase else error.detail
     headers = dict(error.headers or {})
-    if error.status_code == 405:  # a route knows only of itself
-        headers["Allow"] = ", ".join(allowed(request.app.routes, request.scope))
+    if error.status_code == 405:  # a route knows its own methods only
+        headers["Allow"] = ", ".join(allowed_methods(request.app.routes, request.scope))
     return problem(error.status_code, detail, headers=headers)
 
 
-async def _invalid(request: Request, error: Exception) -> Response:
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    wrong = [
-        Invalid(field=".".join(map(str, one["loc"][1:])), message=one["msg"])
-        for one in error.errors()
+    errors = [
+        Invalid(field=".".join(map(str, invalid["loc"][1:])), message=invalid["msg"])
+        for invalid in error.errors()
     ]
-    return problem(422, "the request is not understood", wrong)
+    return problem(422, "the request is not understood", errors)
 
 
-async def _failed(request: Request, error: Exception) -> Response:
-    """What framefind raises names files: only what is said of a query is passed on."""
+async def _on_framefind_error(request: Request, error: Exception) -> Response:
+    """Log the error and hide its message, which may hold paths; only QueryErrors are passed on."""
     if isinstance(error, QueryError):
         return problem(422, str(error))
     _log.warning("%s %s: %s", request.method, request.url.path, error)
@@ -102,6 +102,6 @@ async def _failed(request: Request, error: Exception) -> Response:
     return problem(500, "the server's log says why")
 
 
-async def _left(request: Request, error: Exception) -> Response:
-    """Answer a client that went away while it sent its request; nobody reads that."""
+async def _on_disconnect(request: Request, error: Exception) -> Response:
+    """Answer a client that left while it sent its request; nobody reads that."""
     return problem(400, "the request was not sent to its end")

@@ -1,4 +1,4 @@
-"""What is asked for and answered, as types: the OpenAPI description is made of them."""
+"""Requests and responses as types, which the OpenAPI description is made from."""
 
 import math
 from datetime import datetime
@@ -8,16 +8,16 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from framefind.times import parse_time
 
-VIDEO_ID = r"^[0-9a-f]{32}$"
-MAX_LIMIT = 1000
+VIDEO_ID_PATTERN = r"^[0-9a-f]{32}$"
+MAX_PAGE_SIZE = 1000
 
 
-def _time(value: Any) -> Any:
+def _parse_time(value: Any) -> Any:
     return parse_time(value) if isinstance(value, str) else value
 
 
-def _dated(value: datetime) -> datetime:
-    """With a zone: this computer's, where none is given."""
+def _add_zone(value: datetime) -> datetime:
+    """Return the time with a zone: this computer's, if it has none."""
     try:
         return value if value.tzinfo else value.astimezone()
     except (OverflowError, ValueError, OSError):
@@ -29,14 +29,14 @@ Glob = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*$"
 Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Time = Annotated[
     float,
-    BeforeValidator(_time, json_schema_input_type=str),
+    BeforeValidator(_parse_time, json_schema_input_type=str),
     Field(ge=0, le=1e9, allow_inf_nan=False, description="`90`, `1:30` or `00:01:30.5`"),
 ]
-Date = Annotated[datetime, AfterValidator(_dated)]
+Date = Annotated[datetime, AfterValidator(_add_zone)]
 
 
 class VideoFilters(BaseModel):
-    """Which videos: by name, modified time and length."""
+    """Select videos by name, modified time and duration."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -48,14 +48,14 @@ class VideoFilters(BaseModel):
 
 
 class VideosQuery(VideoFilters):
-    """Which videos to list, and which page of them."""
+    """Select videos to list, and the page of them."""
 
-    limit: int = Field(100, ge=1, le=MAX_LIMIT)
+    limit: int = Field(100, ge=1, le=MAX_PAGE_SIZE)
     offset: int = Field(0, ge=0, le=1_000_000_000)
 
 
 class Query(VideoFilters):
-    """A query. At least one of `q`, `image`, `plus` or an uploaded picture says what to find."""
+    """A query, by at least one of `q`, `image`, `plus` or an uploaded picture."""
 
     q: str | None = Field(None, max_length=1000, description="What the moment shows, literally.")
     plus: list[Text] = Field([], max_length=16, description="Also this text; `2:snow` is double.")
@@ -76,13 +76,13 @@ class SearchQuery(Query):
 
     then: Text | None = Field(None, description="Only what is followed by this text.")
     within: float = Field(10.0, ge=0, le=86400, description="With `then`: so many seconds later.")
-    limit: int = Field(24, ge=1, le=MAX_LIMIT)
+    limit: int = Field(24, ge=1, le=MAX_PAGE_SIZE)
     offset: int = Field(0, ge=0, le=1_000_000)
     by: Literal["moment", "video"] = "moment"
     rank: Literal["softmax", "max", "sum"] = "softmax"
 
 
-def _box(value: Any) -> Any:
+def _split_box(value: Any) -> Any:
     return value.split(",") if isinstance(value, str) else value
 
 
@@ -91,12 +91,12 @@ class SearchForm(SearchQuery):
 
     box: Annotated[
         tuple[float, float, float, float] | None,
-        BeforeValidator(_box, json_schema_input_type=str),
+        BeforeValidator(_split_box, json_schema_input_type=str),
     ] = Field(None, description="Of each picture only x,y,width,height, as fractions.")
 
 
 class Then(BaseModel):
-    """What followed."""
+    """The moment that follows."""
 
     start: float
     end: float
@@ -131,7 +131,7 @@ class VideoMoments(BaseModel):
     moments: list[Moment]
 
 
-class Found(BaseModel):
+class SearchResults(BaseModel):
     """One page of results: `moments`, or `videos` where those were asked for."""
 
     schema_: Literal["framefind/v1"] = Field(alias="schema")
@@ -140,14 +140,14 @@ class Found(BaseModel):
     total: int
     complete: bool = Field(description="False: `total` is of the likely videos alone.")
     notes: list[str] | None = Field(
-        None, description="What the query asked in vain, such as words that the model skips."
+        None, description="Parts of the query without effect, such as words that the model skips."
     )
     moments: list[Moment] | None = None
     videos: list[VideoMoments] | None = None
 
 
 class Scores(BaseModel):
-    """How well each frame of a video answers a query: three lists of equal length."""
+    """How well each frame of a video matches a query: three lists of equal length."""
 
     times: list[float]
     scores: list[float]
@@ -209,7 +209,7 @@ class Folder(BaseModel):
 
 
 class Offline(BaseModel):
-    """A folder that cannot be looked at, why, and how many videos are out of sight with it."""
+    """A folder that cannot be read, the reason, and how many videos lie in it."""
 
     root: str
     reason: str
@@ -228,7 +228,7 @@ class LibraryFacts(BaseModel):
     hours: float
     folders: list[Folder]
     index_fresh: bool
-    offline: list[Offline] = Field(description="Folders that cannot be looked at now.")
+    offline: list[Offline] = Field(description="Folders that cannot be read now.")
     lost: int = Field(description="Videos that have lost frames: index them again.")
     can_add: bool = Field(description="Whether this server takes jobs.")
     roots: list[str] = Field(description="Only below these, if there are any.")
@@ -243,7 +243,7 @@ class NewJob(BaseModel):
 
 
 class JobProgress(BaseModel):
-    """How far a job is. Times in seconds; `left` is null until it can be told."""
+    """The progress of a job. Times in seconds; `left` is null until it can be estimated."""
 
     done: int
     total: int
@@ -274,5 +274,5 @@ class Jobs(BaseModel):
 
 
 def finite(value: float) -> float:
-    """The number, or 0 for one that JSON does not have."""
+    """Return the number, or 0 for one that JSON cannot express."""
     return value if math.isfinite(value) else 0.0

@@ -1,4 +1,4 @@
-"""Who may ask what: the rules that every request passes before anything else sees it."""
+"""Who may ask for what: token, cookie, hosts and sizes, checked before any other code runs."""
 
 import asyncio
 import hashlib
@@ -20,34 +20,35 @@ from framefind.server.problems import problem
 
 _log = logging.getLogger("framefind.server")
 
-MAX_BODY = 32 * 2**20
-"""Bytes of a request's body."""
+MAX_BODY_BYTES = 32 * 2**20
+"""Of a request."""
 
-OPEN = frozenset({"/healthz", "/readyz"})
-"""The addresses that need no token: they tell nothing."""
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+"""The addresses that need no token, since they reveal nothing."""
 
-_MAX_URL = 8192
-_MAX_HEADERS = 32 * 1024
-_BODY_SECONDS = 30.0  # for the whole body of a request
-_POLICY = (
+_MAX_URL_BYTES = 8192
+_MAX_HEADERS_BYTES = 32 * 1024
+_MAX_BODY_SECONDS = 30.0  # to receive the whole body of a request
+_CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "media-src 'self'; connect-src 'self'; font-src 'self'; manifest-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
+_RESPONSE_HEADERS = {
+    "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
 }
-# Not a redirect: a browser that came from elsewhere would follow that without the strict cookie.
-_ENTER = '<!doctype html><meta http-equiv="refresh" content="0;url=/"><title>framefind</title>'
+# Not a redirect: a browser that came by a link of another site would follow it without the cookie,
+# whose SameSite is strict.
+_OPEN_PAGE = '<!doctype html><meta http-equiv="refresh" content="0;url=/"><title>framefind</title>'
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this computer can reach a server bound to `host`."""
+    """Return whether only this computer can reach a server bound to `host`."""
     if host == "localhost":
         return True
     try:
@@ -58,9 +59,10 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True)
 class Access:
-    """Where a server is bound, which names it answers to, its token, and what it may index.
+    """The address that a server is bound to, the names it has, its token, and what it may index.
 
-    `roots` are folders, links resolved; without any, all may be indexed from this computer only.
+    `roots` are folders, links resolved; without any, everything may be indexed, if only this
+    computer can reach the server.
     """
 
     host: str = "127.0.0.1"
@@ -71,13 +73,12 @@ class Access:
     hosts: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hosts", frozenset(self._hosts()))
+        object.__setattr__(self, "hosts", frozenset(self._valid_hosts()))
 
-    def _hosts(self) -> Iterable[str]:
-        """Every Host header that is right."""
-        local = is_loopback(self.host)
+    def _valid_hosts(self) -> Iterable[str]:
+        """Yield every Host header that names this server."""
         bound = f"[{self.host.strip('[]')}]" if ":" in self.host else self.host
-        for name in ("localhost", "127.0.0.1", "[::1]") if local else (bound,):
+        for name in ("localhost", "127.0.0.1", "[::1]") if is_loopback(self.host) else (bound,):
             yield f"{name}:{self.port}"
             if self.port == 80:
                 yield name
@@ -86,23 +87,23 @@ class Access:
             yield f"{name.lower()}:{self.port}"
 
     def may_index(self, path: str) -> bool:
-        """Whether a path, links resolved, may be indexed; without looking whether it is there."""
+        """Return whether a path, links resolved, may be indexed; it need not exist."""
         if not self.roots:
             return is_loopback(self.host)
         return is_below(path, self.roots)
 
     @property
-    def cookie(self) -> str:
-        """The cookie's name; browsers share cookies between the ports of a host."""
+    def cookie_name(self) -> str:
+        """The cookie's name, of this port: browsers share cookies between the ports of a host."""
         return f"framefind_{self.port}"
 
     @property
-    def secret(self) -> str:
-        """The cookie's value: tells whoever reads it nothing of the token."""
+    def cookie_value(self) -> str:
+        """The cookie's value, which reveals nothing of the token."""
         return hashlib.blake2b((self.token or "").encode(), person=b"framefind cookie").hexdigest()
 
-    def foreign(self, headers: Headers) -> bool:
-        """Whether a page of another site, or of another port, has sent the request."""
+    def is_foreign(self, headers: Headers) -> bool:
+        """Return whether a page of another site, or of another port, sent the request."""
         if headers.get("sec-fetch-site", "").lower() in ("cross-site", "same-site"):
             return True
         origin = headers.get("origin")
@@ -111,44 +112,49 @@ class Access:
         scheme, _, host = origin.partition("://")
         return scheme not in ("http", "https") or host.lower() not in self.hosts
 
-    def knows(self, headers: Headers) -> bool:
-        """Whether the request brings the token, or the cookie that was given for it."""
+    def is_authorized(self, headers: Headers) -> bool:
+        """Return whether the request has the token, or the cookie that was set for it."""
         if self.token is None:
             return True
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer" and _same(given.strip(), self.token):
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and _equal(token.strip(), self.token):
             return True
         try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
+            cookie = SimpleCookie(headers.get("cookie", "")).get(self.cookie_name)
         except CookieError:
             return False
-        return cookie is not None and _same(cookie.value, self.secret)
+        return cookie is not None and _equal(cookie.value, self.cookie_value)
 
-    def enter(self, query: bytes) -> Response | None:
-        """The answer to the address that was shown with the token: the cookie, if it is right."""
-        given = parse_qs(query.decode("latin-1")).get("token", [])
-        if self.token is None or len(given) != 1 or not _same(given[0], self.token):
+    def log_in(self, query: bytes) -> Response | None:
+        """Return a response that sets the cookie, if the query of an address has the token."""
+        tokens = parse_qs(query.decode("latin-1")).get("token", [])
+        if self.token is None or len(tokens) != 1 or not _equal(tokens[0], self.token):
             return None
-        answer = HTMLResponse(_ENTER, headers={"Cache-Control": "no-store"})
-        answer.set_cookie(self.cookie, self.secret, path="/", httponly=True, samesite="strict")
-        return answer
+        response = HTMLResponse(_OPEN_PAGE, headers={"Cache-Control": "no-store"})
+        response.set_cookie(
+            self.cookie_name, self.cookie_value, path="/", httponly=True, samesite="strict"
+        )
+        return response
 
 
-def _same(given: str, right: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "replace"), right.encode())
+def _equal(received: str, secret: str) -> bool:
+    """Compare in a time that reveals nothing of the secret."""
+    return hmac.compare_digest(received.encode("utf-8", "replace"), secret.encode())
 
 
 def _opens_page(method: str, headers: Headers) -> bool:
-    """Return whether a browser follows a link, so that its user sees the answer as a page."""
-    mode, shown = headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest", "document")
-    return method in ("GET", "HEAD") and mode == "navigate" and shown == "document"
+    """Return whether a browser follows a link, so that its user sees the response as a page."""
+    mode = headers.get("sec-fetch-mode")
+    destination = headers.get("sec-fetch-dest", "document")
+    return method in ("GET", "HEAD") and mode == "navigate" and destination == "document"
 
 
 class Guard:
-    """ASGI middleware: refuses what `Access` does not allow, bounds the rest, adds the headers."""
+    """ASGI middleware that refuses what `Access` forbids, limits the rest, and adds headers."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
-        self._app, self._access = app, access
+        self._app = app
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -156,83 +162,87 @@ class Guard:
             if scope["type"] == "lifespan":
                 await self._app(scope, receive, send)
             return
-        answer = self._refusal(scope, Headers(scope=scope))
-        protected = _with_headers(send)
-        if answer:
-            await answer(scope, receive, protected)
+        send = _with_headers(send)
+        if refusal := self._refuse(scope, Headers(scope=scope)):
+            await refusal(scope, receive, send)
             return
-        begun = False
+        has_begun = False
 
-        async def begin(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await protected(message)
+        async def send_noted(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
 
         try:
-            await self._app(scope, _bounded(receive), begin)
+            await self._app(scope, _limit_body(receive), send_noted)
         except Exception:
             _log.exception("%s %s", scope["method"], scope["path"])
-            if begun:
+            if has_begun:
                 raise
-            await problem(500, "the server's log says why")(scope, receive, protected)
+            await problem(500, "the server's log says why")(scope, receive, send)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+    def _refuse(self, scope: Scope, headers: Headers) -> Response | None:
         access = self._access
         if headers.get("host", "").lower() not in access.hosts:
             return problem(421, "this server does not answer to that host name")
-        if len(scope["raw_path"]) + len(scope["query_string"]) > _MAX_URL:
+        if len(scope["raw_path"]) + len(scope["query_string"]) > _MAX_URL_BYTES:
             return problem(414)
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > _MAX_HEADERS:
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > _MAX_HEADERS_BYTES:
             return problem(431)
-        if access.foreign(headers) and not _opens_page(scope["method"], headers):
+        if access.is_foreign(headers) and not _opens_page(scope["method"], headers):
             return problem(403, "pages of other sites may not do that")
-        if scope["path"] not in OPEN and not access.knows(headers):
-            entered = access.enter(scope["query_string"]) if scope["path"] == "/" else None
-            return entered or problem(
-                401, "open the address that `framefind serve` printed", None, _ASK
+        if scope["path"] not in OPEN_PATHS and not access.is_authorized(headers):
+            login = access.log_in(scope["query_string"]) if scope["path"] == "/" else None
+            return login or problem(
+                401, "open the address that `framefind serve` printed", None, _AUTHENTICATE
             )
         if scope["path"] == "/" and b"token=" in scope["query_string"]:
-            return HTMLResponse(_ENTER)  # out of the address bar
+            return HTMLResponse(_OPEN_PAGE)  # takes the token out of the address bar
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MAX_BODY:
-            return problem(413, f"more than {MAX_BODY // 2**20} MiB")
+        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
+            return problem(413, f"more than {MAX_BODY_BYTES // 2**20} MiB")
         return None
 
 
-_ASK = {"WWW-Authenticate": 'Bearer realm="framefind"'}
+_AUTHENTICATE = {"WWW-Authenticate": 'Bearer realm="framefind"'}
 
 
 def _with_headers(send: Send) -> Send:
-    async def protected(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
+            for name, value in _RESPONSE_HEADERS.items():
                 headers[name] = value
             headers.setdefault("Cache-Control", "no-store")
         await send(message)
 
-    return protected
+    return send_with_headers
 
 
-def _bounded(receive: Receive) -> Receive:
-    """The same body, if it is small enough and comes in time; the wait for its end is not bound."""
-    taken, whole, deadline = 0, False, None
+def _limit_body(receive: Receive) -> Receive:
+    """Limit the size of the request's body and the time to receive it.
 
-    async def bounded() -> Message:
-        nonlocal taken, whole, deadline
-        if whole:
+    Waiting for the client to leave, once the body is complete, is not limited.
+    """
+    size = 0
+    is_complete = False
+    deadline = None
+
+    async def receive_limited() -> Message:
+        nonlocal size, is_complete, deadline
+        if is_complete:
             return await receive()
         loop = asyncio.get_running_loop()
-        deadline = deadline or loop.time() + _BODY_SECONDS
+        deadline = deadline or loop.time() + _MAX_BODY_SECONDS
         try:
             async with asyncio.timeout_at(deadline):
                 message = await receive()
         except TimeoutError:
             raise HTTPException(408) from None
-        taken += len(message.get("body", b""))
-        whole = not message.get("more_body", False)
-        if taken > MAX_BODY:
+        size += len(message.get("body", b""))
+        is_complete = not message.get("more_body", False)
+        if size > MAX_BODY_BYTES:
             raise HTTPException(413)
         return message
 
-    return bounded
+    return receive_limited

@@ -1,4 +1,4 @@
-"""What all requests read: one opened library and its list of videos, kept up to date."""
+"""What all requests read: one library, its index and its list of videos, kept up to date."""
 
 import os
 import threading
@@ -17,12 +17,12 @@ from framefind.tables.delta_log import Revision
 from framefind.tables.tables import Tables
 from framefind.types import Video
 
-_TRIES = 5
+_MAX_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What there is as of one revision of the library's tables; nothing while there is none."""
+    """What one revision of the library's tables holds; nothing while there is no library."""
 
     revision: Revision | None = None
     index: VectorIndex | None = None
@@ -32,9 +32,9 @@ class Snapshot:
 
 
 class LibraryState:
-    """One library for all requests. `refresh` is called now and then; the rest reads memory.
+    """One library for all requests: `refresh` reads it now and then, all else reads memory.
 
-    `is_fresh` tells whether the last refresh went well.
+    `is_fresh` tells whether the last refresh succeeded.
     """
 
     def __init__(self, library: Library) -> None:
@@ -45,7 +45,7 @@ class LibraryState:
         self._lock = threading.Lock()
 
     def refresh(self) -> None:
-        """See what is new. Raises LibraryError when the library cannot be read."""
+        """Read what is new. Raises LibraryError if the library cannot be read."""
         with self._lock:
             try:
                 if self.library.exists:
@@ -58,11 +58,11 @@ class LibraryState:
             self.is_fresh = True
 
     def _read(self, tables: Tables) -> None:
-        old = self._snapshot.index
-        whole = old and old.generation.exists() and not old.damaged
-        if whole and tables.revision() == self._snapshot.revision:
+        previous = self._snapshot.index
+        is_usable = previous and previous.generation.exists() and not previous.damaged
+        if is_usable and tables.revision() == self._snapshot.revision:
             return
-        for _ in range(_TRIES):  # so that rows and index are of one revision
+        for _ in range(_MAX_ATTEMPTS):  # until rows and index are of one revision
             index = self.library.vector_index.get(now=True)
             rows = sorted(tables.videos(), key=lambda row: row.path)
             if index.revision == tables.revision():
@@ -73,44 +73,44 @@ class LibraryState:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What there is; 503 if there is a library that has never been read."""
+        """The latest snapshot. Raises HTTPException 503 if the library has never been read."""
         if self._snapshot.index is None and not self.is_fresh:
             raise HTTPException(503, "the library cannot be read now", {"Retry-After": "5"})
         return self._snapshot
 
     @property
     def rows(self) -> list[Video]:
-        """The videos, by path, as far as they could be read."""
+        """The videos by path; none if the library has never been read."""
         return self._snapshot.rows
 
-    def thumbnails(self, wanted: Sequence[tuple[str, float]]) -> list[bytes | None]:
-        """The JPEGs of the frames that stand for times of videos, given by id; None for none."""
+    def thumbnails(self, times: Sequence[tuple[str, float]]) -> list[bytes | None]:
+        """Return the JPEG of the frame at each (video id, seconds); None where there is none."""
         index = self.snapshot.index
         keys: list[tuple[str, str, float] | None] = []
-        for video_id, t in wanted:
+        for video_id, t in times:
             key = None
-            with suppress(QueryError):  # a video that has no frames
+            with suppress(QueryError):  # a video without frames
                 if index is not None:
                     frame = index.frame_at(video_id, t)
                     key = video_id, index.segment(frame), float(index.frames["t"][frame])
             keys.append(key)
-        found = iter(Tables(self.library.uri).thumbnails([key for key in keys if key]))
-        return [next(found) if key else None for key in keys]
+        thumbnails = iter(Tables(self.library.uri).thumbnails([key for key in keys if key]))
+        return [next(thumbnails) if key else None for key in keys]
 
     def video(self, video_id: str) -> Video:
-        """The video with that id; 404 if there is none."""
+        """Return the row of a video. Raises HTTPException 404 if there is none."""
         row = self.snapshot.by_id.get(video_id)
         if row is None:
             raise HTTPException(404, "the library has no such video")
         return row
 
-    def folders(self) -> dict[str, int]:
-        """The folders that hold videos, and how many are in each or below."""
-        own = Counter(os.path.dirname(row.path) for row in self.snapshot.rows)
-        below: Counter[str] = Counter()
-        for folder, count in own.items():
-            inner = ""
-            while folder != inner:
-                below[folder] += count
-                inner, folder = folder, os.path.dirname(folder)
-        return {folder: below[folder] for folder in sorted(own)}
+    def count_by_folder(self) -> dict[str, int]:
+        """Return the folders that hold videos, with how many are in each and below it."""
+        direct = Counter(os.path.dirname(row.path) for row in self.snapshot.rows)
+        total: Counter[str] = Counter()
+        for folder, count in direct.items():
+            child = ""
+            while folder != child:
+                total[folder] += count
+                child, folder = folder, os.path.dirname(folder)
+        return {folder: total[folder] for folder in sorted(direct)}

@@ -13,7 +13,7 @@ from serving import serve
 
 import framefind
 import media
-from framefind.server.playback import remux
+from framefind.server.playback import remux, transcode
 from framefind.server.playback.probe import Playable, keyframe_before, probe
 from media import BLUE, GREEN, RED, WHITE, quarters
 
@@ -76,8 +76,8 @@ def way(path: Path) -> Playable:
 def made(path: Path, start: float) -> bytes:
     found, size = way(path), path.stat().st_size
     if found.kind == "remux":
-        return b"".join(remux.remux(str(path), size, start, found.copies_audio))
-    return b"".join(remux.transcode(str(path), size, start))
+        return b"".join(remux.remux_stream(str(path), size, start, found.copies_audio))
+    return b"".join(transcode.transcode_stream(str(path), size, start))
 
 
 class TestProbe:

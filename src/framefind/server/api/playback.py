@@ -1,4 +1,4 @@
-"""Sending videos: the file itself where a browser can play it, else what is made of it."""
+"""Send videos: the file itself if a browser can play it, else a stream made from it, and clips."""
 
 import asyncio
 import os
@@ -14,66 +14,78 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from framefind.server import schemas
-from framefind.server.api.videos import VideoId, facts, file_of
+from framefind.server.api.videos import VideoId, describe_video
 from framefind.server.limiter import UNPLAYABLE, Limiter
-from framefind.server.playback import remux
+from framefind.server.playback.media_file import MediaFile, find_file
 from framefind.server.playback.probe import Playable, keyframe_before, probe
-from framefind.server.playback.ranges import Found, read, send_file
-from framefind.server.problems import answers
-from framefind.server.routing import Router, headers_only
+from framefind.server.playback.ranges import read_file, send_file
+from framefind.server.playback.remux import remux_stream
+from framefind.server.playback.transcode import transcode_stream, write_clip
+from framefind.server.problems import describe_responses
+from framefind.server.routing import Router
 from framefind.server.state import LibraryState
-from framefind.server.streaming import GeneratorResponse
+from framefind.server.streaming import GeneratorResponse, headers_only
 from framefind.types import Video
 
-MAX_CLIP = 600.0
-"""Seconds of a clip."""
+MAX_CLIP_SECONDS = 600.0
 
-_STREAM = answers(None, 404, 415, 416, 422, 503, media="video/mp4")
+_STREAM = describe_responses(None, 404, 415, 416, 422, 503, media="video/mp4")
 _STREAM[206] = {"description": "A part of the file"}
-_STREAM[304] = {"description": "The file is what it was"}
-_CLIP = answers(None, 404, 415, 422, 503, media="video/mp4")
-Start = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False, description="Seconds.")]
-End = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False, description="Seconds.")]
+_STREAM[304] = {"description": "The file has not changed"}
+_CLIP = describe_responses(None, 404, 415, 422, 503, media="video/mp4")
+Seconds = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False, description="Seconds.")]
 Transcode = Annotated[bool, Query(description="Encode it again, even if that seems needless.")]
 
 
-def router(shelf: LibraryState, work: Limiter) -> APIRouter:
-    """The routes that send video."""
-    routes = Router(prefix="/v1/videos/{video_id}", tags=["videos"])
+def router(state: LibraryState, limiter: Limiter) -> APIRouter:
+    """Return the routes that send video."""
+    router = Router(prefix="/v1/videos/{video_id}", tags=["videos"])
 
-    @routes.get("", responses=answers(schemas.PlayableVideo, 404, 422))
+    @router.get("", responses=describe_responses(schemas.PlayableVideo, 404, 422))
     async def video(
-        video_id: VideoId, start: Start = 0.0, transcode: Transcode = False
+        video_id: VideoId, start: Seconds = 0.0, transcode: Transcode = False
     ) -> JSONResponse:
-        """One video, and how a browser can play it from `start` on."""
-        row = shelf.video(video_id)
-        stream = await asyncio.to_thread(_plan, row, start, transcode)
-        return JSONResponse({**facts(row), "stream": stream})
+        """Return one video, and how a browser can play it from `start` on."""
+        row = state.video(video_id)
+        stream = await asyncio.to_thread(_describe_stream, row, start, transcode)
+        return JSONResponse({**describe_video(row), "stream": stream})
 
-    @routes.get("/stream", responses=_STREAM, response_class=Response)
+    @router.get("/stream", responses=_STREAM, response_class=Response)
     async def stream(
-        request: Request, video_id: VideoId, start: Start = 0.0, transcode: Transcode = False
+        request: Request, video_id: VideoId, start: Seconds = 0.0, transcode: Transcode = False
     ) -> Response:
-        """The video for a player: the file, in ranges, or an MP4 that begins at `start`."""
-        row = shelf.video(video_id)
-        file = await asyncio.to_thread(file_of, row)
-        way = await asyncio.to_thread(_way, file, row.duration, transcode)
-        if way.kind == "file":
+        """Send the video to a player: the file, in ranges, or an MP4 that begins at `start`."""
+        row = state.video(video_id)
+        file = await asyncio.to_thread(find_file, row)
+        playable = await asyncio.to_thread(_choose_playback, file, row.duration, transcode)
+        if playable.kind == "file":
             etag = f'"{video_id}-{file.size:x}-{file.modified:x}"'
-            return send_file(file, etag, request.headers, way.type)
-        start = await asyncio.to_thread(_begin, file, way, start)
+            return send_file(file, etag, request.headers, playable.type)
+        start = await asyncio.to_thread(_stream_start, file, playable, start)
         headers = {"X-Start": repr(start), "Accept-Ranges": "none"}
         if request.method == "HEAD":
-            return headers_only(headers, way.type)
-        return await _made(work, file, way, start, row.duration, headers)
+            return headers_only(headers, playable.type)
+        if playable.kind == "remux":
+            chunks = remux_stream(file.path, file.size, start, playable.copies_audio)
+        else:
+            chunks = transcode_stream(file.path, file.size, start, row.duration)
+        body = limiter.stream(chunks)
+        first = await anext(body, None)
+        if first is None:
+            raise HTTPException(415, "the video cannot be decoded there")
+        return GeneratorResponse(
+            _prepend(first, body), headers=headers, media_type=playable.type, cleanup=body.aclose
+        )
 
-    @routes.get("/clip", responses=_CLIP, response_class=Response)
-    async def download(request: Request, video_id: VideoId, start: Start, end: End) -> Response:
-        """An MP4 of a part of the video, ten minutes at most, encoded again to begin exactly."""
-        if not 0 < end - start <= MAX_CLIP:
-            raise HTTPException(422, f"end must come after start, {MAX_CLIP:.0f} s later at most")
-        row = shelf.video(video_id)
-        file = await asyncio.to_thread(file_of, row)
+    @router.get("/clip", responses=_CLIP, response_class=Response)
+    async def clip(request: Request, video_id: VideoId, start: Seconds, end: Seconds) -> Response:
+        """Send a part of the video, ten minutes at most, as an MP4 encoded to begin exactly."""
+        if not 0 < end - start <= MAX_CLIP_SECONDS:
+            raise HTTPException(
+                422, f"end must come after start, {MAX_CLIP_SECONDS:.0f} s later at most"
+            )
+        row = state.video(video_id)
+        file = await asyncio.to_thread(find_file, row)
         name = quote(f"{Path(file.path).stem} {start:.1f}-{end:.1f}.mp4")
         headers = {"Content-Disposition": f"attachment; filename*=utf-8''{name}"}
         if request.method == "HEAD":
@@ -81,76 +93,70 @@ def router(shelf: LibraryState, work: Limiter) -> APIRouter:
         handle, target = tempfile.mkstemp(suffix=".mp4", prefix="framefind-")
         os.close(handle)
         try:
-            made = remux.clip(file.path, file.size, start, end, target, row.duration)
-            await work.written(made, request)
+            steps = write_clip(file.path, file.size, start, end, target, row.duration)
+            await limiter.exhaust(steps, request)
         except BaseException as error:
             os.unlink(target)
             if isinstance(error, UNPLAYABLE):
                 raise HTTPException(415, "the video cannot be decoded there") from None
             raise
-        headers["Content-Length"] = str(os.path.getsize(target))
-        content = read(target, range(os.path.getsize(target)))
-        unlink = partial(asyncio.to_thread, os.unlink, target)
-        return GeneratorResponse(content, headers=headers, media_type="video/mp4", after=unlink)
+        size = os.path.getsize(target)
+        headers["Content-Length"] = str(size)
+        return GeneratorResponse(
+            read_file(target, range(size)),
+            headers=headers,
+            media_type="video/mp4",
+            cleanup=partial(asyncio.to_thread, os.unlink, target),
+        )
 
-    return routes
+    return router
 
 
-def _way(file: Found, length: float | None, transcode: bool) -> Playable:
-    """How to play a file that lasts so many seconds, if that is known; 415 if there is no way."""
+def _choose_playback(file: MediaFile, duration: float | None, transcode: bool) -> Playable:
+    """Return how to play a file of that duration in seconds, if known.
+
+    Raises HTTPException 415 if it cannot be played.
+    """
     try:
-        way = probe(file.path, file.size, file.modified, length)
+        playable = probe(file.path, file.size, file.modified, duration)
     except UNPLAYABLE:
         raise HTTPException(415, "the file is no video that can be played") from None
-    return Playable("transcode", why="it was asked for") if transcode else way
+    return Playable("transcode", why="it was asked for") if transcode else playable
 
 
-def _begin(file: Found, way: Playable, start: float) -> float:
-    """When a stream that was asked for from `start` on begins."""
-    if way.kind != "remux":
-        return 0.0 if way.kind == "file" else start
+def _stream_start(file: MediaFile, playable: Playable, start: float) -> float:
+    """Return where a stream begins that was asked for from `start` on; both in seconds."""
+    if playable.kind == "file":
+        return 0.0
+    if playable.kind == "transcode":
+        return start
     try:
         return keyframe_before(file.path, file.size, start)
     except UNPLAYABLE:
         return 0.0
 
 
-def _plan(row: Video, start: float, transcode: bool) -> dict[str, Any] | None:
-    """A video's `documents.Stream`; None if it cannot be played."""
+def _describe_stream(row: Video, start: float, transcode: bool) -> dict[str, Any] | None:
+    """Return a video's `schemas.Stream`; None if it cannot be played."""
     try:
-        file = file_of(row)
-        way = _way(file, row.duration, transcode)
+        file = find_file(row)
+        playable = _choose_playback(file, row.duration, transcode)
     except HTTPException:
         return None
-    begin = _begin(file, way, start)
+    start = _stream_start(file, playable, start)
     url = f"/v1/videos/{row.video_id}/stream"
-    if way.kind != "file":
-        url += f"?start={begin!r}" + ("&transcode=true" if transcode else "")
-    return {"url": url, "kind": way.kind, "type": way.type, "why": way.why, "start": begin}
+    if playable.kind != "file":
+        url += f"?start={start!r}" + ("&transcode=true" if transcode else "")
+    return {
+        "url": url,
+        "kind": playable.kind,
+        "type": playable.type,
+        "why": playable.why,
+        "start": start,
+    }
 
 
-async def _made(
-    work: Limiter,
-    file: Found,
-    way: Playable,
-    start: float,
-    length: float | None,
-    headers: dict[str, str],
-) -> Response:
-    """The answer that is made while it is sent; 415 if nothing can be made."""
-    if way.kind == "remux":
-        chunks = remux.remux(file.path, file.size, start, way.copies_audio)
-    else:
-        chunks = remux.transcode(file.path, file.size, start, length)
-    body = work.drawn(chunks)
-    first = await anext(body, None)
-    if first is None:
-        raise HTTPException(415, "the video cannot be decoded there")
-    joined = _joined(first, body)
-    return GeneratorResponse(joined, headers=headers, media_type=way.type, after=body.aclose)
-
-
-async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+async def _prepend(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     yield first
     async for chunk in rest:
         yield chunk

@@ -1,13 +1,17 @@
-"""Searching: a page of results, and the scores of every frame of a video."""
+"""Search: a page of results, and the scores of every frame of a video."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import fastapi
 from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from framefind.errors import QueryError
+from framefind.files import stills
 from framefind.output.documents import document
 from framefind.search.search import frame_scores
 from framefind.search.search import search as search_index
@@ -15,112 +19,164 @@ from framefind.server import schemas
 from framefind.server.api.videos import VideoId
 from framefind.server.batching import Batcher
 from framefind.server.limiter import Limiter
-from framefind.server.problems import answers as described
+from framefind.server.problems import describe_responses
 from framefind.server.routing import Router
 from framefind.server.state import LibraryState, Snapshot
-from framefind.server.uploads import described as form
-from framefind.server.uploads import read_form
 from framefind.types import Crop, FrameScores, Image, Moment, Page, Query
 from framefind.video.views import WHOLE
 
-Given = Annotated[schemas.SearchQuery, fastapi.Query()]
+MAX_UPLOADED_IMAGES = 8
+_MAX_FORM_FIELDS = 128
+_LIST_FIELDS = ("plus", "minus", "video")
+_SCORE_COLUMNS = ("times", "scores", "confidences")
+SearchQuery = Annotated[schemas.SearchQuery, fastapi.Query()]
 
 
-def router(shelf: LibraryState, work: Limiter) -> APIRouter:
-    """The routes that search."""
-    routes = Router(prefix="/v1", tags=["search"])
-    together: Batcher[Query, Page] = Batcher(lambda all: _pages(shelf.snapshot, all))
+def router(state: LibraryState, limiter: Limiter) -> APIRouter:
+    """Return the routes that search."""
+    router = Router(prefix="/v1", tags=["search"])
+    batcher: Batcher[Query, Page] = Batcher(lambda queries: _search_all(state.snapshot, queries))
 
-    async def find(query: schemas.SearchQuery, pictures: list[bytes]) -> JSONResponse:
-        asked = _query(query, pictures)
-        if asked.then is None and asked.by == "moment" and asked.image is None:
-            page = await together.ask(asked)
-        else:  # takes longer: others do not wait for it
-            page = await work.do(_page, shelf.snapshot, asked)
-        return JSONResponse(_document(page, asked))
+    async def find(parameters: schemas.SearchQuery, images: list[bytes]) -> JSONResponse:
+        query = _as_query(parameters, images)
+        if query.then is None and query.by == "moment" and query.image is None:
+            page = await batcher.ask(query)
+        else:  # takes longer: other searches do not wait for it
+            page = await limiter.run(_search, state.snapshot, query)
+        return JSONResponse(_with_thumbnails(document(page, query.document())))
 
     async def score(
-        video_id: str, query: schemas.SearchQuery, pictures: list[bytes]
+        video_id: str, parameters: schemas.SearchQuery, images: list[bytes]
     ) -> JSONResponse:
-        shelf.video(video_id)
-        scores = await work.do(_scores, shelf.snapshot, video_id, _query(query, pictures))
-        return JSONResponse({name: getattr(scores, name).tolist() for name in _COLUMNS})
+        state.video(video_id)
+        query = _as_query(parameters, images)
+        scores = await limiter.run(_score_frames, state.snapshot, video_id, query)
+        return JSONResponse({name: getattr(scores, name).tolist() for name in _SCORE_COLUMNS})
 
-    @routes.get("/search", responses=described(schemas.Found, 422, 503))
-    async def search(query: Given) -> JSONResponse:
+    @router.get("/search", responses=describe_responses(schemas.SearchResults, 422, 503))
+    async def search(query: SearchQuery) -> JSONResponse:
         """Find moments by text, by a frame of the library, or by a weighted sum of several."""
         return await find(query, [])
 
-    @routes.post(
-        "/search", responses=described(schemas.Found, 413, 415, 422, 503), openapi_extra=form()
+    @router.post(
+        "/search",
+        responses=describe_responses(schemas.SearchResults, 413, 415, 422, 503),
+        openapi_extra=_describe_form(),
     )
-    async def search_by_picture(request: Request) -> JSONResponse:
+    async def search_by_image(request: Request) -> JSONResponse:
         """Find moments by uploaded pictures, alone or together with all that GET takes."""
         return await find(*await read_form(request))
 
-    @routes.get("/videos/{video_id}/scores", responses=described(schemas.Scores, 404, 422, 503))
-    async def scores(video_id: VideoId, query: Given) -> JSONResponse:
-        """How well each frame of a video answers a query; what filters is not looked at."""
+    @router.get(
+        "/videos/{video_id}/scores", responses=describe_responses(schemas.Scores, 404, 422, 503)
+    )
+    async def scores(video_id: VideoId, query: SearchQuery) -> JSONResponse:
+        """Score each frame of a video against a query; filters are ignored."""
         return await score(video_id, query, [])
 
-    @routes.post(
+    @router.post(
         "/videos/{video_id}/scores",
-        responses=described(schemas.Scores, 404, 413, 415, 422, 503),
-        openapi_extra=form(),
+        responses=describe_responses(schemas.Scores, 404, 413, 415, 422, 503),
+        openapi_extra=_describe_form(),
     )
-    async def scores_by_picture(request: Request, video_id: VideoId) -> JSONResponse:
-        """How well each frame of a video answers a query with uploaded pictures."""
+    async def scores_by_image(request: Request, video_id: VideoId) -> JSONResponse:
+        """Score each frame of a video against a query with uploaded pictures."""
         return await score(video_id, *await read_form(request))
 
-    return routes
+    return router
 
 
-_COLUMNS = ("times", "scores", "confidences")
+async def read_form(request: Request) -> tuple[schemas.SearchForm, list[bytes]]:
+    """Return the fields and the images of a multipart form.
 
-
-def _query(query: schemas.SearchQuery, pictures: Sequence[bytes]) -> Query:
-    """The same as the library takes it. It never holds a path or an address of a picture."""
-    images: list[bytes | Moment] = list(pictures)
-    if query.image is not None:
-        video_id, _, text = query.image.partition("@")
-        t = float(text)
-        images.append(Moment(video_id, video_id, t, t, t, 0.0, 0.0, WHOLE))
-    box = getattr(query, "box", None)
-    shown: list[Image] = [Crop(image, box) if box else image for image in images]
-    known = query.model_dump(exclude={"q", "image", "box"})
-    return Query(query.q or None, image=shown or None, **known)
-
-
-def _page(snapshot: Snapshot, asked: Query) -> Page:
-    if snapshot.index is None or snapshot.model is None:
-        return Page([], 0, asked.offset)
-    return next(search_index([asked], snapshot.index, snapshot.model))
-
-
-def _pages(snapshot: Snapshot, asked: Sequence[Query]) -> Sequence[Page | Exception]:
-    if snapshot.index is None or snapshot.model is None:
-        return [Page([], 0, query.offset) for query in asked]
+    Raises HTTPException (413, 415, 422), RequestValidationError, and QueryError for an image that
+    may not be decoded.
+    """
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise HTTPException(415, "send multipart/form-data")
+    fields: dict[str, Any] = {}
+    images: list[bytes] = []
+    async with request.form(max_files=MAX_UPLOADED_IMAGES, max_fields=_MAX_FORM_FIELDS) as form:
+        for name, value in form.multi_items():
+            if not isinstance(value, str):
+                if name != "image":
+                    raise HTTPException(422, "pictures are called image")
+                image = await value.read()
+                check_image(image)
+                images.append(image)
+            elif name in _LIST_FIELDS:
+                fields.setdefault(name, []).append(value)
+            else:
+                fields[name] = value
     try:
-        return list(search_index(asked, snapshot.index, snapshot.model))
+        return schemas.SearchForm.model_validate(fields), images
+    except ValidationError as error:
+        errors = [{**invalid, "loc": ("body", *invalid["loc"])} for invalid in error.errors()]
+        raise RequestValidationError(errors) from None
+
+
+def check_image(image: bytes) -> None:
+    """Raise QueryError if the header of an image says that it may not be decoded."""
+    with stills.opened(image, "the picture", stills.UPLOADED, stills.MAX_UPLOADED_PIXELS):
+        pass
+
+
+def _describe_form() -> dict[str, Any]:
+    """Return the OpenAPI description of the form."""
+    schema = schemas.SearchForm.model_json_schema()
+    file = {"type": "string", "format": "binary"}
+    schema["properties"]["image"] = {
+        "type": "array",
+        "items": file,
+        "maxItems": MAX_UPLOADED_IMAGES,
+    }
+    content = {"multipart/form-data": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _as_query(parameters: schemas.SearchQuery, uploaded: Sequence[bytes]) -> Query:
+    """Return the query of the library, which never has a path or an address of an image."""
+    images: list[bytes | Moment] = list(uploaded)
+    if parameters.image is not None:
+        video_id, _, seconds = parameters.image.partition("@")
+        t = float(seconds)
+        images.append(Moment(video_id, video_id, t, t, t, 0.0, 0.0, WHOLE))
+    box = getattr(parameters, "box", None)
+    cropped: list[Image] = [Crop(image, box) if box else image for image in images]
+    others = parameters.model_dump(exclude={"q", "image", "box"})
+    return Query(parameters.q or None, image=cropped or None, **others)
+
+
+def _search(snapshot: Snapshot, query: Query) -> Page:
+    if snapshot.index is None or snapshot.model is None:
+        return Page([], 0, query.offset)
+    return next(search_index([query], snapshot.index, snapshot.model))
+
+
+def _search_all(snapshot: Snapshot, queries: Sequence[Query]) -> Sequence[Page | Exception]:
+    """Return the page of each query, or the QueryError that it raises."""
+    if snapshot.index is None or snapshot.model is None:
+        return [Page([], 0, query.offset) for query in queries]
+    try:
+        return list(search_index(queries, snapshot.index, snapshot.model))
     except QueryError as error:
-        if len(asked) == 1:
+        if len(queries) == 1:
             return [error]
-        return [page for query in asked for page in _pages(snapshot, [query])]
+        return [page for query in queries for page in _search_all(snapshot, [query])]
 
 
-def _scores(snapshot: Snapshot, video_id: str, asked: Query) -> FrameScores:
+def _score_frames(snapshot: Snapshot, video_id: str, query: Query) -> FrameScores:
     assert snapshot.index
     assert snapshot.model
-    return frame_scores(asked, video_id, snapshot.index, snapshot.model)
+    return frame_scores(query, video_id, snapshot.index, snapshot.model)
 
 
-def _document(page: Page, asked: Query) -> dict[str, Any]:
-    made = document(page, asked.document())
-    videos = made.get("videos", [])
-    for moment in [
-        *made.get("moments", []),
-        *(one for video in videos for one in video["moments"]),
-    ]:
-        name = f"{moment['t']!r}.jpg"
-        moment["thumbnail"] = f"/v1/videos/{moment['video_id']}/thumbnails/{name}"
-    return made
+def _with_thumbnails(results: dict[str, Any]) -> dict[str, Any]:
+    """Add the address of its thumbnail to each moment of a document; return the document."""
+    moments = list(results.get("moments", []))
+    for video in results.get("videos", []):
+        moments += video["moments"]
+    for moment in moments:
+        video = f"/v1/videos/{moment['video_id']}"
+        moment["thumbnail"] = f"{video}/thumbnails/{moment['t']!r}.jpg"
+    return results

@@ -1,1 +1,1 @@
-"""What browsers play: files as they are, remuxed, or converted."""
+"""Videos as browsers play them: the file itself, remuxed, or encoded again."""

@@ -1,4 +1,4 @@
-"""The sound of a stream: read beside the pictures, encoded as AAC."""
+"""The sound of a stream: decoded beside the pictures, encoded as AAC."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -12,145 +12,160 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet as AnyPacket
 
-from framefind.server.playback.probe import sound
+from framefind.server.playback.probe import best_audio_stream
 from framefind.video.clock import start_time
 
 Packet: TypeAlias = "AnyPacket[Any]"
 
-_RATE = 48_000  # samples of a second
-_SAMPLES = 1024  # of an AAC frame
-_GAP = 4800  # samples: what is less is a container's rounding
-_EARLY = 1  # seconds before the start from which sound is decoded
-_WARM = 2.0  # seconds before the start that the resampler is given
+_SAMPLE_RATE = 48_000
+_BIT_RATE = 128_000
+_FRAME_SAMPLES = 1024  # of an AAC frame
+_MIN_GAP_SAMPLES = 4800  # smaller ones come from rounded timestamps, and are closed
+_DECODE_EARLIER_SECONDS = 1  # than the start
+_RESAMPLE_EARLIER_SECONDS = 2.0  # than the start
+_NEVER = 1e9  # seconds
 
 
 class AacEncoder:
-    """Sound that is encoded as AAC, without a gap from time 0 on."""
+    """Encodes sound as AAC, without gaps from time 0 on."""
 
-    def __init__(self, made: OutputContainer) -> None:
-        self._stream = made.add_stream("aac", rate=_RATE, layout="stereo")
-        self._stream.codec_context.bit_rate = 128_000
-        self._resampler = av.AudioResampler("fltp", "stereo", _RATE, _SAMPLES)
-        self._begun = False
+    def __init__(self, output: OutputContainer) -> None:
+        self._stream = output.add_stream("aac", rate=_SAMPLE_RATE, layout="stereo")
+        self._stream.codec_context.bit_rate = _BIT_RATE
+        self._resampler = av.AudioResampler("fltp", "stereo", _SAMPLE_RATE, _FRAME_SAMPLES)
+        self._has_begun = False
         self._end = 0  # of what is encoded, in samples
 
-    def encode(self, frames: Iterator[av.AudioFrame], first: Fraction) -> list[Packet]:
-        """The packets of decoded sound, of which what is heard at `first` is time 0."""
+    def encode(self, frames: Iterator[av.AudioFrame], zero: Fraction) -> list[Packet]:
+        """Return the packets that are ready after these frames; `zero` s becomes time 0."""
         packets: list[Packet] = []
         for frame in frames:
             if frame.pts is None or not frame.time_base:
                 continue
-            frame.pts -= round(first / frame.time_base)
-            if not self._begun and frame.pts * frame.time_base < -_WARM:
+            frame.pts -= round(zero / frame.time_base)
+            is_needed = frame.pts * frame.time_base >= -_RESAMPLE_EARLIER_SECONDS
+            if not self._has_begun and not is_needed:
                 continue
-            for part in self._resampler.resample(frame):
-                at = round((part.pts or 0) * (part.time_base or 0) * _RATE)
-                if self._begun or at >= 0:
-                    packets += self._part(part, at)
-        return [packet for packet in packets if (packet.pts or 0) >= 0]  # before 0: priming
+            for resampled in self._resampler.resample(frame):
+                seconds = (resampled.pts or 0) * (resampled.time_base or 0)
+                start = round(seconds * _SAMPLE_RATE)
+                if self._has_begun or start >= 0:
+                    packets += self._encode_at(resampled, start)
+        return _without_priming(packets)
 
-    def _part(self, part: av.AudioFrame, at: int) -> Iterator[Packet]:
-        """Encode samples that are heard `at` so many samples after the start."""
-        if not self._begun:
-            self._begun = True
-            for _ in range(at // _SAMPLES):
+    def _encode_at(self, frame: av.AudioFrame, start: int) -> Iterator[Packet]:
+        """Encode a frame that begins `start` samples after time 0."""
+        if not self._has_begun:
+            self._has_begun = True
+            for _ in range(start // _FRAME_SAMPLES):
                 yield from self._stream.encode(_silence(self._end))
-                self._end += _SAMPLES
-        part.pts = at if at - self._end >= _GAP else self._end
-        part.time_base = Fraction(1, _RATE)
-        self._end = part.pts + part.samples
-        yield from self._stream.encode(part)
+                self._end += _FRAME_SAMPLES
+        frame.pts = start if start - self._end >= _MIN_GAP_SAMPLES else self._end
+        frame.time_base = Fraction(1, _SAMPLE_RATE)
+        self._end = frame.pts + frame.samples
+        yield from self._stream.encode(frame)
 
-    def rest(self) -> list[Packet]:
-        """What is held back."""
-        if not self._begun:
+    def flush(self) -> list[Packet]:
+        """Return the packets that the encoder still holds."""
+        if not self._has_begun:
             return []
-        return [packet for packet in self._stream.encode(None) if (packet.pts or 0) >= 0]
+        return _without_priming(self._stream.encode(None))
+
+
+def _without_priming(packets: list[Packet]) -> list[Packet]:
+    """Drop what an AAC encoder puts before time 0."""
+    return [packet for packet in packets if (packet.pts or 0) >= 0]
 
 
 class SoundTrack:
-    """The sound of a file from `start` to `end`, decoded as far as it is wanted."""
+    """The sound of a file from `start` to `end` (seconds), decoded and encoded as it is needed."""
 
     def __init__(
         self,
-        made: OutputContainer,
+        output: OutputContainer,
         source: InputContainer,
         start: float,
         end: float | None,
         shifts: Sequence[tuple[int, Fraction]],
     ) -> None:
-        """`shifts` tell what is added to times from which byte of the file on, in seconds."""
-        audio = sound(source)
-        self._voice = AacEncoder(made) if audio else None
+        """`shifts` hold what is added to times (seconds) from which byte of the file on."""
+        stream = best_audio_stream(source)
+        self._encoder = AacEncoder(output) if stream else None
         self._frames: Iterator[av.AudioFrame] = iter(())
-        if audio:
-            self._first = Fraction(start) + start_time(source, source.streams.video[0])
-            last = None if end is None else self._first + Fraction(end - start)
-            self._frames = _frames(source, audio, self._first, last, shifts)
+        if stream:
+            self._zero = Fraction(start) + start_time(source, source.streams.video[0])
+            last = None if end is None else self._zero + Fraction(end - start)
+            self._frames = _decode(source, stream, self._zero, last, shifts)
         self._next = next(self._frames, None)
 
-    def until(self, t: float) -> list[Packet]:
-        """The packets up to about t seconds after the start."""
-        wanted = []
-        while self._next is not None and _time(self._next) < self._first + Fraction(t):
-            wanted.append(self._next)
+    def encode_until(self, t: float) -> list[Packet]:
+        """Return the packets up to about t seconds after the start."""
+        frames = []
+        while self._next is not None and _time(self._next) < self._zero + Fraction(t):
+            frames.append(self._next)
             self._next = next(self._frames, None)
-        return self._voice.encode(iter(wanted), self._first) if self._voice else []
+        return self._encoder.encode(iter(frames), self._zero) if self._encoder else []
 
-    def rest(self) -> list[Packet]:
-        """All that is left."""
-        return self.until(1e9) + self._voice.rest() if self._voice else []
+    def flush(self) -> list[Packet]:
+        """Return all packets that are left."""
+        if not self._encoder:
+            return []
+        return self.encode_until(_NEVER) + self._encoder.flush()
 
 
 def _time(frame: av.AudioFrame) -> Fraction:
     return Fraction(frame.pts or 0) * (frame.time_base or 0)
 
 
-def _frames(
+def _decode(
     source: InputContainer,
-    audio: AudioStream,
+    stream: AudioStream,
     first: Fraction,
     last: Fraction | None,
     shifts: Sequence[tuple[int, Fraction]],
 ) -> Iterator[av.AudioFrame]:
-    """Decode sound from about `first` until before `last`."""
+    """Yield the frames of sound from about `first` until before `last`."""
     with suppress(av.FFmpegError):  # a container that cannot seek is read from its beginning
-        if first > 0 and audio.time_base and not shifts:
-            source.seek(round(first / audio.time_base), stream=audio)
+        if first > 0 and stream.time_base and not shifts:
+            source.seek(round(first / stream.time_base), stream=stream)
     position = 0
-    with suppress(av.FFmpegError):  # the pictures go on without
-        for packet in source.demux(audio):
-            position = packet.pos or position  # of several frames that lie together, the first's
-            if shifts and _carried(packet, position, shifts) < first - _EARLY:
+    with suppress(av.FFmpegError):  # the pictures go on without sound
+        for packet in source.demux(stream):
+            position = packet.pos or position  # only the first of several packets has its own
+            is_early = bool(shifts) and (
+                _shift(packet, position, shifts) < first - _DECODE_EARLIER_SECONDS
+            )
+            if is_early:
                 continue
-            for frame in decoded(packet):
+            for frame in decode_packet(packet):
                 if last is not None and _time(frame) >= last:
                     return
                 yield frame
 
 
-def _carried(packet: Packet, position: int, shifts: Sequence[tuple[int, Fraction]]) -> Fraction:
-    """Carry the time of a packet on that lies there in the file, and return it in seconds."""
+def _shift(packet: Packet, position: int, shifts: Sequence[tuple[int, Fraction]]) -> Fraction:
+    """Correct the time of a packet at that byte of the file; return it in seconds."""
     if packet.pts is None:
         return Fraction(0)
-    at = bisect_right(shifts, position, key=lambda shift: shift[0])
-    if at:
-        packet.pts += round(shifts[at - 1][1] / packet.time_base)
+    index = bisect_right(shifts, position, key=lambda shift: shift[0])
+    if index:
+        packet.pts += round(shifts[index - 1][1] / packet.time_base)
         packet.dts = packet.pts
     return packet.pts * packet.time_base
 
 
-def decoded(packet: Packet) -> Iterator[av.AudioFrame]:
-    """The frames of a packet of sound; none if it cannot be decoded."""
-    try:
+def decode_packet(packet: Packet) -> Iterator[av.AudioFrame]:
+    """Yield the frames of a packet of sound; none if it is damaged: a moment of silence."""
+    with suppress(av.FFmpegError):
         for frame in packet.decode():
             assert isinstance(frame, av.AudioFrame)
             yield frame
-    except av.FFmpegError:
-        return  # a moment of silence
 
 
 def _silence(pts: int) -> av.AudioFrame:
-    frame = av.AudioFrame.from_ndarray(np.zeros((2, _SAMPLES), np.float32), "fltp", "stereo")
-    frame.sample_rate, frame.pts, frame.time_base = _RATE, pts, Fraction(1, _RATE)
+    samples = np.zeros((2, _FRAME_SAMPLES), np.float32)
+    frame = av.AudioFrame.from_ndarray(samples, "fltp", "stereo")
+    frame.sample_rate = _SAMPLE_RATE
+    frame.pts = pts
+    frame.time_base = Fraction(1, _SAMPLE_RATE)
     return frame

@@ -1,0 +1,52 @@
+"""The file behind a video of the library, on this computer or in an object store."""
+
+import os
+import stat
+from dataclasses import dataclass
+
+from starlette.exceptions import HTTPException
+
+from framefind.errors import StoreError
+from framefind.files import objects
+from framefind.files.names import openable, opened
+from framefind.types import Video
+
+
+@dataclass(frozen=True)
+class MediaFile:
+    """A file that exists: `size` in bytes, `modified` in nanoseconds since 1970."""
+
+    path: str
+    size: int
+    modified: int
+
+
+def find_file(row: Video) -> MediaFile:
+    """Return a video's file, from its path or that of a copy; it may ask an object store.
+
+    Raises HTTPException: 404 if there is none or a link in its place, 503 if the store does not
+    answer.
+    """
+    for path in openable(row.paths):
+        file = _object(path) if objects.is_remote(path) else _local_file(opened(path))
+        if file:
+            return file
+    raise HTTPException(404, "the video's file is not there")
+
+
+def _local_file(path: str) -> MediaFile | None:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode) or os.path.realpath(path) != os.path.abspath(path):
+        return None
+    return MediaFile(path, status.st_size, status.st_mtime_ns)
+
+
+def _object(uri: str) -> MediaFile | None:
+    try:
+        facts = objects.facts([uri])[uri]
+    except StoreError:
+        raise HTTPException(503, "the video's object store does not answer") from None
+    return MediaFile(uri, facts.size, facts.modified * 1000) if facts else None
