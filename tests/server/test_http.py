@@ -109,7 +109,7 @@ def test_dates_are_those_of_rfc_3339(api: httpx.Client, video_id: str):
 def test_the_description_tells_of_completeness_and_of_the_token():
     library = framefind.open("none.framefind")
     api = create_app(library, Access(token="secret")).openapi()
-    assert "complete" in api["components"]["schemas"]["Found"]["required"]
+    assert "complete" in api["components"]["schemas"]["SearchResults"]["required"]
     schemes = api["components"]["securitySchemes"]
     assert schemes["token"] | {"description": ""} == {
         "type": "http", "scheme": "bearer", "description": "",
