@@ -57,7 +57,7 @@ def test_the_http_api_shows_columns_in_their_types() -> None:
     assert {*VIDEOS.names} == {*fields} | NOT_SERVED
     for name, hint in fields.items():
         assert column_type(hint) == VIDEOS.field(name).type
-    assert {*routes.facts(Video(video_id="a", path="/a.mp4"))} == {"name", *fields}
+    assert {*routes.describe_video(Video(video_id="a", path="/a.mp4"))} == {"name", *fields}
 
 
 def test_spark_gives_columns_in_their_types() -> None:
