@@ -15,6 +15,7 @@ from framefind.models.layouts.base import (
 from framefind.models.layouts.immich import Immich
 from framefind.models.layouts.manifest import MANIFEST, read_manifest
 from framefind.models.layouts.open_clip import OpenClip
+from framefind.models.layouts.sentence_transformers import SentenceTransformers
 from framefind.models.layouts.transformers import Transformers
 from framefind.models.layouts.transformers_js import TransformersJs
 
@@ -25,6 +26,7 @@ ONNX_LAYOUTS: tuple[OnnxLayout, ...] = (
 CHECKPOINT_LAYOUTS: tuple[CheckpointLayout, ...] = (
     Transformers(),
     OpenClip(),
+    SentenceTransformers(),
 )
 
 Chooser = Callable[[Collection[str]], Files]

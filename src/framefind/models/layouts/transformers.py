@@ -48,20 +48,6 @@ class Transformers:
 
     def find(self, names: Collection[str]) -> Files | None:
         """Return the layout's files among the names; None in another layout."""
-        if "modules.json" in names:  # of sentence-transformers, which keeps it in a folder
-            for name in names:
-                inside, _, base = name.rpartition("/")
-                if inside and base in _WEIGHTS:
-                    names_inside = [
-                        name.removeprefix(f"{inside}/")
-                        for name in names
-                        if name.startswith(f"{inside}/")
-                    ]
-                    files = self.find(names_inside)
-                    if files:
-                        nested = f"{inside}/{files.image}"
-                        chosen = [f"{inside}/{name}" for name in files.names]
-                        return Files(nested, nested, "", ("modules.json", *chosen))
         # timm's repositories have the same names but for the preprocessor's settings.
         preprocessor = {"preprocessor_config.json", "processor_config.json"}
         weights = next((name for name in _WEIGHTS if name in names), None)
