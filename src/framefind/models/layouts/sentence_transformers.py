@@ -1,4 +1,4 @@
-"""The layout of sentence-transformers: a checkpoint of transformers in a folder, and `modules.json`.
+"""The layout of sentence-transformers: that of transformers in a folder beside `modules.json`.
 
 `sentence-transformers/clip-ViT-B-32` and its kin have it on the hub.
 """
