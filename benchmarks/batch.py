@@ -92,7 +92,7 @@ def _stand_in(real: Model, turn: np.ndarray) -> Any:
         fingerprint=real.fingerprint | {"dimensions": str(DIMENSIONS)},
         tokenize=real.tokenize,
         scale=real.scale,
-        neutral=Neutral(known.of_pictures, known.mean @ turn, known.axes @ turn),
+        neutral=Neutral(known.of_images, known.mean @ turn, known.axes @ turn),
         embed_texts=embed_texts,
     )
 

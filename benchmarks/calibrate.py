@@ -75,16 +75,16 @@ def main() -> None:
     if options.keep:
         neutral = Neutral.load(options.model / "neutral.npz", model.dimensions)
     else:
-        neutral = Neutral.of(neutral_pictures(options.shards, model), of_pictures=True)
+        neutral = Neutral.summarize(neutral_pictures(options.shards, model), of_images=True)
     found = labelled.results(options.shards, model, neutral)
     middle, slope = fitted(found)
     shown = labelled.by_picture(options.shards, model, neutral)
     of_pictures = fitted({"pictures": shown["pictures"]})
     neutral = replace(neutral, middle=middle, slope=slope)
-    neutral = replace(neutral, pictures_middle=of_pictures[0], pictures_slope=of_pictures[1])
+    neutral = replace(neutral, image_middle=of_pictures[0], image_slope=of_pictures[1])
     labelled.table(found, neutral)
-    labelled.table({"pictures": shown["pictures"]}, neutral.for_pictures())
-    labelled.table({"absent pictures": shown["absent pictures"]}, neutral.for_pictures())
+    labelled.table({"pictures": shown["pictures"]}, neutral.for_images())
+    labelled.table({"absent pictures": shown["absent pictures"]}, neutral.for_images())
     neutral.save(options.model / "neutral.npz")
     file = options.model / "manifest.json"
     manifest = json.loads(file.read_text("utf-8")) | {"neutral": "neutral.npz"}

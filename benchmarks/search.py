@@ -96,7 +96,7 @@ def _fitted(
     turn = rotation(rng, model.dimensions, DIMENSIONS)
     fit = Fit.of(refresh(folder / "real", tables)).rotated(turn)
     known = load_neutral(model)
-    neutral = Neutral(known.of_pictures, known.mean @ turn, known.axes @ turn)
+    neutral = Neutral(known.of_images, known.mean @ turn, known.axes @ turn)
     queries = model.embed_texts(QUERIES) @ turn
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     print(f"neighbours correlate by {fit.memory:.2f}, views share {fit.common:.2f} of the spread")

@@ -107,7 +107,7 @@ def by_picture(shards: Path, model: Model, neutral: Neutral) -> dict[str, Result
         first = np.argsort(-left, axis=1, kind="stable")[:, :SHOWN]
         shown = np.take_along_axis(left, first, axis=1)
         standing = [
-            neutral.standing(row, view[None]) for row, view in zip(shown, views, strict=True)
+            neutral.z_scores(row, view[None]) for row, view in zip(shown, views, strict=True)
         ]
         right = np.take_along_axis(same & ~hidden, first, axis=1)
         found[kind] = Results(np.stack(standing), right)
@@ -116,7 +116,7 @@ def by_picture(shards: Path, model: Model, neutral: Neutral) -> dict[str, Result
 
 def table(found: dict[str, Results], neutral: Neutral) -> None:
     """Print how often results of each confidence are right."""
-    sure = np.concatenate([neutral.sure(one.standing).ravel() for one in found.values()])
+    sure = np.concatenate([neutral.confidence(one.standing).ravel() for one in found.values()])
     right = np.concatenate([one.right.ravel() for one in found.values()])
     print("\n| confidence | results | their mean confidence | right |\n|---|---|---|---|")
     for low in np.arange(10) / 10:
@@ -127,7 +127,7 @@ def table(found: dict[str, Results], neutral: Neutral) -> None:
     print("\n| queries | first results ≥ 0.5 | right of those | all ten ≥ 0.5 | right of those |")
     print("|---|---|---|---|---|")
     for kind, one in found.items():
-        sure = neutral.sure(one.standing)
+        sure = neutral.confidence(one.standing)
         shares = " | ".join(_over(sure[:, :first], one.right[:, :first]) for first in (1, SHOWN))
         print(f"| {len(sure)} {kind} | {shares} |")
 
@@ -154,7 +154,7 @@ def _search(
     cosines = (vectors @ views.T).astype(np.float64)
     first = np.argsort(-cosines, axis=1, kind="stable")[:, :SHOWN]
     standing = [
-        neutral.standing(cosines[at, shown], query[None] if neutral.of_pictures else views[shown])
+        neutral.z_scores(cosines[at, shown], query[None] if neutral.of_images else views[shown])
         for at, (query, shown) in enumerate(zip(vectors, first, strict=True))
     ]
     known = np.zeros(cosines.shape, bool) if right is None else right

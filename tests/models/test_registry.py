@@ -56,7 +56,7 @@ class TestMini:
 
     def test_brings_neutral_pictures(self):
         neutral = load_neutral(registry.load("mini"))
-        assert neutral.of_pictures
+        assert neutral.of_images
         assert neutral.axes.shape[1:] == neutral.mean.shape == (registry.load("mini").dimensions,)
 
 
@@ -108,7 +108,7 @@ class TestFolder:
         edit(folder, "neutral", None)
         model = registry.load(f"local-dir:{folder}")
         first = load_neutral(model)
-        assert not first.of_pictures
+        assert not first.of_images
         assert np.isfinite(first.axes).all()
         model.embed_texts = None  # they are kept, and not embedded again
         np.testing.assert_array_equal(load_neutral(model).axes, first.axes)

@@ -28,24 +28,26 @@ class Neutral:
     results are right; `slope` is that of the log odds there. Both are fitted per model on labelled
     pictures (docs/benchmarks.md); a model that was not has those of `mini-1`. Pictures resemble
     each other more than what words say of them, so queries with a picture have a curve of their
-    own, `pictures_middle` and `pictures_slope`.
+    own, `image_middle` and `image_slope`.
     """
 
-    of_pictures: bool
+    of_images: bool
     mean: NDArray[np.float32]
     axes: NDArray[np.float32]
     middle: float = 3.55
     slope: float = 2.25
-    pictures_middle: float = 4.6
-    pictures_slope: float = 1.41
+    image_middle: float = 4.6
+    image_slope: float = 1.41
 
     @classmethod
-    def of(cls, vectors: NDArray[np.float32], *, of_pictures: bool, axes: int = 64) -> "Neutral":
+    def summarize(
+        cls, vectors: NDArray[np.float32], *, of_images: bool, axes: int = 64
+    ) -> "Neutral":
         """Sum up the vectors (n, dimensions) of neutral pictures or texts, in half precision."""
         mean = vectors.mean(axis=0)
         _, lengths, directions = np.linalg.svd(vectors - mean, full_matrices=False)
         spread = directions[:axes] * (lengths[:axes, np.newaxis] / np.sqrt(len(vectors)))
-        return cls(of_pictures, _rounded(mean), _rounded(spread))
+        return cls(of_images, _rounded(mean), _rounded(spread))
 
     @classmethod
     def load(cls, file: Path, dimensions: int) -> "Neutral":
@@ -56,28 +58,28 @@ class Neutral:
             middle, slope = stored["curve"].tolist()
             known = "pictures_curve" in stored  # files of earlier releases have none
             curve = stored["pictures_curve"].tolist() if known else []
-            of_pictures = bool(stored["of_pictures"])
+            of_images = bool(stored["of_pictures"])
         except (EOFError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not neutral pictures: {error}") from None
         if mean.shape != (dimensions,) or axes.ndim != 2 or axes.shape[1] != dimensions:
             shapes = f"mean {mean.shape} and axes {axes.shape}"
             raise ValueError(f"{shapes}, expected ({dimensions},) and (k, {dimensions})")
-        return cls(of_pictures, mean, axes, middle, slope, *curve)
+        return cls(of_images, mean, axes, middle, slope, *curve)
 
     def save(self, file: Path) -> None:
         """Write it as an .npz of a few dozen kilobytes."""
         np.savez(
             file,
-            of_pictures=self.of_pictures,
+            of_pictures=self.of_images,
             mean=self.mean.astype(np.float16),
             axes=self.axes.astype(np.float16),
             curve=np.array([self.middle, self.slope]),
-            pictures_curve=np.array([self.pictures_middle, self.pictures_slope]),
+            pictures_curve=np.array([self.image_middle, self.image_slope]),
         )
 
-    def for_pictures(self) -> "Neutral":
+    def for_images(self) -> "Neutral":
         """The same with the curve of queries with a picture."""
-        return replace(self, middle=self.pictures_middle, slope=self.pictures_slope)
+        return replace(self, middle=self.image_middle, slope=self.image_slope)
 
     def score_of(self, confidence: float, against: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the scores, cosine × 100, that have this confidence `against` each row (n, d)."""
@@ -86,7 +88,7 @@ class Neutral:
         standing = self.middle + 2 / self.slope * np.arctanh(odds)
         return np.asarray(100 * (usual + standing * spread))
 
-    def standing(
+    def z_scores(
         self, cosines: NDArray[np.float64], against: NDArray[np.float32]
     ) -> NDArray[np.float64]:
         """By how many standard deviations `cosines` exceed those of `against` with the neutral."""
@@ -102,10 +104,10 @@ class Neutral:
         spread = np.linalg.norm((each @ self.axes.T)[:, 0].astype(np.float64), axis=1)
         return usual, np.maximum(spread, 1e-6)
 
-    def sure(self, standing: NDArray[np.float64]) -> NDArray[np.float64]:
+    def confidence(self, z_scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """The confidence of that standing."""
         # The logistic function, in a form that cannot overflow.
-        return np.asarray(0.5 + 0.5 * np.tanh(self.slope / 2 * (standing - self.middle)))
+        return np.asarray(0.5 + 0.5 * np.tanh(self.slope / 2 * (z_scores - self.middle)))
 
 
 def confidence(
@@ -121,8 +123,8 @@ def confidence(
     that bring no pictures, a view's score is compared with what those texts score on it. It depends
     on the model, the query and the view alone.
     """
-    against = query[np.newaxis] if neutral.of_pictures else views
-    return neutral.sure(neutral.standing(scores.astype(np.float64) / 100, against))
+    against = query[np.newaxis] if neutral.of_images else views
+    return neutral.confidence(neutral.z_scores(scores.astype(np.float64) / 100, against))
 
 
 def _rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:

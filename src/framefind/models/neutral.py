@@ -24,6 +24,6 @@ def _load_texts(model: Model) -> Neutral:
     path = cache_path(model, content)
     with suppress(OSError, ValueError):
         return Neutral.load(path, model.dimensions)
-    texts = Neutral.of(model.embed_texts(json.loads(content)["texts"]), of_pictures=False)
+    texts = Neutral.summarize(model.embed_texts(json.loads(content)["texts"]), of_images=False)
     save_cached(path, texts.save)
     return texts

@@ -45,7 +45,7 @@ class Judge:
 
     def neutral_for(self, query: Query) -> Neutral:
         """Return what confidence in answers to a query is measured against."""
-        return self.neutral.for_pictures() if query.images else self.neutral
+        return self.neutral.for_images() if query.images else self.neutral
 
 
 def search(queries: Sequence[Query], index: VectorIndex, model: Model) -> Iterator[Page]:
@@ -275,7 +275,7 @@ class _Part:
     @property
     def _falls_with_score(self) -> bool:
         """Whether what passes the filters comes before what does not."""
-        return self._min_confidence is None or self.neutral.of_pictures
+        return self._min_confidence is None or self.neutral.of_images
 
     def likely(self) -> Spans:
         """Return moments that may be right, by the approximate scores."""
@@ -292,7 +292,7 @@ class _Part:
     def _score_of(self, sure: float) -> float:
         """About which score has this confidence."""
         index, scan = self.scan.index, self.scan
-        if self.neutral.of_pictures:
+        if self.neutral.of_images:
             against = scan.query[np.newaxis]
         elif len(scan.values):
             count = min(_TYPICAL, len(scan.values))
@@ -432,7 +432,7 @@ def _confidence(
 
     Their best views are read only where confidence looks at them.
     """
-    rows = np.empty(0, np.int64) if neutral.of_pictures else scores.best_views(at)
+    rows = np.empty(0, np.int64) if neutral.of_images else scores.best_views(at)
     views = scores.index.vectors[rows].astype(np.float32)
     return confidence(exact, scores.query, views, neutral)
 
