@@ -301,7 +301,7 @@ class Library:
         min_duration: float | None = None,
         max_duration: float | None = None,
     ) -> Page:
-        """Find moments by text, by picture, or by a weighted sum of several.
+        """Find moments by text, by image, or by a weighted sum of several.
 
         `image` is a path, a URL, the bytes of a picture, a frame of the library (`video@t`), a
         Moment, or a box of one of those (`car.jpg#0.1,0.2,0.5,0.5`, or a Crop); or several of them.
