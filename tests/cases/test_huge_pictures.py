@@ -12,7 +12,7 @@ from framefind.video.process import Worker
 
 
 def test_several_huge_videos_are_indexed_one_after_the_other(tmp_path, monkeypatch):
-    monkeypatch.setattr(decoders, "HUGE", 64 * 48 - 1)
+    monkeypatch.setattr(decoders, "MAX_SHARED_PIXELS", 64 * 48 - 1)
     folder = tmp_path / "films"
     folder.mkdir()
     for at, colour in enumerate((media.RED, media.GREEN, media.BLUE, media.WHITE)):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from framefind.video.views import WHOLE, Likeness, Views
+from framefind.video.views import WHOLE, DuplicateDetector, Views
 
 sides = st.integers(1, 5000)
 
@@ -102,20 +102,20 @@ def look(seed: int = 0) -> np.ndarray:
 
 
 def test_likeness_is_with_the_last_frame_that_was_new() -> None:
-    likeness, picture = Likeness(6.0), look() // 2
-    assert not likeness.is_again(picture)
-    assert likeness.is_again(picture)
-    assert likeness.is_again(picture + 5)
-    assert not likeness.is_again(picture + 10)  # small changes add up
-    assert likeness.is_again(picture + 10)
-    assert not likeness.is_again(look(1))
-    assert not likeness.is_again(look(1)[:1])
+    detector, picture = DuplicateDetector(6.0), look() // 2
+    assert not detector.is_duplicate(picture)
+    assert detector.is_duplicate(picture)
+    assert detector.is_duplicate(picture + 5)
+    assert not detector.is_duplicate(picture + 10)  # small changes add up
+    assert detector.is_duplicate(picture + 10)
+    assert not detector.is_duplicate(look(1))
+    assert not detector.is_duplicate(look(1)[:1])
 
 
 def test_a_small_thing_that_moves_is_a_change() -> None:
     picture = np.full((1, 64, 64, 3), 100, np.uint8)
     moved = picture.copy()
     moved[0, 30:34, 30:34] = 255
-    likeness = Likeness(6.0)
-    assert not likeness.is_again(picture)
-    assert not likeness.is_again(moved)
+    detector = DuplicateDetector(6.0)
+    assert not detector.is_duplicate(picture)
+    assert not detector.is_duplicate(moved)

@@ -15,13 +15,13 @@ from framefind.indexing.spans import Parts, part_length
 from framefind.indexing.walk import File
 from framefind.processes import cores
 from framefind.types import Video
-from framefind.video.bounds import HUGE
+from framefind.video.bounds import MAX_SHARED_PIXELS
 from framefind.video.facts import Facts
 from framefind.video.identity import video_id
 from framefind.video.open import hardware
 from framefind.video.process import SampledFrame, Worker
 from framefind.video.samplers import parse_sampler
-from framefind.video.views import ALIKE, Views
+from framefind.video.views import MAX_DUPLICATE_CHANGE, Views
 
 Outcome = Literal["decoded", "failed", "broken off", "touched", "moved", "copied", "passed over"]
 
@@ -84,7 +84,7 @@ class Options:
         """As users say it, by any name; `dedupe` True is the usual bound. Raises UsageError."""
         if not isinstance(dedupe, bool):
             arguments.number(dedupe, "dedupe", 0, 255)
-        bound = ALIKE if dedupe is True else float(dedupe)
+        bound = MAX_DUPLICATE_CHANGE if dedupe is True else float(dedupe)
         return cls(parse_sampler(sampler).name, Views.parse(views).name, bound, decoder)
 
 
@@ -195,7 +195,9 @@ class Decoders:
             claim = self._catalog.claim(file, key)
         if claim.what != "decode":
             return self._put(Ended(file, claim.what, key))
-        row = replace(claim.row, **asdict(facts) | {"duration": facts.likely(file.size)})
+        row = replace(
+            claim.row, **asdict(facts) | {"duration": facts.plausible_duration(file.size)}
+        )
         self._put(Begun(row, file, claim.start))
 
         def finish(trouble: str | None, failed: bool) -> None:
@@ -204,7 +206,7 @@ class Decoders:
             self._put(Ended(file, outcome, key, trouble, parts.duration))
 
         parts = Parts(file, key, claim.start, self._cuts(worker, facts), self._put, finish)
-        if facts.width * facts.height > HUGE:
+        if facts.width * facts.height > MAX_SHARED_PIXELS:
             with self._huge:
                 return self._help(worker, parts)
         with self._change:
@@ -214,7 +216,7 @@ class Decoders:
 
     def _cuts(self, worker: Worker, facts: Facts) -> list[float]:
         """Where to cut a video into parts; a short one stays whole."""
-        if facts.width * facts.height > HUGE:
+        if facts.width * facts.height > MAX_SHARED_PIXELS:
             return []  # one decoder at a time has them
         if not self._length or not facts.duration or facts.duration < 1.5 * self._length:
             return []

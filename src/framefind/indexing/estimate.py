@@ -89,7 +89,7 @@ def _probe(worker: Worker, file: File, catalog: Catalog, result: Plan) -> float 
     if catalog.claim(file, key).what != "decode":
         result.known += 1
         return None
-    return facts.likely(file.size) or 0.0
+    return facts.plausible_duration(file.size) or 0.0
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@ class Batches:
             path = stored(file.path)
             if probed.facts is not None:
                 claim = catalog.claim(file, probed.video_id)
-                duration = probed.facts.likely(file.size)
+                duration = probed.facts.plausible_duration(file.size)
                 row = replace(claim.row, **asdict(probed.facts) | {"duration": duration})
                 if claim.what == "decode":
                     found.append(_Claimed(file, row, claim.start, probed.cuts))

@@ -1,15 +1,14 @@
-"""When frames are shown: how the timestamps of a stream become seconds from the file's start.
+"""When frames are shown: from the timestamps of a stream to seconds from the file's start.
 
 Times rise from the first frame to the last. MP4 and Matroska declare when each frame is shown, and
-are taken at their word. Other files are records of a clock, which may begin anew or jump inside of
-them: two recordings that were joined, a DVD's cells, a camera that was set. Its times are carried
-on: what comes after such a break follows what came before it. A break is told from the packets in
-the order of decoding:
+are trusted. Other files record a clock, which may restart or jump inside of them: two recordings
+that were joined, a DVD's cells, a camera whose clock was set. Such times are carried on: what comes
+after the break follows what came before it. A break shows in the packets, in decoding order:
 
 - A keyframe that would be shown before what came before it, or another frame that would be shown
-  before what came ahead of the last keyframe: in one stream neither can be.
-- A gap of half an hour in all streams, or of ten seconds where sound stops with the pictures in a
-  format of broadcasts. A page may stand for long, but sound goes on.
+  before what came ahead of the last keyframe: neither can happen in one stream.
+- A gap of half an hour in all streams; in a broadcast format, of ten seconds in which sound stops
+  with the pictures. A still page may be shown for long, but then sound goes on.
 """
 
 from bisect import bisect_right
@@ -25,25 +24,27 @@ from av.container import InputContainer
 from av.format import Flags
 from av.video.stream import VideoStream
 
-REORDERED = 16
-"""Packets within which all come that are shown before one of them."""
+MAX_REORDERED = 16
+"""How many packets may follow one whose frame is shown after theirs."""
 
-_INEXACT = 1.0  # seconds by which a declared length may be out
-_LATE = 1.0  # seconds by which packets may be late in the order of decoding
-_BACK = 0.25  # seconds by which the clock must run back to have begun anew
-_SILENCE, _GAP = 10.0, 1800.0  # seconds of a gap, with and without sound, that is a jump
-_BROADCAST = {"mpegts", "mpeg", "flv"}
-_COUNTED = {"h264", "hevc", "vvc"}  # raw streams of which FFmpeg does not work out the times
-_NEAR_END = 3.0  # seconds before the end, from which on the last frame is looked for
-_LATE_START = Fraction(1, 2)  # seconds from which on a Matroska file is asked where it ends
+_LENGTH_TOLERANCE = 1.0  # seconds by which a declared length may be wrong
+_MAX_LATE_SECONDS = 1.0  # by which packets may be late in decoding order
+_MIN_RESTART_SECONDS = 0.25  # by which the clock runs back if it restarts
+_MIN_SILENT_JUMP_SECONDS = 10.0  # of a gap in which sound stops, too
+_MIN_JUMP_SECONDS = 1800.0  # of any other gap
+_BROADCAST_FORMATS = {"mpegts", "mpeg", "flv"}
+_RAW_FORMATS = {"h264", "hevc", "vvc"}  # of which FFmpeg does not work out the times
+_LAST_SECONDS = 3.0  # of a file, among whose packets the last frame is looked for
+_MAX_EARLY_START = Fraction(1, 2)  # seconds; of a later start, Matroska's duration is not trusted
 
 
 class Timing:
-    """How a video stream tells when its frames are shown.
+    """The time base of a video stream, and what it counts from.
 
-    `base` is what a timestamp counts, `origin` the container's start and `rate` the frames of a
-    second (0 when unknown), as exact fractions. `timed`: packets tell when their frames are shown.
-    `counted`: there are no timestamps at all, and a frame is shown when its number tells.
+    `base` is the unit of a timestamp in seconds, `origin` the container's start in seconds and
+    `rate` the frames per second (0 when unknown), as exact fractions. `timed`: packets tell when
+    their frames are shown. `counted`: there are no timestamps at all, and frame number and rate
+    make up the time.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
@@ -55,21 +56,21 @@ class Timing:
         self._frames = 0
 
     def seconds(self, timestamp: int) -> float:
-        """A timestamp as seconds from the container's start."""
+        """Return the seconds from the container's start of a timestamp."""
         return float(timestamp * self.base - self.origin)
 
     def timestamp(self, t: float) -> int:
-        """Seconds from the container's start as a timestamp."""
+        """Return the timestamp of seconds from the container's start."""
         return int((Fraction(t) + self.origin) / self.base)
 
     def time(self, packet: "av.Packet[VideoStream]", number: int) -> float | None:
-        """When the frame of packet `number` is shown, as far as that is known before decoding."""
+        """Return when the frame of packet `number` is shown, if that is known before decoding."""
         if self.counted:
             return self._counted(number)
         return None if packet.pts is None else self.seconds(packet.pts)
 
     def shown(self, picture: av.VideoFrame) -> float:
-        """When the next decoded picture is shown."""
+        """Return when the next decoded picture is shown, in seconds."""
         timestamp = picture.pts if picture.pts is not None else picture.dts
         if timestamp is None:
             self._frames += 1
@@ -80,35 +81,34 @@ class Timing:
         return float(number / (self.rate or 25))
 
     def reached(self, clock: "Clock") -> float:
-        """When the last frame ends that a clock has followed."""
+        """Return when the last frame that a clock has followed ends, in seconds."""
         return self._counted(clock.packets) if self.counted else self.seconds(clock.end)
 
     def until(self, t: float, duration: int | None, length: float | None) -> float:
-        """When the last frame ends, which is shown at `t`.
+        """Return when the last frame, shown at `t`, ends, in seconds.
 
-        `duration` is its own, as a timestamp, and `length` that of the video in seconds, as far as
-        they are known.
+        `duration` is its own in the time base, and `length` the video's in seconds, if known.
         """
         own = (duration or 0) * self.base or (1 / self.rate if self.rate else 0)
         return max(t + float(own), length or 0.0)
 
 
 def is_counted(container: InputContainer) -> bool:
-    """Whether nothing tells when frames are shown but their order and their rate."""
-    return container.format.name in _COUNTED
+    """Tell whether the format has no timestamps, only an order and a rate of frames."""
+    return container.format.name in _RAW_FORMATS
 
 
 def has_times(container: InputContainer, stream: VideoStream) -> bool:
-    """Whether the file says when a frame is shown, and not only when it is decoded."""
+    """Tell whether the file says when a frame is shown, and not only when it is decoded."""
     if container.format.name == "avi" or is_counted(container):
         return False
     return stream.codec_context.codec.name != "svq3"
 
 
 def frame_rate(container: InputContainer, stream: VideoStream) -> Fraction:
-    """Return the frames of a second, on average; 0 when unknown.
+    """Return the average number of frames per second; 0 when unknown.
 
-    Of a raw stream FFmpeg takes 25, whatever its headers declare; the decoder has read them.
+    FFmpeg assumes 25 for a raw stream, whatever its headers declare; the decoder has read them.
     """
     raw = Flags.no_timestamps in Flags(container.format.flags)
     declared = stream.codec_context.framerate if raw else None
@@ -116,9 +116,9 @@ def frame_rate(container: InputContainer, stream: VideoStream) -> Fraction:
 
 
 def start_time(container: InputContainer, stream: VideoStream) -> Fraction:
-    """The container's start in seconds, exactly; the stream's, or 0, where it has none.
+    """Return the exact start of the container in seconds; the stream's, or 0, where it has none.
 
-    FFmpeg rounds it to a microsecond; the stream that it is the start of knows it better.
+    FFmpeg rounds it to a microsecond; the stream that starts then has the exact one.
     """
     starts = [
         s.start_time * s.time_base
@@ -136,17 +136,17 @@ def start_time(container: InputContainer, stream: VideoStream) -> Fraction:
 def length(
     container: InputContainer, stream: VideoStream, again: Callable[[], InputContainer]
 ) -> float | None:
-    """Return the seconds from the container's start to its end, as it declares them.
+    """Return the seconds from the container's start to its end, as it declares them, or None.
 
-    None when it does not. `again` opens the file once more.
+    `again` opens the file once more.
     """
     timing = Timing(container, stream)
-    late = {"matroska,webm": _LATE_START, "flv": Fraction(0)}.get(container.format.name)
-    if container.duration and late is not None and timing.origin > late:
-        # Some writers count the duration from the start, others from zero or the first decoding.
-        found = _last_end(again, stream.index, timing)
-        if found is not None:
-            return _positive(float(found - timing.origin))
+    max_start = {"matroska,webm": _MAX_EARLY_START, "flv": Fraction(0)}.get(container.format.name)
+    if container.duration and max_start is not None and timing.origin > max_start:
+        # Some writers count the duration from the start, others from zero or the first dts.
+        last_end = _last_end(again, stream.index, timing)
+        if last_end is not None:
+            return _positive(float(last_end - timing.origin))
     if stream.duration:
         end = (stream.start_time or 0) + stream.duration
         return _positive(timing.seconds(end))
@@ -154,22 +154,23 @@ def length(
 
 
 def _positive(seconds: float) -> float | None:
+    """Return a length that makes sense, or None."""
     return seconds if seconds > 0 else None
 
 
 def _last_end(again: Callable[[], InputContainer], index: int, timing: Timing) -> Fraction | None:
-    """When the last frame ends, in seconds as the file counts them."""
+    """Return when the last frame ends, in seconds as the file counts them."""
     end: Fraction | None = None
     with suppress(av.FFmpegError), again() as container:
         stream = container.streams[index]
-        long = max(0.0, (container.duration or 0) / av.time_base - _NEAR_END)
-        # Past the end, Matroska goes to the last keyframe that it lists, and FLV nowhere.
-        at = timing.timestamp(long) if container.format.name == "flv" else 2**62
+        near_end = max(0.0, (container.duration or 0) / av.time_base - _LAST_SECONDS)
+        # A seek past the end leads to the last listed keyframe in Matroska, and nowhere in FLV.
+        at = timing.timestamp(near_end) if container.format.name == "flv" else 2**62
         container.seek(at, stream=stream)
         for packet in container.demux(stream):
             if packet.pts is not None and packet.time_base:
-                own = (packet.pts + (packet.duration or 0)) * packet.time_base
-                end = own if end is None else max(end, own)
+                packet_end = (packet.pts + (packet.duration or 0)) * packet.time_base
+                end = packet_end if end is None else max(end, packet_end)
     return end
 
 
@@ -177,7 +178,7 @@ PacketT = TypeVar("PacketT")
 
 
 class Ahead(Generic[PacketT]):
-    """Packets in their order, of which some can be looked at before it is their turn."""
+    """Packets in their order, of which the next ones can be looked at ahead of their turn."""
 
     def __init__(self, packets: Iterable[PacketT]) -> None:
         self._packets = iter(packets)
@@ -188,7 +189,7 @@ class Ahead(Generic[PacketT]):
             yield self._read.popleft()
 
     def following(self, count: int) -> Iterator[PacketT]:
-        """Up to `count` of the packets that follow, read as they are asked for."""
+        """Yield up to `count` of the packets that follow, read as they are asked for."""
         for at in range(count):
             if at == len(self._read):
                 packet = next(self._packets, None)
@@ -201,9 +202,9 @@ class Ahead(Generic[PacketT]):
 class Clock:
     """Follows the times of a video stream, and carries them on where its clock breaks.
 
-    `shifts` are where in the file that has happened, in bytes, and the seconds that are added from
-    there on. `end` is when the last frame so far ends, as a timestamp that is carried on, and
-    `packets` how many packets have come.
+    `shifts` are where in the file it breaks, in bytes, and the seconds that are added from there
+    on. `end` is when the last frame so far ends, as a timestamp that is carried on, and `packets`
+    the number of packets so far.
     """
 
     def __init__(
@@ -212,7 +213,7 @@ class Clock:
         timing: Timing,
         again: Callable[[], InputContainer] | None,
     ) -> None:
-        """`again` opens the file once more; None for one whose times are taken as they are."""
+        """`again` opens the file once more; None for a file whose times are trusted."""
         names = set(container.format.name.split(","))
         audio = [stream.index for stream in container.streams.audio]
         self.shifts: list[tuple[int, Fraction]] = []
@@ -221,18 +222,19 @@ class Clock:
         self._base, self._rate = timing.base, timing.rate
         self._carries = again is not None and timing.timed
         self._heard = cache(lambda: heard(again, audio) if again and audio else [])
-        self._gap = _SILENCE if audio and names & _BROADCAST else _GAP
-        self._ordered = "matroska" not in names  # there, the order of decoding is guessed
+        is_broadcast = bool(audio and names & _BROADCAST_FORMATS)
+        self._min_jump = _MIN_SILENT_JUMP_SECONDS if is_broadcast else _MIN_JUMP_SECONDS
+        self._ordered = "matroska" not in names  # there, FFmpeg guesses the dts
         self._shift = 0
         self._begin()
 
     @property
     def carried(self) -> bool:
-        """Whether times have been carried on."""
+        """Return whether times have been carried on."""
         return bool(self.shifts)
 
     def rising(self, packets: "Iterable[av.Packet[Any]]") -> "Iterator[av.Packet[Any]]":
-        """The packets of the video stream, with times that go on rising."""
+        """Yield the packets of the video stream, with times that go on rising."""
         ahead = Ahead(packets)
         for packet in ahead:
             self.packets += 1
@@ -244,17 +246,18 @@ class Clock:
                 self._note(packet)
                 packet.pts += self._shift
                 packet.dts = None if packet.dts is None else packet.dts + self._shift
-                own = packet.duration or int(1 / (self._rate or 25) / self._base)
+                duration = packet.duration or int(1 / (self._rate or 25) / self._base)
                 if packet.pts >= self._latest and (not packet.is_discard or self.carried):
-                    # Durations of packets that come out of order may reach far beyond their own.
-                    self._latest, self.end = packet.pts, packet.pts + own
-            # FFmpeg hides what comes after a break of an MP4's clock until that has caught up.
-            yield _shown(packet) if self.carried and packet.is_discard else packet
+                    # Durations of packets that come out of order may reach beyond the true end.
+                    self._latest, self.end = packet.pts, packet.pts + duration
+            # After a break of an MP4's clock, FFmpeg discards packets until that has caught up.
+            yield _copy_to_show(packet) if self.carried and packet.is_discard else packet
 
     def _begin(self) -> None:
+        """Forget the times before a break."""
         self._top: int | None = None  # the latest time so far
         self._floor: int | None = None  # the latest time ahead of the last keyframe
-        self._decoded: int | None = None  # the last time of decoding
+        self._decoded: int | None = None  # the last dts
 
     def _note(self, packet: "av.Packet[Any]") -> None:
         if packet.is_keyframe:
@@ -263,33 +266,36 @@ class Clock:
         self._decoded = packet.dts
 
     def _is_break(self, packet: "av.Packet[Any]", ahead: "Ahead[av.Packet[Any]]") -> bool:
+        """Tell whether the clock breaks at a packet; the module's docstring says how that shows."""
         if self._top is None or packet.pts is None:
             return False
         floor = self._top if packet.is_keyframe else self._floor
-        if floor is not None and packet.pts < floor - _BACK / self._base:
+        if floor is not None and packet.pts < floor - _MIN_RESTART_SECONDS / self._base:
             return True
         if self._ordered and packet.dts is not None and self._decoded is not None:
-            backwards = packet.dts < self._decoded - _LATE / self._base
-            if backwards and packet.pts < self._top - _LATE / self._base:
+            backwards = packet.dts < self._decoded - _MAX_LATE_SECONDS / self._base
+            if backwards and packet.pts < self._top - _MAX_LATE_SECONDS / self._base:
                 return True
-        if packet.pts - self._top <= self._gap / self._base:
+        if packet.pts - self._top <= self._min_jump / self._base:
             return False
         first = _earliest(packet, ahead)
-        return first - self._top > self._gap / self._base and not self._sounds(self._top, first)
+        return first - self._top > self._min_jump / self._base and not self._sounds(
+            self._top, first
+        )
 
     def _sounds(self, after: int, before: int) -> bool:
-        """Whether sound is heard between two timestamps, far from either."""
+        """Tell whether there is sound between two timestamps, far from either."""
         margin = min(2.0, float((before - after) * self._base) / 4)
         times = self._heard()
         at = bisect_right(times, float(after * self._base) + margin)
         return at < len(times) and times[at] < float(before * self._base) - margin
 
 
-def _shown(hidden: "av.Packet[Any]") -> "av.Packet[Any]":
-    """The same packet, not to be discarded.
+def _copy_to_show(hidden: "av.Packet[Any]") -> "av.Packet[Any]":
+    """Return a copy of a packet that is not to be discarded.
 
-    Its data is FFmpeg's own: a decoder's thread that frees an object of Python's waits for the
-    interpreter, which may be waiting for that thread to end.
+    FFmpeg owns the data of the copy: a decoder's thread that frees a Python object waits for the
+    interpreter's lock, whose holder may be waiting for that thread to end.
     """
     packet: av.Packet[Any] = av.Packet(hidden.size)
     packet.update(bytes(hidden))
@@ -300,9 +306,9 @@ def _shown(hidden: "av.Packet[Any]") -> "av.Packet[Any]":
 
 
 def _earliest(packet: "av.Packet[Any]", ahead: "Ahead[av.Packet[Any]]") -> int:
-    """The earliest time of a packet and those that follow it out of order."""
+    """Return the earliest timestamp of a packet and those that follow it out of order."""
     first: int = packet.pts or 0
-    for later in ahead.following(REORDERED):
+    for later in ahead.following(MAX_REORDERED):
         if later.is_keyframe:
             break
         first = first if later.pts is None else min(first, later.pts)
@@ -312,7 +318,7 @@ def _earliest(packet: "av.Packet[Any]", ahead: "Ahead[av.Packet[Any]]") -> int:
 def shifts(
     container: InputContainer, stream: VideoStream, again: Callable[[], InputContainer]
 ) -> list[tuple[int, Fraction]]:
-    """Where the clock of a file breaks, in bytes, and the seconds that are added from there on."""
+    """Return where the clock of a file breaks, in bytes, and the seconds added from there on."""
     clock = Clock(container, Timing(container, stream), again)
     for _ in clock.rising(packet for packet in container.demux(stream) if packet.size):
         pass
@@ -320,23 +326,25 @@ def shifts(
 
 
 def is_broken(declared: float | None, length: float | None) -> bool:
-    """Whether a video lasts for another time than its file declares: then its clock breaks."""
-    return None not in (declared, length) and abs((declared or 0) - (length or 0)) > _INEXACT
+    """Tell whether a video is longer or shorter than its file declares: then its clock breaks."""
+    return (
+        None not in (declared, length) and abs((declared or 0) - (length or 0)) > _LENGTH_TOLERANCE
+    )
 
 
 def whole_length(declared: float | None, found: float | None, short: float | None) -> float | None:
-    """Return the seconds that a video lasts, by what it declares and what is found in it.
+    """Return the seconds that a video lasts, by what it declares and what was read of it.
 
-    What is found may fall short where the last frame stands; `short` is where all streams end, if
-    that is far before the declared end.
+    `found` is where the last frame ends as read, which may fall short where that frame stands;
+    `short` is where all streams end, if that is far before the declared end.
     """
-    if declared is None or (found is not None and found > declared + _INEXACT):
+    if declared is None or (found is not None and found > declared + _LENGTH_TOLERANCE):
         return found
     return declared if short is None else short
 
 
 def heard(again: Callable[[], InputContainer], audio: list[int]) -> list[float]:
-    """When there is sound: the ascending times of its packets, in the file's own seconds."""
+    """Return when there is sound: the ascending times of its packets, in the file's seconds."""
     times: list[float] = []
     with suppress(av.FFmpegError), again() as container:
         packets = container.demux([container.streams[at] for at in audio])

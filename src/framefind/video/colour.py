@@ -1,8 +1,8 @@
 """The colours of a decoded picture: from any encoding of light to sRGB, 8 bits per channel.
 
-HDR is brought into the range of a plain screen, wide gamuts into that of BT.709, and what is
-transparent is laid over black. FFmpeg multiplies by the matrix, since it does that while it scales;
-everything else is done here, on the pixels that are left.
+HDR is mapped to the range of a plain screen, wide gamuts to that of BT.709, and transparent
+pictures are laid over black. FFmpeg applies the matrix, since it does that while it scales;
+everything else is done here, on the scaled pixels.
 """
 
 from collections.abc import Callable
@@ -21,26 +21,26 @@ Deep = NDArray[np.uint16]
 """Signals of 16 bits: red, green, blue by n pixels."""
 
 Light = NDArray[np.float32]
-"""The same, decoded: linear light, 1 for a diffuse white."""
+"""Decoded signals: linear light, 1 for a diffuse white; red, green, blue by n pixels."""
 
 
 class Conversion(NamedTuple):
-    """How a picture becomes RGB: the format that FFmpeg makes of it, and what is done to that."""
+    """How a picture becomes RGB: the pixel format that FFmpeg converts to, and what follows."""
 
     layout: str
     finish: Callable[[NDArray[np.generic]], Pixels]
 
 
 def conversion(picture: av.VideoFrame) -> Conversion:
-    """Return how to make RGB of a picture, from its pixel format and colour tags."""
+    """Return how to convert a picture to RGB, by its pixel format and colour tags."""
     light = _LIGHT.get(int(picture.color_trc))
     primaries = int(picture.color_primaries)
     to_bt709 = _TO_BT709.get(primaries)
-    if light and primaries != ColorPrimaries.BT709:  # untagged, or one that is never used so
+    if light and primaries != ColorPrimaries.BT709:  # untagged, or a tag that HDR never has
         to_bt709 = _TO_BT709.get(primaries, _TO_BT709[ColorPrimaries.BT2020])
     transparent = has_alpha(picture)
     if light or to_bt709 is not None:
-        # FFmpeg's packed 16-bit formats come out purple of a picture that keeps its height.
+        # FFmpeg's packed 16-bit formats turn purple when a picture keeps its height.
         layout = "gbrap16le" if transparent else "gbrp16le"
         return Conversion(layout, partial(_mapped, light=light, to_bt709=to_bt709))
     if transparent:
@@ -51,9 +51,9 @@ def conversion(picture: av.VideoFrame) -> Conversion:
 
 
 def matrix(picture: av.VideoFrame) -> Colorspace | None:
-    """Return the matrix to assume where a picture names none that FFmpeg knows, else None.
+    """Return the matrix to assume where a picture is tagged with none that FFmpeg knows, else None.
 
-    BT.2020 for HDR and for colours of BT.2020, else BT.709 for HD and BT.601 below.
+    BT.2020 for HDR and for primaries of BT.2020, else BT.709 for HD and BT.601 below.
     """
     if picture.format.is_rgb or picture.colorspace in _NAMED_MATRICES:
         return None
@@ -77,7 +77,7 @@ def _unchanged(pixels: NDArray[np.generic]) -> Pixels:
 
 
 def _full_range(pixels: NDArray[np.generic]) -> Pixels:
-    """Stretch 16 to 235: FFmpeg takes all grey for full range, whatever it is tagged as."""
+    """Stretch 16 to 235: FFmpeg takes all grey for full range, whatever its tag."""
     stretched = np.rint((np.arange(256) - 16) * (255 / 219)).clip(0, 255).astype(np.uint8)
     return np.asarray(stretched[pixels.astype(np.uint8, copy=False)])
 
@@ -85,18 +85,18 @@ def _full_range(pixels: NDArray[np.generic]) -> Pixels:
 def _over_black(pixels: NDArray[np.generic]) -> Pixels:
     rgba = pixels.astype(np.uint8, copy=False)
     colour, alpha = rgba[..., :3], rgba[..., 3:]
-    if not alpha.any():  # a plane that was never filled in, not a picture of nothing
+    if not alpha.any():  # the alpha plane was never filled in
         return np.ascontiguousarray(colour)
     return (colour.astype(np.uint16) * alpha // 255).astype(np.uint8)
 
 
 # -- HDR and wide gamuts
 
-_WHITE = 203.0  # nits of a diffuse white in HDR (ITU-R BT.2408)
-_PEAK = 1000.0  # nits of the brightest highlight that still differs from brighter ones
-_BRIGHTEST = 64.0  # light, beyond PQ's 10,000 nits
-_STEPS = 4095
-_AT_ONCE = 2**15  # pixels: what is computed of them stays in the processor's cache
+_WHITE_NITS = 203.0  # of a diffuse white in HDR (ITU-R BT.2408)
+_PEAK_NITS = 1000.0  # of the brightest highlight that still differs from brighter ones
+_MAX_LIGHT = 64.0  # beyond PQ's 10,000 nits
+_LIGHT_STEPS = 4095  # of light, in tables
+_MAX_PIXELS_AT_ONCE = 2**15  # so that intermediate results stay in the processor's cache
 
 _NAMED_MATRICES = {1, 4, 5, 6, 7, 9}  # AVColorSpace values whose matrix swscale knows
 _TO_BT709: dict[int, Light] = {
@@ -116,19 +116,19 @@ def _mapped(
     light: Callable[[Deep], Light] | None,
     to_bt709: Light | None,
 ) -> Pixels:
-    """Map pixels of 16 bits to sRGB: `light` decodes HDR, `to_bt709` is the matrix of a gamut."""
+    """Map pixels of 16 bits to sRGB: `light` decodes HDR, `to_bt709` converts from a wide gamut."""
     deep = pixels.astype(np.uint16, copy=False)
     shown = np.empty((*deep.shape[:2], 3), np.uint8)
     signals, colours = deep[..., :3].reshape(-1, 3), shown.reshape(-1, 3)
-    for start in range(0, len(signals), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
+    for start in range(0, len(signals), _MAX_PIXELS_AT_ONCE):
+        part = slice(start, start + _MAX_PIXELS_AT_ONCE)
         linear = (light or _sdr_light)(signals[part].T.copy())
         if to_bt709 is not None:
             linear = np.maximum(to_bt709 @ linear, 0)
         if light:
             _tone_map(linear)
-        linear *= _STEPS
-        steps = np.minimum(linear, _STEPS).astype(np.int32)
+        linear *= _LIGHT_STEPS
+        steps = np.minimum(linear, _LIGHT_STEPS).astype(np.int32)
         colours[part] = _encoded_srgb().take(steps).T
     if deep.shape[2] == 4:
         alpha = (deep[..., 3:] >> 8).astype(np.uint8)
@@ -141,10 +141,10 @@ def _pq_light(signals: Deep) -> Light:
 
 
 def _hlg_light(signals: Deep) -> Light:
-    """Decode HLG as a screen of `_PEAK` nits shows it (ITU-R BT.2100, with its OOTF)."""
+    """Decode HLG as on a screen of `_PEAK_NITS` (ITU-R BT.2100, with its OOTF)."""
     scene = _hlg_table().take(signals)
     luminance = np.maximum(_TO_LUMINANCE @ scene, 1e-6)
-    scene *= luminance**0.2 * np.float32(_PEAK / _WHITE)
+    scene *= luminance**0.2 * np.float32(_PEAK_NITS / _WHITE_NITS)
     return scene
 
 
@@ -156,26 +156,26 @@ _LIGHT: dict[int, Callable[[Deep], Light]] = {
     ColorTrc.SMPTE2084: _pq_light,
     ColorTrc.ARIB_STD_B67: _hlg_light,
 }
-"""What decodes HDR, by the transfer characteristic."""
+"""Decoders of HDR, by transfer characteristic."""
 
 
 def _tone_map(linear: NDArray[np.float32]) -> None:
-    """Bring light into 0 to 1, in place; all channels by the same factor, which keeps the hue."""
-    brightest = np.minimum(linear.max(axis=0), _BRIGHTEST)
-    steps = np.sqrt(brightest * np.float32(_STEPS**2 / _BRIGHTEST))
+    """Map light to 0 to 1, in place; all channels by one factor, which keeps the hue."""
+    brightest = np.minimum(linear.max(axis=0), _MAX_LIGHT)
+    steps = np.sqrt(brightest * np.float32(_LIGHT_STEPS**2 / _MAX_LIGHT))
     linear *= _gains().take(steps.astype(np.int32))
 
 
 @cache
 def _gains() -> Light:
-    """Return the factor for each brightness, by the square root of it in `_STEPS`.
+    """Return the factor for each brightness, indexed by its square root in `_LIGHT_STEPS`.
 
-    The curve is ITU-R BT.2390's from `_PEAK` to a diffuse white: what is darker than a knee stays
-    as it is, above it a spline in PQ's steps of equal visibility leads to 1.
+    The curve is ITU-R BT.2390's from `_PEAK_NITS` to a diffuse white: below a knee, light stays as
+    it is; above it, a spline in PQ's perceptually even steps leads to 1.
     """
-    light = (np.arange(_STEPS + 1) / _STEPS) ** 2 * _BRIGHTEST
+    light = (np.arange(_LIGHT_STEPS + 1) / _LIGHT_STEPS) ** 2 * _MAX_LIGHT
     light[0] = light[1] / 4
-    whole = _pq_signal(_PEAK / _WHITE)
+    whole = _pq_signal(_PEAK_NITS / _WHITE_NITS)
     signal = np.minimum(_pq_signal(light) / whole, 1)
     top = _pq_signal(1.0) / whole
     knee = 1.5 * top - 0.5
@@ -190,16 +190,16 @@ def _gains() -> Light:
 
 
 def _pq_signal(light: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    """Return PQ's signal, 0 to 1, of light (ITU-R BT.2100)."""
-    power = np.asarray(light * _WHITE / 10000) ** 0.1593017578125
+    """Return the PQ signal, 0 to 1, for light (ITU-R BT.2100)."""
+    power = np.asarray(light * _WHITE_NITS / 10000) ** 0.1593017578125
     return np.asarray(((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375)
 
 
 def _pq_inverse(signal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the light of PQ's signal."""
+    """Return the light for a PQ signal."""
     root = signal ** (1 / 78.84375)
     power = np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)
-    return np.asarray(power ** (1 / 0.1593017578125) * 10000 / _WHITE)
+    return np.asarray(power ** (1 / 0.1593017578125) * 10000 / _WHITE_NITS)
 
 
 @cache
@@ -209,7 +209,7 @@ def _pq_table() -> Light:
 
 @cache
 def _hlg_table() -> Light:
-    """Return HLG's 16 bits as light of the scene, 0 to 1 (ITU-R BT.2100)."""
+    """Return the light of the scene, 0 to 1, for 16 bits of HLG (ITU-R BT.2100)."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     signal = np.arange(65536) / 65535
     low, high = signal**2 / 3, (np.exp((signal - c) / a) + b) / 12
@@ -225,7 +225,7 @@ def _srgb_table() -> Light:
 
 @cache
 def _encoded_srgb() -> Pixels:
-    """Return the 8 bits of sRGB for light in `_STEPS`."""
-    light = np.arange(_STEPS + 1) / _STEPS
+    """Return the 8 bits of sRGB for light in `_LIGHT_STEPS`."""
+    light = np.arange(_LIGHT_STEPS + 1) / _LIGHT_STEPS
     encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return np.asarray(np.rint(encoded * 255), np.uint8)

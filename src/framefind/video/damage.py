@@ -1,7 +1,7 @@
-"""Tell whether a video is cut off or damaged, from what is read of it anyway.
+"""Detect that a video is cut off or damaged, from what is read of it anyway.
 
-Four kinds of evidence are used: packets that the demuxer marks as corrupt, frames that the decoder
-marks as corrupt, errors that the demuxer prints, and an end that comes sooner than declared.
+There are four kinds of evidence: packets that the demuxer marks as corrupt, frames that the decoder
+marks as corrupt, errors that either prints, and an end that comes sooner than declared.
 """
 
 import math
@@ -18,35 +18,37 @@ from av.video.stream import VideoStream
 
 from framefind.video.packets import length_width
 
-_JOINT = 10.0  # seconds; packets that lie further apart come from different recordings
-_DELAY = 2  # packets between one that is marked as corrupt and the place where some are missing
-_LATE = 1.5  # frame durations; packets that lie further apart have lost others in between
-_SHORT = 2.0  # seconds that a file may end before its declared end
-_SHARE = 0.02  # the same, as a share of the declared length
-_DECLARING = {"matroska", "flv", "mxf", "mov", "asf", "avi", "rm", "nut"}
-"""Formats that declare how long they are; of others, FFmpeg looks for the end."""
-_REST = 0.1  # share of a broadcast behind the last picture, which another stream's pictures fill
+_MAX_STEP_SECONDS = 10.0  # packets that lie further apart come from different recordings
+_MAX_DELAY = 2  # packets between one that is marked as corrupt and the place where some are missing
+_MAX_STEP_FRAMES = 1.5  # frame durations; packets further apart have lost others in between
+_MAX_MISSING_SECONDS = 2.0  # by which a file may end before its declared end
+_MAX_MISSING_SHARE = 0.02  # the same, as a share of the declared length
+_DECLARING_FORMATS = {"matroska", "flv", "mxf", "mov", "asf", "avi", "rm", "nut"}
+"""Formats that declare how long they are; the end of others is looked for by FFmpeg."""
+_MAX_REST = 0.1  # share of a broadcast that may follow the last picture of its stream
 _ZEROS = bytes(256)
 _ENTROPY_CODED = {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "wmv2", "wmv3", "vc1", "theora"}
-"""Codecs whose data never has that many zeros in a row, but at the end of a packet."""
-_HARMLESS = re.compile(
+"""Codecs whose data never has that many zeros in a row, except at the end of a packet."""
+_HARMLESS_MESSAGES = re.compile(
     "Found unknown-length element|Attempted to read next track|Unsupported encoding type"
     "|Missing key frame|edit list"
     "|not enough frames to estimate|Could not find codec parameters|Estimating duration"
 )
-_BROKEN = re.compile("error while decoding MB|Error at MB|(ac-tex|mb incr) damaged|slice mismatch")
-"""What decoders print of a picture that they then mark as corrupt, though not always in time: with
+_DAMAGE_MESSAGES = re.compile(
+    "error while decoding MB|Error at MB|(ac-tex|mb incr) damaged|slice mismatch"
+)
+"""Messages of decoders about a picture that they mark as corrupt, though not always in time: with
 several threads a picture may be handed on while the last of it is still being decoded."""
 _LOSSES_AS_INFO = ".asf", ".wmv"
-"""Files of which FFmpeg only mentions that parts of a frame are missing."""
+"""Files for which FFmpeg logs missing parts of a frame as information, not as an error."""
 
 
 class Watch:
-    """Looks at the packets and frames of one video stream, in the order in which they come.
+    """Looks for damage in the packets and frames of one video stream, in the order they come.
 
     `reached` is when the last packet of any stream ends, in seconds from the start, if that is far
-    before the declared end; else None. `again` opens the file once more; it is None where that
-    would be too dear.
+    before the declared end; else None. `again` opens the file once more; None where that would
+    cost too much.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class Watch:
         self._again = again
         self._noted: str | None = None
         self._damaged: float | None = None  # time of the first damaged picture
-        self._heard = False  # whether the decoder has printed that a picture is damaged
+        self._heard = False  # whether the decoder has printed that the next picture is damaged
         self._shown = -math.inf  # time of the last picture
         self._over = False  # whether all packets were read
         self.reached: float | None = None
@@ -71,23 +73,24 @@ class Watch:
         codec = stream.codec_context.codec
         self._width = length_width(codec.canonical_name, stream.codec_context.extradata)
         self._dense = codec.canonical_name in _ENTROPY_CODED
-        self._raw = codec.name == container.format.name  # the decoder prints by the same name
+        self._raw = codec.name == container.format.name  # demuxer and decoder print under one name
         self._demuxer, self._decoder = f"[{container.format.name} @ ", f"[{codec.name} @ "
         self._level = message_level(container.name)
-        self._seen: str | None = None  # what is wrong with a packet; decoding it may tell more
-        self._packets = self._place = 0  # how many, and where in the file the last one begins
+        self._seen: str | None = None  # what is wrong with a packet; decoding it may show more
+        self._packets = 0
+        self._place = 0  # offset of the last packet in the file
         self._joined = False
         self._broadcast = container.format.name in ("mpegts", "mpeg")
         self._sought = False
         self._end = -math.inf  # when the last packet ends, in seconds as the file has them
         self._key: float | None = None  # time of the first keyframe decoded since the last seek
         self._doubtful: list[tuple[float, bool]] = []
-        """Times of a packet that is marked as corrupt and the next ones; whether a keyframe's."""
+        """Time of a packet marked as corrupt and of the next ones; whether it is a keyframe."""
         self.listen()
 
     @property
     def reason(self) -> str | None:
-        """What is damaged, in words for people; None if nothing is known to be."""
+        """Return what is damaged, in words for people; None if no damage was seen."""
         damaged = self._shown if self._damaged is None and self._heard else self._damaged
         if self._noted or damaged is None:
             return self._noted
@@ -107,21 +110,21 @@ class Watch:
         self._joined = True
 
     def packet(self, packet: "av.Packet[VideoStream]") -> None:
-        """Look at the next packet of the stream."""
+        """Check the next packet of the stream."""
         self._packets += 1
         self._place = packet.pos or self._place
         stamp = packet.dts if packet.dts is not None else packet.pts
         if stamp is None:
             return
         t = stamp * self._base
-        if self._last is not None and not self._doubtful and 0 < t - self._last < _JOINT:
+        if self._last is not None and not self._doubtful and 0 < t - self._last < _MAX_STEP_SECONDS:
             self._step = t - self._last
         self._last = t
         if packet.is_corrupt and not self._doubtful:
             self._doubtful = [(t, False)]
         elif self._doubtful:
             self._doubtful.append((t, packet.is_keyframe))
-        if len(self._doubtful) > _DELAY:
+        if len(self._doubtful) > _MAX_DELAY:
             self._judge()
         if self._dense and not self._seen:
             self._seen = self._look_into(bytes(packet), t)
@@ -129,7 +132,7 @@ class Watch:
         self._end = max(self._end, (shown + (packet.duration or 0)) * self._base)
 
     def frame(self, picture: av.VideoFrame, t: float) -> None:
-        """Look at a decoded picture, which is shown at `t` seconds."""
+        """Check a decoded picture, which is shown at `t` seconds."""
         if self._key is None and picture.key_frame:
             self._key = t
         self._shown = max(self._shown, t)
@@ -140,25 +143,27 @@ class Watch:
         self.listen()
 
     def listen(self) -> None:
-        """Look at what the demuxer and the decoder have printed since the last time."""
+        """Check what the demuxer and the decoder have printed since the last time."""
         if self._seen:
             self._note(self._seen)
         for line in heard(self._level).splitlines():
             speaker, _, words = line.partition("] ")
-            if speaker.startswith(self._decoder) and _BROKEN.search(words):
-                self._heard = self._key is not None  # of the next picture, or of the last one
-            elif speaker.startswith(self._demuxer) and not (self._raw or _HARMLESS.search(words)):
+            if speaker.startswith(self._decoder) and _DAMAGE_MESSAGES.search(words):
+                self._heard = self._key is not None  # about the next picture, or the last one
+            elif speaker.startswith(self._demuxer) and not (
+                self._raw or _HARMLESS_MESSAGES.search(words)
+            ):
                 self._note(f"damaged data in the file ({words.strip().rstrip('.')})")
 
     def ended(self, missing: str | None) -> None:
         """Compare what was read until the end of the file with what the file declares.
 
-        `missing` says how many bytes of it are, if any.
+        `missing` says how many bytes are missing, if any are.
         """
         self._over = True
         size = self._container.size
-        others = self._joined or len(self._container.streams.video) > 1
-        if self._broadcast and others and size - self._place > _REST * size:
+        has_others = self._joined or len(self._container.streams.video) > 1
+        if self._broadcast and has_others and size - self._place > _MAX_REST * size:
             self._note("it goes on in another stream: convert it with ffmpeg")
         if missing:
             self._note(missing)
@@ -166,13 +171,13 @@ class Watch:
         if self._doubtful:
             self._judge()
         stream, formats = self._stream, set(self._container.format.name.split(","))
-        if "avi" in formats:  # its list of packets is read when it is opened
+        if "avi" in formats:  # it was read as a whole list when the file was opened
             self._compare_packets(sum(entry.size > 0 for entry in stream.index_entries))
         elif "mxf" in formats and stream.duration and stream.average_rate:
             self._compare_packets(round(stream.duration * self._base * stream.average_rate))
         if "mov" in formats and stream.frames:  # it lists its packets; what is there was read
             self._reach((stream.duration or 0) * self._base)
-        elif _DECLARING & formats:
+        elif _DECLARING_FORMATS & formats:
             declared = (self._container.duration or 0) / av.time_base
             self._reach(declared)
             if self.reached is not None:
@@ -182,7 +187,7 @@ class Watch:
         self._noted = self._noted or reason
 
     def _look_into(self, data: bytes, t: float) -> str | None:
-        """What is wrong with the data of a packet, which need not be decoded."""
+        """Return what is wrong with the data of a packet, as far as that shows without decoding."""
         if is_hollow(data):
             return f"zeros in place of data at {_clock(t - self._start)}"
         if self._width and not is_filled(data, self._width):
@@ -190,12 +195,12 @@ class Watch:
         return None
 
     def _judge(self) -> None:
-        """Tell packets that are missing from another recording that begins.
+        """Distinguish missing packets from the start of another recording.
 
         The counters of a transport stream jump at both, and a packet shortly before is marked.
         """
         steps = [after - t for (t, _), (after, _) in pairwise(self._doubtful)]
-        lost = any(_LATE * self._step < step < _JOINT for step in steps)
+        lost = any(_MAX_STEP_FRAMES * self._step < step < _MAX_STEP_SECONDS for step in steps)
         begins = any(is_keyframe for _, is_keyframe in self._doubtful)
         if lost or not begins:
             self._note(f"packets are missing at {_clock(self._doubtful[0][0] - self._start)}")
@@ -207,14 +212,14 @@ class Watch:
 
     def _reach(self, declared: float) -> None:
         """Note where the file ends, if that is far before the end that is declared."""
-        allowed = max(_SHORT, _SHARE * declared)
+        allowed = max(_MAX_MISSING_SECONDS, _MAX_MISSING_SHARE * declared)
         if self._end > -math.inf and declared - self._end > allowed:
             end = max(self._end, self._last_of_all())
             if declared - end > allowed:
                 self.reached = max(0.0, end - self._start)
 
     def _last_of_all(self) -> float:
-        """When the last packet of any stream ends, in seconds as the file has them."""
+        """Return when the last packet of any stream ends, in the file's seconds."""
         last = -math.inf
         if self._again is None:
             return -math.inf if len(self._container.streams) == 1 else math.inf
@@ -228,7 +233,7 @@ class Watch:
 
 
 def is_filled(data: bytes, width: int) -> bool:
-    """Whether a packet of H.264 or HEVC is filled by its units, each after its length in bytes."""
+    """Tell whether NAL units, each after its length in bytes, fill a packet of H.264 or HEVC."""
     place, size = 0, len(data)
     while place + width <= size:
         place += width + int.from_bytes(data[place : place + width], "big")
@@ -236,7 +241,7 @@ def is_filled(data: bytes, width: int) -> bool:
 
 
 def is_hollow(data: bytes) -> bool:
-    """Whether there are many zeros in a row before the end of a packet's data."""
+    """Tell whether there are many zeros in a row before the end of a packet's data."""
     at = data.find(_ZEROS)
     return at >= 0 and bool(data[at:].strip(b"\0"))
 
@@ -250,20 +255,20 @@ def _clock(seconds: float) -> str:
 
 # -- what FFmpeg prints
 
-_KEPT = 2**16  # bytes of messages that are looked at in one go
-_messages: int | None = None  # where they can be read, once `overhear` was called
+_MAX_MESSAGE_BYTES = 2**16  # of messages, read in one go
+_messages: int | None = None  # the file descriptor they are read from, once `overhear` was called
 
 
 def overhear() -> None:
     """Keep what FFmpeg prints from now on for `heard`, instead of letting it reach stderr.
 
-    For a process that decodes one video at a time. PyAV can hand messages on, too, but takes the
+    For a process that decodes one video at a time. PyAV can pass messages on, too, but takes the
     interpreter's lock for each, while another thread that holds it may be waiting for the decoder.
     """
     global _messages
     reading, writing = os.pipe()
     for end in (reading, writing):
-        os.set_blocking(end, False)  # what nobody reads is lost
+        os.set_blocking(end, False)  # messages that nobody reads are dropped
     os.dup2(writing, sys.stderr.fileno() if sys.stderr else 2)
     _messages = reading
 
@@ -276,12 +281,12 @@ def message_level(path: str) -> int:
 def heard(level: int = av.logging.ERROR) -> str:
     """Return what FFmpeg has printed since the last call; nothing if it is not overheard.
 
-    From now on it prints what is of that level or worse.
+    From now on it prints messages of that level or worse.
     """
     if _messages is None:
         return ""
     av.logging.set_libav_level(level)
-    av.logging.restore_default_callback()  # whoever sets a level of PyAV's takes its place
+    av.logging.restore_default_callback()  # setting PyAV's log level replaces it
     with suppress(BlockingIOError):
-        return os.read(_messages, _KEPT).decode(errors="replace")
+        return os.read(_messages, _MAX_MESSAGE_BYTES).decode(errors="replace")
     return ""

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from framefind.errors import NotAVideoError, VideoError
 from framefind.files.objects import canonical, is_remote
 from framefind.video import clock
-from framefind.video.bucket_file import listed_packets, spaced_keyframes
 from framefind.video.demux import Demuxer
 from framefind.video.facts import Facts
 from framefind.video.frame import Frame, Scaler, sorted_times
+from framefind.video.keyframes import listed_packets, spaced_keyframes
 from framefind.video.open import file_size, hardware, is_still_format, remote_file, size_change
 from framefind.video.packets import from_keyframe, select_packets
 from framefind.video.samplers.base import FrameTimes, GivenTimes, Sampler, Selection

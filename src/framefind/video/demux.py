@@ -12,11 +12,12 @@ from av.stream import Discard
 from av.video.stream import VideoStream
 
 from framefind.video.bounds import bound
-from framefind.video.bucket_file import Ranged, listed_keyframes
+from framefind.video.bucket_file import Ranged
 from framefind.video.clock import Timing
 from framefind.video.damage import Watch, heard, message_level
 from framefind.video.extent import missing_bytes
 from framefind.video.geometry import Geometry
+from framefind.video.keyframes import listed_keyframes
 from framefind.video.open import best_stream, is_seekable, open_container, read_on, reason
 from framefind.video.packets import Stream, reset_test
 

@@ -1,4 +1,4 @@
-"""How many bytes a file should have, by what its container says: less are there if it was cut."""
+"""Compare the size of a file with the one that its container declares, to see if it is cut off."""
 
 import struct
 from collections.abc import Callable
@@ -6,23 +6,27 @@ from collections.abc import Callable
 from framefind.video.bucket_file import Ranged
 
 Read = Callable[[int, int], bytes]
-"""Gives up to so many bytes from an offset on."""
+"""Takes an offset and a count; returns up to so many bytes from there on."""
 
-_HEAD = 2**14  # bytes in which a header declares the length
-_TAIL = 2**18  # bytes in which the last unit of a stream begins
-_BOXES = 4096  # at the top of an MP4 that are looked at
+_HEAD_BYTES = 2**14  # in which a header declares the length
+_TAIL_BYTES = 2**18  # in which the last unit of a stream begins
+_MAX_BOXES = 4096  # at the top of an MP4 that are read
 _KINDS = {b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"uuid", b"sidx", b"styp"}
 _SEGMENT = b"\x18\x53\x80\x67"
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _MXF = bytes.fromhex("060e2b34020501010d01020101")
-_PACKETS = (188, 0), (192, 4), (204, 0)  # bytes of a transport packet, and before its sync byte
+_PACKET_LAYOUTS = (
+    (188, 0),
+    (192, 4),
+    (204, 0),
+)  # bytes of a transport packet; of them before its sync byte
 
 
 def missing_bytes(path: str, size: int, remote: Ranged | None) -> str | None:
-    """Return what lacks a file, in words for people; None if nothing is known to.
+    """Return how many bytes a file lacks, in words for people; None if it is not known to lack any.
 
-    Of the file at `path`, the first `size` bytes count; an object is read through `remote`.
+    The first `size` bytes of the file at `path` count; an object is read through `remote`.
     """
     try:
         if remote:
@@ -35,7 +39,7 @@ def missing_bytes(path: str, size: int, remote: Ranged | None) -> str | None:
                     return file.read(count)
 
                 declared = declared_size(read, size)
-    except OSError:  # it went away meanwhile
+    except OSError:  # it was removed meanwhile
         return None
     if declared is None or declared <= size:
         return None
@@ -43,11 +47,11 @@ def missing_bytes(path: str, size: int, remote: Ranged | None) -> str | None:
 
 
 def declared_size(read: Read, size: int, far: bool = False) -> int | None:
-    """Return how many bytes a file of `size` bytes should have at least; None if nothing tells.
+    """Return how many bytes a file of `size` bytes should have at least; None if that is unknown.
 
-    Of a file that is `far`, nothing but the head is read.
+    Only the head of a file that is `far` is read.
     """
-    head = read(0, _HEAD)
+    head = read(0, _HEAD_BYTES)
     if head.startswith(b"\x1a\x45\xdf\xa3"):
         return _matroska(head)
     if head.startswith(_ASF):
@@ -73,7 +77,7 @@ def _matroska(head: bytes) -> int | None:
         return None
     length = 9 - head[at + 4].bit_length()
     value = int.from_bytes(head[at + 4 : at + 4 + length], "big") & (1 << 7 * length) - 1
-    if value == (1 << 7 * length) - 1:  # it was not known when the file was begun
+    if value == (1 << 7 * length) - 1:  # it was unknown when the file was begun
         return None
     return at + 4 + length + value
 
@@ -83,11 +87,11 @@ def _asf(head: bytes) -> int | None:
     if at < 0 or at + 92 > len(head):
         return None
     size, flags = struct.unpack_from("<Q40xI", head, at + 40)
-    return None if flags & 1 else int(size)  # 1: a broadcast, of which the size is not known
+    return None if flags & 1 else int(size)  # 1: a broadcast of unknown size
 
 
 def _riff(read: Read, size: int) -> int | None:
-    """An AVI file; what is larger than a GiB comes in several chunks."""
+    """Return the size of an AVI file; one larger than a GiB comes in several chunks."""
     end = 0
     while end + 8 <= size:
         kind, length = struct.unpack("<4sI", read(end, 8))
@@ -99,7 +103,7 @@ def _riff(read: Read, size: int) -> int | None:
 
 def _mp4(read: Read, size: int) -> int | None:
     offset, fragmented = 0, False
-    for _ in range(_BOXES):
+    for _ in range(_MAX_BOXES):
         head = read(offset, 16)
         if len(head) < 8:
             break
@@ -116,15 +120,15 @@ def _mp4(read: Read, size: int) -> int | None:
 
 
 def _mxf(head: bytes) -> int | None:
-    """Up to the head of the last partition, once that is written."""
+    """Return where the header of the last partition ends, if it was written."""
     length = 1 + (head[16] & 127 if head[16] & 128 else 0)
     (footer,) = struct.unpack_from(">Q", head, 16 + length + 24)
     return footer + 16 if footer else None
 
 
 def _ogg(read: Read, size: int) -> int | None:
-    """Up to the end of the last page, and a byte more if that is not marked as the last one."""
-    start = max(0, size - _TAIL)
+    """Return where the last page ends, and a byte more if it is not marked as the last one."""
+    start = max(0, size - _TAIL_BYTES)
     tail = read(start, size - start)
     at = tail.rfind(b"OggS")
     if at < 0:
@@ -137,7 +141,7 @@ def _ogg(read: Read, size: int) -> int | None:
 
 
 def _program_stream(read: Read, size: int) -> int | None:
-    start = max(0, size - _TAIL)
+    start = max(0, size - _TAIL_BYTES)
     tail = read(start, size - start)
     at = tail.rfind(b"\0\0\1\xba")
     if at < 0 or at + 14 > len(tail):
@@ -149,7 +153,7 @@ def _program_stream(read: Read, size: int) -> int | None:
 
 
 def _transport_stream(head: bytes, size: int) -> int | None:
-    for length, before in _PACKETS:
+    for length, before in _PACKET_LAYOUTS:
         syncs = head[before::length]
         if len(syncs) > 1 and set(syncs) == {0x47}:
             return -(-size // length) * length

@@ -1,4 +1,4 @@
-"""What is known of a video before it is decoded."""
+"""Facts about a video that are known before it is decoded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from framefind.video.frame import Frame
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a video before it is decoded.
+    """Duration, size, frame rate and codec of a video, as its file declares them.
 
     `duration`: seconds from the container's start to the end of the last frame, None when
     unknown. `width`, `height`: upright pixels of the first frame. `fps`: average, 0.0 when unknown.
@@ -24,10 +24,10 @@ class Facts:
     fps: float
     codec: str
 
-    def likely(self, size: int) -> float | None:
+    def plausible_duration(self, size: int) -> float | None:
         """Return the duration, but no more than a file of `size` bytes can hold.
 
-        Before it is read, a second of video is taken to need at least a byte.
+        A second of video is taken to need a byte at least.
         """
         return None if self.duration is None else min(self.duration, float(size))
 
@@ -39,7 +39,7 @@ class Facts:
         first: Frame,
         again: Callable[[], InputContainer],
     ) -> "Facts":
-        """Return what the file says, and its first frame; `again` opens the file once more."""
+        """Read the facts of a stream and its first frame; `again` opens the file once more."""
         return cls(
             duration=clock.length(container, stream, again),
             width=first.width,

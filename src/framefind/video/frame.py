@@ -1,4 +1,4 @@
-"""From a decoded picture to upright RGB pixels at any size."""
+"""Frames: from a decoded picture to upright RGB pixels at any size, and thumbnails."""
 
 import heapq
 import io
@@ -16,8 +16,11 @@ from PIL import Image
 from framefind.video import colour
 from framefind.video.geometry import Geometry, Shape
 
-THUMBNAIL = 320
+THUMBNAIL_SIZE = 320
 """The long side of a thumbnail, in pixels."""
+
+THUMBNAIL_QUALITY = 80
+"""The JPEG quality of a thumbnail, of 100."""
 
 _FILTERS = {
     "bilinear": Interpolation.BILINEAR,
@@ -25,17 +28,14 @@ _FILTERS = {
     "lanczos": Interpolation.LANCZOS,
 }
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT  # white stays white
-_LARGE = 2  # how many times as large as asked for a picture is that was made smaller before
-_HELD = 8  # frames to look ahead for the order of times
-_BARS = 8  # pixels at which two shapes differ
-_SIZES = 8  # how many swscale contexts are kept
+_REDUCING_GAP = 2  # a picture is reduced to this many times the requested size before scaling
+_MAX_REORDERED = 8  # frames whose times are collected before the first of them is given its own
+_MIN_BARS = 8  # pixels; a picture that fits but for fewer is stretched instead
+_MAX_CONTEXTS = 8  # swscale contexts that are kept
 
 
 class Scaler:
-    """Turns decoded pictures of one stream into RGB arrays; keeps one swscale context per size.
-
-    `geometry` tells their shapes.
-    """
+    """Turns decoded pictures of one stream into RGB arrays, with one swscale context per size."""
 
     def __init__(self, geometry: Geometry | None = None) -> None:
         self.geometry = geometry or Geometry()
@@ -61,9 +61,9 @@ class Scaler:
         return conversion.finish(scaled.to_ndarray())
 
     def reduce(self, picture: av.VideoFrame, factor: int) -> av.VideoFrame:
-        """The picture in its own format, smaller by that factor: the mean of each block."""
+        """Return the picture in its own format, smaller by that factor: the mean of each block."""
         width, height = picture.width // factor, picture.height // factor
-        space = colour.matrix(picture)  # of what is small, nobody could tell it any more
+        space = colour.matrix(picture)  # guessed by the size, so before the picture gets smaller
         return self._context(width, height).reformat(
             picture,
             width,
@@ -75,7 +75,7 @@ class Scaler:
         )
 
     def _context(self, width: int, height: int) -> VideoReformatter:
-        if len(self._contexts) > _SIZES:
+        if len(self._contexts) > _MAX_CONTEXTS:
             self._contexts.clear()
         return self._contexts.setdefault((width, height), VideoReformatter())
 
@@ -86,7 +86,7 @@ class Frame:
     def __init__(self, t: float, picture: av.VideoFrame, scaler: Scaler) -> None:
         self.t = t
         self.duration = picture.duration
-        """For how long it is shown, in the stream's time base; 0 when unknown."""
+        """How long it is shown, in the stream's time base; 0 when unknown."""
         self._decoded = picture
         self._scaler = scaler
         self._reduced: tuple[int, av.VideoFrame] | None = None
@@ -107,18 +107,18 @@ class Frame:
 
     @property
     def width(self) -> int:
-        """Upright pixels across."""
+        """Return the upright width in pixels."""
         return self._size[0]
 
     @property
     def height(self) -> int:
-        """Upright pixels down."""
+        """Return the upright height in pixels."""
         return self._size[1]
 
     def scale(self, width: int, height: int, resize: str = "bilinear") -> NDArray[np.uint8]:
-        """The upright picture as RGB at that size: uint8 (height, width, 3), antialiased.
+        """Return the upright picture as RGB at that size: uint8 (height, width, 3), antialiased.
 
-        `resize` is the filter, as a model names it; the mean of areas where FFmpeg has not got it.
+        `resize` is the filter, as a model names it; one that FFmpeg lacks becomes an area mean.
         """
         turned, mirrored, flipped, _ = self._shape.orientation
         how = _FILTERS.get(resize.partition(",")[0], Interpolation.AREA) | _EXACT
@@ -131,14 +131,17 @@ class Frame:
         )
 
     def _scale(self, width: int, height: int, how: Interpolation) -> NDArray[np.uint8]:
-        """The picture, not upright, at that size.
+        """Return the picture at that size, not upright.
 
-        A large one is made smaller first, and that serves all views and the thumbnail, so that its
-        millions of pixels are gone through once: the idea of Pillow's `reducing_gap`.
+        A large one is reduced first, once for all views and the thumbnail, so that its millions of
+        pixels are read once: the idea of Pillow's `reducing_gap`.
         """
         whole = self._picture
-        across, down = whole.width // (_LARGE * width), whole.height // (_LARGE * height)
-        factor = min(across, down, max(whole.width, whole.height) // (_LARGE * THUMBNAIL))
+        factor = min(
+            whole.width // (_REDUCING_GAP * width),
+            whole.height // (_REDUCING_GAP * height),
+            max(whole.width, whole.height) // (_REDUCING_GAP * THUMBNAIL_SIZE),
+        )
         if factor < 2 or not _is_reducible(whole):
             return self._scaler.scale(whole, width, height, how)
         if self._reduced is None or self._reduced[0] > factor:
@@ -146,10 +149,10 @@ class Frame:
         return self._scaler.scale(self._reduced[1], width, height, how)
 
     def fit(self, width: int, height: int) -> NDArray[np.uint8]:
-        """Return all of the upright picture in one of that size, with bars where shapes differ."""
+        """Return the whole upright picture at that size, with black bars where shapes differ."""
         factor = min(width / self.width, height / self.height)
         across, down = round(self.width * factor), round(self.height * factor)
-        if width - across < _BARS and height - down < _BARS:
+        if width - across < _MIN_BARS and height - down < _MIN_BARS:
             return self.scale(width, height)
         shown = np.zeros((height, width, 3), np.uint8)
         left, top = (width - across) // 2, (height - down) // 2
@@ -157,32 +160,32 @@ class Frame:
         return shown
 
     def look(self) -> NDArray[np.uint8]:
-        """A tiny picture, not upright and roughly scaled, to compare frames by."""
+        """Return a tiny picture to compare frames by, roughly scaled and not upright."""
         return self._scaler.scale(self._picture, 64, 36, Interpolation.FAST_BILINEAR)
 
     def thumbnail(self) -> bytes:
-        """A JPEG, `THUMBNAIL` pixels on the long side (a smaller frame keeps its size)."""
-        factor = min(1.0, THUMBNAIL / max(self._size))
+        """Return a JPEG of `THUMBNAIL_SIZE` on the long side; a smaller frame keeps its size."""
+        factor = min(1.0, THUMBNAIL_SIZE / max(self._size))
         width, height = (max(1, round(side * factor)) for side in self._size)
         file = io.BytesIO()
-        Image.fromarray(self.scale(width, height)).save(file, "JPEG", quality=80)
+        Image.fromarray(self.scale(width, height)).save(file, "JPEG", quality=THUMBNAIL_QUALITY)
         return file.getvalue()
 
 
 def _is_reducible(picture: av.VideoFrame) -> bool:
-    """Whether swscale can average a picture's pixels as they are: planes of brightness, colour."""
+    """Tell whether swscale can average a picture as it is: planes of luma and chroma, no alpha."""
     return picture.format.is_planar and not picture.format.is_rgb and not colour.has_alpha(picture)
 
 
 def sorted_times(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """Give frames that come in the order of showing their times in that order, too."""
+    """Yield frames that come in display order, but whose times do not, with the times sorted."""
     held: deque[Frame] = deque()
     times: list[float] = []
     for frame in chain(frames, repeat(None)):
         if frame:
             held.append(frame)
             heapq.heappush(times, frame.t)
-        if held and (len(held) > _HELD or not frame):
+        if held and (len(held) > _MAX_REORDERED or not frame):
             first = held.popleft()
             first.t = heapq.heappop(times)
             yield first

@@ -1,8 +1,8 @@
-"""How a decoded picture lies and how its pixels are shaped: what is cropped, stretched, turned.
+"""The geometry of a decoded picture: what is cropped, stretched, rotated and mirrored.
 
-PyAV tells little of that. It has no name for some side data, and then gives none at all; it does
-not tell a frame's sample aspect ratio, which may change inside a file, nor what a container crops.
-FFmpeg's own filters and muxers do.
+PyAV exposes little of that. It has no name for some side data, and then returns none at all; it
+exposes neither a frame's sample aspect ratio, which may change inside a file, nor what a container
+crops. FFmpeg's own filters and muxers do.
 """
 
 import io
@@ -19,17 +19,17 @@ from av.video.stream import VideoStream
 
 from framefind.video import colour
 
-_SIDE_DATA_TYPES = 64  # AVFrameSideDataType has 31 values in FFmpeg 8
-_UNITS = 4000  # steps of a sample aspect ratio of 1
-_MAX_DENOMINATOR = 60  # with which that many steps tell a ratio exactly
-_MAX_ASPECT = 16  # a pixel that is longer is nonsense
+_MAX_SIDE_DATA_TYPES = 64  # AVFrameSideDataType has 31 values in FFmpeg 8
+_ASPECT_STEPS = 4000  # in which a sample aspect ratio of 1 is measured
+_MAX_DENOMINATOR = 60  # of a ratio that so many steps identify exactly
+_MAX_ASPECT = 16  # of a pixel; a longer one is a mistake in the file
 
 
 class Orientation(NamedTuple):
     """How to show a picture: swap its axes, then mirror it left-right, then flip it top-bottom.
 
-    `stretch` is the width of a stored pixel over its height, where the file's matrix says so and
-    FFmpeg gets it wrong; else None.
+    `stretch` is the width of a stored pixel over its height, where the display matrix contains it
+    and FFmpeg gets it wrong; else None.
     """
 
     turned: bool
@@ -39,7 +39,7 @@ class Orientation(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """How a picture lies, and the width of a stored pixel over its height."""
+    """The orientation of a picture, and the width of a stored pixel over its height."""
 
     orientation: Orientation
     aspect: Fraction
@@ -55,23 +55,23 @@ class Crop(NamedTuple):
 
 
 class Geometry:
-    """Tells the shape of the pictures of one stream, and crops them. Not for several threads."""
+    """Finds the shapes of the pictures of one stream, and crops them. Not for several threads."""
 
     def __init__(self, stream: VideoStream | None = None) -> None:
-        """Without a stream, pictures alone say what they are. To be made before decoding."""
+        """Without a stream, only the pictures count. To be created before decoding begins."""
         self._aspect = stream.sample_aspect_ratio if stream else None
         codec = stream.codec_context.sample_aspect_ratio if stream else None
         self._overrules = self._aspect != codec
-        """Whether the container says something else than the pictures, and overrules them."""
+        """Whether the container declares another aspect ratio than the pictures; it wins."""
         self._crop = container_crop(stream) if stream else None
         self._tiny = VideoReformatter()
         self._facts: Graph | None = None
         self._croppers: dict[tuple[int, int, str], Graph] = {}
 
     def shape(self, picture: av.VideoFrame) -> Shape:
-        """Return how a picture lies, and the shape of its pixels."""
+        """Return the orientation of a picture and the shape of its pixels."""
         self._facts = self._facts or _facts_graph()
-        # Side data and aspect ratio go along with a copy of a few pixels, which costs nothing.
+        # A copy of a few pixels keeps side data and aspect ratio, and costs nothing.
         self._facts.vpush(
             self._tiny.reformat(
                 picture,
@@ -85,32 +85,32 @@ class Geometry:
         )
         facts = self._facts.vpull()
         try:
-            # `facts.side_data` would be in a cycle with the picture, and outlive it.
+            # `facts.side_data` would form a reference cycle with the picture, and outlive it.
             side_data = SideDataContainer(facts)  # type: ignore[call-arg]
             matrix = bytes(side_data["DISPLAYMATRIX"])
             lies = orientation(np.frombuffer(matrix, np.int32).tolist())
         except KeyError:
             lies = Orientation(False, False, False, None)
-        aspect = lies.stretch or self._own_aspect(Fraction(facts.width, _UNITS))
+        aspect = lies.stretch or self._own_aspect(Fraction(facts.width, _ASPECT_STEPS))
         if not 1 / _MAX_ASPECT <= aspect <= _MAX_ASPECT:
             aspect = Fraction(1)
         return Shape(lies, aspect)
 
     def _own_aspect(self, rounded: Fraction) -> Fraction:
-        """Return the exact aspect ratio of a picture whose own is about that."""
+        """Return the exact aspect ratio of a picture whose measured one is `rounded`."""
         usual = self._aspect
-        if usual and (self._overrules or abs(usual - rounded) <= Fraction(1, _UNITS)):
+        if usual and (self._overrules or abs(usual - rounded) <= Fraction(1, _ASPECT_STEPS)):
             return usual
         return rounded.limit_denominator(_MAX_DENOMINATOR)
 
     def cropped(self, picture: av.VideoFrame) -> av.VideoFrame:
-        """Return what the container shows of a picture; the pixels are not copied."""
+        """Return the part of a picture that the container shows; the pixels are not copied."""
         if self._crop is None:
             return picture
-        if picture.sw_format:  # it lies in the memory of a graphics card
+        if picture.sw_format:  # it is in the memory of a graphics card
             picture = picture.reformat(format=picture.sw_format.name)
         left, top, right, bottom = self._crop
-        # FFmpeg cannot begin in the middle of a pixel of colour: rather a column less.
+        # FFmpeg cannot start in the middle of a chroma pixel: a column more is cropped then.
         left += -left % (4 // picture.format.chroma_width(4))
         width, height = picture.width - left - right, picture.height - top - bottom
         if width < 1 or height < 1:
@@ -125,7 +125,7 @@ class Geometry:
 
 
 def orientation(matrix: list[int]) -> Orientation:
-    """Read a display matrix as the nearest of the eight ways to lay a rectangle."""
+    """Read a display matrix as the nearest of the eight orientations of a rectangle."""
     # x is shown at a·x + c·y, y at b·x + d·y.
     a, b, _, c, d, *_ = matrix
     if abs(a) + abs(d) >= abs(b) + abs(c):
@@ -138,15 +138,15 @@ def orientation(matrix: list[int]) -> Orientation:
 def container_crop(stream: VideoStream) -> Crop | None:
     """Return what the container of a stream crops: Matroska's PixelCrop, MP4's clean aperture.
 
-    FFmpeg keeps it with the stream, where PyAV does not look; a Matroska header that is written for
-    the stream tells.
+    FFmpeg keeps it with the stream, where PyAV does not expose it; a Matroska header that is
+    written for the stream contains it.
     """
     file = io.BytesIO()
     try:
         with av.open(file, "w", format="matroska") as container:
             container.add_stream_from_template(stream)
             container.start_encoding()
-    except (av.FFmpegError, ValueError):  # a codec that Matroska does not take
+    except (av.FFmpegError, ValueError):  # a codec that Matroska cannot hold
         return None
     sides = _pixel_crop(file.getvalue())
     return sides if any(sides) else None
@@ -173,7 +173,7 @@ def _pixel_crop(header: bytes) -> Crop:
 
 
 def _number(data: bytes, at: int, keep_marker: bool = False) -> tuple[int, int]:
-    """Return a number of variable length and where it ends; its first 1 bit marks the length."""
+    """Return a number of variable length and where it ends; its first 1 bit gives the length."""
     length = 9 - data[at].bit_length()
     number = int.from_bytes(data[at : at + length], "big")
     return number if keep_marker else number & ~(1 << 7 * length), at + length
@@ -183,23 +183,24 @@ def _number(data: bytes, at: int, keep_marker: bool = False) -> tuple[int, int]:
 
 
 def _facts_graph() -> Graph:
-    """Return a graph that makes of a grey picture of 2 × 2 pixels one as wide as its aspect ratio.
+    """Return a graph that scales a grey picture of 2 × 2 pixels to a width of its aspect ratio.
 
-    Of its side data it keeps what PyAV can name.
+    It deletes the side data that PyAV has no name for.
     """
-    nameless = {*range(_SIDE_DATA_TYPES)}.difference(int(str(kind.value)) for kind in Type)
+    nameless = {*range(_MAX_SIDE_DATA_TYPES)}.difference(int(str(kind.value)) for kind in Type)
     deletions = [("sidedata", f"mode=delete:type={kind}") for kind in sorted(nameless)]
-    wide = f"clip(round(sar*{_UNITS})\\,1\\,{(_MAX_ASPECT + 1) * _UNITS})"
-    return _graph(2, 2, "gray", [*deletions, ("scale", f"w={wide}:h=1:eval=frame:flags=neighbor")])
+    width = f"clip(round(sar*{_ASPECT_STEPS})\\,1\\,{(_MAX_ASPECT + 1) * _ASPECT_STEPS})"
+    return _graph(2, 2, "gray", [*deletions, ("scale", f"w={width}:h=1:eval=frame:flags=neighbor")])
 
 
 def _graph(width: int, height: int, layout: str, filters: list[tuple[str, str]]) -> Graph:
+    """Return a graph of filters, each a name and its arguments, for pictures of that format."""
     graph = Graph()
     graph.threads = 1
-    # Times go through as they are.
+    # The time base does not matter: timestamps pass through unchanged.
     source = graph.add_buffer(
         width=width, height=height, format=VideoFormat(layout), time_base=Fraction(1, 1000)
     )
-    graph.link_nodes(source, *(graph.add(*one) for one in filters), graph.add("buffersink"))
+    graph.link_nodes(source, *(graph.add(*step) for step in filters), graph.add("buffersink"))
     graph.configure()
     return graph

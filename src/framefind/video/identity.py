@@ -1,4 +1,4 @@
-"""The identity of a video: the same for a file that is moved, renamed or copied."""
+"""The id of a video: the same for a file that is moved, renamed or copied."""
 
 import hashlib
 import os
@@ -11,10 +11,10 @@ _MIB = 2**20
 
 
 def video_id(path: str | os.PathLike[str], reader: Reader | None = None) -> str:
-    """The identity of a file: BLAKE2b-128 (hex) over its size and first, middle and last MiB.
+    """Return the id of a file: BLAKE2b-128 (hex) over its size and its first, middle and last MiB.
 
-    The size is 8 bytes, little endian. Of a file that cannot be read, over its path. An object in a
-    store is read through `reader`, if that is given.
+    The size is 8 bytes, little endian. The id of a file that cannot be read is that of its path. An
+    object in a store is read through `reader`, if there is one.
     """
     name = os.fspath(path)
     try:
@@ -45,4 +45,5 @@ def _remote_id(uri: str, reader: Reader | None) -> str:
 
 
 def _offsets(size: int) -> list[int]:
+    """Return where the first, the middle and the last MiB begin."""
     return [max(0, offset) for offset in (0, (size - _MIB) // 2, size - _MIB)]

@@ -22,7 +22,7 @@ from framefind.video.bucket_file import Ranged
 
 
 def file_size(path: str) -> int:
-    """The size in bytes of a file that may be opened.
+    """Return the size in bytes of a file that may be opened.
 
     Raises NotAVideoError for what is no plain file (a pipe would hang), and VideoError for what
     cannot be read.
@@ -42,23 +42,23 @@ def file_size(path: str) -> int:
 
 def remote_file(uri: str) -> Ranged:
     """Return an object to open. Raises NotAVideoError, VideoError or StoreError."""
-    found = objects.look(uri)
-    if found is None:
+    file = objects.look(uri)
+    if file is None:
         raise NotAVideoError(f"{uri}: a folder, not a file")
-    if not found.size:
+    if not file.size:
         raise _unreadable(uri, "the file is empty")
-    return Ranged(found)
+    return Ranged(file)
 
 
 def size_change(path: str, size: int) -> str | None:
     """Return how a file has changed since it had that size, in words; None if it has not."""
     try:
         if objects.is_remote(path):
-            found = objects.look(path)
-            now = found.size if found else size
+            file = objects.look(path)
+            now = file.size if file else size
         else:
             now = Path(path).stat().st_size
-    except (OSError, StoreError):  # it cannot be told
+    except (OSError, StoreError):  # nothing is known about it now
         return None
     if now == size:
         return None
@@ -66,31 +66,31 @@ def size_change(path: str, size: int) -> str | None:
 
 
 def hardware(decoder: str) -> HWAccel | None:
-    """What PyAV has to be told to decode by `decoder`; None for the processor.
+    """Return PyAV's setting for the device `decoder`; None for the processor, `auto` or `cpu`.
 
-    `auto` is the processor. Raises UsageError for what this PyAV does not know.
+    Raises UsageError for a device that this PyAV does not know.
     """
     if decoder in ("auto", "cpu"):
         return None
-    known = hwdevices_available()
-    if decoder not in known:
-        raise UsageError(f"decoder {decoder!r}: use auto, cpu or one of {', '.join(known)}")
+    devices = hwdevices_available()
+    if decoder not in devices:
+        raise UsageError(f"decoder {decoder!r}: use auto, cpu or one of {', '.join(devices)}")
     return HWAccel(decoder, allow_software_fallback=False)
 
 
 def open_container(
     path: str, size: int, hwaccel: HWAccel | None = None, file: Ranged | None = None
 ) -> InputContainer:
-    """Open the first `size` bytes of a file, by no refused demuxer, and no other file with it.
+    """Open the first `size` bytes of a file with a demuxer that is safe, and no other file with it.
 
-    An object in a store is read through `file`. Raises NotAVideoError or VideoError, or what PyAV
-    does where `hwaccel` cannot be had.
+    An object in a store is read through `file`. Raises NotAVideoError or VideoError, and whatever
+    PyAV raises where `hwaccel` is not available.
     """
     if file is None and objects.is_remote(path):
         file = remote_file(path)
-    # A file that grows is read as far as it went when it was opened.
+    # A file that grows is read up to the size that it had when it was opened.
     subfile = f"subfile,,start,0,end,{size},,:file:{path}"
-    source = file or (subfile if size < _SUBFILE else Beginning(path, size))
+    source = file or (subfile if size < _MAX_SUBFILE_BYTES else Beginning(path, size))
     if hwaccel:
         return _opened(source, hwaccel)
     try:
@@ -100,31 +100,33 @@ def open_container(
 
 
 class Beginning:
-    """The first `size` bytes of a file, for `av.open`."""
+    """A file of which `av.open` reads the first `size` bytes."""
 
     def __init__(self, path: str, size: int) -> None:
-        self.name, self.size = path, size  # FFmpeg looks at how the name ends
+        self.name = path  # FFmpeg looks at the suffix
+        self.size = size
         self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115
 
     def rewound(self) -> "Beginning":
-        """The same, to be opened once more."""
+        """Return the same file, ready to be opened once more."""
         self._file.seek(0)
         return self
 
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes from here on."""
+        """Return up to `size` bytes from here on."""
         return self._file.read(max(0, min(size, self.size - self._file.tell()))) or b""
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place, counted from the beginning, from here or from the end."""
+        """Move to an offset from the beginning, from here or from the end; return where that is."""
         return self._file.seek(*((self.size + offset, 0) if whence == 2 else (offset, whence)))
 
     def tell(self) -> int:
-        """Where the next byte is read."""
+        """Return the offset of the next byte."""
         return self._file.tell()
 
 
 Source = str | Ranged | Beginning
+"""What `av.open` may be given: a URL of FFmpeg's, an object, or the beginning of a file."""
 
 
 def _opened(source: Source, hwaccel: HWAccel | None = None) -> InputContainer:
@@ -140,7 +142,7 @@ def _opened(source: Source, hwaccel: HWAccel | None = None) -> InputContainer:
 
 
 def _open_again(path: str, source: Source) -> InputContainer:
-    """Open a file that failed once more, to hear FFmpeg's own words."""
+    """Open a file that failed once more, for FFmpeg's own error message."""
     level = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
     try:
@@ -156,7 +158,7 @@ def _open_again(path: str, source: Source) -> InputContainer:
 
 
 def reason(error: Exception) -> str:
-    """What went wrong in users' words, with FFmpeg's or the system's own, without the path."""
+    """Return what went wrong in users' words and in FFmpeg's or the system's, without the path."""
     log = getattr(error, "log", None)
     text = log[2] if log else getattr(error, "strerror", None) or str(error)
     words = str(text).strip().rstrip(".!") or type(error).__name__
@@ -165,13 +167,13 @@ def reason(error: Exception) -> str:
 
 
 def _unreadable(path: str, words: str) -> VideoError:
-    """The error for a file whose content does not tell what it is: its name has to."""
+    """Return the error for a file that is unreadable: by its name, a video that fails or none."""
     kind = VideoError if Path(path).suffix.lower() in _SUFFIXES else NotAVideoError
     return kind(f"{path}: {words}")
 
 
 def best_stream(path: str, container: InputContainer) -> VideoStream:
-    """The best video stream that is not a cover. Raises NotAVideoError or VideoError."""
+    """Return the best video stream that is no cover. Raises NotAVideoError or VideoError."""
     covers = Disposition.attached_pic | Disposition.timed_thumbnails
     streams = [s for s in container.streams.video if not s.disposition & covers]
     if not streams:
@@ -190,19 +192,19 @@ def read_on(
     fail: Callable[[Exception], None],
     begins: Callable[[], None],
 ) -> "Iterator[Packet[VideoStream]]":
-    """Yield all packets of a stream; go on after an error while that helps.
+    """Yield all packets of a stream; go on after errors, up to `_MAX_FAILURES` in a row.
 
-    `packets` gives those that follow. `fail` is told what is wrong, and `begins` where another
-    stream begins in the middle of the file.
+    `packets` reads on from where the container stands. `fail` is called with every error, and
+    `begins` where another stream begins in the middle of the file.
     """
     failures = 0
-    while failures < _PATIENCE:
+    while failures < _MAX_FAILURES:
         try:
             for packet in packets():
                 failures = 0
                 yield packet
             return
-        except IndexError:  # PyAV does not know of a stream that it did not find at first
+        except IndexError:  # of a stream that PyAV did not find when it opened the file
             begins()
             failures += 1
         except (av.FFmpegError, ValueError) as error:
@@ -211,15 +213,15 @@ def read_on(
 
 
 def is_still_format(container: InputContainer) -> bool:
-    """Whether files of this kind may hold a still picture as well as a video."""
+    """Tell whether files of this format may hold a still picture as well as a video."""
     if _STILL_FORMATS & set(container.format.name.split(",")):
         return True
     return container.metadata.get("major_brand", "").strip() in _STILL_BRANDS
 
 
 def is_seekable(path: str, container: InputContainer, stream: VideoStream) -> bool:
-    """Whether a frame has the same time and look wherever reading begins."""
-    if stream.codec_context.pix_fmt == "pal8":  # its palette comes once, with the first packet
+    """Tell whether a frame has the same time and pixels wherever reading begins."""
+    if stream.codec_context.pix_fmt == "pal8":  # the palette comes with the first packet only
         return False
     names = set(container.format.name.split(","))
     if "matroska" in names:
@@ -228,22 +230,22 @@ def is_seekable(path: str, container: InputContainer, stream: VideoStream) -> bo
 
 
 def _has_breaks(path: str, stream: VideoStream) -> bool:
-    """Whether the clock of an MP4 begins anew or jumps between two of its fragments."""
+    """Tell whether the clock of an MP4 restarts or jumps between two of its fragments."""
     listed = stream.index_entries
     if len(listed) <= stream.frames or not (stream.frames == 0 or _has_fragments(path)):
         return False
-    longest = _LONGEST_STEP / (stream.time_base or 1)
+    max_step = _MAX_STEP_SECONDS / (stream.time_base or 1)
     steps = pairwise(listed[at].timestamp for at in range(len(listed)))
-    return any(not 0 <= later - first <= longest for first, later in steps)
+    return any(not 0 <= later - earlier <= max_step for earlier, later in steps)
 
 
 def _has_fragments(path: str) -> bool:
-    """Whether an MP4 comes in fragments, as far as its first boxes tell."""
+    """Tell whether an MP4 comes in fragments, as far as its first boxes show."""
     if objects.is_remote(path):
         return False
     with Path(path).open("rb") as file:
         at = 0
-        for _ in range(_BOXES):
+        for _ in range(_MAX_BOXES):
             file.seek(at)
             head = file.read(16)
             if len(head) < 8 or head[4:8] == b"moof":
@@ -256,9 +258,9 @@ def _has_fragments(path: str) -> bool:
 
 
 def _is_joined(path: str) -> bool:
-    """Whether a Matroska file is several, one after the other."""
+    """Tell whether a Matroska file is several, one after the other."""
     with Path(path).open("rb") as file:
-        head = file.read(_HEAD)
+        head = file.read(_HEAD_BYTES)
         at = head.find(_SEGMENT)
         if not head.startswith(_EBML) or at < 0:
             return False
@@ -274,6 +276,7 @@ def _is_joined(path: str) -> bool:
 
 @cache
 def _demuxers() -> str:
+    """Return the names of FFmpeg's demuxers that are not refused."""
     refused = {name for name in av.formats_available if name.endswith("_pipe")} | _REFUSED
     return ",".join(sorted(name for name in av.formats_available if name not in refused))
 
@@ -291,13 +294,13 @@ _MEANINGS = {
     "Stale file handle": "the file cannot be read: the network share has changed",
     "Resource temporarily unavailable": "it cannot be read now: try again",
 }
-"""What FFmpeg's and the system's phrases mean."""
+"""What phrases of FFmpeg and of the system mean to users."""
 
-_SUBFILE = 2**31  # bytes from which on FFmpeg's subfile protocol fails to seek
-_LONGEST_STEP = 1800  # seconds from one frame to the next; what is longer is a jump of the clock
-_PATIENCE = 8  # failures to read in a row before the rest is given up
-_BOXES = 64  # of an MP4, among which the first fragment is
-_HEAD = 4096  # bytes in which Matroska's first elements lie
+_MAX_SUBFILE_BYTES = 2**31  # of a larger file, FFmpeg's subfile protocol fails to seek
+_MAX_STEP_SECONDS = 1800  # from one frame to the next; a longer step is a jump of the clock
+_MAX_FAILURES = 8  # to read, in a row, before the rest of a file is given up
+_MAX_BOXES = 64  # of an MP4, among which its first fragment is looked for
+_HEAD_BYTES = 4096  # in which Matroska's first elements lie
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _ANOTHER = re.compile(re.escape(_EBML) + rb".{1,8}?\x42\x86", re.DOTALL)
 _STILL_FORMATS = {"gif", "apng", "jpegxl_anim", "mjpeg", "mjpeg_2000", "iff"}
@@ -311,10 +314,10 @@ _REFUSED = {
     # still pictures and text
     *("image2", "image2pipe", "ico", "fits", "tty", "bin", "xbin", "idf", "adf", "alias_pix"),
     "brender_pix",
-    # playlists, and what else opens other files or addresses
+    # playlists and others that open further files or addresses
     *("concat", "hls", "dash", "webm_dash_manifest", "sdp", "rtp", "rtsp", "sap", "vobsub"),
     *("ffmetadata", "lavfi"),
-    # takes anything at all for pixels
+    # demuxers that take any data for pixels
     *("rawvideo", "v210", "v210x", "bitpacked", "data"),
     # devices
     *("alsa", "android_camera", "avfoundation", "decklink", "dshow", "fbdev", "gdigrab", "jack"),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from framefind.video.clock import REORDERED, Ahead
+from framefind.video.clock import MAX_REORDERED, Ahead
 from framefind.video.samplers.base import Selection
 
 _MAX_HELD = 1024  # packets of a GOP that are held back until it is clear that they are needed
@@ -90,7 +90,7 @@ def select_packets(
         if packet.is_keyframe and _ends_group(packet, ahead) and stream.resets(packet):
             tail.clear()
         if spare and t is not None and not packet.is_discard:
-            later = _times(ahead.following(REORDERED), stream)
+            later = _times(ahead.following(MAX_REORDERED), stream)
             spare = not selection.stands(t, later, stream.until(packet))
         tail.append((packet, not spare))
         if not spare or len(tail) > _MAX_HELD:

@@ -20,7 +20,7 @@ from framefind.video.decode import Video
 from framefind.video.identity import video_id
 from framefind.video.messages import encode_header
 from framefind.video.samplers import parse_sampler
-from framefind.video.views import Likeness, Views
+from framefind.video.views import DuplicateDetector, Views
 
 _SECONDS_BETWEEN_BEATS = 1.0  # two signs of life, while no frame is sampled
 
@@ -80,14 +80,14 @@ class _Server:
             self._threads = threads
             self._open_again()
         cut = Views.parse(views)
-        likeness = Likeness(dedupe)
+        detector = DuplicateDetector(dedupe)
         for frame in self._video.frames(parse_sampler(sampler), start, end):
             self._lap("decode")
             scale = partial(frame.scale, resize=resize)
             pixels = cut.cut(scale, frame.width, frame.height, size)
-            again = dedupe > 0 and likeness.is_again(pixels)
-            thumbnail = b"" if again else frame.thumbnail()
-            shown = pixels[:0] if again else pixels
+            is_duplicate = dedupe > 0 and detector.is_duplicate(pixels)
+            thumbnail = b"" if is_duplicate else frame.thumbnail()
+            shown = pixels[:0] if is_duplicate else pixels
             header = {
                 "t": frame.t,
                 "boxes": cut.boxes(frame.width, frame.height),

@@ -16,14 +16,15 @@ from framefind.errors import UsageError
 from framefind.types import Box
 
 Scale = Callable[[int, int], NDArray[np.uint8]]
-"""Gives a frame's upright RGB picture at (width, height) pixels: a uint8 (height, width, 3)."""
+"""Returns a frame's upright RGB picture at (width, height) pixels: uint8 (height, width, 3)."""
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+"""The box of the whole frame."""
 
-ALIKE = 12.0
-"""How much a block of a view may change, on average and of 255, for frames to look alike."""
+MAX_DUPLICATE_CHANGE = 12.0
+"""Mean change of a block, of 255, up to which a frame is a near-duplicate of another."""
 
-_BLOCKS = 8  # in a row and in a column of a view
+_BLOCKS_PER_SIDE = 8  # of a view, when frames are compared
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Views:
         return cls(f"{side}/{step}", side, step)
 
     def boxes(self, width: int, height: int) -> list[Box]:
-        """The boxes of a frame of that many upright pixels, in reading order."""
+        """Return the boxes of a frame of that many upright pixels, in reading order."""
         if self.name == "whole":
             return [WHOLE]
         lefts, tops, side = self._corners(width, height)
@@ -60,6 +61,7 @@ class Views:
         return [WHOLE, *squares] if self.name == "tiles" else squares
 
     def _corners(self, width: int, height: int) -> tuple[list[float], list[float], int]:
+        """Return the left and top edges of the squares and their side, in pixels."""
         short, long = min(width, height), max(width, height)
         if self.side is None or self.step is None:
             count = math.ceil(1.5 * (long / short - 1)) + 1
@@ -95,35 +97,36 @@ class Views:
 
 
 def _pixels(offsets: list[float], factor: float, last: int) -> list[int]:
+    """Return scaled offsets as whole pixels, `last` at most."""
     return [min(round(offset * factor), last) for offset in offsets]
 
 
-class Likeness:
-    """Tells frames that look like the last one that did not, from their views.
+class DuplicateDetector:
+    """Recognises near-duplicates: frames that look like the last one that was none.
 
-    They are compared block by block, so that a small thing that moves counts as much as a large
-    one, and with a frame that was itself embedded, so that slow change adds up.
+    Frames are compared block by block, so that a small thing that moves counts as much as a large
+    one, and always with a frame that was itself embedded, so that slow change adds up.
     """
 
-    def __init__(self, bound: float) -> None:
-        """`bound` is the mean change of a block, of 255, up to which a frame is like another."""
-        self._bound = bound
-        self._known: NDArray[np.uint8] | None = None
+    def __init__(self, max_change: float) -> None:
+        """`max_change` is the mean change of a block, of 255, up to which frames look alike."""
+        self._max_change = max_change
+        self._last: NDArray[np.uint8] | None = None
 
-    def is_again(self, pixels: NDArray[np.uint8]) -> bool:
-        """Whether views, uint8 (n, size, size, 3), look like those of the last new frame."""
-        known = self._known
-        if known is None or known.shape != pixels.shape or _change(pixels, known) > self._bound:
-            self._known = pixels
+    def is_duplicate(self, pixels: NDArray[np.uint8]) -> bool:
+        """Tell whether views, uint8 (n, size, size, 3), look like those of the last new frame."""
+        last = self._last
+        if last is None or last.shape != pixels.shape or _change(pixels, last) > self._max_change:
+            self._last = pixels
             return False
         return True
 
 
 def _change(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """The mean absolute difference of two frames' views in the block where it is greatest."""
+    """Return the mean absolute difference of two frames' views in the block that differs most."""
     difference = np.abs(one.astype(np.int16) - other).mean(axis=3)
     size = difference.shape[1]
-    starts = np.arange(0, size, max(1, math.ceil(size / _BLOCKS)))
+    starts = np.arange(0, size, max(1, math.ceil(size / _BLOCKS_PER_SIDE)))
     sums = np.add.reduceat(np.add.reduceat(difference, starts, axis=1), starts, axis=2)
     sides = np.diff(np.append(starts, size))
     return float((sums / np.outer(sides, sides)).max())
