@@ -16,6 +16,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from framefind.times import clock
 from framefind.video.packets import length_width
 
 _MAX_STEP_SECONDS = 10.0  # packets that lie further apart come from different recordings
@@ -96,7 +97,7 @@ class Watch:
             return self._noted
         if self._over and damaged == self._shown:
             return "the file ends in the middle of a frame"
-        return f"damaged pictures from {_clock(damaged)} on"
+        return f"damaged pictures from {_to_second(damaged)} on"
 
     def sought(self) -> None:
         """Note that reading goes on elsewhere in the file."""
@@ -181,7 +182,7 @@ class Watch:
             declared = (self._container.duration or 0) / av.time_base
             self._reach(declared)
             if self.reached is not None:
-                self._note(f"it ends at {_clock(self.reached)} of {_clock(declared)}")
+                self._note(f"it ends at {_to_second(self.reached)} of {_to_second(declared)}")
 
     def _note(self, reason: str) -> None:
         self._noted = self._noted or reason
@@ -189,9 +190,9 @@ class Watch:
     def _look_into(self, data: bytes, t: float) -> str | None:
         """Return what is wrong with the data of a packet, as far as that shows without decoding."""
         if is_hollow(data):
-            return f"zeros in place of data at {_clock(t - self._start)}"
+            return f"zeros in place of data at {_to_second(t - self._start)}"
         if self._width and not is_filled(data, self._width):
-            return f"damaged data at {_clock(t - self._start)}"
+            return f"damaged data at {_to_second(t - self._start)}"
         return None
 
     def _judge(self) -> None:
@@ -203,7 +204,7 @@ class Watch:
         lost = any(_MAX_STEP_FRAMES * self._step < step < _MAX_STEP_SECONDS for step in steps)
         begins = any(is_keyframe for _, is_keyframe in self._doubtful)
         if lost or not begins:
-            self._note(f"packets are missing at {_clock(self._doubtful[0][0] - self._start)}")
+            self._note(f"packets are missing at {_to_second(self._doubtful[0][0] - self._start)}")
         self._doubtful = []
 
     def _compare_packets(self, listed: int) -> None:
@@ -246,11 +247,9 @@ def is_hollow(data: bytes) -> bool:
     return at >= 0 and bool(data[at:].strip(b"\0"))
 
 
-def _clock(seconds: float) -> str:
-    """A time as people write it, such as 1:02:03."""
-    minutes, second = divmod(round(max(0.0, seconds)), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+def _to_second(seconds: float) -> str:
+    """Return a time for people, without fractions."""
+    return clock(round(max(0.0, seconds)))
 
 
 # -- what FFmpeg prints
