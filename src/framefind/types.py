@@ -3,20 +3,24 @@
 Nothing here reads a file or a table, and nothing imports more than checks of arguments.
 """
 
+# ruff: noqa: RUF009 (the defaults of Query are calls of `field`)
+
 import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from framefind import arguments
 from framefind.errors import QueryError, UsageError
+
+if TYPE_CHECKING:  # the command line shows its options without NumPy
+    import numpy as np
+    from numpy.typing import NDArray
 
 PathLike = str | os.PathLike[str]
 
@@ -120,9 +124,9 @@ class FrameScores:
     `confidences` (float64) 0 to 1, as a moment with that best frame has them.
     """
 
-    times: NDArray[np.float64]
-    scores: NDArray[np.float32]
-    confidences: NDArray[np.float64]
+    times: "NDArray[np.float64]"
+    scores: "NDArray[np.float32]"
+    confidences: "NDArray[np.float64]"
 
 
 _BOX = re.compile(r"(?P<of>.+)#(?P<box>[0-9.]+,[0-9.]+,[0-9.]+,[0-9.]+)", re.DOTALL)
@@ -170,29 +174,64 @@ Image = str | Path | bytes | Moment | Crop
 
 
 @dataclass(frozen=True)
-class Query:
-    """Everything that can be asked in one search; `Library.search` says what the fields mean."""
+class Option:
+    """How the command line, the HTTP API and the docs show a field of `Query`.
 
-    text: str | None = None
+    `group` is its heading in `--help`; `value` a placeholder, or the choices between bars (a TIME
+    or DATE is parsed); `help` names other fields in backticks; `spelling` is the name where that
+    is not the field's.
+    """
+
+    group: str
+    value: str
+    help: str
+    repeats: bool = False
+    spelling: str = ""
+
+
+def _option(group: str, default: Any, value: str, help: str, **more: Any) -> Any:
+    return field(default=default, metadata={"option": Option(group, value, help, **more)})
+
+
+_what = partial(_option, "What to find")
+_which = partial(_option, "Which results")
+_where = partial(_option, "In which videos")
+
+
+_IMAGE_HELP = "An image: path, URL or VIDEO@TIME; with #X,Y,W,H a box of it, in fractions."
+
+
+@dataclass(frozen=True)
+class Query:
+    """Everything that can be asked in one search: the one list of search options.
+
+    To add one, add a field here. The command line makes its option of it; the rest, which is
+    written out for its readers, is what tests/test_search_options.py then asks for: the argument
+    of `Library.search`, the field of `SearchQuery` in server/schemas.py, the row in docs/usage.md.
+    """
+
+    text: str | None = _what(None, "QUERY", "What the moment shows, taken literally.")
     _: KW_ONLY
-    image: Image | Sequence[Image] | None = None
-    plus: str | Iterable[str] = ()
-    minus: str | Iterable[str] = ()
-    then: str | None = None
-    within: float = 10.0
-    limit: int = 10
-    offset: int = 0
-    by: str = "moment"
-    rank: str = "softmax"
-    min_score: float | None = None
-    min_confidence: float | None = None
-    video: PathLike | Iterable[PathLike] = ()
-    start: float | None = None
-    end: float | None = None
-    after: datetime | None = None
-    before: datetime | None = None
-    min_duration: float | None = None
-    max_duration: float | None = None
+    image: Image | Sequence[Image] | None = _what(None, "IMAGE", _IMAGE_HELP, repeats=True)
+    plus: str | Iterable[str] = _what((), "TEXT", "Add this text; 2:snow is double.", repeats=True)
+    minus: str | Iterable[str] = _what((), "TEXT", "Take away this text.", repeats=True)
+    then: str | None = _what(None, "TEXT", "Only moments that this one follows in the same video.")
+    within: float = _what(10.0, "TIME", "Longest time from a moment's end to its `then`.")
+    limit: int = _which(10, "N", "Most moments, or videos with `by` video.")
+    offset: int = _which(0, "N", "Skip the first N results.")
+    by: str = _which("moment", "moment|video", "Find moments, or videos.")
+    rank: str = _which("softmax", "|".join(RANKS), "With `by` video: how hits add up to its score.")
+    min_score: float | None = _which(None, "N", "Only scores of at least this (cosine × 100).")
+    min_confidence: float | None = _which(None, "N", "Only confidences of at least this (0 to 1).")
+    video: PathLike | Iterable[PathLike] = _where(
+        (), "VIDEO", "Only these videos: a path, folder, glob or id.", repeats=True
+    )
+    start: float | None = _where(None, "TIME", "Only from this time on.", spelling="from")
+    end: float | None = _where(None, "TIME", "Only up to this time.", spelling="to")
+    after: datetime | None = _where(None, "DATE", "Only videos modified at this date or later.")
+    before: datetime | None = _where(None, "DATE", "Only videos modified before this date.")
+    min_duration: float | None = _where(None, "TIME", "Only videos of at least this length.")
+    max_duration: float | None = _where(None, "TIME", "Only videos of at most this length.")
 
     def __post_init__(self) -> None:
         """Take one text for one, not for its letters. Raise UsageError for what is no text."""

@@ -240,7 +240,7 @@ class TestExport:
         )
         assert done.exit_code == 0, done.output
         assert done.stdout == f"local-dir:{tmp_path / 'new'}\n"
-        assert "lowest cosine: pictures 0.99999" in done.stderr or "1.0000" in done.stderr
+        assert "lowest cosine: images 0.99999" in done.stderr or "1.0000" in done.stderr
 
 
 class TestLibrary:

@@ -14,26 +14,33 @@ LIBRARY = "Library and model"
 
 
 class Command(TyperCommand):
-    """A command whose flags are shown without a type, since they take no value."""
+    """A command whose flags and arguments are shown without a type."""
 
     def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
         """Return the parameters, `--help` among them."""
-        return _without_types_of_flags(super().get_params(ctx))
+        return _hide_types(super().get_params(ctx))
 
 
 class Group(TyperGroup):
-    """A group of commands whose own flags are shown without a type."""
+    """A group of commands; its own flags are shown without a type."""
 
     def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
         """Return the parameters, `--help` among them."""
-        return _without_types_of_flags(super().get_params(ctx))
+        return _hide_types(super().get_params(ctx))
 
 
-def _without_types_of_flags(parameters: list[Any]) -> list[Any]:
+def _hide_types(parameters: list[Any]) -> list[Any]:
+    """Hide the types of flags, which take no value, and of arguments, whose names say enough."""
     panels = [getattr(parameter, "rich_help_panel", None) for parameter in parameters]
     for parameter in parameters:
         if getattr(parameter, "is_flag", False) and parameter.metavar is None:
             parameter.metavar = ""
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = _show_no_type
         if parameter.name == "help":
             parameter.rich_help_panel = next(filter(None, reversed(panels)), None)
     return parameters
+
+
+def _show_no_type(ctx: typer.Context) -> None:
+    return None
