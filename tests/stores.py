@@ -11,7 +11,7 @@ from typing import Any
 import fsspec
 import pytest
 
-from framefind.files.objects import Reader, open_object
+from framefind.files.objects import ObjectReader, open_object
 
 SERVER = Path(__file__).with_name("store_server.py")
 
@@ -40,7 +40,7 @@ class Bucket:
                 self.put(f"{key}/{path.relative_to(folder).as_posix()}", path.read_bytes())
         return f"{self.uri}/{key}"
 
-    def read(self, uri: str) -> Reader:
+    def read(self, uri: str) -> ObjectReader:
         """An object to read."""
         return open_object(uri)
 

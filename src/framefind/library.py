@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from framefind import arguments, forgetting, types
 from framefind.errors import LibraryError
 from framefind.files.folders import data_folder, expand_home
-from framefind.files.names import is_library, openable, opened, resolved, stored
-from framefind.files.objects import canonical
+from framefind.files.names import is_library, native_path, readable_first, resolve_path, stored_path
+from framefind.files.objects import canonical_uri
 from framefind.index.refresh import CurrentIndex
 from framefind.index.vectors import VectorIndex
 from framefind.models import registry
@@ -91,7 +91,7 @@ class Library:
         `device` is where the model runs, as for `models.load`; `precision` that of a new
         library's model: `auto`, `fp32`, `fp16` or `int8`.
         """
-        (text,) = map(canonical, arguments.texts(uri, "library"))
+        (text,) = map(canonical_uri, arguments.texts(uri, "library"))
         self.uri = text if not address.is_local(text) else os.path.abspath(expand_home(text))
         self._wanted_model = registry.full_name(model) if model else None
         registry.check_choices(device, precision)
@@ -164,7 +164,7 @@ class Library:
             catalog = Catalog(rows, memory, sampler, views, retry, lost)
             indexer = Indexer(encoder, catalog, options, on_progress)
             report = indexer.run(files, lambda: tables or self._made(encoder))
-            folders = [stored(resolved(path)) for path in named]
+            folders = [stored_path(resolve_path(path)) for path in named]
             report.missing, report.offline = catalog.survey(folders)
             tables = tables or Tables.open(self.uri)
             maintenance.tidy(tables)
@@ -198,7 +198,7 @@ class Library:
         memory = self.vector_index.folder / "files.json"
         catalog = Catalog(rows, memory, sampler, views, retry, lost)
         planned = plan(files, catalog, encoder, sampler, views)
-        folders = [stored(resolved(path)) for path in named]
+        folders = [stored_path(resolve_path(path)) for path in named]
         planned.missing, planned.offline = catalog.survey(folders, learn=False)
         return planned
 
@@ -389,7 +389,7 @@ class Library:
         from framefind.video.decode import frame
 
         index = self.vector_index.get()
-        return frame(opened(openable(index.video(_video_id(index, video)).paths)[0]), t)
+        return frame(native_path(readable_first(index.video(_video_id(index, video)).paths)[0]), t)
 
     def evaluate(self, captions: str | Path, *, rank: str = "softmax") -> "Quality":
         """Measure how well texts find the videos, and moments, that they describe.

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from framefind.errors import StoreError
 from framefind.files import objects
-from framefind.files.names import facts, resolved, there
-from framefind.files.objects import canonical, is_remote, look
+from framefind.files.names import find_existing, resolve_path, stat_path
+from framefind.files.objects import canonical_uri, find_object, is_remote
 from framefind.video.bucket_file import Ranged
 from stores import Bucket
 
@@ -38,7 +38,7 @@ class TestReader:
     @few
     @given(places)
     def test_as_a_file(self, uri, found):
-        file = Ranged(look(uri))
+        file = Ranged(find_object(uri))
         for offset, size in found:
             assert file.seek(offset) == file.tell() == offset
             assert file.read(size) == CONTENT[offset : offset + size]
@@ -81,20 +81,20 @@ class TestFacts:
         (tmp_path / "a").touch()
         bucket.requests("")
         paths = [str(tmp_path / "a"), str(tmp_path / "b")]
-        assert there([*uris, *paths]) == {*uris[:3], paths[0]}
+        assert find_existing([*uris, *paths]) == {*uris[:3], paths[0]}
         methods = {method for method, _ in bucket.requests("deep/")}
         assert methods == (set() if listed == 0 else {"HEAD"})
-        found = look(uris[1])
+        found = find_object(uris[1])
         assert found
-        assert facts(uris[1]) == (2, found.modified)
-        assert facts(uris[3]) is None
+        assert stat_path(uris[1]) == (2, found.modified)
+        assert stat_path(uris[3]) is None
 
     def test_what_must_not_be_looked_at_is_there(self, bucket):
         uri = bucket.put("a.forbidden", b"x")
-        assert there([uri]) == {uri}
+        assert find_existing([uri]) == {uri}
 
     def test_a_bucket_that_is_not_there(self, bucket):
-        assert there(["s3://no-bucket-of-that-name/a"]) == set()
+        assert find_existing(["s3://no-bucket-of-that-name/a"]) == set()
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ class TestFacts:
     ],
 )
 def test_canonical(given: str, expected: str) -> None:
-    assert canonical(given) == expected
-    assert canonical(expected) == expected
+    assert canonical_uri(given) == expected
+    assert canonical_uri(expected) == expected
     assert is_remote(expected) == ("://" in given)
 
 
@@ -119,13 +119,13 @@ def test_file_uris_are_local(tmp_path: Path) -> None:
         path = tmp_path / name
         path.touch()
         written: list[Callable[[], str]] = [path.as_uri, lambda path=path: f"file:{path}"]
-        assert {resolved(uri()) for uri in written} == {str(path.resolve())}
+        assert {resolve_path(uri()) for uri in written} == {str(path.resolve())}
 
 
 @pytest.mark.parametrize("uri", ["hdfs://a/b", "https://a/b.mp4", "s3://", "s3:///k"])
 def test_other_uris_are_refused(uri: str) -> None:
     with pytest.raises(StoreError, match=uri):
-        canonical(uri)
+        canonical_uri(uri)
 
 
 @pytest.mark.parametrize(
@@ -136,4 +136,4 @@ def test_stores_whose_package_is_missing(
 ) -> None:
     monkeypatch.setitem(sys.modules, {"gcs": "gcsfs", "azure": "adlfs"}[extra], None)
     with pytest.raises(StoreError, match=rf"pip install 'framefind\[{extra}\]'"):
-        look(uri)
+        find_object(uri)

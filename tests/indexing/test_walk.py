@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from framefind.files.names import is_library, opened, stored
+from framefind.files.names import is_library, native_path, stored_path
 from framefind.indexing.walk import walk
 
 NAMES = ["a b.mp4", "line\nbreak.mp4", "tab\t.mp4", "🎬.mp4", "100%.mp4", "%FF.mp4", "[1].mp4"]
@@ -160,4 +160,4 @@ class TestWalk:
         (tmp_path / name).touch()
         (file,) = walk([tmp_path])
         assert file.path == str(tmp_path.resolve() / name)
-        assert opened(stored(file.path)) == file.path
+        assert native_path(stored_path(file.path)) == file.path

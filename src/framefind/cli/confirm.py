@@ -8,7 +8,7 @@ import typer
 
 from framefind.cli import show
 from framefind.counts import write_count
-from framefind.files.names import openable
+from framefind.files.names import readable_first
 
 if TYPE_CHECKING:
     from framefind.library import Library
@@ -31,7 +31,7 @@ class Forgetting:
         self._library_videos = len(rows)
         self._videos = sum(forgotten.issuperset(row.paths) for row in rows)
         self._kept_places = {
-            path: openable([other for other in row.paths if other not in forgotten])[0]
+            path: readable_first([other for other in row.paths if other not in forgotten])[0]
             for row in rows
             for path in forgotten.intersection(row.paths)
             if not forgotten.issuperset(row.paths)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 from framefind.errors import QueryError
-from framefind.files.names import opened
+from framefind.files.names import native_path
 from framefind.files.objects import is_remote
 
 # Players that take a start time, and how each is told; the first one found is used.
@@ -28,7 +28,7 @@ def play(path: str, start: float) -> str:
     """
     if is_remote(path):
         raise QueryError(f"{path}: players cannot open it; `framefind serve --open` plays it")
-    file = opened(path)
+    file = native_path(path)
     for name, option in _PLAYERS.items():
         if program := shutil.which(name):
             _start([program, *option(start), file])

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from framefind.errors import StoreError
-from framefind.files import objects as remote
+from framefind.files import objects
 
 _WILD = re.compile(r"[*?[]")
 _DAY = 86_400_000_000  # microseconds
@@ -44,16 +44,16 @@ class Patterns:
 
     def __init__(self, patterns: Iterable[str], root: str = "") -> None:
         """Read patterns; `root` is a real path or a URI, and may be empty."""
-        self._root = comparable(root)
+        self._root = comparison_form(root)
         self._names: list[tuple[str, str]] = []
         globs: list[str] = []
         for pattern in patterns:
-            name = pattern if remote.is_remote(pattern) else os.path.normpath(pattern)
-            whole = resolved_or_same(pattern)
-            self._names.append((comparable(name), comparable(whole)))
+            name = pattern if objects.is_remote(pattern) else os.path.normpath(pattern)
+            whole = resolve_if_path(pattern)
+            self._names.append((comparison_form(name), comparison_form(whole)))
             if not (os.path.lexists(whole) or (root and os.path.lexists(os.path.join(root, name)))):
-                globs += as_globs(pattern, root)
-        self._like = globs_matcher(globs)
+                globs += expand_glob(pattern, root)
+        self._like = compile_globs(globs)
 
     def name(self, path: str) -> bool:
         """Whether a path is one of those named, or lies below one, without looking at globs."""
@@ -77,22 +77,22 @@ class Patterns:
 
     def _both(self, path: str) -> tuple[str, str]:
         """The path and the path below the root."""
-        path = comparable(path)
+        path = comparison_form(path)
         return path, path.removeprefix(os.path.join(self._root, "")) if self._root else path
 
 
-def matches(path: str, patterns: Iterable[str], root: str = "") -> bool:
+def match_path(path: str, patterns: Iterable[str], root: str = "") -> bool:
     """Whether one of the patterns stands for a path below `root`."""
     return Patterns(patterns, root).match(path)
 
 
-def comparable(path: str) -> str:
+def comparison_form(path: str) -> str:
     """Return a path or a name as it is compared with others: as it is stored, in NFC."""
-    name = stored(path)
+    name = stored_path(path)
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
-def as_globs(pattern: str, root: str = "") -> list[str]:
+def expand_glob(pattern: str, root: str = "") -> list[str]:
     """Return a glob as it is compared: as it is given, and with its folder as files are found.
 
     The folder is what comes before the first part with a wildcard that is not the name of anything,
@@ -112,12 +112,12 @@ def as_globs(pattern: str, root: str = "") -> list[str]:
         del parts[0]
     folders = [fixed]
     if fixed.strip("/"):
-        folders.append(os.path.join(resolved_or_same(fixed), ""))
-    rest = comparable("/".join(parts))
-    return [_WILD.sub(r"[\g<0>]", comparable(folder)) + rest for folder in folders]
+        folders.append(os.path.join(resolve_if_path(fixed), ""))
+    rest = comparison_form("/".join(parts))
+    return [_WILD.sub(r"[\g<0>]", comparison_form(folder)) + rest for folder in folders]
 
 
-def globs_matcher(globs: Iterable[str]) -> Callable[[str], bool]:
+def compile_globs(globs: Iterable[str]) -> Callable[[str], bool]:
     """Return what tells whether a comparable path or name matches one of some globs."""
     like = re.compile(
         "|".join(fnmatch.translate(os.path.normcase(glob)) for glob in globs) or "(?!)"
@@ -125,21 +125,21 @@ def globs_matcher(globs: Iterable[str]) -> Callable[[str], bool]:
     return lambda name: like.match(os.path.normcase(name)) is not None
 
 
-def resolved_or_same(path: str) -> str:
+def resolve_if_path(path: str) -> str:
     """Return `resolved(path)`; what is no path at all as it is."""
     try:
-        return resolved(path)
+        return resolve_path(path)
     except StoreError:
         return path
 
 
-def resolved(path: str | os.PathLike[str]) -> str:
+def resolve_path(path: str | os.PathLike[str]) -> str:
     """A path or a URI the way that files are found under: absolute, with links resolved.
 
     Raises StoreError for a URI of no store that is known.
     """
-    name = remote.canonical(os.fspath(path))
-    return name if remote.is_remote(name) else os.path.realpath(locate(name))
+    name = objects.canonical_uri(os.fspath(path))
+    return name if objects.is_remote(name) else os.path.realpath(locate(name))
 
 
 def locate(path: str) -> str:
@@ -153,24 +153,30 @@ def _as_spelled(path: str) -> str:
     folder, name = os.path.split(path)
     if folder and folder != path:
         folder = _as_spelled(folder)
-    wanted = comparable(name)
+    wanted = comparison_form(name)
     with suppress(OSError):
-        name = next((one for one in os.listdir(folder or ".") if comparable(one) == wanted), name)
+        name = next(
+            (one for one in os.listdir(folder or ".") if comparison_form(one) == wanted), name
+        )
     return os.path.join(folder, name)
 
 
-def there(paths: Iterable[str]) -> set[str]:
+def find_existing(paths: Iterable[str]) -> set[str]:
     """Those of some stored paths where something is.
 
     Objects are asked for together. Raises StoreError when a store cannot be asked.
     """
     files = {*paths}
-    uris = {path for path in files if remote.is_remote(path)}
-    found = {path for path in files - uris if os.path.lexists(opened(path))}
-    return found | {uri for uri, known in remote.facts(uris).items() if known} if uris else found
+    uris = {path for path in files if objects.is_remote(path)}
+    found = {path for path in files - uris if os.path.lexists(native_path(path))}
+    return (
+        found | {uri for uri, known in objects.stat_objects(uris).items() if known}
+        if uris
+        else found
+    )
 
 
-def openable(paths: Sequence[str]) -> list[str]:
+def readable_first(paths: Sequence[str]) -> list[str]:
     """Return the stored paths of one video, first those that can be opened: it, then copies.
 
     Objects are taken to be there, not asked for.
@@ -179,30 +185,30 @@ def openable(paths: Sequence[str]) -> list[str]:
         return list(paths)
     return sorted(
         paths,
-        key=lambda path: not (remote.is_remote(path) or os.access(opened(path), os.R_OK)),
+        key=lambda path: not (objects.is_remote(path) or os.access(native_path(path), os.R_OK)),
     )
 
 
-def facts(path: str) -> tuple[int, int] | None:
+def stat_path(path: str) -> tuple[int, int] | None:
     """Size and modified time of a stored path, as `File` has them; None if nothing is there."""
-    if remote.is_remote(path):
-        known = remote.facts([path])[path]
+    if objects.is_remote(path):
+        known = objects.stat_objects([path])[path]
         return (known.size, known.modified) if known else None
     try:
-        found = Path(opened(path)).stat()
+        found = Path(native_path(path)).stat()
     except OSError:
         return None
     return found.st_size, as_microseconds(found.st_mtime_ns)
 
 
-def stored(path: str) -> str:
+def stored_path(path: str) -> str:
     """A path as it is stored: bytes that are not UTF-8 are percent-escaped."""
     return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", path)
 
 
-def opened(path: str) -> str:
+def native_path(path: str) -> str:
     """A stored path as the file system knows it."""
-    if "%" not in path or remote.is_remote(path) or os.path.lexists(path):
+    if "%" not in path or objects.is_remote(path) or os.path.lexists(path):
         return path
     raw = re.sub("%([89A-F][0-9A-F])", lambda byte: chr(0xDC00 + int(byte[1], 16)), path)
     return raw if os.path.lexists(raw) else path

@@ -47,7 +47,7 @@ def is_remote(path: str) -> bool:
     return "://" in path
 
 
-def canonical(path: str) -> str:
+def canonical_uri(path: str) -> str:
     """A URI the way it is stored; of a local `file:` URI its path; any other path as it is.
 
     Raises StoreError for a URI of no store that is known.
@@ -66,7 +66,7 @@ def canonical(path: str) -> str:
     return f"{_STORES[scheme.lower()]}://{bucket}{slash}{key}".rstrip("/")
 
 
-def look(uri: str) -> Object | None:
+def find_object(uri: str) -> Object | None:
     """The object at a URI; None if a folder (a common beginning of keys) is there instead.
 
     Raises StoreError if there is neither, or it cannot be told.
@@ -79,15 +79,15 @@ def look(uri: str) -> Object | None:
     return _object(uri, entry) if entry["type"] == "file" else None
 
 
-def open_object(uri: str) -> "Reader":
+def open_object(uri: str) -> "ObjectReader":
     """The object at a URI, to be read. Raises StoreError if there is none to read."""
-    found = look(uri)
+    found = find_object(uri)
     if found is None:
         raise StoreError(f"{uri}: a folder, not an object")
-    return Reader(found)
+    return ObjectReader(found)
 
 
-def listing(uri: str) -> list[Object]:
+def list_objects(uri: str) -> list[Object]:
     """All objects below a folder, by key. Raises StoreError if they cannot be listed."""
     store = _filesystem(uri)
     try:
@@ -102,7 +102,7 @@ def listing(uri: str) -> list[Object]:
     ]
 
 
-def facts(uris: Collection[str]) -> dict[str, Object | None]:
+def stat_objects(uris: Collection[str]) -> dict[str, Object | None]:
     """The objects at some URIs, None for those that are gone.
 
     Few are asked for one by one, at once; the common folder of many is listed instead. Raises
@@ -118,7 +118,7 @@ def facts(uris: Collection[str]) -> dict[str, Object | None]:
             ends = zip(min(members), max(members), strict=False)
             common = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], ends))
             folder = max(common.rpartition("/")[0], bucket, key=len)
-            there = {known.uri: known for known in listing(folder)}
+            there = {known.uri: known for known in list_objects(folder)}
             found |= {uri: there.get(uri) for uri in members}
         else:
             _filesystem(bucket)  # not in many threads at once
@@ -127,7 +127,7 @@ def facts(uris: Collection[str]) -> dict[str, Object | None]:
     return found
 
 
-class Reader:
+class ObjectReader:
     """Reads parts of an object.
 
     Each request reads a little ahead: the further, the more was read in a row before it. The last

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from framefind.files import disk, objects
-from framefind.files.names import is_below, opened
+from framefind.files.names import is_below, native_path
 from framefind.types import Offline, Video
 
 
@@ -73,13 +73,13 @@ class Presence:
         uris = {path for path in asked if objects.is_remote(path)}
         for path in asked - uris:
             try:
-                os.lstat(opened(path))
+                os.lstat(native_path(path))
             except (FileNotFoundError, NotADirectoryError):
                 missing.append(path)
             except OSError as error:
                 absent.offline[path] = _blocked(path, error)
         if uris and stores:
-            absent.gone |= {uri for uri, known in objects.facts(uris).items() if not known}
+            absent.gone |= {uri for uri, known in objects.stat_objects(uris).items() if not known}
         states: dict[str, Offline | None] = {}
         beside = self._by_folder() if missing else {}
         for path in missing:
@@ -101,7 +101,7 @@ class Presence:
         the folders that are missing were on a device that is still there.
         """
         try:
-            os.lstat(opened(path))
+            os.lstat(native_path(path))
         except (FileNotFoundError, NotADirectoryError):
             root = self._root_of(path)
             return root is not None and _device(_nearest(root)) != self._roots[root].device
@@ -173,7 +173,7 @@ def _state(folder: str, device: int | None, known: Sequence[str]) -> Offline | N
     be there.
     """
     try:
-        with os.scandir(opened(folder)) as entries:
+        with os.scandir(native_path(folder)) as entries:
             held = any(not entry.name.startswith(".") for entry in entries)
     except OSError as error:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
@@ -184,7 +184,7 @@ def _state(folder: str, device: int | None, known: Sequence[str]) -> Offline | N
         return Offline(folder, "it is empty")
     if device is not None and _device(folder) != device:
         return Offline(folder, "it is on another device than before")
-    if device is None and not any(os.path.lexists(opened(path)) for path in known):
+    if device is None and not any(os.path.lexists(native_path(path)) for path in known):
         return Offline(folder, "it holds none of its videos")
     return None
 
@@ -201,21 +201,21 @@ def _blocked(path: str, error: OSError) -> Offline:
 def _device(folder: str) -> int | None:
     """The device that a folder is on; None if it cannot be looked at."""
     try:
-        return Path(opened(folder)).stat().st_dev
+        return Path(native_path(folder)).stat().st_dev
     except OSError:
         return None
 
 
 def _nearest(folder: str) -> str:
     """The folder, or the innermost one above it that is there."""
-    while not os.path.lexists(opened(folder)) and os.path.dirname(folder) != folder:
+    while not os.path.lexists(native_path(folder)) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
     return folder
 
 
 def _missing_part(folder: str) -> str:
     """The outermost of the folders of a path that is not there."""
-    while not os.path.lexists(opened(os.path.dirname(folder))):
+    while not os.path.lexists(native_path(os.path.dirname(folder))):
         folder = os.path.dirname(folder)
     return folder
 

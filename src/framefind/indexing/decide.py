@@ -16,8 +16,8 @@ from typing import Literal
 
 from framefind.errors import StoreError
 from framefind.files import disk
-from framefind.files.names import facts, stored
-from framefind.files.objects import is_remote, look
+from framefind.files.names import stat_path, stored_path
+from framefind.files.objects import find_object, is_remote
 from framefind.files.presence import Absent, Presence
 from framefind.indexing.walk import File
 from framefind.types import Offline, Video
@@ -74,7 +74,7 @@ class Catalog:
 
     def look(self, file: File) -> Verdict:
         """Whether a file has to be opened at all, told from its path, size and modified time."""
-        path = stored(file.path)
+        path = stored_path(file.path)
         now = file.size, file.modified
         if is_remote(path):
             self._seen[path] = now
@@ -96,11 +96,11 @@ class Catalog:
 
     def knows(self, path: str) -> bool:
         """Whether a video is, or was, at a path as the file system has it."""
-        return stored(path) in self._owner
+        return stored_path(path) in self._owner
 
     def claim(self, file: File, video_id: str) -> Claim:
         """Decide about an opened file; the row of a known video is updated at once."""
-        path = stored(file.path)
+        path = stored_path(file.path)
         row = self._rows.get(video_id)
         if row is None:
             fresh = Video(
@@ -137,7 +137,7 @@ class Catalog:
         What was stored of a file that now has another content goes, as with any changed file; of
         one that cannot be read at the moment it stays.
         """
-        path = stored(file.path)
+        path = stored_path(file.path)
         hidden = video_id if _is_readable(file.path) else self._owner.get(path, "")
         if hidden in self._rows and self._rows[hidden].segments:
             return
@@ -148,7 +148,7 @@ class Catalog:
     def pass_over(self, file: File) -> None:
         """Remember that a file is not a video, or none any more, so that it is not opened again."""
         self._remember(file, "")
-        self._owner.pop(stored(file.path), None)
+        self._owner.pop(stored_path(file.path), None)
 
     def take_changes(self) -> list[Video]:
         """The rows noted since the last call."""
@@ -218,7 +218,7 @@ class Catalog:
         """Whether the row's own path still holds its content, not that of another video."""
         known = row.size, _stamp(row.modified)
         try:
-            now = self._seen.get(row.path) or facts(row.path)
+            now = self._seen.get(row.path) or stat_path(row.path)
         except StoreError:  # what cannot be asked for is not taken for gone
             now = known
         if now is None and not is_remote(row.path) and self._presence.may_return(row.path):
@@ -243,7 +243,7 @@ class Catalog:
         self._owner[path] = video_id
 
     def _remember(self, file: File, video_id: str) -> None:
-        self._memory[stored(file.path)] = [file.size, file.modified, video_id]
+        self._memory[stored_path(file.path)] = [file.size, file.modified, video_id]
 
 
 def _is_readable(path: str) -> bool:
@@ -251,7 +251,7 @@ def _is_readable(path: str) -> bool:
     if not is_remote(path):
         return os.access(path, os.R_OK)
     try:
-        return look(path) is not None
+        return find_object(path) is not None
     except StoreError:
         return False
 

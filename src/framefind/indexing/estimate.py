@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from framefind.errors import NotAVideoError, StoreError, VideoError
-from framefind.files.names import stored
+from framefind.files.names import stored_path
 from framefind.indexing.decide import Catalog
 from framefind.indexing.decoders import reason
 from framefind.indexing.walk import File
@@ -74,17 +74,17 @@ def _probe(worker: Worker, file: File, catalog: Catalog, result: Plan) -> float 
         result.unchanged += verdict == "unchanged"
         result.passed_over += verdict == "passed over"
         if file.error:
-            result.failed[stored(file.path)] = file.error
+            result.failed[stored_path(file.path)] = file.error
         return None
     try:
         facts, key = worker.open(file.path)
     except NotAVideoError as error:
         result.passed_over += not file.named
         if file.named:
-            result.failed[stored(file.path)] = reason(file.path, error)
+            result.failed[stored_path(file.path)] = reason(file.path, error)
         return None
     except (VideoError, StoreError) as error:
-        result.failed[stored(file.path)] = reason(file.path, error)
+        result.failed[stored_path(file.path)] = reason(file.path, error)
         return None
     if catalog.claim(file, key).what != "decode":
         result.known += 1

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.files.names import stored
+from framefind.files.names import stored_path
 from framefind.indexing.decide import Catalog
 from framefind.indexing.decoders import Begun, Decoded, Decoders, Ended, Options
 from framefind.indexing.embed import BATCH, Embedder
@@ -196,7 +196,7 @@ class Indexer:
         self._uncommitted += 1
 
     def _end(self, decoders: Decoders, ended: Ended) -> None:
-        path = stored(ended.file.path)
+        path = stored_path(ended.file.path)
         began = ended.outcome in ("decoded", "failed", "broken off")  # others may be open elsewhere
         video = self._open.pop(ended.video_id, None) if began else None
         if began:
@@ -234,7 +234,7 @@ class Indexer:
     def _publish(self, decoders: Decoders, video: _Open, trouble: str | None) -> None:
         """Note the row of a video that is done with; the next commit publishes it."""
         video.end_segment()
-        path = stored(video.file.path)
+        path = stored_path(video.file.path)
         self._report.indexed.append(path)
         if trouble:
             self._report.partial[path] = trouble
@@ -314,7 +314,7 @@ class Indexer:
 def has_to_be_opened(file: File, catalog: Catalog, report: Report) -> bool:
     """Whether a file has to be opened; counts it in the report if not."""
     if file.error is not None:
-        report.failed[stored(file.path)] = file.error
+        report.failed[stored_path(file.path)] = file.error
         return False
     verdict = catalog.look(file)
     report.unchanged += verdict == "unchanged"

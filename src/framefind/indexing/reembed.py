@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from framefind.counts import write_count
 from framefind.errors import LibraryError
-from framefind.files.names import opened, there
+from framefind.files.names import find_existing, native_path
 from framefind.tables.address import is_local, lock, replace_library
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def reembed(library: "Library", beside: "Library", on_progress: "OnProgress | No
     if not is_local(library.uri):
         raise LibraryError(f"{library.uri}: only a library on a disk can be moved to another model")
     rows = [row for row in library.videos() if row.segments]
-    left = there(path for row in rows for path in (row.path, *row.copies))
+    left = find_existing(path for row in rows for path in (row.path, *row.copies))
     if missing := [row.path for row in rows if row.path not in left]:
         raise LibraryError(
             f"missing: {write_count(len(missing), 'video')}, such as {missing[0]}: bring the files "
@@ -31,7 +31,7 @@ def reembed(library: "Library", beside: "Library", on_progress: "OnProgress | No
     report = None
     for sampler, views in kinds:
         paths = [
-            opened(path)
+            native_path(path)
             for row in rows
             if (row.sampler, row.views) == (sampler, views)
             for path in (row.path, *row.copies)

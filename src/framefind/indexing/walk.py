@@ -56,7 +56,7 @@ def walk(
     seen: set[str] = set()
     folders: set[tuple[int, int]] = set()
     for path in texts(paths, "paths"):
-        root = remote.canonical(path)
+        root = remote.canonical_uri(path)
         if not remote.is_remote(root):
             root = locate(root)
         if remote.is_remote(root):
@@ -113,8 +113,8 @@ def _below(
 def _objects(root: str, glob: list[str], exclude: list[str]) -> Iterator[File]:
     """What lies in an object store at `root`, by the rules of `walk`; one listing tells it."""
     try:
-        found = remote.look(root)
-        objects = remote.listing(root) if found is None else [found]
+        found = remote.find_object(root)
+        objects = remote.list_objects(root) if found is None else [found]
     except StoreError as error:
         if isinstance(error.__cause__, ImportError):
             raise

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from framefind.counts import write_count
 from framefind.errors import FramefindError
-from framefind.files.names import opened
+from framefind.files.names import native_path
 from framefind.output import drawing
 from framefind.times import clock
 from framefind.types import Moment
@@ -82,7 +82,7 @@ def _picture(one: "Moment") -> str | None:
     from framefind.video.decode import frame
 
     try:
-        pixels = frame(opened(one.path), one.t)
+        pixels = frame(native_path(one.path), one.t)
     except (FramefindError, OSError):
         return None
     small = Image.fromarray(pixels)

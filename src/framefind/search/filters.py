@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from framefind import arguments
 from framefind.counts import write_count
 from framefind.errors import QueryError, UsageError
-from framefind.files.names import as_globs, comparable, globs_matcher, resolved_or_same, stored
+from framefind.files.names import (
+    comparison_form,
+    compile_globs,
+    expand_glob,
+    resolve_if_path,
+    stored_path,
+)
 from framefind.index.timeline import Timeline
 from framefind.index.vectors import IndexedVideo, VectorIndex
 from framefind.types import Query, Video
@@ -26,7 +32,7 @@ class VideoNames:
         """Collect the names of some videos."""
         self._by_id = {video.video_id: [video.path, *video.copies] for video in videos}
         self._paths = sorted(
-            (comparable(path), path, key) for key, own in self._by_id.items() for path in own
+            (comparison_form(path), path, key) for key, own in self._by_id.items() for path in own
         )
 
     def match(self, pattern: str) -> dict[str, list[str]]:
@@ -41,8 +47,8 @@ class VideoNames:
             raise UsageError("an empty name stands for no video: give a path, a folder or an id")
         if pattern in self._by_id:
             return {pattern: self._by_id[pattern]}
-        exact = resolved_or_same(pattern)
-        whole, name = comparable(exact), comparable(pattern)
+        exact = resolve_if_path(pattern)
+        whole, name = comparison_form(exact), comparison_form(pattern)
         folder = os.path.join(whole, "")
         found = (
             self._between(name, name + "\0")  # as it is stored, whatever links are now
@@ -51,7 +57,7 @@ class VideoNames:
             or [known for known in self._paths if os.path.basename(known[0]) == name]
             or self._like(pattern)
         )
-        same = [known for known in found if known[1] in (pattern, stored(exact))]
+        same = [known for known in found if known[1] in (pattern, stored_path(exact))]
         matched: dict[str, list[str]] = {}
         for _, path, video_id in same or found:
             matched.setdefault(video_id, []).append(path)
@@ -81,7 +87,7 @@ class VideoNames:
         return self._paths[start:end]
 
     def _like(self, pattern: str) -> list[tuple[str, str, str]]:
-        like = globs_matcher(as_globs(pattern))
+        like = compile_globs(expand_glob(pattern))
         return [
             known for known in self._paths if like(known[0]) or like(os.path.basename(known[0]))
         ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from framefind import arguments
 from framefind.errors import QueryError, UsageError
-from framefind.files.names import openable, opened
+from framefind.files.names import native_path, readable_first
 from framefind.index.vectors import IndexedVideo, VectorIndex
 from framefind.models.base import Model
 from framefind.models.blank import embed_pictures
@@ -177,7 +177,10 @@ def embed_image(image: Image, index: VectorIndex, model: Model) -> NDArray[np.fl
         from framefind.video.decode import frame as decode
 
         pixels = query_images.cut(
-            decode(opened(openable(frame.video.paths)[0]), frame.t), box, model.size, model.resize
+            decode(native_path(readable_first(frame.video.paths)[0]), frame.t),
+            box,
+            model.size,
+            model.resize,
         )
     else:
         return _stored(index, frame)

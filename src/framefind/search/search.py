@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.files.names import openable
+from framefind.files.names import readable_first
 from framefind.index.int8_scan import Scan, Scores, scan, scan_together
 from framefind.index.timeline import Timeline
 from framefind.index.vectors import VectorIndex
@@ -329,7 +329,7 @@ class _Moments:
         times = self.exact.line.t[spans.best]
         videos = [index.videos[video] for video in spans.video]
         paths = {video.video_id: video.paths for video in videos}  # each is looked at once
-        chosen = {video_id: openable(own)[0] for video_id, own in paths.items()}
+        chosen = {video_id: readable_first(own)[0] for video_id, own in paths.items()}
         return [
             Moment(
                 path=chosen[video.video_id],
@@ -361,7 +361,7 @@ class _Videos:
             known = self.moments.exact.index.videos[video]
             moments = own.show(slice(None))
             shown.append(
-                VideoMoments(openable(known.paths)[0], known.video_id, float(score), moments)
+                VideoMoments(readable_first(known.paths)[0], known.video_id, float(score), moments)
             )
         return shown
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from framefind.files.names import stored
+from framefind.files.names import stored_path
 from framefind.indexing.decide import Catalog
 from framefind.indexing.pipeline import has_to_be_opened
 from framefind.indexing.spans import LENGTH, part_length
@@ -103,7 +103,7 @@ class Batches:
         catalog, report = self.catalog, self.report
         found = []
         for file, probed in zip(files, self._probed(files), strict=True):
-            path = stored(file.path)
+            path = stored_path(file.path)
             if probed.facts is not None:
                 claim = catalog.claim(file, probed.video_id)
                 duration = probed.facts.plausible_duration(file.size)
@@ -159,7 +159,7 @@ class Batches:
 
     def _finish(self, one: _Claimed, outcomes: Sequence[Outcome]) -> None:
         """Note the row of a video, as the local engine does: whole, in part or failed."""
-        catalog, report, path = self.catalog, self.report, stored(one.file.path)
+        catalog, report, path = self.catalog, self.report, stored_path(one.file.path)
         row, goes_on = one.row, one.goes_on
         segments = list(row.segments) if goes_on else []
         frames, last = (row.frames, row.indexed_until) if goes_on else (0, -math.inf)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from framefind.arguments import texts
 from framefind.errors import UsageError
-from framefind.files.names import Patterns, is_below, is_library, stored
+from framefind.files.names import Patterns, is_below, is_library, stored_path
 from framefind.indexing.decoders import Options
 from framefind.indexing.pipeline import interruptible
 from framefind.indexing.walk import File, is_passed_over, walk
@@ -185,7 +185,7 @@ class _Run:
         report = self._batches.report
         report.seconds = time.monotonic() - self._began
         if is_local(self._root):
-            report.missing, report.offline = self._batches.catalog.survey([stored(self._root)])
+            report.missing, report.offline = self._batches.catalog.survey([stored_path(self._root)])
         return report
 
     def _take(self, files: Sequence[File], transaction: tuple[str, int] | None = None) -> None:
@@ -261,4 +261,4 @@ def _is_hidden(file: File, root: str) -> bool:
     """
     path, below = file.path, os.path.relpath(file.path, root).split(os.sep)
     strange = below[0] == ".." or any(name.startswith("_") for name in below)
-    return strange or not file.size or stored(path) != path
+    return strange or not file.size or stored_path(path) != path

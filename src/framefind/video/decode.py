@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from framefind.errors import NotAVideoError, VideoError
-from framefind.files.objects import canonical, is_remote
+from framefind.files.objects import canonical_uri, is_remote
 from framefind.video import clock
 from framefind.video.demux import Demuxer
 from framefind.video.facts import Facts
@@ -57,7 +57,7 @@ class Video:
     ) -> None:
         self.fallback: str | None = None
         self._hwaccel = hardware(decoder)
-        self.path = canonical(os.fspath(path))
+        self.path = canonical_uri(os.fspath(path))
         self.remote = remote_file(self.path) if is_remote(self.path) else None
         """The file, where it is read from an object store."""
         self._size = self.remote.size if self.remote else file_size(self.path)

@@ -5,13 +5,18 @@ import os
 from pathlib import Path
 
 from framefind.errors import StoreError
-from framefind.files.objects import Reader, is_remote, open_object
+from framefind.files.objects import ObjectReader, is_remote, open_object
 
 _MIB = 2**20
 
 
+<<<<<<< HEAD
 def video_id(path: str | os.PathLike[str], reader: Reader | None = None) -> str:
     """Return the id of a file: BLAKE2b-128 (hex) over its size and its first, middle and last MiB.
+=======
+def video_id(path: str | os.PathLike[str], reader: ObjectReader | None = None) -> str:
+    """The identity of a file: BLAKE2b-128 (hex) over its size and first, middle and last MiB.
+>>>>>>> 46d80ea (Name the functions on paths and objects by what they do)
 
     The size is 8 bytes, little endian. The id of a file that cannot be read is that of its path. An
     object in a store is read through `reader`, if there is one.
@@ -36,7 +41,7 @@ def _local_id(path: str) -> str:
     return digest.hexdigest()
 
 
-def _remote_id(uri: str, reader: Reader | None) -> str:
+def _remote_id(uri: str, reader: ObjectReader | None) -> str:
     reader = reader or open_object(uri)
     digest = hashlib.blake2b(reader.size.to_bytes(8, "little"), digest_size=16)
     for offset in _offsets(reader.size):

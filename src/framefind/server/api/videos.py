@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from framefind.errors import VideoError
-from framefind.files.names import openable
+from framefind.files.names import readable_first
 from framefind.search.filters import Filters, VideoNames
 from framefind.server import schemas
 from framefind.server.batching import Batcher
@@ -74,7 +74,7 @@ def _list_videos(state: LibraryState, query: schemas.VideosQuery) -> dict[str, A
 
 def describe_video(row: Video) -> dict[str, Any]:
     """Return a video as `schemas.Video`."""
-    path = openable(row.paths)[0]
+    path = readable_first(row.paths)[0]
     return {
         "video_id": row.video_id,
         "path": path,

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 
 from framefind.errors import StoreError
 from framefind.files import objects
-from framefind.files.names import openable, opened
+from framefind.files.names import native_path, readable_first
 from framefind.types import Video
 
 
@@ -27,8 +27,8 @@ def find_file(row: Video) -> MediaFile:
     Raises HTTPException: 404 if there is none or a link in its place, 503 if the store does not
     answer.
     """
-    for path in openable(row.paths):
-        file = _object(path) if objects.is_remote(path) else _local_file(opened(path))
+    for path in readable_first(row.paths):
+        file = _object(path) if objects.is_remote(path) else _local_file(native_path(path))
         if file:
             return file
     raise HTTPException(404, "the video's file is not there")
@@ -46,7 +46,7 @@ def _local_file(path: str) -> MediaFile | None:
 
 def _object(uri: str) -> MediaFile | None:
     try:
-        facts = objects.facts([uri])[uri]
+        facts = objects.stat_objects([uri])[uri]
     except StoreError:
         raise HTTPException(503, "the video's object store does not answer") from None
     return MediaFile(uri, facts.size, facts.modified * 1000) if facts else None
