@@ -14,7 +14,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from framefind.files.objects import Object, ObjectReader
+from framefind.files.objects import Object
 
 _MAX_WHOLE_BYTES = 2**22  # of an object that is fetched in one go
 _HEAD_BYTES = 2**14  # of a packet, in which its type is found
@@ -39,18 +39,11 @@ _VERBATIM_CODECS = {"h264", "hevc", "av1", "vp9", "mpeg4", "mjpeg", "prores"}
 class Ranged:
     """An object for `av.open`, and for `fill` afterwards. Raises StoreError if it is unreadable."""
 
-<<<<<<< HEAD
     def __init__(self, file: Object) -> None:
         self.name = file.uri
         self.size = file.size
-        self.reader = Reader(file)  # of all but packets
-        self._packets = self.reader if self.size <= _MAX_WHOLE_BYTES else Reader(file)
-=======
-    def __init__(self, found: Object) -> None:
-        self.name, self.size = found.uri, found.size
-        self.reader = ObjectReader(found)  # of all but packets
-        self._packets = self.reader if self.size <= _SMALL else ObjectReader(found)
->>>>>>> 46d80ea (Name the functions on paths and objects by what they do)
+        self.reader = ObjectReader(file)  # of all but packets
+        self._packets = self.reader if self.size <= _MAX_WHOLE_BYTES else ObjectReader(file)
         self._at = 0
         self._hollow = False
         self._keyframes: set[int] = set()  # offsets of their packets
@@ -124,66 +117,8 @@ class Ranged:
         return b""
 
 
-<<<<<<< HEAD
-def _media(file: Reader) -> list[range]:
-    """Return where the packets of an MP4 or MOV are; none if it is neither, or comes in fragments.
-=======
-def listed_keyframes(
-    container: InputContainer, stream: VideoStream, start: float
-) -> "Iterator[av.Packet[VideoStream]]":
-    """The packets of the keyframes that a Matroska file lists, from the one before `start` on.
-
-    `start` is in seconds, as the file has them. What lies between two of them is not read. Of a
-    file that lists none, all packets. Closes the container.
-    """
-    base = stream.time_base or Fraction(1, av.time_base)
-    with container:
-        listed = listed_packets(container, stream)
-        stamps = sorted({entry.timestamp for entry in listed if entry.is_keyframe})
-        first = bisect_left(stamps, start / base) - 1 if start > -math.inf else 0
-        for stamp in stamps[max(0, first) :]:
-            container.seek(stamp, stream=stream)
-            yield next(container.demux(stream))
-        if len(stamps) < 2:
-            container.seek(0)
-            yield from container.demux(stream)
-
-
-def listed_packets(container: InputContainer, stream: VideoStream) -> IndexEntries:
-    """What the container lists; Matroska's list is only read when something is sought."""
-    if len(stream.index_entries) < 2 and "matroska" in container.format.name:
-        with suppress(av.FFmpegError):
-            container.seek(0, stream=stream)
-    return stream.index_entries
-
-
-def spaced_keyframes(listed: IndexEntries, start: float, step: float, count: int) -> list[int]:
-    """Return the timestamps of listed keyframes that are about `step` apart, all in time base.
-
-    They are the last ones at or before `start` plus 1, 2, ... up to less than `count` steps; none
-    comes within half a step of the one before it. What is claimed to lie between two keyframes is
-    passed over in one go.
-    """
-    chosen: list[int] = []
-    number = 1
-    while number < count:
-        stamp = int(start + number * step)
-        if not -(2**63) <= stamp < 2**63 - 1:
-            break
-        at = listed.search_timestamp(stamp, backward=True)
-        key = listed[at].timestamp if at >= 0 else start
-        if key > (chosen[-1] if chosen else start) + step / 2:
-            chosen.append(int(key))
-        after = listed.search_timestamp(stamp + 1, backward=False)
-        if after < 0:
-            break
-        number = max(number + 1, math.floor((listed[after].timestamp - start) / step))
-    return chosen
-
-
 def _media(file: ObjectReader) -> list[range]:
-    """Where the packets of an MP4 or MOV lie; none if it is not one, or comes in fragments.
->>>>>>> 46d80ea (Name the functions on paths and objects by what they do)
+    """Return where the packets of an MP4 or MOV are; none if it is neither, or comes in fragments.
 
     The list of packets is fetched in one go.
     """

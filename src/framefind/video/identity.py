@@ -10,13 +10,8 @@ from framefind.files.objects import ObjectReader, is_remote, open_object
 _MIB = 2**20
 
 
-<<<<<<< HEAD
-def video_id(path: str | os.PathLike[str], reader: Reader | None = None) -> str:
-    """Return the id of a file: BLAKE2b-128 (hex) over its size and its first, middle and last MiB.
-=======
 def video_id(path: str | os.PathLike[str], reader: ObjectReader | None = None) -> str:
-    """The identity of a file: BLAKE2b-128 (hex) over its size and first, middle and last MiB.
->>>>>>> 46d80ea (Name the functions on paths and objects by what they do)
+    """Return the id of a file: BLAKE2b-128 (hex) over its size and its first, middle and last MiB.
 
     The size is 8 bytes, little endian. The id of a file that cannot be read is that of its path. An
     object in a store is read through `reader`, if there is one.

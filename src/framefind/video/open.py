@@ -42,13 +42,8 @@ def file_size(path: str) -> int:
 
 def remote_file(uri: str) -> Ranged:
     """Return an object to open. Raises NotAVideoError, VideoError or StoreError."""
-<<<<<<< HEAD
-    file = objects.look(uri)
+    file = objects.find_object(uri)
     if file is None:
-=======
-    found = objects.find_object(uri)
-    if found is None:
->>>>>>> 46d80ea (Name the functions on paths and objects by what they do)
         raise NotAVideoError(f"{uri}: a folder, not a file")
     if not file.size:
         raise _unreadable(uri, "the file is empty")
@@ -59,13 +54,8 @@ def size_change(path: str, size: int) -> str | None:
     """Return how a file has changed since it had that size, in words; None if it has not."""
     try:
         if objects.is_remote(path):
-<<<<<<< HEAD
-            file = objects.look(path)
+            file = objects.find_object(path)
             now = file.size if file else size
-=======
-            found = objects.find_object(path)
-            now = found.size if found else size
->>>>>>> 46d80ea (Name the functions on paths and objects by what they do)
         else:
             now = Path(path).stat().st_size
     except (OSError, StoreError):  # nothing is known about it now
