@@ -14,7 +14,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from framefind.files.objects import Object
+from framefind.files.objects import Object, ObjectReader
 
 _MAX_WHOLE_BYTES = 2**22  # of an object that is fetched in one go
 _HEAD_BYTES = 2**14  # of a packet, in which its type is found
