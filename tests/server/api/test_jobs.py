@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from serving import Site, serve
 
 import framefind
 from conftest import write_clip
+
+pytest_plugins = ["serving"]
 
 
 @pytest.fixture
@@ -41,9 +44,21 @@ def follow(client: httpx.Client, job: str) -> list[dict]:
     return [json.loads(line.removeprefix("data: ")) for line in lines]
 
 
-def many(folder: Path, count: int = 40) -> Path:
-    for at in range(count):
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 40 clips, which take seconds to index. For reading only."""
+    folder = tmp_path_factory.mktemp("many")
+    for at in range(40):
         write_clip(folder / f"{at:02}.mp4", [at, at + 100], seconds=10)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def few(many: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of four of these clips."""
+    folder = tmp_path_factory.mktemp("few")
+    for path in sorted(many.iterdir())[:4]:
+        shutil.copy(path, folder)
     return folder
 
 
@@ -84,8 +99,8 @@ def test_a_folder_is_indexed_told_of_and_found(client, copied_clips):
     ]
 
 
-def test_searches_are_answered_while_it_runs(client, tmp_path):
-    job = add(client, many(tmp_path / "many"))
+def test_searches_are_answered_while_it_runs(client, few):
+    job = add(client, few)
     answered = 0
     while client.get(f"/v1/jobs/{job}").json()["state"] in ("queued", "running"):
         assert client.get("/v1/search", params={"q": f"a {answered}"}).status_code == 200
@@ -93,8 +108,8 @@ def test_searches_are_answered_while_it_runs(client, tmp_path):
     assert answered > 3
 
 
-def test_cancelling_keeps_what_is_done(client, site, tmp_path):
-    job = add(client, many(tmp_path / "many"))
+def test_cancelling_keeps_what_is_done(client, site, many, tmp_path):
+    job = add(client, many)
 
     def begun() -> bool:
         progress = client.get(f"/v1/jobs/{job}").json()["progress"]
@@ -109,8 +124,8 @@ def test_cancelling_keeps_what_is_done(client, site, tmp_path):
     assert client.delete(f"/v1/jobs/{job}").json()["state"] == "cancelled"
 
 
-def test_jobs_wait_for_each_other(client, tmp_path, copied_clips):
-    first = add(client, many(tmp_path / "many"))
+def test_jobs_wait_for_each_other(client, many, copied_clips):
+    first = add(client, many)
     second, third = add(client, copied_clips / "a.mp4"), add(client, copied_clips / "b.mp4")
     assert add(client, copied_clips / "a.mp4") == second
     states = {one["id"]: one["state"] for one in client.get("/v1/jobs").json()["jobs"]}
@@ -122,8 +137,8 @@ def test_jobs_wait_for_each_other(client, tmp_path, copied_clips):
     assert client.get(f"/v1/jobs/{third}").json()["state"] == "cancelled"
 
 
-def test_an_indexer_that_dies_is_a_failed_job(client, site, tmp_path, copied_clips):
-    job = add(client, many(tmp_path / "many"))
+def test_an_indexer_that_dies_is_a_failed_job(client, site, many, copied_clips):
+    job = add(client, many)
     (worker,) = wait_for(lambda: workers(site))
     os.kill(worker, signal.SIGKILL)
     last = follow(client, job)[-1]
@@ -140,27 +155,27 @@ def test_what_the_library_refuses_is_a_failed_job(client, tmp_path, copied_clips
     assert last["error"]
 
 
-def test_the_end_of_the_server_ends_its_jobs(tmp_path):
+def test_the_end_of_the_server_ends_its_jobs(many, tmp_path):
     with serve(tmp_path / "new.framefind") as site, site.client() as client:
-        add(client, many(tmp_path / "many"))
+        add(client, many)
         (worker,) = wait_for(lambda: workers(site))
         wait_for(lambda: client.get("/v1/jobs").json()["jobs"][0]["progress"])
     wait_for(lambda: not Path(f"/proc/{worker}").exists())
 
 
-def test_a_killed_server_takes_its_indexer_with_it(tmp_path):
+def test_a_killed_server_takes_its_indexer_with_it(many, tmp_path):
     with serve(tmp_path / "new.framefind") as site, site.client() as client:
-        add(client, many(tmp_path / "many"))
+        add(client, many)
         (worker,) = wait_for(lambda: workers(site))
         wait_for(lambda: client.get("/v1/jobs").json()["jobs"][0]["progress"])
         site.process.kill()
         wait_for(lambda: not Path(f"/proc/{worker}").exists())
 
 
-def test_one_stream_tells_of_all_jobs(client, tmp_path, copied_clips):
+def test_one_stream_tells_of_all_jobs(client, few, copied_clips):
     with client.stream("GET", "/v1/jobs/events") as answer:
         assert not list(answer.iter_lines())  # there are none
-    first = add(client, many(tmp_path / "many", 4))
+    first = add(client, few)
     second = add(client, copied_clips / "a.mp4")
     with client.stream("GET", "/v1/jobs/events") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -179,17 +194,17 @@ def test_a_new_job_says_where_it_is(client, copied_clips):
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "picture.png", "picture.gif", "pipe"])
-def test_a_file_that_is_no_video_is_refused_at_once(client, tmp_path, name):
+def test_a_file_that_is_no_video_is_refused_at_once(api, tmp_path, name):
     if name == "pipe":
         os.mkfifo(tmp_path / name)
     elif name == "notes.txt":
         (tmp_path / name).write_text("these are notes")
     else:
         Image.new("RGB", (64, 48)).save(tmp_path / name)
-    answer = client.post("/v1/jobs", json={"path": str(tmp_path / name)})
+    answer = api.post("/v1/jobs", json={"path": str(tmp_path / name)})
     assert answer.status_code == 422
     assert "no video" in answer.json()["detail"]
-    assert client.get("/v1/jobs").json() == {"jobs": []}
+    assert api.get("/v1/jobs").json() == {"jobs": []}
 
 
 def test_a_damaged_video_is_a_job_that_says_so(client, tmp_path, copied_clips):
@@ -198,7 +213,7 @@ def test_a_damaged_video_is_a_job_that_says_so(client, tmp_path, copied_clips):
     assert (last["state"], list(last["failed"])) == ("done", [str(tmp_path / "cut.mp4")])
 
 
-def test_no_such_job(client):
+def test_no_such_job(api):
     for path in ("", "/events"):
-        assert client.get(f"/v1/jobs/nothing{path}").status_code == 404
-    assert client.delete("/v1/jobs/nothing").status_code == 404
+        assert api.get(f"/v1/jobs/nothing{path}").status_code == 404
+    assert api.delete("/v1/jobs/nothing").status_code == 404
