@@ -1,4 +1,4 @@
-"""Every command and every Python example in the docs is run, as a reader would run it."""
+"""Run every command and every Python example in the docs, as a reader would."""
 
 import os
 import re
@@ -25,19 +25,19 @@ SHELL = [sys.executable, "-m", "framefind.cli"]
 
 
 def runs(mark: str) -> bool:
-    """Whether a block is run here: one without a mark, or that needs what is installed."""
+    """Tell whether a block runs here: it has no mark, or needs a package that is installed."""
     kind, _, module = mark.partition("=")
     return not mark or (kind == "needs" and module == "pyspark" and find_spec(module) is not None)
 
 
 def blocks(document: Path, language: str) -> Iterator[tuple[str, str]]:
-    for found, mark, body in BLOCK.findall(document.read_text("utf-8")):
-        if found == language:
+    for block_language, mark, body in BLOCK.findall(document.read_text("utf-8")):
+        if block_language == language:
             yield mark.strip(), body
 
 
 def commands(document: Path) -> list[tuple[str, list[str]]]:
-    """The framefind commands in a document's console blocks, each with its block's mark."""
+    """Return the framefind commands of a document's console blocks, each with its block's mark."""
     return [
         (mark, shlex.split(line.removeprefix("$ ")))
         for mark, body in blocks(document, "console")
@@ -48,7 +48,7 @@ def commands(document: Path) -> list[tuple[str, list[str]]]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a short film of two photographs in ~/Videos, and libraries of it."""
+    """Make a home with a short film of two photographs in ~/Videos, and libraries of it."""
     home = tmp_path_factory.mktemp("home")
     (home / "Videos").mkdir()
     with av.open(home / "Videos" / "film.mp4", "w") as container:
@@ -67,18 +67,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def environment(home: Path) -> dict[str, str]:
-    known = {"HOME": str(home), "FRAMEFIND_LIBRARY": str(home / "default.framefind")}
-    known["PYSPARK_PYTHON"] = sys.executable  # as in an activated environment
-    return {**os.environ, **known, "XDG_CACHE_HOME": str(home / ".cache")}
+    variables = {"HOME": str(home), "FRAMEFIND_LIBRARY": str(home / "default.framefind")}
+    variables["PYSPARK_PYTHON"] = sys.executable  # as in an activated environment
+    return {**os.environ, **variables, "XDG_CACHE_HOME": str(home / ".cache")}
 
 
 def run(home: Path, *command: str) -> str:
     arguments = [str(home) + word[1:] if word.startswith("~/") else word for word in command[1:]]
-    done = subprocess.run(
+    result = subprocess.run(
         [*SHELL, *arguments], cwd=home, env=environment(home), capture_output=True, text=True
     )
-    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    assert result.returncode == 0, f"{shlex.join(command)}\n{result.stdout}\n{result.stderr}"
+    return result.stdout
 
 
 @pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
@@ -94,20 +94,20 @@ def test_python_blocks_run(document: Path, home: Path) -> None:
         if not runs(mark):
             compile(body, document.name, "exec")
             continue
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-c", body],
             cwd=home,
             env=environment(home),
             capture_output=True,
             text=True,
         )
-        assert done.returncode == 0, f"{document.name}:\n{body}\n{done.stderr}"
-        assert done.stdout, f"{document.name}: the example prints nothing:\n{body}"
+        assert result.returncode == 0, f"{document.name}:\n{body}\n{result.stderr}"
+        assert result.stdout, f"{document.name}: the example prints nothing:\n{body}"
 
 
-def known_options(command: Any) -> set[str]:
-    own = {option for parameter in command.params for option in parameter.opts}
-    return own.union(*map(known_options, getattr(command, "commands", {}).values()))
+def option_names(command: Any) -> set[str]:
+    own_names = {option for parameter in command.params for option in parameter.opts}
+    return own_names.union(*map(option_names, getattr(command, "commands", {}).values()))
 
 
 @pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
@@ -118,7 +118,7 @@ def test_options_in_the_text_exist(document: Path) -> None:
     for name, words in [*((name, shlex.split(rest)) for name, rest in quoted), *written]:
         assert name in group.commands, f"{document.name}: framefind {name}"
         options = {word for word in words if word.startswith("--")}
-        assert options <= known_options(group.commands[name]), f"{document.name}: {name} {options}"
+        assert options <= option_names(group.commands[name]), f"{document.name}: {name} {options}"
 
 
 def test_every_command_and_option_is_documented() -> None:
@@ -126,7 +126,7 @@ def test_every_command_and_option_is_documented() -> None:
     usage = (ROOT / "docs" / "usage.md").read_text("utf-8")
     for name, command in group.commands.items():
         assert f"framefind {name}" in usage, name
-        missing = {option for option in known_options(command) if option.startswith("--")}
+        missing = {option for option in option_names(command) if option.startswith("--")}
         missing -= {"--help", *re.findall(r"--[a-z-]+", usage)}
         assert not missing, f"{name}: {missing}"
 
@@ -135,7 +135,7 @@ REPOSITORY = re.compile(
     r"https://(?:github\.com/framefind/framefind/(?:blob|tree)"
     r"|raw\.githubusercontent\.com/framefind/framefind)/main/([^)#\s]+)"
 )
-"""Addresses of files of this repository: what a package index shows has no folder beside it."""
+"""Addresses of this repository's files, as the README needs them on a package index."""
 
 
 def test_links_lead_somewhere() -> None:

@@ -1,4 +1,4 @@
-"""What `import framefind` promises."""
+"""Every public name of `framefind` can be imported."""
 
 import framefind
 
