@@ -9,7 +9,7 @@ import pytest
 import framefind
 from framefind.errors import QueryError
 from framefind.models import registry
-from framefind.models.vocabulary import vocabulary
+from framefind.models.vocabulary import split_words
 from framefind.output.documents import document
 
 MINI = registry.load("mini")
@@ -23,8 +23,8 @@ UNKNOWN = ["asdfgh", "sdfsdf jkjkjk", "zxcvbn!", "猫", "дом и кот", "�
 
 @pytest.mark.parametrize("text", ORDINARY)
 def test_ordinary_words_are_known(text: str) -> None:
-    assert vocabulary(MINI, text).unknown == []
-    assert vocabulary(MINI, text).known
+    assert split_words(MINI, text).unknown == []
+    assert split_words(MINI, text).known
 
 
 @pytest.mark.parametrize("text", UNKNOWN)
@@ -82,4 +82,4 @@ class Scattered:
 
 
 def test_where_random_letters_differ_every_word_is_known() -> None:
-    assert vocabulary(Scattered(), "asdfgh qwertz").unknown == []
+    assert split_words(Scattered(), "asdfgh qwertz").unknown == []

@@ -57,14 +57,6 @@ class TestNeutral:
         np.testing.assert_array_equal(loaded.mean, neutral.mean)
         np.testing.assert_array_equal(loaded.axes, neutral.axes)
 
-    def test_of_an_earlier_release_has_the_usual_curve_for_images(self, tmp_path):
-        neutral = NEUTRAL[True]
-        replace(neutral, image_middle=9.0).save(tmp_path / "n.npz")
-        with np.load(tmp_path / "n.npz") as stored:
-            old = {name: stored[name] for name in stored if name != "pictures_curve"}
-        np.savez(tmp_path / "old.npz", **old)
-        assert Neutral.load(tmp_path / "old.npz", 64).image_middle == neutral.image_middle
-
     def test_refuses_other_dimensions_and_other_files(self, tmp_path):
         NEUTRAL[True].save(tmp_path / "n.npz")
         with pytest.raises(ValueError, match=r"mean \(64,\)"):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.models.base import Model
-from framefind.models.blank import embed_pictures
+from framefind.models.blank import embed_views
 from framefind.video.process import SampledFrame
 
 BATCH = 64
@@ -28,7 +28,7 @@ class Embedder:
         pixels = [frame.pixels for _, frame in frames if len(frame.pixels)]
         fresh = np.empty((0, 0), np.float32)
         if pixels:
-            fresh = embed_pictures(self._model, np.concatenate(pixels))
+            fresh = embed_views(self._model, np.concatenate(pixels))
         found, at = [], 0
         for video, frame in frames:
             count = len(frame.pixels)

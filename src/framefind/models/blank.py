@@ -1,7 +1,7 @@
-"""Views that show nothing: black lead-ins, fades, walls of one colour.
+"""Blank views: black lead-ins, fades, walls of one colour.
 
-Models were never taught what such a picture does not show, so that it resembles most texts a
-little, and in a small library often more than what does show something.
+Models never learned that such an image shows nothing: it resembles most texts a little, and in a
+small library often more than views that do show something.
 """
 
 import numpy as np
@@ -10,23 +10,30 @@ from numpy.typing import NDArray
 from framefind.models.base import Model
 from framefind.models.neutral import load_neutral
 
-_NOISE = 48  # how far the pixels of an empty view may differ, of 255: noise and compression
-_CONTRAST = 8  # how far the means of its blocks may differ
-_BLOCKS = 8  # in a row and in a column
+_MAX_PIXEL_RANGE = 48
+"""Of 255, in any channel of a blank view: what noise and compression make."""
+_MAX_BLOCK_RANGE = 8
+"""Of 255, between the mean colours of a blank view's blocks."""
+_BLOCKS = 8
+"""Blocks in a row and in a column of a view."""
+_SAMPLE_STEP = 16
+"""Every so many pixels are looked at first, which is enough for nearly all views."""
 
 
 def are_blank(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Tell which of some views, uint8 (n, size, size, 3), show nothing but one colour."""
-    few = pixels[:, ::16, ::16]  # which tell already for nearly all
-    blank = np.asarray((few.max((1, 2)) - few.min((1, 2))).max(axis=1, initial=0) <= _NOISE)
+    """Return a mask (n,) of the views, uint8 (n, size, size, 3), that show one colour only."""
+    sample = pixels[:, ::_SAMPLE_STEP, ::_SAMPLE_STEP]
+    ranges = (sample.max((1, 2)) - sample.min((1, 2))).max(axis=1, initial=0)
+    blank = np.asarray(ranges <= _MAX_PIXEL_RANGE)
     for at in np.flatnonzero(blank):
         view = pixels[at]
-        span = view.max(0).max(0) - view.min(0).min(0)
-        blank[at] = span.max() <= _NOISE and _contrast(view) <= _CONTRAST
+        channel_ranges = view.max(0).max(0) - view.min(0).min(0)
+        is_even = channel_ranges.max() <= _MAX_PIXEL_RANGE
+        blank[at] = is_even and _block_range(view) <= _MAX_BLOCK_RANGE
     return blank
 
 
-def _contrast(view: NDArray[np.uint8]) -> float:
+def _block_range(view: NDArray[np.uint8]) -> float:
     """Return the largest difference between the means of a view's blocks, in any channel."""
     starts = np.linspace(0, len(view), _BLOCKS, endpoint=False).astype(int)
     sides = np.diff(np.append(starts, len(view)))
@@ -35,11 +42,11 @@ def _contrast(view: NDArray[np.uint8]) -> float:
     return float(np.ptp(means, axis=(0, 1)).max())
 
 
-def embed_pictures(model: Model, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Embed uint8 RGB (n, size, size, 3) into unit rows; blank ones are set apart.
+def embed_views(model: Model, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Embed uint8 RGB (n, size, size, 3) into float32 unit rows (n, dimensions).
 
-    Their vectors are turned away from the mean of neutral pictures, on whose side of the space
-    texts find what they find; blank pictures stay near each other, the nearest those of one colour.
+    Vectors of blank views are turned away from the mean of neutral images, so that texts do not
+    find them. Blank views stay close to each other, those of one colour closest.
     """
     vectors = model.embed_images(pixels)
     blank = are_blank(pixels)

@@ -15,8 +15,8 @@ from framefind.errors import QueryError, UsageError
 from framefind.files.names import native_path, readable_first
 from framefind.index.vectors import IndexedVideo, VectorIndex
 from framefind.models.base import Model
-from framefind.models.blank import embed_pictures
-from framefind.models.vocabulary import vocabulary
+from framefind.models.blank import embed_views
+from framefind.models.vocabulary import split_words
 from framefind.search import query_images
 from framefind.search.filters import names_of
 from framefind.types import Box, Crop, Image, Moment, Query
@@ -139,7 +139,7 @@ def embed(sums: Sequence[Sequence[Term]], model: Model) -> NDArray[np.float32]:
 
 def _check_words(text: str, model: Model) -> None:
     """Raise QueryError when a model knows none of the words of a text."""
-    words = vocabulary(model, text)
+    words = split_words(model, text)
     if words.known:
         return
     if not words.unknown:
@@ -153,7 +153,7 @@ def _check_words(text: str, model: Model) -> None:
 def notes(query: Query, model: Model) -> list[str]:
     """Return what is to be said of a query beside its answers: words that the model skips."""
     texts = [query.text, *query.plus, *query.minus, query.then]
-    unknown = [word for text in texts if text for word in vocabulary(model, text).unknown]
+    unknown = [word for text in texts if text for word in split_words(model, text).unknown]
     if not unknown:
         return []
     return [f"{model.name} does not know: {', '.join(dict.fromkeys(unknown))}"]
@@ -184,7 +184,7 @@ def embed_image(image: Image, index: VectorIndex, model: Model) -> NDArray[np.fl
         )
     else:
         return _stored(index, frame)
-    return np.asarray(embed_pictures(model, pixels[np.newaxis])[0])
+    return np.asarray(embed_views(model, pixels[np.newaxis])[0])
 
 
 @dataclass(frozen=True)
