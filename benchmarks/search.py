@@ -32,13 +32,13 @@ from numpy.typing import NDArray
 from support.synthetic import Fit, rotation, write
 
 from framefind.index import ivf
-from framefind.index import vectors as index_module
 from framefind.index.build import refresh
 from framefind.index.vectors import VectorIndex
 from framefind.models import registry
 from framefind.models.confidence import Neutral
 from framefind.models.neutral import load_neutral
-from framefind.search.query_vectors import Embedded
+from framefind.search.filters import Filters, names_of
+from framefind.search.query_vectors import EmbeddedQuery
 from framefind.search.search import Judge, answer
 from framefind.tables.tables import Tables
 from framefind.types import Page, Query
@@ -118,9 +118,9 @@ def _measure(
     built = time.perf_counter() - began
     queries = queries[: chosen.queries]
     notes = {"framefind": f"{len(index.videos)} videos; made in {built:.0f} s"}
-    large, index_module.EXACT = index_module.EXACT, len(index.vectors)
+    large, ivf.MAX_SCANNED_VECTORS = ivf.MAX_SCANNED_VECTORS, len(index.vectors)
     whole = [_page(index, model, query) for query in queries]
-    index_module.EXACT = large
+    ivf.MAX_SCANNED_VECTORS = large
     if len(index.vectors) > large:
         began = time.perf_counter()
         ivf.main(folder)
@@ -193,14 +193,17 @@ def _contenders(
 
 
 def _page(index: VectorIndex, judge: Judge, vector: NDArray[np.float32], **choice: Any) -> Page:
-    (page,) = answer([Embedded(Query("", **choice), vector)], index, judge)
+    query = Query("", **choice)
+    videos = names_of(index).find_all(choice["video"]) if "video" in choice else None
+    (page,) = answer([EmbeddedQuery(query, Filters(videos), vector)], index, judge)
     return page
 
 
 def _pair(index: VectorIndex, judge: Judge, vector: NDArray[np.float32]) -> Page:
     """What `--then` asks for: a query's moments that another query's follow."""
     then = np.ascontiguousarray(np.roll(vector, 1))
-    (page,) = answer([Embedded(Query("", then="then"), vector, then)], index, judge)
+    query = EmbeddedQuery(Query("", then="then"), Filters(), vector, then)
+    (page,) = answer([query], index, judge)
     return page
 
 

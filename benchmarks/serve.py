@@ -25,7 +25,7 @@ from support.server import Server
 from support.synthetic import Fit, fill
 
 from framefind.index.build import Appender, refresh
-from framefind.index.vectors import IndexedVideo
+from framefind.index.videos import IndexedVideo
 from framefind.tables.tables import Tables
 from framefind.types import Video
 from search import QUERIES

@@ -44,7 +44,7 @@ def test_builders_of_indexes(planted, tmp_path):
     (tmp_path / "index").mkdir()
     index = write(tmp_path / "index", [film(rng, 100, 2, 24, 0.3) for _ in range(40)])
     ivf.start(index)
-    while not (ivf.opened(index) or planted.exists()):
+    while not (ivf.open_lists(index) or planted.exists()):
         time.sleep(0.05)
     assert not planted.exists()
 

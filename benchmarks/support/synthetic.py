@@ -18,7 +18,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from framefind.index.build import Appender
-from framefind.index.vectors import IndexedVideo, VectorIndex
+from framefind.index.vectors import VectorIndex
+from framefind.index.videos import IndexedVideo
 
 Vectors = NDArray[np.float32]
 VIEWS = 4

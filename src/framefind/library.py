@@ -20,7 +20,7 @@ from framefind.models import registry
 from framefind.models.base import Model
 from framefind.search.filters import VideoNames, names_of
 from framefind.search.query_vectors import as_queries
-from framefind.search.search import frame_scores
+from framefind.search.search import score_frames
 from framefind.search.search import search as search_index
 from framefind.tables import address
 from framefind.tables.tables import Tables
@@ -367,7 +367,7 @@ class Library:
         """
         query = Query(text, image=image, plus=plus, minus=minus)
         return self.vector_index.ask(
-            lambda index: frame_scores(
+            lambda index: score_frames(
                 query, _video_id(index, video), index, self.encoder(index.fingerprint)
             )
         )
@@ -414,9 +414,7 @@ class Library:
         if not patterns:
             return rows
         names = VideoNames(rows)
-        for pattern in patterns:
-            names.check([pattern])
-        named = names.matching(patterns)
+        named = {video_id for pattern in patterns for video_id in names.find_all([pattern])}
         return [row for row in rows if row.video_id in named]
 
     def status(self) -> "Status":

@@ -1,6 +1,7 @@
 """Made-up indexes, written without tables."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -10,15 +11,27 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from framefind.index.build import Appender
-from framefind.index.int8_scan import exact
-from framefind.index.vectors import IndexedVideo, VectorIndex
+from framefind.index.products import multiply
+from framefind.index.vectors import VectorIndex
+from framefind.index.videos import IndexedVideo
 from framefind.models.confidence import Neutral
-from framefind.search.filters import Filters
-from framefind.search.query_vectors import Embedded
+from framefind.search.filters import Filters, names_of
+from framefind.search.query_vectors import EmbeddedQuery
 from framefind.search.search import Judge, answer
 from framefind.types import Page, Query
 
 Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What limits a search: paths of videos, seconds in the video, scores and confidences."""
+
+    videos: Sequence[str] = ()
+    start: float | None = None
+    end: float | None = None
+    min_score: float | None = None
+    min_confidence: float | None = None
 
 
 def unit(rows: NDArray[np.floating]) -> Vectors:
@@ -56,7 +69,7 @@ def write(
 
 def score(index: VectorIndex, query: Vectors) -> tuple[Vectors, Vectors]:
     """The scores of all views in the order of the index, and of all frames of the timeline."""
-    views = exact(index.vectors, query)
+    views = multiply(index.vectors, query)
     frames = [views[index.rows(int(frame))].max() for frame in index.timeline.frame]
     return views, np.array(frames, np.float32)
 
@@ -66,7 +79,7 @@ def page(
     scale: float,
     neutral: Neutral,
     vector: Vectors,
-    filters: Filters,
+    limits: Limits,
     then: Vectors | None = None,
     **choice: Any,
 ) -> Page:
@@ -74,14 +87,16 @@ def page(
     query = Query(
         "",
         then=None if then is None else "then",
-        video=list(filters.videos),
-        start=filters.start,
-        end=filters.end,
-        min_score=filters.min_score,
-        min_confidence=filters.min_confidence,
+        video=list(limits.videos),
+        start=limits.start,
+        end=limits.end,
+        min_score=limits.min_score,
+        min_confidence=limits.min_confidence,
         **choice,
     )
-    return answer([Embedded(query, vector, then)], index, Judge(scale, neutral))[0]
+    videos = names_of(index).find_all(limits.videos) if limits.videos else None
+    filters = Filters(videos, limits.start, limits.end)
+    return answer([EmbeddedQuery(query, filters, vector, then)], index, Judge(scale, neutral))[0]
 
 
 def _batch(segment: str, vectors: Vectors) -> pa.RecordBatch:

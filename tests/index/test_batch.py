@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from indexes import film, score, unit, write
 
-from framefind.index import int8_scan
-from framefind.index.int8_scan import scan_together
+from framefind.index import int8_scan, products
+from framefind.index.int8_scan import scan
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 300))
@@ -22,23 +22,22 @@ def test_products_are_as_near_as_they_say(tmp_path_factory, seed, count, room):
     kept = rng.random(len(index.videos)) < 0.7
     line = index.timeline.select(kept)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(int8_scan, "_PRODUCT", room)  # few queries at a time
-        patch.setattr(int8_scan, "_FRAMES", int(rng.integers(1, 5)))
-        found = list(scan_together(index, queries, line))
+        patch.setattr(int8_scan, "_MAX_PRODUCTS", room)  # few queries at a time
+        patch.setattr(int8_scan, "_CACHED_FRAMES", int(rng.integers(1, 5)))
+        patch.setattr(int8_scan, "MAX_CODED_QUERIES", 0)
+        found = list(scan(index, queries, line))
     assert len(found) == count
     for query, scores in zip(queries, found, strict=True):
         expected = score(index, query)[1][np.isin(index.timeline.frame, line.frame)]
         first, counts = line.of_videos
-        assert (np.abs(scores.values - expected) <= np.repeat(scores.slack, counts)).all()
+        assert (np.abs(scores.values - expected) <= np.repeat(scores.video_slack, counts)).all()
         chosen = rng.random(len(first)) < 0.5
-        settled = scores.scores(chosen)
-        kept = np.repeat(chosen, counts)
-        np.testing.assert_array_equal(settled.line.frame, line.frame[kept])
-        settled.settle(np.arange(len(settled.line)))
-        np.testing.assert_array_equal(settled.values, expected[kept])
+        kept, _ = scores.frames_of(np.flatnonzero(chosen))
+        np.testing.assert_array_equal(kept, np.flatnonzero(np.repeat(chosen, counts)))
+        np.testing.assert_array_equal(scores.exact(kept), expected[kept])
 
 
 def test_all_half_precision_numbers_are_widened() -> None:
     numbers = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     numbers = numbers[np.isfinite(numbers)]
-    np.testing.assert_array_equal(int8_scan._wide(numbers), numbers.astype(np.float32))
+    np.testing.assert_array_equal(products.widen(numbers), numbers.astype(np.float32))

@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from indexes import film, page, score, unit, write
+from indexes import Limits, film, page, score, unit, write
 from numpy.typing import NDArray
 
-from framefind.index.int8_scan import Scores, encode, kernel, scan, scan_together
+from framefind.index import int8_scan
+from framefind.index.bounds import bound_best, bound_softmax, bound_sum, find_possible_hits
+from framefind.index.int8_scan import scan
+from framefind.index.products import encode, kernel
+from framefind.index.scores import Scores
 from framefind.index.timeline import Timeline
 from framefind.index.vectors import VectorIndex
 from framefind.models.confidence import Neutral
 from framefind.search import moments
-from framefind.search.filters import Filters
-from framefind.search.ranking import rank_bounds, rank_videos
+from framefind.search.ranking import rank_videos
 from framefind.types import RANKS
 
 
@@ -52,8 +55,17 @@ def hits_of(
     return np.flatnonzero(truth >= np.repeat(cut, counts))
 
 
+def score_all(index: VectorIndex, query: NDArray[np.float32], line: Timeline) -> Scores:
+    (scores,) = scan(index, query[None], line)
+    return scores
+
+
+def videos_of(line: Timeline) -> NDArray[np.int64]:
+    return np.arange(len(line.of_videos[0]))
+
+
 def best_first(spans: moments.Spans) -> list[tuple[int, float, float]]:
-    spans = spans.take(moments.ranked(spans))
+    spans = spans.take(moments.order_moments(spans))
     return list(zip(spans.video.tolist(), spans.start.tolist(), spans.end.tolist(), strict=True))
 
 
@@ -67,23 +79,22 @@ def test_decisions_are_those_of_the_exact_product(case, scale, least):
         index = write(Path(folder), films, dead)
         line = index.timeline
         truth = exact(index, query, line)
-        scores = Scores(scan(index, query, line))
+        scores = score_all(index, query, line)
         assert (np.abs(scores.values.astype(np.float64) - truth) <= scores.slack).all()
-        cut = moments.cuts(scores.settle_best(), scale, least)
+        every = videos_of(line)
+        cut = moments.cuts(scores.top(every)[1], scale, least)
         assert (np.abs(scores.values.astype(np.float64) - truth) <= scores.slack).all()
-        every = np.repeat(cut, line.of_videos[1])
         hits = hits_of(truth, line, scale, least)
         few = copy(scores)
         for name in ("values", "slack", "_views"):
             setattr(few, name, getattr(scores, name).copy())
-        found = scores.settle_hits(every, lambda at: moments.runs(line, at))
+        found = scores.hits(every, cut)
         np.testing.assert_array_equal(found, hits)
         assert (np.abs(scores.values.astype(np.float64) - truth) <= scores.slack).all()
-        leading = few.settle_hits(every, lambda at: moments.runs(line, at), 3)
+        leading = few.hits(every, cut, 3, lambda at: moments.find_runs(line, at))
         every_moment = best_first(moments.merge(line, truth, hits))
         assert best_first(moments.merge(line, truth, leading))[:3] == every_moment[:3]
-        scores.settle(hits)
-        np.testing.assert_array_equal(scores.values[hits], truth[hits])
+        np.testing.assert_array_equal(scores.exact(hits), truth[hits])
         views, _ = score(index, query)
         best = [rows.start + views[rows].argmax() for rows in map(index.rows, line.frame[hits])]
         assert scores.best_views(hits).tolist() == best
@@ -106,7 +117,7 @@ def test_of_some_frames_they_are_those_of_all(case, data):
         keep &= line.t <= (np.inf if end is None else end)
         for name, column in vars(some).items():
             np.testing.assert_array_equal(column, getattr(line, name)[keep])
-        scores, whole = Scores(scan(index, query, some)), Scores(scan(index, query, line))
+        scores, whole = score_all(index, query, some), score_all(index, query, line)
         np.testing.assert_array_equal(scores.values, whole.values[keep])
         np.testing.assert_array_equal(scores.slack, whole.slack[keep])
 
@@ -115,19 +126,19 @@ def test_of_some_frames_they_are_those_of_all(case, data):
 def test_little_is_settled_and_the_bound_is_tight(tmp_path):
     rng = np.random.default_rng(1)
     index = write(tmp_path, [film(rng, 500, 4, 256, 1.0) for _ in range(8)])
-    scores = Scores(scan(index, unit(rng.standard_normal(256)), index.timeline))
+    scores = score_all(index, unit(rng.standard_normal(256)), index.timeline)
     assert scores.slack.max() < 2
-    cut = np.repeat(moments.cuts(scores.settle_best(), 23), scores.line.of_videos[1])
-    scores.settle_hits(cut, lambda at: moments.runs(scores.line, at))
+    every = videos_of(scores.line)
+    scores.hits(every, moments.cuts(scores.top(every)[1], 23))
     assert 0 < (scores.slack == 0).mean() < 0.2
 
 
 def test_without_a_kernel_all_scores_are_exact(tmp_path, monkeypatch):
-    monkeypatch.setattr("framefind.index.int8_scan.kernel", lambda: None)
+    monkeypatch.setattr(int8_scan, "kernel", lambda: None)
     rng = np.random.default_rng(1)
     index = write(tmp_path, [film(rng, 50, 3, 16, 1.0) for _ in range(3)])
     query = unit(rng.standard_normal(16))
-    scores = Scores(scan(index, query, index.timeline))
+    scores = score_all(index, query, index.timeline)
     assert (scores.slack == 0).all()
     np.testing.assert_array_equal(scores.values, exact(index, query, index.timeline))
 
@@ -147,7 +158,7 @@ def test_codes_restore_vectors_within_their_errors(d):
 
 @pytest.mark.parametrize("by", ["moment", "video"])
 @pytest.mark.parametrize(
-    "filters", [Filters(), Filters(min_score=1.0), Filters(min_confidence=0.1)], ids=str
+    "filters", [Limits(), Limits(min_score=1.0), Limits(min_confidence=0.1)], ids=str
 )
 @given(
     cases(),
@@ -166,7 +177,7 @@ def test_pages_are_those_of_the_exact_product(by, filters, case, scale, limit, o
         index = write(Path(folder), films, dead)
         scanned = page(index, scale, neutral, query, filters, **choice)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("framefind.index.int8_scan.kernel", lambda: None)
+            patch.setattr(int8_scan, "kernel", lambda: None)
             whole = page(index, scale, neutral, query, filters, **choice)
     assert scanned.moments == whole.moments
     assert scanned.videos == whole.videos
@@ -187,17 +198,33 @@ def test_bounds_hold_what_they_bound(case, scale, rank, least, several):
         index = write(Path(folder), films, dead)
         line = index.timeline
         truth = exact(index, query, line)
-        found = (
-            next(scan_together(index, query[None], line)) if several else scan(index, query, line)
-        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(int8_scan, "MAX_CODED_QUERIES", 0 if several else 1)
+            found = score_all(index, query, line)
         first, counts = line.of_videos
-        assert (np.abs(found.values - truth.astype("f8")) <= np.repeat(found.slack, counts)).all()
-        hits = hits_of(truth, line, scale, -np.inf if least is None else least)
+        slack = np.repeat(found.video_slack, counts)
+        assert (np.abs(found.values - truth.astype("f8")) <= slack).all()
+        min_score = -np.inf if least is None else least
+        hits = hits_of(truth, line, scale, min_score)
         videos, scores = rank_videos(line, truth, hits, rank, scale)
-        low, high = rank_bounds(found, rank, scale, least)
         at = np.searchsorted(line.video[first], videos)
         rounding = 1e-9 * np.abs(scores)
-        assert (low[at] <= scores + rounding).all()
-        assert (scores <= high[at] + rounding).all()
+        for refined in (False, True):
+            possible = find_possible_hits(found, videos_of(line), moments.margin(scale), min_score)
+            assert np.isin(hits, possible.at).all()
+            assert np.isin(possible.at[possible.certain], hits).all()
+            assert (possible.low <= truth[possible.at]).all()
+            assert (truth[possible.at] <= possible.high).all()
+            low, high = bound_best(found, min_score)
+            if rank != "max" and len(possible.at):
+                closer = (
+                    bound_sum(possible) if rank == "sum" else bound_softmax(possible, 100 / scale)
+                )
+                high[possible.videos] = closer
+            best = np.maximum.reduceat(truth, first)[at] if len(first) else scores
+            assert (low[at] <= best + rounding).all()
+            assert (scores <= high[at] + rounding).all()
+            if not refined:
+                found.refine(np.arange(len(line)))
         without = np.delete(np.arange(len(first)), at)
         assert (low[without] <= (np.inf if least is None else least)).all()

@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from indexes import Vectors, film, page, unit, write
+from indexes import Limits, Vectors, film, page, unit, write
 
-from framefind.index import ivf
-from framefind.index import vectors as index_module
+from framefind.index import candidates, ivf
 from framefind.index.vectors import VectorIndex
 from framefind.models.confidence import Neutral, confidence
-from framefind.search.filters import Filters
 from framefind.types import Moment, Page
 
 pytest.importorskip("faiss")
@@ -42,9 +40,9 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Large]:
     kinds = [(int(rng.integers(1, 45)), int(rng.integers(1, 4))) for _ in range(41)]
     films = [film(rng, frames, views, D, 0.7) for frames, views in kinds]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(index_module, "EXACT", 100)
-        patch.setattr(index_module, "_FRAMES", 60)
-        patch.setattr(index_module, "_NEAREST", 100)
+        patch.setattr(ivf, "MAX_SCANNED_VECTORS", 100)
+        patch.setattr(candidates, "MAX_CANDIDATE_FRAMES", 60)
+        patch.setattr(candidates, "NEAREST_VIEWS", 100)
         patch.setattr(ivf, "start", lambda index: None)
         made = []
         for name, some in (("index", films[:40]), ("more", films)):
@@ -68,7 +66,7 @@ def spans(scores: list[float], times: list[int]) -> Iterator[list[int]]:
         yield run
 
 
-def brute_force(films: list[Vectors], query: Vectors, filters: Filters) -> list[Found]:
+def brute_force(films: list[Vectors], query: Vectors, filters: Limits) -> list[Found]:
     """All moments, in order."""
     found = []
     for at, vectors in enumerate(films):
@@ -99,7 +97,7 @@ def rows(found: list[Moment]) -> list[Found]:
     return [(one.path, one.start, one.end, one.t, one.score) for one in found]
 
 
-def search(index: VectorIndex, query: Vectors, filters: Filters, **choice: Any) -> Page:
+def search(index: VectorIndex, query: Vectors, filters: Limits, **choice: Any) -> Page:
     return page(index, SCALE, NEUTRAL, query, filters, **choice)
 
 
@@ -111,13 +109,13 @@ def queries(draw: st.DrawFn) -> Vectors:
 
 
 @st.composite
-def filters(draw: st.DrawFn) -> Filters:
+def filters(draw: st.DrawFn) -> Limits:
     """None at all, or some of each kind; few videos or many, a short time or a long one."""
     kept = draw(st.sampled_from([0.0, 0.02, 0.3, 0.9]))
     chosen = np.random.default_rng(draw(st.integers(0, 99))).random(40) < kept
     start = draw(st.none() | st.integers(0, 30).map(float))
     length = draw(st.none() | st.integers(0, 40).map(float))
-    return Filters(
+    return Limits(
         [f"/{at:04}.mp4" for at in np.flatnonzero(chosen)],
         start,
         None if length is None else (start or 0.0) + length,
@@ -128,8 +126,11 @@ def filters(draw: st.DrawFn) -> Filters:
 
 def test_likely_videos_alone_answer(large):
     """Otherwise the tests here are of nothing."""
-    assert not search(large.index, unit(np.ones(D)), Filters(), limit=3).complete
-    assert len(large.index.likely(large.index.timeline, [unit(np.ones(D))])) < 150
+    assert not search(large.index, unit(np.ones(D)), Limits(), limit=3).complete
+    assert (
+        len(candidates.choose_candidates(large.index, large.index.timeline, [unit(np.ones(D))]))
+        < 150
+    )
 
 
 @given(queries(), filters(), st.integers(1, 30))
@@ -176,7 +177,7 @@ def test_sequences_are_filled_and_fit_together(large, one, other, filters, limit
         choice = {"within": within, "limit": limit, "offset": offset}
         return search(large.index, one, filters, then=other, **choice)
 
-    alone = Filters(filters.videos, filters.start, filters.end)
+    alone = Limits(filters.videos, filters.start, filters.end)
     followers = brute_force(large.films, other, alone)
     expected = {}
     for row in brute_force(large.films, one, alone):

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from framefind.errors import LibraryError
 from framefind.index.build import refresh
-from framefind.index.int8_scan import Scores, exact, scan
+from framefind.index.int8_scan import scan
+from framefind.index.products import multiply
 from framefind.index.vectors import VectorIndex
 from framefind.tables import maintenance
 from framefind.tables.rows import FrameRow
@@ -64,7 +65,7 @@ class TestRefresh:
         index = refresh(tmp_path / "index", tables)
         line = index.timeline
         assert {len(column) for column in vars(line).values()} == {0}
-        found = scan(index, unit(0, 1)[0], line)
+        (found,) = scan(index, unit(0, 1), line)
         assert (len(found.values), len(found.best), shown(index)) == (0, 0, [])
 
     def test_orders_by_path_and_time(self, tables, tmp_path):
@@ -151,19 +152,21 @@ class TestScore:
     def test_is_the_best_views_cosine_times_100(self, tables, tmp_path):
         add(tables, {"a": [0.0, 1.0, 2.0], "b": [0.0, 1.0]})
         index, query = refresh(tmp_path / "index", tables), unit(7, 1)[0]
-        scores = Scores(scan(index, query, index.timeline))
-        scores.settle(np.arange(len(scores.line)))
+        (scores,) = scan(index, query[None], index.timeline)
+        scores.exact(np.arange(len(scores.line)))
         assert scores.values.dtype == np.float32
         expected = [100 * max(np.array(row[3]) @ query) for row in shown(index)]
         np.testing.assert_allclose(scores.values, expected, rtol=1e-5)
         every = index.vectors.astype(np.float32)
-        np.testing.assert_allclose(exact(index.vectors, query), 100 * every @ query, 1e-4, 1e-4)
+        np.testing.assert_allclose(multiply(index.vectors, query), 100 * every @ query, 1e-4, 1e-4)
 
     @given(st.integers(1, 70), st.integers(0, 9))
     def test_of_a_row_depends_on_no_other(self, rows, seed):
         """BLAS rounds a row's product differently, depending on how many rows there are."""
         vectors, query = unit(seed, 70).astype(np.float16), unit(seed + 100, 1)[0]
-        np.testing.assert_array_equal(exact(vectors[:rows], query), exact(vectors, query)[:rows])
+        np.testing.assert_array_equal(
+            multiply(vectors[:rows], query), multiply(vectors, query)[:rows]
+        )
 
 
 def test_batches_may_be_slices(tables, tmp_path):

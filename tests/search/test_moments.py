@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from framefind.errors import QueryError
 from framefind.index.timeline import Timeline
-from framefind.search.moments import Spans, cuts, merge, ranked
+from framefind.search.moments import Spans, cuts, merge, order_moments
 from framefind.search.ranking import rank_videos
 from framefind.types import RANKS, Page, Query
 
@@ -194,7 +194,7 @@ class TestOrder:
     @given(videos)
     def test_total_and_stable(self, videos):
         spans = found(videos)
-        ordered = rows(spans.take(ranked(spans)))
+        ordered = rows(spans.take(order_moments(spans)))
         keys = [(-score, video, start) for video, start, _, _, score in ordered]
         assert keys == sorted(keys)
         assert len(set(keys)) == len(keys)
@@ -206,7 +206,7 @@ class TestOrder:
         shuffled = list(range(len(spans)))
         random.shuffle(shuffled)
         mixed = spans.take(np.array(shuffled, np.int64))
-        assert rows(mixed.take(ranked(mixed))) == rows(spans.take(ranked(spans)))
+        assert rows(mixed.take(order_moments(mixed))) == rows(spans.take(order_moments(spans)))
 
 
 class TestRankVideos:

@@ -11,6 +11,7 @@ from PIL import Image
 from framefind import Crop, Library, Moment, Query
 from framefind.errors import QueryError
 from framefind.models import registry
+from framefind.search.filters import names_of
 from framefind.search.query_vectors import Term, embed, embed_image, embed_queries, term
 
 MODEL = registry.load("mini")
@@ -91,7 +92,7 @@ class TestImages:
         one, two = (embed_image(image, index, MODEL) for image in images)
         embedded = calls(type(MODEL), "embed_images")
         asked = [Query(image=images), Query("snow", image=images[0]), Query(image=images[:1])]
-        queries = embed_queries(asked, lambda: index, MODEL)
+        queries = embed_queries(asked, lambda: index, lambda: names_of(index), MODEL)
         both, snowy, alone = (query.vector for query in queries)
         assert len(embedded) == 1
         np.testing.assert_allclose(both, (one + two) / np.linalg.norm(one + two), atol=1e-6)

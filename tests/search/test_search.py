@@ -9,7 +9,7 @@ import pytest
 import framefind
 from conftest import scene, write_clip
 from framefind import Library, Query, QueryError
-from framefind.index import int8_scan, ivf, vectors
+from framefind.index import int8_scan, ivf
 from framefind.search import search
 from framefind.search.filters import Filters
 
@@ -20,7 +20,7 @@ TEXTS += ["5:30 train", "food on a plate"]
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Queries are scored together from as many on as there are here."""
-    monkeypatch.setattr(search, "_FEW", len(TEXTS))
+    monkeypatch.setattr(int8_scan, "MAX_CODED_QUERIES", len(TEXTS) - 1)
 
 
 @pytest.fixture(scope="module")
@@ -85,12 +85,12 @@ class TestBatch:
 
     def test_texts_are_embedded_in_one_call_and_frames_scored_by_one_product(self, many, calls):
         embedded = calls(type(framefind.models.load("mini")), "embed_texts")
-        products = calls(int8_scan, "_products")
+        products = calls(int8_scan, "_multiply_matrices")
         scanned = calls(search, "scan")
         queries = [Query(text, then="a landscape") for text in TEXTS]
         assert len(list(many.search_batch(queries))) == len(TEXTS)
         assert [len(texts) for _, texts in embedded] == [len(TEXTS) + 1]
-        assert len(products) == len(scanned) == 1  # all of them; what follows
+        assert len(products) == len(scanned) == 1  # all of them, and what follows
 
     @pytest.mark.parametrize(
         "wrong",
@@ -160,8 +160,8 @@ class TestDuration:
 
 
 def test_a_few_queries_are_scanned_one_by_one(many, calls) -> None:
-    products = calls(int8_scan, "_products")
-    few = TEXTS[: search._FEW - 1]
+    products = calls(int8_scan, "_multiply_matrices")
+    few = TEXTS[: int8_scan.MAX_CODED_QUERIES]
     assert list(many.search_batch(few)) == [many.search(text) for text in few]
     assert products == []
 
@@ -169,9 +169,9 @@ def test_a_few_queries_are_scanned_one_by_one(many, calls) -> None:
 def test_of_a_large_index_each_query_scores_its_own_videos(many, calls, monkeypatch) -> None:
     expected = [many.search(text, limit=99) for text in TEXTS]
     pairs = [many.search(text, then="a landscape", limit=99) for text in TEXTS]
-    monkeypatch.setattr(vectors, "EXACT", 0)
+    monkeypatch.setattr(ivf, "MAX_SCANNED_VECTORS", 0)
     monkeypatch.setattr(ivf, "start", lambda index: None)  # nobody builds lists
-    products = calls(int8_scan, "_products")
+    products = calls(int8_scan, "_multiply_matrices")
     asked = [Query(text, limit=99) for text in TEXTS]
     assert list(many.search_batch(asked)) == expected
     asked = [Query(text, then="a landscape", limit=99) for text in TEXTS]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framefind import Library, QueryError
-from framefind.search.moments import Spans, followed
+from framefind.search.moments import Spans, find_followers
 
 
 def spans(rows: list[tuple[int, float, float, float]]) -> Spans:
@@ -21,7 +21,6 @@ def spans(rows: list[tuple[int, float, float, float]]) -> Spans:
         best,
         score.astype("f4"),
         best,
-        np.ones_like(best),
     )
 
 
@@ -40,7 +39,7 @@ rows = st.lists(
 @given(rows, rows, st.floats(0, 20))
 def test_each_is_followed_by_the_best_that_fits(one, other, within):
     first, second = spans(one), spans(other)
-    ones, others = followed(first, second, within)
+    ones, others = find_followers(first, second, within)
     expected = {}
     for at in range(len(first)):
         fits = [

@@ -20,9 +20,10 @@ from framefind.errors import DataFileError, LibraryError
 from framefind.files import disk
 from framefind.index import ivf
 from framefind.index.checksums import SUMS, DamagedIndexError, crc, save_manifest, seal, sum_rows
-from framefind.index.int8_scan import encode
+from framefind.index.products import encode
 from framefind.index.timeline import Timeline
-from framefind.index.vectors import EXACT, FORMAT, FRAME, IndexedVideo, VectorIndex, Videos
+from framefind.index.vectors import FORMAT, FRAME, VectorIndex
+from framefind.index.videos import IndexedVideo, Videos
 from framefind.tables.address import add_advice
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _refresh(folder: Path, tables: "Tables", damaged: VectorIndex | None) -> Vec
         rows = [listed(video) for video in sorted(videos, key=lambda video: video.path)]
         appender.commit(tables.fingerprint, revision, rows, tables.identity)
     index = VectorIndex(folder)
-    if len(index.vectors) > EXACT:
+    if len(index.vectors) > ivf.MAX_SCANNED_VECTORS:
         ivf.start(index)
     return index
 

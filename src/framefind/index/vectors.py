@@ -2,11 +2,8 @@
 
 import json
 import math
-import mmap
-import os
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +12,6 @@ from numpy.typing import NDArray
 
 from framefind.errors import QueryError
 from framefind.files.arrays import load_array
-from framefind.index import ivf
 from framefind.index.checksums import (
     SUMS,
     DamagedIndexError,
@@ -25,45 +21,25 @@ from framefind.index.checksums import (
     sum_rows,
 )
 from framefind.index.timeline import Timeline
+from framefind.index.videos import IndexedVideo, Videos
 
 if TYPE_CHECKING:
     from framefind.tables.delta_log import Revision
 
 FORMAT = 6
-EXACT = 1 << 20
-"""Vectors up to which all are scanned."""
 
-_BLOCK = 1 << 12  # vectors that are checked at a time
-_KNOWN = 1 << 10  # videos that are read only once
-_FRAMES = 15_000  # in which the best moments of a larger index are looked for
-_NEAREST = 8000  # views that the lists name: thousands may be of one video
+_CHECKED_ROWS = 1 << 12  # vectors that are checked at a time
+
 FRAME = np.dtype(
     [
         ("t", "<f8"),
         ("first", "<i8"),  # the row of its first view
         ("views", "<i4"),
         ("segment", "<i4"),  # ordinal
-        ("error", "<f4"),  # the largest of its views (`scan.encode`)
+        ("error", "<f4"),  # the largest of its views (`products.encode`)
         ("length", "<f4"),  # the largest of its views
     ]
 )
-
-
-@dataclass(frozen=True)
-class IndexedVideo:
-    """What a search needs to know of a video."""
-
-    video_id: str
-    path: str
-    copies: list[str]
-    duration: float | None
-    modified: float | None  # seconds since 1970
-    segments: list[str]
-
-    @property
-    def paths(self) -> list[str]:
-        """All paths of the video: its own, then those of copies."""
-        return [self.path, *self.copies]
 
 
 @dataclass(frozen=True)
@@ -78,69 +54,17 @@ class Sources:
     rows: dict[str, int] = field(default_factory=dict)
 
 
-class Videos:
-    """The videos of an index, by path: a sequence that reads what is asked for."""
-
-    def __init__(self, folder: Path) -> None:
-        """Open the listing in `folder`. Raises OSError or ValueError when it is not whole."""
-        self._lines = load_array(folder / "lines.npy", "r")
-        self._ids = load_array(folder / "ids.npy", "r")
-        self._by_id = load_array(folder / "by_id.npy", "r")
-        with (folder / "videos.jsonl").open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            self._text = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
-        self._one = lru_cache(_KNOWN)(self._read)
-
-    @staticmethod
-    def save(folder: Path, videos: list[IndexedVideo]) -> None:
-        """Write the listing of `videos` into `folder`."""
-        lines = [json.dumps(asdict(video)).encode() + b"\n" for video in videos]
-        (folder / "videos.jsonl").write_bytes(b"".join(lines))
-        np.save(folder / "lines.npy", np.cumsum([0, *map(len, lines)]))
-        ids = np.array([video.video_id.encode() for video in videos], np.bytes_)
-        order = np.argsort(ids)
-        np.save(folder / "ids.npy", ids[order])
-        np.save(folder / "by_id.npy", order)
-
-    def __len__(self) -> int:
-        return len(self._lines) - 1
-
-    def __getitem__(self, at: int) -> IndexedVideo:
-        if not 0 <= at < len(self):
-            raise IndexError(at)
-        return self._one(int(at))
-
-    def _read(self, at: int) -> IndexedVideo:
-        return IndexedVideo(**json.loads(self._text[self._lines[at] : self._lines[at + 1]]))
-
-    def __iter__(self) -> Iterator[IndexedVideo]:
-        return iter(self._all)
-
-    @cached_property
-    def _all(self) -> list[IndexedVideo]:
-        return [
-            IndexedVideo(**json.loads(line)) for line in self._text[: self._lines[-1]].splitlines()
-        ]
-
-    def find(self, video_id: str) -> int | None:
-        """The ordinal of the video with that id, if there is one."""
-        wanted = video_id.encode()
-        at = int(np.searchsorted(self._ids, np.bytes_(wanted)))
-        found = at < len(self._ids) and self._ids[at] == wanted
-        return int(self._by_id[at]) if found else None
-
-
 class VectorIndex:
     """One opened index; reads only what a query touches. It never changes: open it again."""
 
     def __init__(self, folder: Path, exact: bool = False) -> None:
         """Open the index in `folder`.
 
-        An `exact` one is scanned whole, however large it is, and is not checked: it has just been
-        written. Raises FileNotFoundError when there is none to use, and DamagedIndexError when its
-        files are not as they were written.
+        An index with `exact` is scanned whole, however large it is, and is not checked, since it
+        has just been written. Raises FileNotFoundError when there is none to use, and
+        DamagedIndexError when its files are not as they were written.
         """
-        self._exact = exact
+        self.exact = exact
         manifest = load_manifest(folder, FORMAT)
         self.revision: Revision = tuple(manifest["revision"])
         self.identity: str = manifest["identity"]
@@ -159,13 +83,11 @@ class VectorIndex:
         self.frames = self._map("frames", FRAME, (frames,))
         self._names = self._map("segments", np.uint8, (names,))
         self.checksums: dict[str, int] = manifest["checksums"]
-        if not exact:
+        if not self.exact:
             self._check_small(manifest["sealed"])
-        self.damaged: str | None = None  # what was found since it was opened
+        self.damaged: str | None = None  # the damage that was noticed after opening
         self._checked = {name: np.zeros(vectors, bool) for name in ("codes", "vectors")}
-        self._lists: ivf.Lists | None = None
-        self._asked = False  # for lists
-        self._owners = load_array(self._listing / "owners.npy")  # of segments, the videos' ordinals
+        self._owners = load_array(self._listing / "owners.npy")  # video ordinal of each segment
         self.videos = Videos(self._listing)
         self.timeline = Timeline.load(self._listing)
 
@@ -183,7 +105,7 @@ class VectorIndex:
         Raises DamagedIndexError when they are not as they were written.
         """
         new = ~self._checked[name][rows]
-        if self._exact or not new.any():
+        if self.exact or not new.any():
             return
         if not isinstance(rows, slice):
             rows = rows[new]
@@ -199,13 +121,13 @@ class VectorIndex:
 
     def check_all(self) -> None:
         """Check all vectors and codes, which is to read them. Raises DamagedIndexError."""
-        for at in range(0, len(self.vectors), _BLOCK):
+        for at in range(0, len(self.vectors), _CHECKED_ROWS):
             for name in ("codes", "vectors"):
-                self.check(name, slice(at, min(at + _BLOCK, len(self.vectors))))
+                self.check(name, slice(at, min(at + _CHECKED_ROWS, len(self.vectors))))
 
     @cached_property
     def sources(self) -> "Sources":
-        """Where its frames come from."""
+        """Return where the frames come from."""
         with (self._listing / "sources.json").open("rb") as file:
             return Sources(**json.loads(file.readline()))
 
@@ -218,78 +140,24 @@ class VectorIndex:
 
     @cached_property
     def segments(self) -> list[str]:
-        """The names of all segments, dead ones too."""
+        """Return the names of all segments, dead ones too."""
         return self._names.tobytes().decode("ascii").split()
 
-    def scans(self, line: Timeline) -> bool:
-        """Whether to scan all frames of `line`: up to about a million vectors."""
-        return self._exact or len(line) * len(self.vectors) <= EXACT * len(self.frames)
-
-    def likely(self, line: Timeline, queries: Sequence[NDArray[np.float32]]) -> Timeline:
-        """The videos of `line` that should hold the moments that are best for all queries together.
-
-        All of them up to about a million vectors, and while the lists are not ready. What is
-        chosen depends on nothing else, so that all pages of a search are of the same videos.
-        """
-        if self.scans(line):
-            return line
-        known = self._ready()
-        if known is None:
-            return line
-        # Newer lists may hold frames that this index has not got.
-        all_of_them = len(line) == len(self.frames) >= known.state.frames
-        keep = None if all_of_them else self._mask(line)
-        # What is best for two together is rarely among the best for either.
-        most, nearest = (_FRAMES, _NEAREST) if len(queries) < 2 else (8 * _FRAMES, 4 * _NEAREST)
-        total = np.zeros(len(self.videos))
-        for query in queries:
-            frames, scores = known.nearest(query, nearest, keep)
-            best = np.full(len(total), scores.min(initial=0), np.float32)
-            np.maximum.at(best, self._owner(frames), scores)
-            total += best
-        videos = np.argsort(-total, kind="stable")[:most]
-        frames = np.diff(np.searchsorted(line.video, [videos, videos + 1]), axis=0)[0]
-        later = self._owner(np.arange(known.state.frames, len(self.frames)))
-        chosen = np.zeros(len(self.videos), bool)
-        chosen[videos[np.cumsum(frames) - frames < most]] = True
-        chosen[later[later >= 0]] = True
-        return line.select(chosen)
-
-    def _mask(self, line: Timeline) -> NDArray[np.bool_]:
-        """Which frames `line` has."""
-        if line is self.timeline:
-            return self._alive
-        keep = np.zeros(len(self.frames), bool)
-        keep[line.frame] = True
-        return keep
-
-    @cached_property
-    def _alive(self) -> NDArray[np.bool_]:
-        keep = np.zeros(len(self.frames), bool)
-        keep[self.timeline.frame] = True
-        return keep
-
-    def _ready(self) -> "ivf.Lists | None":
-        """The newest inverted lists; has them built when there are none."""
-        if self._lists is None or self._lists.behind(self):
-            self._lists = ivf.opened(self) or self._lists
-            if self._lists is None and not self._asked:
-                self._asked = True
-                ivf.start(self)
-        return self._lists
-
-    def _owner(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The ordinals of the videos that have the frames with those ordinals; -1 of dead ones."""
+    def owners(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the ordinals of the videos of the frames with those ordinals; -1 of dead ones."""
         return np.asarray(self._owners[self.frames["segment"][frames]], np.int64)
 
     @cached_property
     def first_views(self) -> NDArray[np.int64]:
-        """The row of each frame's first view, and last the number of views: int64 (frames + 1,)."""
+        """Return the row of each frame's first view, then the number of views: (frames + 1,)."""
         return np.append(self.frames["first"], len(self.vectors))
 
     @cached_property
     def video_errors(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The largest `error` and `length` among the frames of each video; 0 where it has none."""
+        """Return the largest `error` and `length` among the frames of each video, 0 without any.
+
+        Both are float32 (videos,).
+        """
         line, (first, _) = self.timeline, self.timeline.of_videos
         largest = np.zeros((2, len(self.videos)), np.float32)
         if len(line):
@@ -297,33 +165,38 @@ class VectorIndex:
                 row[line.video[first]] = np.maximum.reduceat(self.frames[name][line.frame], first)
         return largest[0], largest[1]
 
+    def read_vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return some rows of the vectors: float32 (rows, dimensions)."""
+        self.check("vectors", rows)
+        return self.vectors[rows].astype(np.float32)
+
     def views(self, frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The first row and the number of the views of the frames with those ordinals."""
+        """Return the first row and the number of the views of the frames with those ordinals."""
         return self.frames["first"][frames], self.frames["views"][frames].astype(np.int64)
 
     def rows(self, frame: int) -> slice:
-        """The rows of `vectors` and `boxes` that hold the views of the frame with that ordinal."""
+        """Return the rows of `vectors` and `boxes` that hold the views of one frame."""
         first, views = self.frames["first"][frame], self.frames["views"][frame]
         return slice(int(first), int(first + views))
 
     def video(self, video_id: str) -> IndexedVideo:
-        """The video with that id. Raises QueryError when the index has none."""
+        """Return the video with that id. Raises QueryError when the index has none."""
         return self.videos[self._ordinal(video_id)]
 
     def line_of(self, video_id: str) -> Timeline:
-        """The frames of one video. Raises QueryError when the index has no such video."""
-        wanted = np.zeros(len(self.videos), bool)
-        wanted[self._ordinal(video_id)] = True
-        return self.timeline.select(wanted)
+        """Return the frames of one video. Raises QueryError when the index has no such video."""
+        mask = np.zeros(len(self.videos), bool)
+        mask[self._ordinal(video_id)] = True
+        return self.timeline.select(mask)
 
     def _ordinal(self, video_id: str) -> int:
-        found = self.videos.find(video_id)
-        if found is None:
+        ordinal = self.videos.find(video_id)
+        if ordinal is None:
             raise QueryError(f"video {video_id} is not in the library")
-        return found
+        return ordinal
 
     def frame_at(self, video_id: str, t: float) -> int:
-        """The ordinal of the sampled frame that stands for time `t` of a video.
+        """Return the ordinal of the sampled frame that stands for time `t` of a video.
 
         Raises QueryError when the index has no such video.
         """
@@ -335,5 +208,5 @@ class VectorIndex:
         return int(line.frame[max(first, at)])
 
     def segment(self, frame: int) -> str:
-        """The segment of the frame with that ordinal."""
+        """Return the segment of the frame with that ordinal."""
         return self.segments[int(self.frames["segment"][frame])]

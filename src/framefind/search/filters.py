@@ -1,16 +1,14 @@
-"""Filters: which videos a name or a pattern stands for, and what a search may find."""
+"""Filters: which videos a name or a pattern stands for, and which frames a search may find."""
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
-from framefind import arguments
 from framefind.counts import write_count
 from framefind.errors import QueryError, UsageError
 from framefind.files.names import (
@@ -21,7 +19,8 @@ from framefind.files.names import (
     stored_path,
 )
 from framefind.index.timeline import Timeline
-from framefind.index.vectors import IndexedVideo, VectorIndex
+from framefind.index.vectors import VectorIndex
+from framefind.index.videos import IndexedVideo
 from framefind.types import Query, Video
 
 
@@ -50,55 +49,60 @@ class VideoNames:
         exact = resolve_if_path(pattern)
         whole, name = comparison_form(exact), comparison_form(pattern)
         folder = os.path.join(whole, "")
-        found = (
+        named = (
             self._between(name, name + "\0")  # as it is stored, whatever links are now
             or self._between(whole, whole + "\0")
             or self._between(folder, folder[:-1] + chr(ord(folder[-1]) + 1))
-            or [known for known in self._paths if os.path.basename(known[0]) == name]
+            or [entry for entry in self._paths if os.path.basename(entry[0]) == name]
             or self._like(pattern)
         )
-        same = [known for known in found if known[1] in (pattern, stored_path(exact))]
-        matched: dict[str, list[str]] = {}
-        for _, path, video_id in same or found:
-            matched.setdefault(video_id, []).append(path)
-        return matched
+        same = [entry for entry in named if entry[1] in (pattern, stored_path(exact))]
+        matches: dict[str, list[str]] = {}
+        for _, path, video_id in same or named:
+            matches.setdefault(video_id, []).append(path)
+        return matches
 
-    def matching(self, patterns: Iterable[str]) -> set[str]:
+    def match_all(self, patterns: Iterable[str]) -> frozenset[str]:
         """Return the ids of the videos that any of the patterns stands for."""
-        return {video_id for pattern in patterns for video_id in self.match(pattern)}
+        return frozenset(video_id for pattern in patterns for video_id in self.match(pattern))
 
-    def check(self, patterns: Iterable[str]) -> None:
-        """Raise UsageError, which names the patterns, when there are some and none has a video."""
-        asked = list(patterns)
-        if asked and not self.matching(asked):
-            raise UsageError(f"{', '.join(asked)}: no video of the library matches")
+    def find_all(self, patterns: Iterable[str]) -> frozenset[str]:
+        """Return the ids of the videos that any of the patterns stands for.
+
+        Raises UsageError, which names the patterns, when none of them has a video.
+        """
+        names = list(patterns)
+        ids = self.match_all(names)
+        if not ids:
+            raise UsageError(f"{', '.join(names)}: no video of the library matches")
+        return ids
 
     def find(self, name: str) -> str:
         """Return the id of the one video of a name. Raises QueryError for none, or several."""
-        found = list(self.match(name))
-        if len(found) != 1:
-            many = write_count(len(found), "video") if found else "no video"
+        ids = list(self.match(name))
+        if len(ids) != 1:
+            many = write_count(len(ids), "video") if ids else "no video"
             raise QueryError(f"{name}: {many} of that path, name or id in the library")
-        return found[0]
+        return ids[0]
 
     def _between(self, first: str, last: str) -> list[tuple[str, str, str]]:
-        """The paths from `first` on, before `last`: comparable, as stored, and whose they are."""
+        """Return the paths from `first` on, before `last`: comparable, as stored, and video id."""
         start, end = (bisect_left(self._paths, (bound,)) for bound in (first, last))
         return self._paths[start:end]
 
     def _like(self, pattern: str) -> list[tuple[str, str, str]]:
         like = compile_globs(expand_glob(pattern))
         return [
-            known for known in self._paths if like(known[0]) or like(os.path.basename(known[0]))
+            entry for entry in self._paths if like(entry[0]) or like(os.path.basename(entry[0]))
         ]
 
 
 def names_of(index: VectorIndex) -> VideoNames:
     """Return the names of an index's videos, which are collected once."""
-    found = _names.get(index)
-    if found is None:
-        found = _names[index] = VideoNames(index.videos)
-    return found
+    names = _names.get(index)
+    if names is None:
+        names = _names[index] = VideoNames(index.videos)
+    return names
 
 
 _names: "WeakKeyDictionary[VectorIndex, VideoNames]" = WeakKeyDictionary()
@@ -106,63 +110,49 @@ _names: "WeakKeyDictionary[VectorIndex, VideoNames]" = WeakKeyDictionary()
 
 @dataclass(frozen=True)
 class Filters:
-    """What may be found: videos by glob, folder or id, modified time and length; frames by time.
+    """Which videos and frames are searched; None lets all pass.
 
-    `start` and `end` are seconds in the video, `min_duration` and `max_duration` its length in
-    seconds; a video of unknown length has none that is enough.
+    `videos` are ids. `start` and `end` are seconds in the video, `min_duration` and `max_duration`
+    its length in seconds; a video of unknown length never passes those. Equal filters are equal
+    keys of a dictionary.
     """
 
-    videos: Sequence[str] = ()
+    videos: frozenset[str] | None = None
     start: float | None = None
     end: float | None = None
     after: datetime | None = None
     before: datetime | None = None
-    min_score: float | None = None
-    min_confidence: float | None = None
     min_duration: float | None = None
     max_duration: float | None = None
 
     @classmethod
-    def of(cls, query: Query) -> "Filters":
-        """Return the filters of a query."""
+    def of(cls, query: Query, videos: frozenset[str] | None) -> "Filters":
+        """Return the filters of a query; `videos` are the ids of those that it names."""
         return cls(
-            tuple(arguments.texts(query.video, "video")),
+            videos,
             query.start,
             query.end,
             query.after,
             query.before,
-            query.min_score,
-            query.min_confidence,
             query.min_duration,
             query.max_duration,
         )
 
     def select(self, index: VectorIndex) -> Timeline:
-        """The frames that may be found."""
-        kept, asked = None, (self.after, self.before, self.min_duration, self.max_duration)
-        if self.videos or any(one is not None for one in asked):
-            named = names_of(index).matching(self.videos) if self.videos else None
-            kept = np.array(
-                [
-                    self.accept(video) and (named is None or video.video_id in named)
-                    for video in index.videos
-                ],
-                bool,
-            )
-        return index.timeline.select(kept, self.start, self.end)
+        """Return the frames of an index that pass."""
+        limits = (self.videos, self.after, self.before, self.min_duration, self.max_duration)
+        if all(limit is None for limit in limits):
+            return index.timeline.select(None, self.start, self.end)
+        mask = np.array([self.accept(video) for video in index.videos], bool)
+        return index.timeline.select(mask, self.start, self.end)
 
     def accept(self, video: Video | IndexedVideo) -> bool:
-        """Return whether a video passes by its modified time and its length."""
-        return self._dated(video) and self._long(video)
+        """Return whether a video passes by its id, its modified time and its length."""
+        if self.videos is not None and video.video_id not in self.videos:
+            return False
+        return self._accept_date(video) and self._accept_duration(video.duration)
 
-    def allow(self, scores: NDArray[np.float32], sure: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which of several scores and confidences are enough."""
-        least, surest = self.min_score, self.min_confidence
-        return (scores >= (-np.inf if least is None else least)) & (
-            sure >= (0.0 if surest is None else surest)
-        )
-
-    def _dated(self, video: Video | IndexedVideo) -> bool:
+    def _accept_date(self, video: Video | IndexedVideo) -> bool:
         modified = video.modified or 0.0
         if isinstance(modified, datetime):
             modified = modified.timestamp()
@@ -170,12 +160,11 @@ class Filters:
             self.before is None or modified < self.before.timestamp()
         )
 
-    def _long(self, video: Video | IndexedVideo) -> bool:
+    def _accept_duration(self, duration: float | None) -> bool:
         if self.min_duration is None and self.max_duration is None:
             return True
-        least, most = self.min_duration, self.max_duration
-        return video.duration is not None and (
-            (0.0 if least is None else least)
-            <= video.duration
-            <= (np.inf if most is None else most)
+        return (
+            duration is not None
+            and (self.min_duration is None or duration >= self.min_duration)
+            and (self.max_duration is None or duration <= self.max_duration)
         )

@@ -14,8 +14,10 @@ from framefind.index.timeline import Timeline, ranges
 LIKELY_RATIO = 8.0
 """A hit is at most this many times less likely, to the model, than its video's best frame."""
 
-_LONGEST = 30.0  # seconds; hits join up to here
-_JOIN = 2.0  # hits join within this many sampling intervals, and within as many seconds
+MAX_MOMENT_SECONDS = 30.0
+"""Length up to which hits join; a single frame may stand for longer."""
+
+_JOINED_INTERVALS = 2.0  # hits join within this many sampling intervals, and within as many seconds
 
 
 @dataclass(frozen=True)
@@ -27,19 +29,14 @@ class Spans:
     end: NDArray[np.float64]
     best: NDArray[np.int64]  # position of the best hit in the timeline
     score: NDArray[np.float32]
-    first: NDArray[np.int64]  # which of the hits is the first
-    count: NDArray[np.int64]  # of the hits
+    first: NDArray[np.int64]  # ordinal of the first of its hits
 
     def __len__(self) -> int:
         return len(self.video)
 
-    def take(self, wanted: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "Spans":
-        """Those moments only, in the order of `wanted`."""
-        return Spans(*(getattr(self, field.name)[wanted] for field in fields(self)))
-
-    def hits(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Which of the hits lie in these moments, and for each, in which of these."""
-        return ranges(self.first, self.count), np.repeat(np.arange(len(self)), self.count)
+    def take(self, at: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "Spans":
+        """Return some of the moments, in the order of `at`."""
+        return Spans(*(getattr(self, field.name)[at] for field in fields(self)))
 
 
 def cuts(
@@ -58,11 +55,11 @@ def margin(scale: float) -> float:
     return float(100 * np.log(LIKELY_RATIO) / scale)
 
 
-def runs(timeline: Timeline, hit: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return where runs of hits that join begin, as ordinals of `hit`, ascending positions."""
+def find_runs(timeline: Timeline, hit: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where runs of hits that join begin: ordinals in `hit`, ascending positions."""
     if not len(hit):
         return np.empty(0, np.int64)
-    reach = np.maximum(_JOIN, _JOIN * timeline.interval[hit])
+    reach = np.maximum(_JOINED_INTERVALS, _JOINED_INTERVALS * timeline.interval[hit])
     breaks = (np.diff(timeline.video[hit]) != 0) | (np.diff(timeline.t[hit]) > reach[1:])
     return np.flatnonzero(np.concatenate([[True], breaks]))
 
@@ -77,39 +74,29 @@ def merge(timeline: Timeline, scores: NDArray[np.float32], hit: NDArray[np.int64
     if not len(hit):
         none = np.empty(0, np.int64)
         times = none.astype("f8")
-        return Spans(none, times, times, none, none.astype("f4"), none, none)
+        return Spans(none, times, times, none, none.astype("f4"), none)
     video, t, until = timeline.video[hit], timeline.t[hit], timeline.until[hit]
-    first = _bounded(runs(timeline, hit), t, until)
-    count = np.diff(first, append=len(hit))
-    best, score = peaks(scores, hit, np.repeat(np.arange(len(first)), count))
-    end = until[first + count - 1]
-    return Spans(video[first], t[first], end, best, score, first, count)
+    first = _split_long(find_runs(timeline, hit), t, until)
+    last = np.append(first[1:], len(hit)) - 1
+    score = np.maximum.reduceat(scores[hit], first)
+    moment = np.repeat(np.arange(len(first)), np.diff(first, append=len(hit)))
+    winners = np.flatnonzero(scores[hit] == score[moment])
+    best = hit[winners[np.unique(moment[winners], return_index=True)[1]]]
+    return Spans(video[first], t[first], until[last], best, score, first)
 
 
-def peaks(
-    scores: NDArray[np.float32], hit: NDArray[np.int64], owner: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The best hit of each moment, the earliest of equals, and its score.
-
-    `owner` says for each hit in which moment it is; those come in order, each with a hit.
-    """
-    if not len(hit):
-        return hit, np.empty(0, np.float32)
-    best = np.maximum.reduceat(scores[hit], np.flatnonzero(np.diff(owner, prepend=-1)))
-    top = np.flatnonzero(scores[hit] == best[owner])
-    return hit[top[np.unique(owner[top], return_index=True)[1]]], best
-
-
-def _bounded(
+def _split_long(
     first: NDArray[np.int64], t: NDArray[np.float64], until: NDArray[np.float64]
 ) -> NDArray[np.int64]:
     """Split runs of joined hits that last longer than a moment may."""
     last = np.append(first[1:], len(t)) - 1
     extra = []
-    for at in np.flatnonzero(until[last] - t[first] > _LONGEST):
+    for at in np.flatnonzero(until[last] - t[first] > MAX_MOMENT_SECONDS):
         start, end = int(first[at]), int(last[at]) + 1
         while True:
-            fit = start + int(np.searchsorted(until[start:end], t[start] + _LONGEST, "right"))
+            fit = start + int(
+                np.searchsorted(until[start:end], t[start] + MAX_MOMENT_SECONDS, "right")
+            )
             start = max(fit, start + 1)  # a single frame may stand for longer
             if start >= end:
                 break
@@ -117,27 +104,32 @@ def _bounded(
     return np.sort(np.append(first, np.array(extra, np.int64)))
 
 
-def followed(
+def find_followers(
     first: Spans, second: Spans, within: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which moments of `first` are followed by one of `second` in the same video, and by which.
+    """Return which moments of `first` are followed by one of `second`, and by which.
 
-    One follows another if it starts after the other's start, at most `within` seconds after its
-    end, and does not lie inside it; of several the best is taken, of equals the earliest.
+    One follows another in the same video if it starts after the other's start, at most `within`
+    seconds after its end, and does not lie inside it; of several the best is taken, of equals the
+    earliest. Both are ordered by video and start.
     """
-    ones, others = [], []
-    begins = np.searchsorted(second.video, first.video)
-    ends = np.searchsorted(second.video, first.video, "right")
-    for at in np.flatnonzero(begins < ends):
-        here = slice(int(begins[at]), int(ends[at]))
-        fits = (second.start[here] > first.start[at]) & (second.end[here] > first.end[at])
-        fits &= second.start[here] <= first.end[at] + within
-        if fits.any():
-            ones.append(at)
-            others.append(here.start + int(np.where(fits, second.score[here], -np.inf).argmax()))
-    return np.array(ones, np.int64), np.array(others, np.int64)
+    starts = _place(second.video, second.start)
+    begins = np.searchsorted(starts, _place(first.video, first.start), "right")
+    ends = np.searchsorted(starts, _place(first.video, first.end + within), "right")
+    counts = np.maximum(ends - begins, 0)
+    leader, follower = np.repeat(np.arange(len(first)), counts), ranges(begins, counts)
+    outlasts = second.end[follower] > first.end[leader]
+    leader, follower = leader[outlasts], follower[outlasts]
+    order = np.lexsort((follower, -second.score[follower], leader))
+    leader, best = np.unique(leader[order], return_index=True)
+    return leader, follower[order][best]
 
 
-def ranked(spans: Spans) -> NDArray[np.int64]:
-    """Return the order of moments: score, then path (videos are ordered by path), then start."""
+def _place(video: NDArray[np.int64], seconds: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """Return numbers that are ordered by video and time, as complex ones are."""
+    return video + 1j * seconds
+
+
+def order_moments(spans: Spans) -> NDArray[np.int64]:
+    """Return the order by score, then path (videos are ordered by path), then start."""
     return np.lexsort((spans.start, spans.video, -spans.score))

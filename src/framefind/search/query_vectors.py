@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from framefind import arguments
 from framefind.errors import QueryError, UsageError
 from framefind.files.names import native_path, readable_first
-from framefind.index.vectors import IndexedVideo, VectorIndex
+from framefind.index.vectors import VectorIndex
+from framefind.index.videos import IndexedVideo
 from framefind.models.base import Model
 from framefind.models.blank import embed_views
 from framefind.models.vocabulary import split_words
 from framefind.search import query_images
-from framefind.search.filters import names_of
+from framefind.search.filters import Filters, VideoNames, names_of
 from framefind.types import Box, Crop, Image, Moment, Query
 from framefind.video.views import WHOLE
 
@@ -75,38 +76,53 @@ def terms(query: Query, seen: Callable[[Image], NDArray[np.float32]]) -> list[Te
 
 
 @dataclass(frozen=True)
-class Embedded:
-    """A query and its unit vector, float32 (dimensions,); `then` is that of what follows."""
+class EmbeddedQuery:
+    """A query ready to be searched for: its filters and its unit vector, float32 (dimensions,).
+
+    `then` is the vector of what follows.
+    """
 
     query: Query
+    filters: Filters
     vector: NDArray[np.float32]
     then: NDArray[np.float32] | None = None
 
 
 def embed_queries(
-    queries: Sequence[Query], index: Callable[[], VectorIndex], model: Model
-) -> list[Embedded]:
-    """Embed queries.
+    queries: Sequence[Query],
+    index: Callable[[], VectorIndex],
+    names: Callable[[], VideoNames],
+    model: Model,
+) -> list[EmbeddedQuery]:
+    """Embed queries, and look up the videos that they name.
 
     All texts are embedded in one call; an image that several queries have, once. `index` is called
-    for images only, which may be frames of it. Raises QueryError when one of them is no query.
+    for images only, which may be frames of it, and `names` for names of videos only. Raises
+    QueryError when one of the queries is none, or names videos of which the library has none.
     """
     for query in queries:
         query.check()
-    known: dict[Image, NDArray[np.float32]] = {}
+    images: dict[Image, NDArray[np.float32]] = {}
 
-    def seen(image: Image) -> NDArray[np.float32]:
-        if image not in known:
-            known[image] = embed_image(image, index(), model)
-        return known[image]
+    def embed_once(image: Image) -> NDArray[np.float32]:
+        if image not in images:
+            images[image] = embed_image(image, index(), model)
+        return images[image]
 
-    sums = [terms(query, seen) for query in queries]
+    patterns = [tuple(arguments.texts(query.video, "video")) for query in queries]
+    videos = {named: names().find_all(named) for named in {*patterns} if named}
+    sums = [terms(query, embed_once) for query in queries]
     thens = list(dict.fromkeys(query.then for query in queries if query.then is not None))
     rows = embed([*sums, *([Term(then)] for then in thens)], model)
     following = dict(zip(thens, rows[len(sums) :], strict=True))
     return [
-        Embedded(query, row, None if query.then is None else following[query.then])
-        for query, row in zip(queries, rows[: len(sums)], strict=True)
+        EmbeddedQuery(
+            query,
+            Filters.of(query, videos.get(named)),
+            row,
+            None if query.then is None else following[query.then],
+        )
+        for query, named, row in zip(queries, patterns, rows[: len(sums)], strict=True)
     ]
 
 

@@ -16,18 +16,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from framefind.index.build import Appender, listed
-from framefind.index.int8_scan import scan_together
-from framefind.index.vectors import IndexedVideo, VectorIndex
+from framefind.index.vectors import VectorIndex
+from framefind.index.videos import IndexedVideo
 from framefind.library import Library
 from framefind.library import open as open_library
-from framefind.search.filters import Filters, VideoNames
-from framefind.search.query_vectors import Embedded, as_queries, embed_queries
+from framefind.search.filters import VideoNames
+from framefind.search.query_vectors import EmbeddedQuery, as_queries, embed_queries
 from framefind.search.ranking import LOWEST
-from framefind.search.search import Judge, alike, answer_share
+from framefind.search.search import Judge, answer
 from framefind.tables.tables import Tables
 from framefind.types import Moment, PathLike, Query, VideoMoments
 
@@ -73,7 +72,7 @@ class Share:
 class _Asked:
     """All that a task needs to know: the embedded queries, and where the library is."""
 
-    queries: list[Embedded]
+    queries: list[EmbeddedQuery]
     judge: Judge
     uri: str
     fingerprint: dict[str, str]
@@ -103,11 +102,11 @@ def search(
     asked = as_queries(queries)
     tables = Tables.open(opened.uri)
     model = opened.encoder(tables.fingerprint)
-    names = VideoNames(tables.videos())
-    for patterns in {Filters.of(query).videos for query in asked} - {()}:
-        names.check(patterns)
-    embedded = embed_queries(asked, opened.vector_index.get, model)
-    job = _Asked(embedded, Judge.of(model), tables.uri, tables.fingerprint)
+    embedded = embed_queries(
+        asked, opened.vector_index.get, lambda: VideoNames(tables.videos()), model
+    )
+    whole = [_first_pages(query) for query in embedded]
+    job = _Asked(whole, Judge.of(model), tables.uri, tables.fingerprint)
     rows = [(json.dumps(asdict(share)),) for share in shares(spark, tables)]
     count = min(len(rows), partitions or 4 * spark.sparkContext.defaultParallelism)
     dealt = spark.createDataFrame(rows, "share string").repartition(max(1, count))
@@ -180,21 +179,23 @@ def _found(job: _Asked, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Record
         yield pa.RecordBatch.from_pylist(rows, _FOUND)
 
 
+def _first_pages(query: EmbeddedQuery) -> EmbeddedQuery:
+    """Return a query for its page and all before it, since any share may hold some of them."""
+    end = query.query.offset + query.query.limit
+    return replace(query, query=replace(query.query, limit=end, offset=0))
+
+
 def _improve(job: _Asked, index: VectorIndex, best: list[list[Found]]) -> None:
     """Put what is better in this index among the best for each query so far."""
-    for filters, members in alike([one.query for one in job.queries]).items():
-        line = filters.select(index)
-        if not len(line):
-            continue
-        vectors = np.stack([job.queries[at].vector for at in members])
-        for at, scanned in zip(members, scan_together(index, vectors, line), strict=True):
-            embedded, known = job.queries[at], best[at]
-            count = embedded.query.offset + embedded.query.limit
-            floor = known[count - 1].score if len(known) >= count else LOWEST
-            whole = replace(embedded.query, limit=count, offset=0)
-            page = answer_share(replace(embedded, query=whole), job.judge, scanned, floor)
-            more: Sequence[Found] = page.moments if page.videos is None else page.videos
-            best[at] = sorted([*known, *more], key=_place)[:count]
+    limits = [query.query.limit for query in job.queries]
+    floors = [
+        known[limit - 1].score if len(known) >= limit else LOWEST
+        for known, limit in zip(best, limits, strict=True)
+    ]
+    pages = answer(job.queries, index, job.judge, floors)
+    for at, page in enumerate(pages):
+        more: Sequence[Found] = page.moments if page.videos is None else page.videos
+        best[at] = sorted([*best[at], *more], key=_place)[: limits[at]]
 
 
 def _place(found: Found) -> tuple[float, str, float]:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from framefind.errors import QueryError
 from framefind.files import stills
 from framefind.output.documents import document
-from framefind.search.search import frame_scores
+from framefind.search.search import score_frames
 from framefind.search.search import search as search_index
 from framefind.server import schemas
 from framefind.server.api.videos import VideoId
@@ -168,7 +168,7 @@ def _search_all(snapshot: Snapshot, queries: Sequence[Query]) -> Sequence[Page |
 def _score_frames(snapshot: Snapshot, video_id: str, query: Query) -> FrameScores:
     assert snapshot.index
     assert snapshot.model
-    return frame_scores(query, video_id, snapshot.index, snapshot.model)
+    return score_frames(query, video_id, snapshot.index, snapshot.model)
 
 
 def _with_thumbnails(results: dict[str, Any]) -> dict[str, Any]:

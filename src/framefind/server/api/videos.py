@@ -65,7 +65,7 @@ def _list_videos(state: LibraryState, query: schemas.VideosQuery) -> dict[str, A
     filters = Filters(**query.model_dump(exclude={"video", "limit", "offset"}))
     rows = [row for row in state.snapshot.rows if filters.accept(row)]
     if query.video:
-        ids = VideoNames(rows).matching(query.video)
+        ids = VideoNames(rows).match_all(query.video)
         rows = [row for row in rows if row.video_id in ids]
     page = rows[query.offset : query.offset + query.limit]
     videos = [describe_video(row) for row in page]

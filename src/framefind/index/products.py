@@ -1,0 +1,119 @@
+"""Products of stored vectors with queries: approximate ones by 8-bit codes, and exact ones.
+
+A vector v is kept as codes c, whole numbers from -127 to 127, and a scale s, so that v = s·c + e;
+a query likewise. The product of codes is a whole number, which every machine computes exactly, and
+by Cauchy and Schwarz |e·q| ≤ |e|·|q| bounds how far it is from the float32 product, at a quarter of
+the memory traffic.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_EXACT_ROWS = 1 << 9  # vectors that are widened at a time, so that they stay in the cache
+_EXPONENT_SHIFT = np.float32(2.0**112)  # float32 counts exponents from there, half precision not
+
+Kernel = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class QueryCodes:
+    """A query as two codes, int8 (2, d): a coarse one, and one of what that leaves.
+
+    `weights` are 100 times their scales; `lost` is the length of what the first leaves.
+    """
+
+    codes: NDArray[np.int8]
+    weights: NDArray[np.float32]
+    lost: float
+
+
+def encode(
+    vectors: NDArray[np.float32],
+) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return codes (n, d), scales, lengths and errors (n,) of float32 vectors (n, d).
+
+    A length is that of scale × codes. An error bounds how far their product with any unit query
+    in both its codes is from the float32 product.
+    """
+    d = vectors.shape[1]
+    scales = np.maximum(np.abs(vectors).max(axis=1), np.float32(1e-30)) / np.float32(127)
+    codes = np.rint(vectors / scales[:, None])
+    lost = np.linalg.norm(vectors - codes * scales[:, None], axis=1)
+    lengths = np.linalg.norm(vectors, axis=1) + lost
+    query = np.sqrt(d) / (127 * 254 * 2)  # worst-case quantization error of two codes
+    errors = lost + lengths * (query + rounding_error(d))
+    return codes.astype(np.int8), scales, lengths.astype("f4"), errors.astype("f4")
+
+
+def rounding_error(dimensions: int) -> float:
+    """Return a bound of how far apart two float32 products of unit vectors may be."""
+    return float((2 * dimensions + 64) * 2.0**-24)  # of either product (Higham 2002, 3.1)
+
+
+def encode_query(query: NDArray[np.float32]) -> QueryCodes:
+    """Return the codes of a query, float32 (d,)."""
+    codes, scales, rest = [], [], [query.astype(np.float64)]
+    for _ in range(2):
+        scales.append(max(float(np.abs(rest[-1]).max()), 1e-30) / 127)
+        codes.append(np.rint(rest[-1] / scales[-1]))
+        rest.append(rest[-1] - codes[-1] * scales[-1])
+    lost = float(np.linalg.norm(rest[1]))
+    return QueryCodes(np.stack(codes).astype(np.int8), 100 * np.array(scales, np.float32), lost)
+
+
+@cache
+def kernel() -> Kernel | None:
+    """Return SimSIMD's products of 8-bit integers; None where they are slow or not installed."""
+    try:
+        import simsimd
+    except ImportError:
+        return None
+    fast = {"neon", "neon_i8", "sve_i8", "haswell", "ice", "sierra"}
+    available = {name for name, is_there in simsimd.get_capabilities().items() if is_there}
+    return simsimd.cdist if available & fast else None
+
+
+def multiply_codes(
+    codes: NDArray[np.int8],
+    weights: NDArray[np.float32],
+    rows: NDArray[np.int8],
+    scales: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Return the products, times 100, of queries' codes (n, d) with those of rows: (n, rows)."""
+    multiply = kernel()
+    assert multiply is not None
+    products = np.asarray(multiply(codes, rows, "dot", out_dtype="float32"))
+    products *= weights[:, np.newaxis]
+    products *= scales
+    return products
+
+
+def multiply(
+    vectors: NDArray[np.float16],
+    query: NDArray[np.float32],
+    rows: NDArray[np.int64] | slice = slice(None),
+) -> NDArray[np.float32]:
+    """Return the float32 products of `vectors`, or of those `rows` of them, with `query`, × 100."""
+    if isinstance(rows, slice):
+        vectors, rows = vectors[rows], np.arange(len(vectors[rows]))
+    products = np.empty(len(rows), np.float32)
+    for at in range(0, len(rows), _EXACT_ROWS):
+        part = widen(vectors[rows[at : at + _EXACT_ROWS]])
+        # Not by `@`: there, the last bits of a row's product depend on how many rows there are.
+        products[at : at + _EXACT_ROWS] = np.einsum("ij,j->i", part, query)
+    return products * np.float32(100)
+
+
+def widen(vectors: NDArray[Any]) -> NDArray[np.float32]:
+    """Return finite numbers of half precision in float32; `astype` takes five times as long."""
+    if vectors.dtype != np.float16:
+        return np.asarray(vectors, np.float32)
+    bits = vectors.view(np.int16).astype(np.int32)
+    bits <<= 13  # exponent and fraction are now where float32 has them,
+    bits &= ~0x70000000  # of the bits above, only the first, the sign, is kept,
+    return bits.view(np.float32) * _EXPONENT_SHIFT

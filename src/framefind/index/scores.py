@@ -1,0 +1,223 @@
+"""Scores of frames: approximate for all of them, and exact where a decision needs it.
+
+A frame whose bounds lie on one side of a cut needs no better score. The others get finer ones,
+first with the second code of the query, then from the float32 vectors. So the answers are those of
+the float32 product, and nobody outside this folder has to know of an error.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framefind.index.products import QueryCodes, multiply, multiply_codes
+from framefind.index.timeline import Timeline, ranges
+from framefind.index.vectors import VectorIndex
+
+_REFINED_ROWS = 1 << 10  # vectors whose codes are multiplied at a time
+
+Positions = NDArray[np.int64]
+"""Of frames in a timeline; ordinals of its videos."""
+
+
+class Scores:
+    """The scores (cosine × 100) of the frames of a timeline for one query.
+
+    `approximate`, float32 (frames,), never change; a frame's score is its best view's. `values`
+    begin as those and become exact where they are settled; each is within `slack` of the float32
+    product. Videos are ordinals of `line.of_videos`.
+    """
+
+    def __init__(
+        self,
+        index: VectorIndex,
+        query: NDArray[np.float32],
+        line: Timeline,
+        approximate: NDArray[np.float32],
+        video_slack: NDArray[np.float32],
+        views: NDArray[np.float32],
+        codes: QueryCodes | None,
+    ) -> None:
+        """Keep what a scan has computed.
+
+        `video_slack` (videos,) is the largest error of each video's frames. `views` (views of the
+        index,) are the scores of the views of these frames. With `codes` of the query they are
+        products of codes, else nearly float32 products.
+        """
+        self.index = index
+        self.query = query
+        self.line = line
+        self.approximate = approximate
+        self.video_slack = video_slack
+        self._views = views
+        self._codes = codes
+        self._norm = 100 * float(np.linalg.norm(query))
+
+    @cached_property
+    def values(self) -> NDArray[np.float32]:
+        """The best scores so far: float32 (frames,)."""
+        return self.approximate.copy()
+
+    @cached_property
+    def slack(self) -> NDArray[np.float32]:
+        """How far each of `values` may be from the float32 product: float32 (frames,)."""
+        return np.repeat(self.video_slack, self.line.of_videos[1])
+
+    @cached_property
+    def best(self) -> NDArray[np.float32]:
+        """The best approximate score of each video: float32 (videos,)."""
+        if not len(self.line):
+            return np.empty(0, np.float32)
+        return np.maximum.reduceat(self.approximate, self.line.of_videos[0])
+
+    def frames_of(self, videos: Positions) -> tuple[Positions, Positions]:
+        """Return the positions of the frames of some videos, and where each video's begin."""
+        first, counts = self.line.of_videos
+        counts = counts[videos]
+        return ranges(first[videos], counts), np.cumsum(counts) - counts
+
+    def top(
+        self, videos: Positions, count: int | None = None
+    ) -> tuple[Positions, NDArray[np.float32]]:
+        """Return those of the videos that have the `count` best frames, and these exact scores."""
+        at, first = self.frames_of(videos)
+        kept, _, score = self.peaks(at, first, count)
+        return videos[kept], score
+
+    def hits(
+        self,
+        videos: Positions,
+        cut: NDArray[np.float64],
+        count: int | None = None,
+        find_runs: Callable[[Positions], Positions] | None = None,
+    ) -> Positions:
+        """Return the positions of the hits: frames of `videos` whose exact score reaches `cut`.
+
+        `cut` (videos,) is one score for each video. With `count`, only of those runs of hits that
+        may hold the best `count` moments: `find_runs` returns where runs begin among some
+        positions, and a moment is a run or a part of one.
+        """
+        at, first = self.frames_of(videos)
+        cut = np.repeat(cut, np.diff(first, append=len(at)))
+        near = self.values[at] + self.slack[at] >= cut
+        at, cut = at[near], cut[near]
+        if count is not None and find_runs is not None:
+            kept = self._best_runs(at, cut, find_runs(at), count)
+            at, cut = at[kept], cut[kept]
+        for settle in (self._refine, self._settle):
+            settle(at[np.abs(self.values[at] - cut) <= self.slack[at]])
+        return at[self.values[at] >= cut]
+
+    def _best_runs(
+        self, at: Positions, cut: NDArray[np.float64], first: Positions, count: int
+    ) -> NDArray[np.bool_]:
+        """Return which frames are of runs that may hold the best `count` certain hits."""
+        if count >= len(first):
+            return np.ones(len(at), bool)
+        low, high = self.values[at] - self.slack[at], self.values[at] + self.slack[at]
+        certain = np.maximum.reduceat(np.where(low >= cut, low, -np.inf), first)
+        kept = np.maximum.reduceat(high, first) >= np.partition(certain, -count)[-count]
+        return np.repeat(kept, np.diff(first, append=len(at)))
+
+    def peaks(
+        self, at: Positions, first: Positions, count: int | None = None
+    ) -> tuple[Positions, Positions, NDArray[np.float32]]:
+        """Return the best frame of each group of frames, the earliest of equals, and its score.
+
+        Groups begin at `first` in `at`. With `count`, only of those groups that may have the
+        `count` best ones; the first array returned holds their ordinals.
+        """
+        groups = np.arange(len(first))
+        if count is not None and count < len(first):
+            low, high = self.bound_peaks(at, first)
+            groups = np.flatnonzero(high >= np.partition(low, -count)[-count])
+            counts = np.diff(first, append=len(at))[groups]
+            at, first = at[ranges(first[groups], counts)], np.cumsum(counts) - counts
+        if not len(groups):
+            return groups, groups, np.empty(0, np.float32)
+        owner = np.repeat(np.arange(len(first)), np.diff(first, append=len(at)))
+        self._refine(at[self.values[at] == np.maximum.reduceat(self.values[at], first)[owner]])
+        for settle in (self._refine, self._settle):
+            floor = np.maximum.reduceat(self.values[at] - self.slack[at], first)
+            settle(at[self.values[at] + self.slack[at] >= floor[owner]])
+        score = np.maximum.reduceat(self.values[at], first)
+        winners = np.flatnonzero(self.values[at] == score[owner])
+        return groups, at[winners[np.unique(owner[winners], return_index=True)[1]]], score
+
+    def bound_peaks(
+        self, at: Positions, first: Positions
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return bounds of the best score of each group of frames; groups begin at `first`."""
+        if not len(first):
+            return np.empty(0, np.float32), np.empty(0, np.float32)
+        low = np.maximum.reduceat(self.values[at] - self.slack[at], first)
+        return low, np.maximum.reduceat(self.values[at] + self.slack[at], first)
+
+    def exact(self, at: Positions) -> NDArray[np.float32]:
+        """Return the exact scores of the frames at these positions."""
+        self._settle(at)
+        return self.values[at]
+
+    def refine(self, at: Positions) -> None:
+        """Halve the errors of the frames at these positions, or do better."""
+        self._refine(at)
+
+    def best_views(self, at: Positions) -> Positions:
+        """Return the row of the best view of the frames at these positions, by exact scores."""
+        first, counts = self.index.views(self.line.frame[at])
+        rows, owner = ranges(first, counts), np.repeat(np.arange(len(at)), counts)
+        scores = self._multiply(rows)
+        winners = np.flatnonzero(scores == _best(scores, owner)[owner])
+        return np.asarray(rows[winners[np.unique(owner[winners], return_index=True)[1]]])
+
+    def _settle(self, at: Positions) -> None:
+        """Score the frames at these positions exactly."""
+        at = at[self.slack[at] > 0]
+        rows, owner = self._candidate_views(at)
+        self.values[at] = _best(self._multiply(rows), owner)
+        self.slack[at] = 0
+
+    def _refine(self, at: Positions) -> None:
+        """Score the frames at these positions with both codes of the query."""
+        if self._codes is None:
+            return
+        fine = np.asarray(self.index.frames["error"][self.line.frame[at]] * self._norm, np.float32)
+        coarse = self.slack[at] > fine
+        at, fine = at[coarse], fine[coarse]
+        rows, owner = self._candidate_views(at)
+        for part in _split(rows):
+            self.index.check("codes", part)
+            self._views[part] += multiply_codes(
+                self._codes.codes[1:],
+                self._codes.weights[1:],
+                self.index.codes[part],
+                self.index.scales[part],
+            )[0]
+        self.values[at] = _best(self._views[rows], owner)
+        self.slack[at] = fine
+
+    def _candidate_views(self, at: Positions) -> tuple[Positions, Positions]:
+        """Return the rows of the views that may be the best of the frames at these positions.
+
+        And for each row the ordinal of its frame in `at`.
+        """
+        first, counts = self.index.views(self.line.frame[at])
+        rows, owner = ranges(first, counts), np.repeat(np.arange(len(at)), counts)
+        near = self._views[rows] >= (self.values[at] - 2 * self.slack[at])[owner]
+        return rows[near], owner[near]
+
+    def _multiply(self, rows: Positions) -> NDArray[np.float32]:
+        self.index.check("vectors", rows)
+        return multiply(self.index.vectors, self.query, rows)
+
+
+def _split(rows: Positions) -> Iterator[Positions]:
+    return (rows[at : at + _REFINED_ROWS] for at in range(0, len(rows), _REFINED_ROWS))
+
+
+def _best(scores: NDArray[np.float32], owner: Positions) -> NDArray[np.float32]:
+    """Return the best score of each owner; owners come in order."""
+    if not len(owner):
+        return scores
+    return np.maximum.reduceat(scores, np.flatnonzero(np.diff(owner, prepend=-1)))

@@ -1,0 +1,339 @@
+"""Results of one query in the videos that were scanned: moments, videos or pairs, best first.
+
+Everything is decided inside one video, so that an unrelated video never changes another's results.
+What no page shows is not computed exactly.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framefind.files.names import readable_first
+from framefind.index.bounds import (
+    PossibleHits,
+    bound_best,
+    bound_pairs,
+    bound_softmax,
+    bound_sum,
+    find_possible_hits,
+)
+from framefind.index.scores import Positions, Scores
+from framefind.models.confidence import MAYBE, Neutral, confidence
+from framefind.search.moments import (
+    MAX_MOMENT_SECONDS,
+    Spans,
+    cuts,
+    find_followers,
+    find_runs,
+    margin,
+    merge,
+    order_moments,
+)
+from framefind.search.ranking import leading, narrow, rank_videos
+from framefind.types import Moment, Query, Then, VideoMoments
+
+_TYPICAL_FRAMES = 16  # best frames whose neutral scores tell which score has some confidence
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scanned videos, their scores for a query or for what follows, and what judges those."""
+
+    query: Query
+    scores: Scores
+    neutral: Neutral
+    scale: float
+
+    @property
+    def videos(self) -> Positions:
+        """All videos: ordinals of `scores.line.of_videos`."""
+        return np.arange(len(self.scores.line.of_videos[0]))
+
+    @property
+    def min_score(self) -> float:
+        """The least score of a hit; with `then` only pairs need one."""
+        query = self.query
+        return -np.inf if query.then is not None or query.min_score is None else query.min_score
+
+    @property
+    def min_confidence(self) -> float | None:
+        """The least confidence of a moment; with `then` only pairs need one."""
+        return self.query.min_confidence if self.query.then is None else None
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Moments, best first."""
+
+    scored: Scored
+    spans: Spans
+    """Their `best` are positions in the timeline; their scores are exact."""
+
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """Return the score of each."""
+        return self.spans.score
+
+    @cached_property
+    def views(self) -> NDArray[np.int64]:
+        """The row of the best view of each one's best frame."""
+        return self.scored.scores.best_views(self.spans.best)
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float64]:
+        """The confidence in each."""
+        scores, neutral = self.scored.scores, self.scored.neutral
+        return judge_frames(scores, self.spans.best, self.spans.score, neutral)
+
+    def take(self, at: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "Moments":
+        """Return some of them."""
+        return Moments(self.scored, self.spans.take(at))
+
+    def show(self, part: slice) -> list[Moment]:
+        """Return some of them for people."""
+        shown = self.take(part)
+        spans, index = shown.spans, self.scored.scores.index
+        times = self.scored.scores.line.t[spans.best]
+        boxes = index.boxes[shown.views].tolist()
+        paths = {at: readable_first(index.videos[at].paths)[0] for at in set(spans.video.tolist())}
+        return [
+            Moment(
+                path=paths[int(video)],
+                video_id=index.videos[int(video)].video_id,
+                start=float(spans.start[at]),
+                end=float(spans.end[at]),
+                t=float(times[at]),
+                score=float(spans.score[at]),
+                confidence=float(shown.confidence[at]),
+                box=tuple(boxes[at]),
+            )
+            for at, video in enumerate(spans.video)
+        ]
+
+
+@dataclass(frozen=True)
+class Videos:
+    """Videos, best first: positions, and their scores by the rank."""
+
+    scored: Scored
+    videos: Positions
+    scores: NDArray[np.float64]
+
+    def show(self, part: slice) -> list[VideoMoments]:
+        """Return some of them for people, with all of their moments."""
+        line, index = self.scored.scores.line, self.scored.scores.index
+        shown = []
+        for at, score in zip(self.videos[part], self.scores[part], strict=True):
+            video = index.videos[int(line.video[line.of_videos[0][at]])]
+            moments = find_moments(self.scored, np.array([at])).show(slice(None))
+            path = readable_first(video.paths)[0]
+            shown.append(VideoMoments(path, video.video_id, float(score), moments))
+        return shown
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Moments and those that follow them, best first."""
+
+    first: Moments
+    second: Moments
+    scores: NDArray[np.float32]
+
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """Return the lower confidence of both."""
+        return np.minimum(self.first.confidence, self.second.confidence)
+
+    def take(self, at: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "Pairs":
+        """Return some of them."""
+        return Pairs(self.first.take(at), self.second.take(at), self.scores[at])
+
+    def show(self, part: slice) -> list[Moment]:
+        """Return some of them for people."""
+        shown = self.take(part)
+        every = slice(None)
+        columns = (shown.first.show(every), shown.second.show(every), shown.scores.tolist())
+        return [
+            replace(
+                first,
+                score=score,
+                confidence=min(first.confidence, second.confidence),
+                then=Then(second.start, second.end, second.t, second.score, second.confidence),
+            )
+            for first, second, score in zip(*columns, strict=True)
+        ]
+
+
+Results = Moments | Videos | Pairs
+
+
+def find_results(scored: Scored, second: Scored | None, count: int, floor: float) -> Results:
+    """Return the first `count` results, and perhaps more; those below `floor` may be missing.
+
+    `second` are the scores of the same frames for what follows, if the query has `then`.
+    """
+    if second is not None:
+        return _find_first_pairs(scored, second, count, floor)
+    if scored.query.by == "video":
+        return _find_first_videos(scored, count, floor)
+    low, high = bound_best(scored.scores, scored.min_score)
+    return leading(low, high, count, lambda videos: find_moments(scored, videos, count), floor)
+
+
+def judge_frames(
+    scores: Scores, at: Positions, exact: NDArray[np.float32], neutral: Neutral
+) -> NDArray[np.float64]:
+    """Return the confidence in frames at these positions, whose `exact` scores are given.
+
+    Their best views are read only where confidence looks at them.
+    """
+    rows = np.empty(0, np.int64) if neutral.of_images else scores.best_views(at)
+    return confidence(exact, scores.query, scores.index.read_vectors(rows), neutral)
+
+
+def estimate_total(scored: Scored, second: Scored | None) -> int:
+    """Estimate how many results there are that may be right, from the approximate scores."""
+    spans = _find_likely(scored)
+    if second is not None:
+        return len(find_followers(spans, _find_likely(second), scored.query.within)[0])
+    return len(spans) if scored.query.by == "moment" else len(np.unique(spans.video))
+
+
+def find_moments(scored: Scored, videos: Positions, count: int | None = None) -> Moments:
+    """Return the moments of these videos, best first: all, or at least the first `count`."""
+    scores, line = scored.scores, scored.scores.line
+    if scored.min_confidence is not None and not scored.neutral.of_images:
+        count = None  # confidence does not rise with the score
+    videos, best = scores.top(videos, count)
+    hits = scores.hits(
+        videos, cuts(best, scored.scale, scored.min_score), count, lambda at: find_runs(line, at)
+    )
+    spans = merge(line, scores.values, hits)
+    kept, best_hits, score = scores.peaks(hits, spans.first, count)
+    spans = replace(spans.take(kept), best=best_hits, score=score)
+    moments = Moments(scored, spans.take(order_moments(spans)))
+    if scored.min_confidence is None:
+        return moments
+    return moments.take(moments.confidence >= scored.min_confidence)
+
+
+# -- videos
+
+
+def _find_first_videos(scored: Scored, count: int, floor: float) -> Videos:
+    """Return the first videos by the rank of the query."""
+    scores, rank = scored.scores, scored.query.rank
+
+    def bound(videos: Positions) -> NDArray[np.float64]:
+        high = np.full(len(videos), -np.inf)
+        hits = find_possible_hits(scores, videos, margin(scored.scale), scored.min_score)
+        if len(hits.at):
+            high[np.searchsorted(videos, hits.videos)] = _bound_rank(hits, rank, scored.scale)
+        return high
+
+    def refine_and_bound(videos: Positions) -> NDArray[np.float64]:
+        hits = find_possible_hits(scores, videos, margin(scored.scale), scored.min_score)
+        scores.refine(hits.at)
+        return bound(videos)
+
+    def find(videos: Positions) -> Videos:
+        return _rank_exactly(scored, videos)
+
+    high = bound(scored.videos) if rank == "sum" else bound_best(scores, scored.min_score)[1]
+    bounds = [] if rank == "max" else [bound, refine_and_bound]
+    high, floor = narrow(high, count, find, bounds, floor)
+    return leading(high, high, count, find, floor)
+
+
+def _bound_rank(hits: PossibleHits, rank: str, scale: float) -> NDArray[np.float64]:
+    if rank == "sum":
+        return bound_sum(hits)
+    return bound_softmax(hits, 100 / scale)
+
+
+def _rank_exactly(scored: Scored, videos: Positions) -> Videos:
+    """Return those of the videos that have moments, best first."""
+    scores, line = scored.scores, scored.scores.line
+    if scored.min_confidence is not None:
+        moments = find_moments(scored, videos)
+        owners = line.video[line.of_videos[0][videos]]
+        videos = videos[np.isin(owners, moments.spans.video)]
+    videos, best = scores.top(videos)
+    hits = scores.hits(videos, cuts(best, scored.scale, scored.min_score))
+    scores.exact(hits)  # each hit has a part in the rank
+    ranked, rank_scores = rank_videos(line, scores.values, hits, scored.query.rank, scored.scale)
+    first = line.of_videos[0]
+    return Videos(scored, np.searchsorted(line.video[first], ranked), rank_scores)
+
+
+# -- pairs
+
+
+def _find_first_pairs(scored: Scored, second: Scored, count: int, floor: float) -> Pairs:
+    """Return the first pairs of a moment and one that follows it."""
+    line = scored.scores.line
+    longest = float((line.until - line.t).max(initial=MAX_MOMENT_SECONDS))
+    reach = (MAX_MOMENT_SECONDS, longest + scored.query.within + MAX_MOMENT_SECONDS)
+
+    def bound(videos: Positions) -> NDArray[np.float64]:
+        return bound_pairs(scored.scores, second.scores, videos, margin(scored.scale), reach)
+
+    def find(videos: Positions) -> Pairs:
+        return _find_pairs(scored, second, videos, count)
+
+    high = (bound_best(scored.scores, -np.inf)[1] + bound_best(second.scores, -np.inf)[1]) / 2
+    high, floor = narrow(high, count, find, [bound], floor)
+    return leading(high, high, count, find, floor)
+
+
+def _find_pairs(scored: Scored, second: Scored, videos: Positions, count: int) -> Pairs:
+    """Return the pairs of these videos, best first."""
+    query = scored.query
+    first, follower = (_by_time(find_moments(one, videos)) for one in (scored, second))
+    at, follower_at = find_followers(first.spans, follower.spans, query.within)
+    first, follower = first.take(at), follower.take(follower_at)
+    scores = (first.scores + follower.scores) / np.float32(2)
+    order = order_moments(replace(first.spans, score=scores))
+    if query.min_score is not None:
+        order = order[scores[order] >= query.min_score]
+    pairs = Pairs(first, follower, scores).take(order)
+    if query.min_confidence is None:
+        return pairs
+    return pairs.take(pairs.confidence >= query.min_confidence)
+
+
+def _by_time(moments: Moments) -> Moments:
+    return moments.take(np.lexsort((moments.spans.start, moments.spans.video)))
+
+
+# -- the estimate of the total
+
+
+def _find_likely(scored: Scored) -> Spans:
+    """Return moments that may be right, by the approximate scores."""
+    query, scores = scored.query, scored.scores
+    line = scores.line
+    min_confidence = MAYBE if query.min_score is None else 0.0
+    if query.min_confidence is not None:
+        min_confidence = query.min_confidence
+    cut = max(scored.min_score, _score_of(scored, min_confidence))
+    at = np.flatnonzero(scores.approximate >= cut)
+    video = np.searchsorted(line.of_videos[0], at, "right") - 1
+    at = at[scores.approximate[at] >= scores.best[video] - margin(scored.scale)]
+    return merge(line, scores.approximate, at)
+
+
+def _score_of(scored: Scored, min_confidence: float) -> float:
+    """Return about which score has this confidence."""
+    scores = scored.scores
+    if scored.neutral.of_images:
+        against = scores.query[np.newaxis]
+    elif len(scores.line):
+        count = min(_TYPICAL_FRAMES, len(scores.line))
+        top = np.argpartition(scores.approximate, -count)[-count:]
+        against = scores.index.read_vectors(scores.index.first_views[scores.line.frame[top]])
+    else:
+        return np.inf
+    return float(np.median(scored.neutral.score_of(min_confidence, against)))
