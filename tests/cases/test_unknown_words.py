@@ -68,7 +68,7 @@ def test_the_command_line_says_so_beside_the_answers(shared_library: framefind.L
 
 
 class Scattered:
-    """A model that makes another vector of every text, as towers of byte pairs do."""
+    """A model that makes another vector of every text, as encoders of byte pairs do."""
 
     fingerprint = {"model": "scattered"}  # noqa: RUF012
 

@@ -1,7 +1,7 @@
 """A hub of tiny models: repositories in the layouts of the real one, and a server of its protocol.
 
-The towers are real ONNX graphs, shaped as exported CLIP and SigLIP towers are, and small enough to
-compute again with NumPy.
+The encoders are real ONNX graphs, shaped as exported CLIP and SigLIP encoders are, and small
+enough to compute again with NumPy.
 """
 
 import hashlib
@@ -28,13 +28,13 @@ def weights(seed: int, *shape: int) -> NDArray[np.float32]:
 def _save(path: Path, nodes: list, inputs: list, output: str, tensors: dict) -> None:
     held = [numpy_helper.from_array(value, name) for name, value in tensors.items()]
     result = helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", DIMENSIONS])
-    graph = helper.make_graph(nodes, "tower", inputs, [result], held)
+    graph = helper.make_graph(nodes, "encoder", inputs, [result], held)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, path)
 
 
-def image_tower(path: Path, given: str, output: str, batch: int | str = "n", scale=1.0) -> None:
+def image_encoder(path: Path, given: str, output: str, batch: int | str = "n", scale=1.0) -> None:
     """Flattened pixels times a matrix."""
     shape = [batch, 3, SIZE, SIZE]
     inputs = [helper.make_tensor_value_info(given, TensorProto.FLOAT, shape)]
@@ -45,7 +45,7 @@ def image_tower(path: Path, given: str, output: str, batch: int | str = "n", sca
     _save(path, nodes, inputs, output, {"w": scale * weights(1, 3 * SIZE * SIZE, DIMENSIONS)})
 
 
-def text_tower(
+def text_encoder(
     path: Path, given: str, output: str, kind: int = TensorProto.INT64, *, masked=False, batch="n"
 ) -> None:
     """The sum of embeddings, each times a weight of its place; of unmasked places if `masked`."""
@@ -72,7 +72,7 @@ def text_tower(
 
 
 def embedded(ids: list[list[int]], ignored: int | None = None) -> NDArray[np.float32]:
-    """What a text tower makes of token ids, as unit rows."""
+    """What a text encoder makes of token ids, as unit rows."""
     tokens = weights(2, len(WORDS), DIMENSIONS)[np.array(ids)] * weights(3, LENGTH, 1)
     if ignored is not None:
         tokens *= (np.array(ids) != ignored)[..., np.newaxis]
@@ -109,8 +109,8 @@ def edit(file: Path, **changes: object) -> None:
 def clip(folder: Path) -> Path:
     """A CLIP as transformers.js exports it, at three precisions, which differ a little."""
     for at, suffix in enumerate(("", "_fp16", "_quantized")):
-        image_tower(folder / f"onnx/vision_model{suffix}.onnx", "pixel_values", "image_embeds")
-        text_tower(
+        image_encoder(folder / f"onnx/vision_model{suffix}.onnx", "pixel_values", "image_embeds")
+        text_encoder(
             folder / f"onnx/text_model{suffix}.onnx", "input_ids", "text_embeds", masked=True
         )
         (folder / f"onnx/text_model{suffix}.onnx").open("ab").write(b"\x32\x01" + bytes([48 + at]))
@@ -134,8 +134,8 @@ def clip(folder: Path) -> Path:
 
 def siglip(folder: Path) -> Path:
     """A SigLIP as transformers.js exports it: without mask or projection, squashed pictures."""
-    image_tower(folder / "onnx/vision_model.onnx", "pixel_values", "pooler_output")
-    text_tower(folder / "onnx/text_model.onnx", "input_ids", "pooler_output")
+    image_encoder(folder / "onnx/vision_model.onnx", "pixel_values", "pooler_output")
+    text_encoder(folder / "onnx/text_model.onnx", "input_ids", "pooler_output")
     text, vision = {"max_position_embeddings": LENGTH}, {"hidden_size": DIMENSIONS}
     write(
         folder / "config.json",
@@ -156,8 +156,8 @@ def siglip(folder: Path) -> Path:
 
 def open_clip(folder: Path) -> Path:
     """A model as Immich exports open_clip's: one picture and one text at a time, int32 tokens."""
-    image_tower(folder / "visual/model.onnx", "image", "embedding", batch=1)
-    text_tower(folder / "textual/model.onnx", "text", "embedding", TensorProto.INT32, batch=1)
+    image_encoder(folder / "visual/model.onnx", "image", "embedding", batch=1)
+    text_encoder(folder / "textual/model.onnx", "text", "embedding", TensorProto.INT32, batch=1)
     text = {"context_length": LENGTH, "tokenizer_kwargs": {"clean": "canonicalize"}}
     write(
         folder / "config.json",
@@ -194,15 +194,15 @@ def safetensors(file: Path, **arrays: NDArray) -> Path:
 def checkpoint(folder: Path, scale: float = 20.0) -> Path:
     """A CLIP as transformers saves it, without what torch would need of it."""
     clip(folder)
-    for tower in folder.rglob("*.onnx"):
-        tower.unlink()
+    for encoder in folder.rglob("*.onnx"):
+        encoder.unlink()
     learned = np.log(np.float32(scale))
     safetensors(folder / "model.safetensors", first=weights(7, 5, 3), logit_scale=learned)
     return folder
 
 
 def open_clip_checkpoint(folder: Path, **settings: object) -> Path:
-    """A model as open_clip saves it for the hub; `settings` of its text tower."""
+    """A model as open_clip saves it for the hub; `settings` of its text encoder."""
     text = {"context_length": LENGTH} | settings
     model = {"embed_dim": DIMENSIONS, "vision_cfg": {"image_size": SIZE}, "text_cfg": text}
     image = {"mean": MEAN, "std": STD, "interpolation": "bicubic", "resize_mode": "shortest"}

@@ -145,12 +145,12 @@ class TestTrouble:
     def test_a_damaged_cache_heals(self, hub, harm):
         model = registry.load("tiny/siglip")
         vectors = model.embed_images(PICTURES)
-        tower = find_cached("tiny/siglip", None, choose_onnx) / "onnx/vision_model.onnx"
-        content = bytearray(tower.read_bytes())
+        encoder = find_cached("tiny/siglip", None, choose_onnx) / "onnx/vision_model.onnx"
+        content = bytearray(encoder.read_bytes())
         content[-1] ^= 1
-        tower.resolve().unlink()
+        encoder.resolve().unlink()
         if harm != "remove":
-            tower.resolve().write_bytes(content if harm == "flip" else content[:-9])
+            encoder.resolve().write_bytes(content if harm == "flip" else content[:-9])
         found = again("tiny/siglip").embed_images(PICTURES)
         np.testing.assert_array_equal(found, vectors)
 
@@ -178,7 +178,7 @@ class TestTrouble:
         monkeypatch.setenv("HF_TOKEN", "secret")
         registry.check(registry.load("tiny/clip"))
 
-    def test_a_repository_without_towers(self, hub):
+    def test_a_repository_without_encoders(self, hub):
         hubs.write(hub.folder / "tiny/torch/config.json", {})
         (hub.folder / "tiny/torch/model.safetensors").write_bytes(b"weights")
         with pytest.raises(
@@ -242,11 +242,11 @@ class TestCommand:
     def test_downloads_and_repairs(self, known_here):
         done = self.run("download", "tiny")
         assert (done.exit_code, done.stderr) == (0, "model tiny: ViT-T-1/tiny\n")  # and no bars
-        tower = Path(done.stdout.strip()) / "onnx/text_model.onnx"
-        content = tower.read_bytes()
-        tower.resolve().write_bytes(content[:-1])
+        encoder = Path(done.stdout.strip()) / "onnx/text_model.onnx"
+        content = encoder.read_bytes()
+        encoder.resolve().write_bytes(content[:-1])
         assert self.run("download", "tiny").exit_code == 0
-        assert tower.read_bytes() == content
+        assert encoder.read_bytes() == content
 
     @pytest.mark.parametrize("name", ["mini", "local-dir:/tmp", "tiny/none"])
     def test_says_what_cannot_be_downloaded(self, hub, name):

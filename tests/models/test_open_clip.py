@@ -68,7 +68,7 @@ def pair(request, tmp_path_factory) -> SimpleNamespace:
 
 @pytest.fixture(scope="module")
 def frames(frames) -> list:
-    """Fewer of them: these towers are large."""
+    """Fewer of them: these encoders are large."""
     return frames[:FRAMES]
 
 
@@ -164,7 +164,7 @@ def test_texts_would_not_if_padded_or_cut_wrongly(pair, texts, harm):
 
 
 def _padded(model, length: int):
-    """Texts cut at 16 tokens and filled up, since these towers take one length only."""
+    """Texts cut at 16 tokens and filled up, since these encoders take one length only."""
     from framefind.models.tokenizer import encode_texts, open_tokenizer
 
     ids, _ = encode_texts(

@@ -1,7 +1,7 @@
 """Parity with transformers and sentence-transformers on real architectures with random weights.
 
-The same checkpoint is run in every way there is: as ONNX towers as others export them, by PyTorch
-at each precision, out of a sentence-transformers folder, and as ONNX towers that we export. Where
+The same checkpoint is run in every way there is: as ONNX encoders as others export them, by PyTorch
+at each precision, out of a sentence-transformers folder, and as ONNX encoders that we export. Where
 there is no torch, none of it can be tested.
 """
 
@@ -63,7 +63,7 @@ def export(model, side: str, given: dict, output: str, file: Path) -> None:
 
 
 def as_others_export(pair: SimpleNamespace, folder: Path) -> Path:
-    """The layout of transformers.js: settings beside the towers, and no checkpoint."""
+    """The layout of transformers.js: settings beside the encoders, and no checkpoint."""
     for part in (pair.model.config, pair.tokenizer, pair.processor):
         part.save_pretrained(folder)
     output = "embeds" if pair.is_clip else "pooler_output"
@@ -172,7 +172,7 @@ class TestTexts:
     def test_would_not_if_they_were_padded_wrongly(self, pair, run, way):
         short = [text for text in TEXTS if len(text) < 100]
         ours = run(way).embed_texts(short)
-        if pair.is_clip:  # a causal tower never sees its padding, but it must find the text's end
+        if pair.is_clip:  # a causal encoder never sees its padding, but it must find the text's end
             wrong = reference_texts(pair, short, add_special_tokens=False)
         else:
             wrong = reference_texts(pair, short, padding=True)

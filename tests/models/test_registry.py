@@ -121,12 +121,12 @@ class TestFolder:
         with pytest.raises(ModelError, match=r"neutral\.npz"):
             registry.load(f"local-dir:{folder}")
 
-    def test_refuses_a_damaged_tower(self, folder):
+    def test_refuses_a_damaged_encoder(self, folder):
         (folder / "text.onnx").write_bytes(b"weights")
         with pytest.raises(ModelError, match="text.onnx"):
             registry.load(f"local-dir:{folder}").embed_texts(["a dog"])
 
-    def test_refuses_a_missing_tower(self, folder):
+    def test_refuses_a_missing_encoder(self, folder):
         (folder / "image.onnx").unlink()
         with pytest.raises(ModelError, match="image.onnx"):
             _ = registry.load(f"local-dir:{folder}").fingerprint

@@ -30,7 +30,7 @@ class TestChoice:
         chosen = choose_checkpoint(["modules.json", *inside, "config_sentence_transformers.json"])
         assert {*chosen.names} == {"modules.json", *inside}
 
-    def test_of_open_clip_beside_the_image_tower_of_timm(self):
+    def test_of_open_clip_beside_the_image_encoder_of_timm(self):
         names = ["config.json", "model.safetensors", "open_clip_config.json", "tokenizer.json"]
         names += ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"]
         assert choose_checkpoint(names).image == "open_clip_model.safetensors"
@@ -50,7 +50,7 @@ class TestChoice:
 
 
 class TestSettings:
-    def test_are_those_of_onnx_towers(self, tmp_path):
+    def test_are_those_of_onnx_encoders(self, tmp_path):
         ours = read_checkpoint(hubs.checkpoint(tmp_path / "torch")).encoders
         theirs = registry.load(f"local-dir:{hubs.clip(tmp_path / 'onnx')}")
         assert ours.preprocessing == theirs.fingerprint["preprocessing"]
@@ -201,7 +201,7 @@ class TestWithoutTorch:
 class TestHub:
     @pytest.fixture
     def hub(self, tmp_path, monkeypatch):
-        """A hub of checkpoints; a row of the table has one there, and its towers elsewhere."""
+        """A hub of checkpoints; a row of the table has one there, and its encoders elsewhere."""
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         hubs.checkpoint(tmp_path / "hub/tiny/torch")

@@ -32,7 +32,7 @@ def load(folder: Path, **how: str) -> Model:
 
 
 def expected(mean, std) -> np.ndarray:
-    """What the image tower makes of the pictures, as unit rows."""
+    """What the image encoder makes of the pictures, as unit rows."""
     values = (PICTURES.transpose(0, 3, 1, 2) / 255 - np.reshape(mean, (3, 1, 1))) / np.reshape(
         std, (3, 1, 1)
     )
@@ -110,7 +110,7 @@ class TestQueries:
 
 
 class TestTexts:
-    """Padding, case, truncation and mask, each of which changes the sum that a tower gives."""
+    """Padding, case, truncation and mask, each of which changes the sum that a encoder gives."""
 
     def test_of_clip_are_masked_where_they_are_padded(self, tmp_path):
         vectors = load(hubs.clip(tmp_path)).embed_texts(["a red car", ""])
@@ -200,9 +200,9 @@ class TestRefuses:
             load(tmp_path)
 
     @pytest.mark.parametrize("layout", hubs.LAYOUTS)
-    def test_a_folder_without_towers(self, tmp_path, layout):
-        for tower in hubs.LAYOUTS[layout](tmp_path).rglob("*.onnx"):
-            tower.unlink()
+    def test_a_folder_without_encoders(self, tmp_path, layout):
+        for encoder in hubs.LAYOUTS[layout](tmp_path).rglob("*.onnx"):
+            encoder.unlink()
         with pytest.raises(ModelError, match="has no ONNX encoders"):
             load(tmp_path)
 
@@ -230,8 +230,8 @@ class TestRefuses:
         with pytest.raises(ModelError, match=said):
             registry.check(load(tmp_path))
 
-    def test_towers_that_ask_for_more(self, tmp_path):
-        hubs.text_tower(hubs.clip(tmp_path) / "onnx/text_model.onnx", "positions", "text_embeds")
+    def test_encoders_that_ask_for_more(self, tmp_path):
+        hubs.text_encoder(hubs.clip(tmp_path) / "onnx/text_model.onnx", "positions", "text_embeds")
         with pytest.raises(ModelError, match="asks for positions"):
             load(tmp_path).embed_texts(["a"])
 
