@@ -1,11 +1,13 @@
 """Requests and responses as types, which the OpenAPI description is made from."""
 
 import math
+from dataclasses import fields
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from framefind import types
 from framefind.times import parse_time
 
 VIDEO_ID_PATTERN = r"^[0-9a-f]{32}$"
@@ -35,16 +37,28 @@ Time = Annotated[
 Date = Annotated[datetime, AfterValidator(_add_zone)]
 
 
+_OPTIONS = {field.name: field for field in fields(types.Query)}
+
+
+def _option(name: str, **more: Any) -> Any:
+    """Return a field with the default, the help and the spelling of a field of `types.Query`."""
+    field = _OPTIONS[name]
+    option: types.Option = field.metadata["option"]
+    shown: dict[str, Any] = {"description": option.help, "alias": option.spelling or None}
+    shown["default"] = [] if option.repeats else field.default
+    return Field(**(shown | more))
+
+
 class VideoFilters(BaseModel):
     """Select videos by name, modified time and duration."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    video: list[Glob] = Field([], max_length=64, description="Only these: id, glob or folder.")
-    after: Date | None = Field(None, description="Videos modified at or after.")
-    before: Date | None = Field(None, description="Videos modified before.")
-    min_duration: Seconds | None = Field(None, description="Videos at least so long, in seconds.")
-    max_duration: Seconds | None = Field(None, description="Videos at most so long, in seconds.")
+    video: list[Glob] = _option("video", max_length=64)
+    after: Date | None = _option("after")
+    before: Date | None = _option("before")
+    min_duration: Seconds | None = _option("min_duration")
+    max_duration: Seconds | None = _option("max_duration")
 
 
 class VideosQuery(VideoFilters):
@@ -57,29 +71,30 @@ class VideosQuery(VideoFilters):
 class Query(VideoFilters):
     """A query, by at least one of `q`, `image`, `plus` or an uploaded picture."""
 
-    q: str | None = Field(None, max_length=1000, description="What the moment shows, literally.")
-    plus: list[Text] = Field([], max_length=16, description="Also this text; `2:snow` is double.")
-    minus: list[Text] = Field([], max_length=16, description="Away from this text.")
-    image: str | None = Field(
-        None,
+    q: str | None = _option("text", max_length=1000)
+    plus: list[Text] = _option("plus", max_length=16)
+    minus: list[Text] = _option("minus", max_length=16)
+    image: str | None = _option(
+        "image",
+        default=None,
         pattern=r"^[0-9a-f]{32}@[0-9]{1,9}(\.[0-9]{1,20})?$",
         description="A frame of the library: VIDEO_ID@SECONDS.",
     )
-    min_score: float | None = Field(None, allow_inf_nan=False, description="Cosine × 100.")
-    min_confidence: float | None = Field(None, ge=0, le=1)
-    start: Time | None = Field(None, alias="from", description="From this time in the video.")
-    end: Time | None = Field(None, alias="to", description="Up to this time in the video.")
+    min_score: float | None = _option("min_score", allow_inf_nan=False)
+    min_confidence: float | None = _option("min_confidence", ge=0, le=1)
+    start: Time | None = _option("start")
+    end: Time | None = _option("end")
 
 
 class SearchQuery(Query):
     """A query for a page of moments, or of videos."""
 
-    then: Text | None = Field(None, description="Only what is followed by this text.")
-    within: float = Field(10.0, ge=0, le=86400, description="With `then`: so many seconds later.")
-    limit: int = Field(24, ge=1, le=MAX_PAGE_SIZE)
-    offset: int = Field(0, ge=0, le=1_000_000)
-    by: Literal["moment", "video"] = "moment"
-    rank: Literal["softmax", "max", "sum"] = "softmax"
+    then: Text | None = _option("then")
+    within: float = _option("within", ge=0, le=86400)
+    limit: int = _option("limit", default=24, ge=1, le=MAX_PAGE_SIZE)
+    offset: int = _option("offset", ge=0, le=1_000_000)
+    by: Literal["moment", "video"] = _option("by")
+    rank: Literal["softmax", "max", "sum"] = _option("rank")
 
 
 def _split_box(value: Any) -> Any:
