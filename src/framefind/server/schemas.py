@@ -50,7 +50,7 @@ def _option(name: str, **more: Any) -> Any:
 
 
 class VideoFilters(BaseModel):
-    """Select videos by name, modified time and duration."""
+    """Filters that select videos."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -62,10 +62,10 @@ class VideoFilters(BaseModel):
 
 
 class VideosQuery(VideoFilters):
-    """Select videos to list, and the page of them."""
+    """Filters that select videos, and a page of them."""
 
-    limit: int = Field(100, ge=1, le=MAX_PAGE_SIZE)
-    offset: int = Field(0, ge=0, le=1_000_000_000)
+    limit: int = Field(100, ge=1, le=MAX_PAGE_SIZE, description="Videos per page.")
+    offset: int = Field(0, ge=0, le=1_000_000_000, description="Videos to skip.")
 
 
 class Query(VideoFilters):
@@ -78,7 +78,7 @@ class Query(VideoFilters):
         "image",
         default=None,
         pattern=r"^[0-9a-f]{32}@[0-9]{1,9}(\.[0-9]{1,20})?$",
-        description="A frame of the library: VIDEO_ID@SECONDS.",
+        description="A frame of the library to search for, VIDEO_ID@SECONDS.",
     )
     min_score: float | None = _option("min_score", allow_inf_nan=False)
     min_confidence: float | None = _option("min_confidence", ge=0, le=1)
@@ -107,7 +107,7 @@ class SearchForm(SearchQuery):
     box: Annotated[
         tuple[float, float, float, float] | None,
         BeforeValidator(_split_box, json_schema_input_type=str),
-    ] = Field(None, description="Of each picture only x,y,width,height, as fractions.")
+    ] = Field(None, description="Only this part of each upload: x,y,width,height, as fractions.")
 
 
 class Then(BaseModel):
