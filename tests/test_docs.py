@@ -153,3 +153,9 @@ def test_links_of_the_readme_work_on_a_package_index() -> None:
 
 def test_the_readme_installs_nothing_from_a_package_index() -> None:
     assert not re.findall(r"install [\"']?framefind", (ROOT / "README.md").read_text("utf-8"))
+
+
+def test_every_benchmark_has_its_command() -> None:
+    text = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+    named = set(re.findall(r"\$ (?:nice )?python benchmarks/(\w+\.py)", text))
+    assert named == {path.name for path in ROOT.glob("benchmarks/*.py")}
