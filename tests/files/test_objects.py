@@ -58,7 +58,7 @@ class TestReader:
         assert SIZE // 2 < reader.fetched < SIZE // 2 * 1.3
 
     def test_keeps_a_bounded_part(self, uri, monkeypatch):
-        monkeypatch.setattr(objects, "_KEPT", 1000)
+        monkeypatch.setattr(objects, "_MAX_CACHED_BYTES", 1000)
         reader = objects.open_object(uri)
         for at in (0, 1_000_000, 2_000_000, 0):
             assert reader.at(at, 400) == CONTENT[at : at + 400]
@@ -75,7 +75,7 @@ class TestReader:
 class TestFacts:
     @pytest.mark.parametrize("listed", [0, 1000])
     def test_what_is_there(self, bucket, tmp_path, monkeypatch, listed):
-        monkeypatch.setattr(objects, "_LISTED", listed)
+        monkeypatch.setattr(objects, "_MAX_SINGLE_LOOKUPS", listed)
         uris = [bucket.put(f"deep/{at}/film.mp4", b"x" * at) for at in range(1, 4)]
         uris += [f"{bucket.uri}/deep/9/film.mp4"]
         (tmp_path / "a").touch()

@@ -1,7 +1,7 @@
-"""Arrays in NumPy's files, read by one thread at a time.
+"""Read arrays from NumPy's files, one thread at a time.
 
-NumPy parses their headers with `ast`, which Python 3.11 gets wrong now and then while several
-threads do so at once (python/cpython#106905).
+NumPy parses their headers with `ast`, which is not safe in several threads at once in Python 3.11
+(python/cpython#106905).
 """
 
 from pathlib import Path
@@ -21,6 +21,6 @@ def load_array(file: Path, mmap_mode: Literal["r"] | None = None) -> NDArray[Any
 
 
 def load_arrays(file: Path) -> dict[str, NDArray[Any]]:
-    """Read all arrays of an .npz file. Raises OSError, ValueError and others when it is none."""
+    """Read all arrays of an .npz file. Raises OSError, ValueError or others when it is damaged."""
     with _reading, np.load(file, allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}

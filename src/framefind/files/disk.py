@@ -1,4 +1,4 @@
-"""Files on this computer: locks, and writes that outlive a power cut."""
+"""Files on this computer: locks, and writes that survive a power cut."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ class NoLocksError(OSError):
 
 
 def lock(descriptor: int, *, exclusive: bool = True, wait: bool = False) -> None:
-    """Lock an open file; the lock goes with the descriptor, however the process ends.
+    """Lock an open file until its descriptor is closed, however the process ends.
 
     Raises BlockingIOError (another OSError on Windows) when another holds the file and `wait` is
     not set, and NoLocksError where the file system has no locks.
@@ -23,7 +23,7 @@ def lock(descriptor: int, *, exclusive: bool = True, wait: bool = False) -> None
         import msvcrt
         import secrets
 
-        # There are no shared locks: one of several takes one byte of many, the only one takes all.
+        # There are no shared locks: a shared one locks one byte of many, an exclusive one all.
         many = 1 << 20
         os.lseek(descriptor, 0 if exclusive else secrets.randbelow(many), os.SEEK_SET)
         how = msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK
@@ -41,7 +41,7 @@ def lock(descriptor: int, *, exclusive: bool = True, wait: bool = False) -> None
 
 
 def sync(path: Path) -> None:
-    """Make what a file holds, or which files a folder holds, outlive a power cut."""
+    """Flush a file, or a folder's list of files, to the disk, so that it survives a power cut."""
     if path.is_dir():
         if sys.platform == "win32":
             return  # folders cannot be opened there
@@ -55,7 +55,7 @@ def sync(path: Path) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Replace a file by a new one, so that a crash or a power cut leaves the old or the new one."""
+    """Replace a file atomically: a crash or a power cut leaves the old or the new one, whole."""
     fresh = path.with_name(f"{path.name}.new")
     fresh.write_bytes(content)
     sync(fresh)

@@ -1,4 +1,4 @@
-"""The user's own folders: home, the one for data, and the one for caches."""
+"""The user's own folders: home, data and caches."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from framefind.errors import LibraryError, UsageError
 
 _NOWHERE = Path(os.devnull, "framefind")
-"""A folder that cannot be there: whatever is read or written below it raises OSError."""
+"""A folder that cannot exist: reading or writing below it raises OSError."""
 
 
 def data_folder() -> Path:
@@ -37,7 +37,7 @@ def cache_folder() -> Path:
 
 
 def expand_home(path: str) -> str:
-    """Return a path with `~` resolved. Raises UsageError where nobody knows that home folder."""
+    """Return a path with `~` resolved. Raises UsageError for an unknown home folder."""
     expanded = os.path.expanduser(path)
     if expanded.startswith("~"):
         raise UsageError(

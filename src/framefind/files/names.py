@@ -1,9 +1,8 @@
 """Paths: how names are stored, compared and matched.
 
-A path is stored absolute, with links resolved; bytes of a name that are not UTF-8 are stored
-percent-escaped. Objects in a store are files, too: their path is their URI. Names are compared in
-Unicode's NFC form, since a Mac writes them in another one than people type; they are stored as the
-file system has them.
+A path is stored absolute, with links resolved; bytes that are not UTF-8 are percent-escaped. The
+path of an object in a store is its URI. Names are stored as the file system has them, but compared
+in Unicode's NFC form, because macOS writes names in another form than people type.
 """
 
 import fnmatch
@@ -17,29 +16,31 @@ from pathlib import Path
 from framefind.errors import StoreError
 from framefind.files import objects
 
-_WILD = re.compile(r"[*?[]")
+_WILDCARD = re.compile(r"[*?[]")
 _DAY = 86_400_000_000  # microseconds
-_FIRST, _LAST = -62_135_596_800_000_000 + _DAY, 253_402_300_800_000_000 - 2 * _DAY
+_MIN_MODIFIED = -62_135_596_800_000_000 + _DAY  # microseconds since 1970: year 1
+_MAX_MODIFIED = 253_402_300_800_000_000 - 2 * _DAY  # year 9999
 
 
 def is_below(path: str, roots: Iterable[str]) -> bool:
-    """Whether a real path is one of the `roots`, real paths too, or lies below one."""
+    """Return whether a real path is one of the `roots`, also real paths, or lies below one."""
     return any(path == root or path.startswith(os.path.join(root, "")) for root in roots)
 
 
 def is_library(folder: str) -> bool:
-    """Whether a folder is a framefind library."""
+    """Return whether a folder is a framefind library."""
     return all(
         os.path.isdir(os.path.join(folder, table, "_delta_log")) for table in ("videos", "frames")
     )
 
 
 class Patterns:
-    """Patterns of files below a folder: paths, names of folders and files, globs.
+    """Matches files below a folder against paths, names of folders and files, and globs.
 
-    What exists as a path, or below the folder, is that path and all below it, whatever characters
-    it has. Anything else is the name of a folder or file at any depth, or a glob, which is matched
-    against the name, the path below the folder and the whole path.
+    A pattern that exists as a path, absolute or below the folder, stands for that path and all
+    below it, whatever characters it has. Any other pattern is the name of a folder or file at any
+    depth, or a glob, which is matched against the name, the path below the folder and the whole
+    path.
     """
 
     def __init__(self, patterns: Iterable[str], root: str = "") -> None:
@@ -55,9 +56,9 @@ class Patterns:
                 globs += expand_glob(pattern, root)
         self._like = compile_globs(globs)
 
-    def name(self, path: str) -> bool:
-        """Whether a path is one of those named, or lies below one, without looking at globs."""
-        path, below = self._both(path)
+    def match_name(self, path: str) -> bool:
+        """Return whether a path is one of the patterns or lies below one; globs are ignored."""
+        path, below = self._split(path)
         parts = below.split("/") if self._root else [os.path.basename(path)]
         return any(
             path == whole
@@ -69,20 +70,22 @@ class Patterns:
         )
 
     def match(self, path: str) -> bool:
-        """Whether one of the patterns stands for a path."""
+        """Return whether one of the patterns stands for a path."""
         if not self._names:
             return False
-        whole, below = self._both(path)
-        return self.name(path) or any(map(self._like, (whole, below, os.path.basename(whole))))
+        whole, below = self._split(path)
+        return self.match_name(path) or any(
+            map(self._like, (whole, below, os.path.basename(whole)))
+        )
 
-    def _both(self, path: str) -> tuple[str, str]:
-        """The path and the path below the root."""
+    def _split(self, path: str) -> tuple[str, str]:
+        """Return the path, and the path below the root, both as they are compared."""
         path = comparison_form(path)
         return path, path.removeprefix(os.path.join(self._root, "")) if self._root else path
 
 
 def match_path(path: str, patterns: Iterable[str], root: str = "") -> bool:
-    """Whether one of the patterns stands for a path below `root`."""
+    """Return whether one of the patterns stands for a path below `root`."""
     return Patterns(patterns, root).match(path)
 
 
@@ -93,11 +96,11 @@ def comparison_form(path: str) -> str:
 
 
 def expand_glob(pattern: str, root: str = "") -> list[str]:
-    """Return a glob as it is compared: as it is given, and with its folder as files are found.
+    """Return the globs to compare with: the given one, and one with its folder resolved.
 
-    The folder is what comes before the first part with a wildcard that is not the name of anything,
-    also below `root`.
-    `~/v/*.mp4` is read as `/home/me/v/*.mp4`, and `link/*` as what the link leads to.
+    `~/v/*.mp4` becomes `/home/me/v/*.mp4`, and `link/*` the folder that the link leads to. The
+    folder ends before the first part that has a wildcard and does not exist by that name, neither
+    here nor below `root`.
     """
     if pattern.endswith("/"):
         pattern += "*"
@@ -106,7 +109,7 @@ def expand_glob(pattern: str, root: str = "") -> list[str]:
     while len(parts) > 1:
         longer = f"{fixed}{parts[0]}/"
         here = os.path.expanduser(longer)
-        if _WILD.search(parts[0]) and not any(map(os.path.lexists, (here, f"{root}/{longer}"))):
+        if _WILDCARD.search(parts[0]) and not any(map(os.path.lexists, (here, f"{root}/{longer}"))):
             break
         fixed = longer
         del parts[0]
@@ -114,11 +117,11 @@ def expand_glob(pattern: str, root: str = "") -> list[str]:
     if fixed.strip("/"):
         folders.append(os.path.join(resolve_if_path(fixed), ""))
     rest = comparison_form("/".join(parts))
-    return [_WILD.sub(r"[\g<0>]", comparison_form(folder)) + rest for folder in folders]
+    return [_WILDCARD.sub(r"[\g<0>]", comparison_form(folder)) + rest for folder in folders]
 
 
 def compile_globs(globs: Iterable[str]) -> Callable[[str], bool]:
-    """Return what tells whether a comparable path or name matches one of some globs."""
+    """Return a function that tells whether a path, in comparison form, matches one of the globs."""
     like = re.compile(
         "|".join(fnmatch.translate(os.path.normcase(glob)) for glob in globs) or "(?!)"
     )
@@ -126,7 +129,7 @@ def compile_globs(globs: Iterable[str]) -> Callable[[str], bool]:
 
 
 def resolve_if_path(path: str) -> str:
-    """Return `resolved(path)`; what is no path at all as it is."""
+    """Return the resolved path, or the text itself where it cannot be a path."""
     try:
         return resolve_path(path)
     except StoreError:
@@ -134,16 +137,16 @@ def resolve_if_path(path: str) -> str:
 
 
 def resolve_path(path: str | os.PathLike[str]) -> str:
-    """A path or a URI the way that files are found under: absolute, with links resolved.
+    """Return a path or URI as the walk of folders yields it: absolute, with links resolved.
 
-    Raises StoreError for a URI of no store that is known.
+    Raises StoreError for a URI of an unknown kind of store.
     """
     name = objects.canonical_uri(os.fspath(path))
     return name if objects.is_remote(name) else os.path.realpath(locate(name))
 
 
 def locate(path: str) -> str:
-    """Return a path with `~` resolved, in the Unicode form in which it is there."""
+    """Return a path with `~` expanded, in the Unicode form that the file system has it in."""
     return _as_spelled(os.path.expanduser(path))
 
 
@@ -162,24 +165,22 @@ def _as_spelled(path: str) -> str:
 
 
 def find_existing(paths: Iterable[str]) -> set[str]:
-    """Those of some stored paths where something is.
+    """Return those of the stored paths that exist.
 
-    Objects are asked for together. Raises StoreError when a store cannot be asked.
+    Each store is asked once for all of its objects. Raises StoreError when one does not answer.
     """
-    files = {*paths}
-    uris = {path for path in files if objects.is_remote(path)}
-    found = {path for path in files - uris if os.path.lexists(native_path(path))}
-    return (
-        found | {uri for uri, known in objects.stat_objects(uris).items() if known}
-        if uris
-        else found
-    )
+    local = {path for path in paths if not objects.is_remote(path)}
+    uris = {*paths} - local
+    existing = {path for path in local if os.path.lexists(native_path(path))}
+    if uris:
+        existing |= {uri for uri, file in objects.stat_objects(uris).items() if file}
+    return existing
 
 
 def readable_first(paths: Sequence[str]) -> list[str]:
-    """Return the stored paths of one video, first those that can be opened: it, then copies.
+    """Return the stored paths of one video with the readable ones first, else in their order.
 
-    Objects are taken to be there, not asked for.
+    Objects in stores count as readable; the stores are not asked.
     """
     if len(paths) < 2:
         return list(paths)
@@ -190,7 +191,10 @@ def readable_first(paths: Sequence[str]) -> list[str]:
 
 
 def stat_path(path: str) -> tuple[int, int] | None:
-    """Size and modified time of a stored path, as `File` has them; None if nothing is there."""
+    """Return size (bytes) and modified time (microseconds since 1970) of a stored path, or None.
+
+    Raises StoreError when a store does not answer.
+    """
     if objects.is_remote(path):
         known = objects.stat_objects([path])[path]
         return (known.size, known.modified) if known else None
@@ -202,12 +206,12 @@ def stat_path(path: str) -> tuple[int, int] | None:
 
 
 def stored_path(path: str) -> str:
-    """A path as it is stored: bytes that are not UTF-8 are percent-escaped."""
+    """Return a path as it is stored: bytes that are not UTF-8 are percent-escaped."""
     return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", path)
 
 
 def native_path(path: str) -> str:
-    """A stored path as the file system knows it."""
+    """Return a stored path as the file system has it."""
     if "%" not in path or objects.is_remote(path) or os.path.lexists(path):
         return path
     raw = re.sub("%([89A-F][0-9A-F])", lambda byte: chr(0xDC00 + int(byte[1], 16)), path)
@@ -215,5 +219,8 @@ def native_path(path: str) -> str:
 
 
 def as_microseconds(nanoseconds: int) -> int:
-    """A file's time, moved to where dates can be told: cameras and shares make up others."""
-    return min(max(nanoseconds // 1000, _FIRST), _LAST)
+    """Return a file's time in microseconds, limited to the years that a date can have.
+
+    Some cameras and network shares write times far outside them.
+    """
+    return min(max(nanoseconds // 1000, _MIN_MODIFIED), _MAX_MODIFIED)

@@ -1,8 +1,9 @@
-"""Object stores: what lies in them, and objects as files of which only what is asked for is read.
+"""Object stores: list and look up objects, and read parts of them.
 
 An object's path is its URI: `s3://bucket/key`, `gs://bucket/key`,
-`abfss://container@account.dfs.core.windows.net/key`. fsspec and a package per store talk to it,
-with the store's usual environment variables; they are imported once a URI is met.
+`abfss://container@account.dfs.core.windows.net/key`. fsspec and one package per store (s3fs, gcsfs,
+adlfs) do the talking, with the credentials that each takes from its usual environment variables.
+They are imported when the first URI is met.
 """
 
 import os
@@ -11,7 +12,6 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -22,12 +22,12 @@ _STORES = {"s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs", "gcs": "gs"}
 _STORES |= {"abfss": "abfss", "abfs": "abfss"}
 _PACKAGES = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gcs"), "abfss": ("adlfs", "azure")}
 
-_LISTED = 1000  # objects of one bucket that are asked for one by one rather than listed
-_SIDE_BY_SIDE = 16  # requests at once
-_LEAST = 2**16  # bytes of a request, but for exact ones
-_MOST = 2**22
-_SHARE = 4  # of what was read in a row, this part is read ahead
-_KEPT = 2**25  # bytes that a reader keeps
+_MAX_SINGLE_LOOKUPS = 1000  # objects of one bucket; more are found by listing a folder
+_PARALLEL_REQUESTS = 16
+_MIN_READ_AHEAD = 2**16  # bytes
+_MAX_READ_AHEAD = 2**22  # bytes
+_READ_AHEAD_DIVISOR = 4  # a quarter of what was read in sequence is read ahead
+_MAX_CACHED_BYTES = 2**25  # in one reader
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Object:
 
 
 def is_remote(path: str) -> bool:
-    """Whether a path is the URI of an object or a folder in a store."""
+    """Return whether a path is the URI of an object or a folder in a store."""
     return "://" in path
 
 
 def canonical_uri(path: str) -> str:
-    """A URI the way it is stored; of a local `file:` URI its path; any other path as it is.
+    """Return a URI in the one form that is stored, and a `file:` URI or a path as a path.
 
-    Raises StoreError for a URI of no store that is known.
+    Raises StoreError for a URI of an unknown kind of store.
     """
     if path.startswith("file:/"):
         return _local(path)
@@ -67,88 +67,88 @@ def canonical_uri(path: str) -> str:
 
 
 def find_object(uri: str) -> Object | None:
-    """The object at a URI; None if a folder (a common beginning of keys) is there instead.
+    """Return the object at a URI, or None if a folder (a common prefix of keys) is there instead.
 
-    Raises StoreError if there is neither, or it cannot be told.
+    Raises StoreError if neither exists or the store does not answer.
     """
     store = _filesystem(uri)
     try:
         entry = store.info(uri)
     except Exception as error:  # each store has errors of its own
-        raise _explained(uri, error) from None
+        raise _as_store_error(uri, error) from None
     return _object(uri, entry) if entry["type"] == "file" else None
 
 
 def open_object(uri: str) -> "ObjectReader":
-    """The object at a URI, to be read. Raises StoreError if there is none to read."""
-    found = find_object(uri)
-    if found is None:
+    """Open the object at a URI for reading. Raises StoreError if it cannot be read."""
+    file = find_object(uri)
+    if file is None:
         raise StoreError(f"{uri}: a folder, not an object")
-    return ObjectReader(found)
+    return ObjectReader(file)
 
 
 def list_objects(uri: str) -> list[Object]:
-    """All objects below a folder, by key. Raises StoreError if they cannot be listed."""
+    """Return all objects below a folder, by key. Raises StoreError if they cannot be listed."""
     store = _filesystem(uri)
     try:
-        found = store.find(uri, detail=True)
+        entries = store.find(uri, detail=True)
     except Exception as error:
-        raise _explained(uri, error) from None
+        raise _as_store_error(uri, error) from None
     bucket = "/".join(uri.split("/", 3)[:3])
     return [
         _object(f"{bucket}/{name.partition('/')[2]}", entry)
-        for name, entry in sorted(found.items())
+        for name, entry in sorted(entries.items())
         if entry["type"] == "file" and not name.endswith("/")  # others stand for folders
     ]
 
 
 def stat_objects(uris: Collection[str]) -> dict[str, Object | None]:
-    """The objects at some URIs, None for those that are gone.
+    """Return the objects at the URIs; None for those that are gone.
 
-    Few are asked for one by one, at once; the common folder of many is listed instead. Raises
-    StoreError when a store cannot be asked, so that nothing is taken for gone by mistake; what
-    must not be looked at is there.
+    Up to 1,000 of a bucket are looked up in parallel; of more, their common folder is listed.
+    Objects without permission to look count as existing. Raises StoreError when a store does not
+    answer, so that nothing is taken for gone by mistake.
     """
     buckets: dict[str, list[str]] = {}
     for uri in uris:
         buckets.setdefault("/".join(uri.split("/", 3)[:3]), []).append(uri)
-    found: dict[str, Object | None] = {}
+    files: dict[str, Object | None] = {}
     for bucket, members in buckets.items():
-        if len(members) > _LISTED:
-            ends = zip(min(members), max(members), strict=False)
-            common = "".join(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], ends))
+        if len(members) > _MAX_SINGLE_LOOKUPS:
+            common = os.path.commonprefix(members)  # noqa: RUF071 - of keys, not of paths
             folder = max(common.rpartition("/")[0], bucket, key=len)
-            there = {known.uri: known for known in list_objects(folder)}
-            found |= {uri: there.get(uri) for uri in members}
+            listed = {file.uri: file for file in list_objects(folder)}
+            files |= {uri: listed.get(uri) for uri in members}
         else:
             _filesystem(bucket)  # not in many threads at once
-            with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-                found |= zip(members, pool.map(_there, members), strict=True)
-    return found
+            with ThreadPoolExecutor(_PARALLEL_REQUESTS) as pool:
+                files |= zip(members, pool.map(_stat, members), strict=True)
+    return files
 
 
 class ObjectReader:
-    """Reads parts of an object.
+    """Reads parts of an object, and caches the last 32 MiB.
 
-    Each request reads a little ahead: the further, the more was read in a row before it. The last
-    32 MiB are kept. Raises StoreError when the object cannot be read.
+    Each request reads ahead, the further the more was read in sequence before it. Raises
+    StoreError when the object cannot be read.
     """
 
-    def __init__(self, found: Object) -> None:
-        self.uri, self.size = found.uri, found.size
+    def __init__(self, file: Object) -> None:
+        self.uri = file.uri
+        self.size = file.size
         self.fetched = 0
-        """Bytes that were asked of the store."""
+        """Bytes that were requested from the store."""
         self.requests = 0
-        self._store = _filesystem(found.uri)
-        self._parts: OrderedDict[int, bytes] = OrderedDict()  # by where they begin, last used last
-        self._kept = 0
+        self._store = _filesystem(file.uri)
+        self._parts: OrderedDict[int, bytes] = OrderedDict()  # by offset, least recently used first
+        self._cached = 0  # bytes
         self._end = 0  # of the last request
-        self._row = 0  # bytes read in a row
+        self._row = 0  # bytes read in sequence
 
     def at(self, offset: int, size: int, least: int = 0) -> bytes:
-        """The bytes from `offset` on, as far as there are any.
+        """Return up to `size` bytes from `offset` on, fewer at the end of the object.
 
-        What is not kept is asked for, at least `least` bytes of it.
+        What is not cached is requested, at least `least` bytes at a time.
         """
         pieces = []
         end = min(offset + size, self.size)
@@ -166,14 +166,14 @@ class ObjectReader:
         return None
 
     def _fetch(self, offset: int, size: int) -> tuple[int, bytes]:
-        ahead = min(max(_LEAST, self._row // _SHARE), _MOST)
+        ahead = min(max(_MIN_READ_AHEAD, self._row // _READ_AHEAD_DIVISOR), _MAX_READ_AHEAD)
         near = self._row > 0 and self._end <= offset <= self._end + ahead
         self._row = self._row if near else 0
         end = min(offset + (max(size, ahead) if near else size), self.size)
         try:
             data: bytes = self._store.cat_file(self.uri, start=offset, end=end)
         except Exception as error:
-            raise _explained(self.uri, error) from None
+            raise _as_store_error(self.uri, error) from None
         if not data:
             raise StoreError(f"{self.uri}: the object has become shorter")
         self.fetched += len(data)
@@ -184,14 +184,14 @@ class ObjectReader:
         return offset, data
 
     def _keep(self, offset: int, data: bytes) -> None:
-        self._kept += len(data) - len(self._parts.pop(offset, b""))
+        self._cached += len(data) - len(self._parts.pop(offset, b""))
         self._parts[offset] = data
-        while self._kept > _KEPT and len(self._parts) > 1:
-            self._kept -= len(self._parts.popitem(last=False)[1])
+        while self._cached > _MAX_CACHED_BYTES and len(self._parts) > 1:
+            self._cached -= len(self._parts.popitem(last=False)[1])
 
 
 def _filesystem(uri: str) -> Any:
-    """What talks to the store of a URI; lists afresh each time."""
+    """Return the fsspec file system of a URI's store, with its cache of listings off."""
     scheme = uri.partition("://")[0]
     package, extra = _PACKAGES[scheme]
     try:
@@ -208,7 +208,7 @@ def _filesystem(uri: str) -> Any:
     return url_to_fs(bucket, use_listings_cache=False)[0]
 
 
-def _there(uri: str) -> Object | None:
+def _stat(uri: str) -> Object | None:
     try:
         return _object(uri, _filesystem(uri).info(uri))
     except FileNotFoundError:
@@ -216,7 +216,7 @@ def _there(uri: str) -> Object | None:
     except PermissionError:
         return Object(uri, 0, 0)
     except Exception as error:
-        raise _explained(uri, error) from None
+        raise _as_store_error(uri, error) from None
 
 
 def _object(uri: str, entry: dict[str, Any]) -> Object:
@@ -224,17 +224,17 @@ def _object(uri: str, entry: dict[str, Any]) -> Object:
 
 
 def _modified(entry: dict[str, Any]) -> int:
-    """When an object was modified, under the name that its store has for that."""
+    """Return when an object was modified, by whichever name its store gives that."""
     for name in ("LastModified", "last_modified", "mtime", "updated"):
         moment = entry.get(name)
         if moment is not None:
-            found = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-            return int(found.astimezone(UTC).timestamp()) * 1_000_000
+            modified = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+            return int(modified.astimezone(UTC).timestamp()) * 1_000_000
     return 0
 
 
-def _explained(uri: str, error: Exception) -> StoreError:
-    """What went wrong, in words, after the URI."""
+def _as_store_error(uri: str, error: Exception) -> StoreError:
+    """Return the error of a store as ours: the URI, what went wrong, and what to do."""
     if isinstance(error, StoreError):
         return error
     line = " ".join(str(error).split()) or type(error).__name__
@@ -249,7 +249,7 @@ def _explained(uri: str, error: Exception) -> StoreError:
 
 
 def _local(uri: str) -> str:
-    """The path of a `file:` URI, whose bytes may be percent-escaped."""
+    """Return the path of a `file:` URI, which may be percent-escaped."""
     rest = uri.removeprefix("file:")
     path = rest[2:] if rest.startswith("//") else rest
     path = path.removeprefix("localhost")

@@ -1,9 +1,8 @@
-"""Presence: which files are there, which are gone, and which cannot be looked at right now.
+"""Tell which files exist, which are gone, and which cannot be looked at right now.
 
-*Cannot look* is not *gone*: a disk that is unplugged, a share that is not mounted or a folder that
-may not be entered keeps its videos, which are offline. What tells them from deleted files are the
-roots: the folders that `index` was given, and the mount points below them, each remembered with the
-device that it was on.
+*Cannot look* is not *gone*: the videos of an unplugged disk, of a share that is not mounted or of a
+folder without permission are kept, as offline. Roots tell them from deleted files: the folders that
+`index` was given, and the mount points below them, each stored with the device that it was on.
 """
 
 import contextlib
@@ -21,57 +20,57 @@ from framefind.types import Offline, Video
 
 @dataclass
 class Absent:
-    """Paths where nothing is found: files that are gone, and those that cannot be looked for."""
+    """Paths that do not exist: files that are gone, or cannot be looked at (offline)."""
 
     gone: set[str] = field(default_factory=set)
     offline: dict[str, Offline] = field(default_factory=dict)
 
     def has_lost(self, video: Video) -> bool:
-        """Whether all files of a video are gone."""
+        """Return whether all files of a video are gone."""
         return self.gone.issuperset(video.paths)
 
     def hides(self, video: Video) -> Offline | None:
-        """Return why a video that is not lost has no file that can be looked at, if so."""
-        left = [path for path in video.paths if path not in self.gone]
-        hidden = [self.offline[path] for path in left if path in self.offline]
-        return hidden[0] if left and len(hidden) == len(left) else None
+        """Return why none of the files that a video has left can be looked at; else None."""
+        remaining = [path for path in video.paths if path not in self.gone]
+        hidden = [self.offline[path] for path in remaining if path in self.offline]
+        return hidden[0] if remaining and len(hidden) == len(remaining) else None
 
     def roots(self, videos: Iterable[Video]) -> list[Offline]:
-        """Return the folders that hide some of the videos, and how many each hides."""
+        """Return the offline folders, each with the number of these videos that it hides."""
         counts = Counter(hidden for video in videos if (hidden := self.hides(video)))
-        return sorted(
-            (replace(one, videos=count) for one, count in counts.items()), key=lambda one: one.root
-        )
+        folders = [replace(folder, videos=count) for folder, count in counts.items()]
+        return sorted(folders, key=lambda folder: folder.root)
 
 
 @dataclass(frozen=True)
 class _Root:
     device: int
-    named: bool  # by the user; others are dropped once a folder above them is named
+    named: bool  # by the user; other roots go when the user names a folder above them
 
 
 class Presence:
-    """What can be told of the files of a library, with its roots, which a file remembers.
+    """Knows the roots of a library, stored in a file, and tells absent files apart by them.
 
-    Where that file is lost, all is done with more caution (see `find_absent`).
+    Without that file, fewer files count as gone (see `find_absent`).
     """
 
     def __init__(self, memory: Path, known: Collection[str]) -> None:
-        """Read the roots from the file `memory`; `known` are all paths of the library."""
+        """Read the roots from the file `memory`; `known` are all paths in the library."""
         self._memory, self._known = memory, known
         self._roots = _read(memory)
 
     def find_absent(self, paths: Iterable[str], stores: bool = True) -> Absent:
-        """Find out which of some stored paths are gone or offline.
+        """Return which of the stored paths are gone or offline.
 
-        What is not there is gone if its root is there, on the device that it was on, and holds
-        something. Without a root, its folder must hold another video of the library. Objects are
-        asked for only with `stores`; raises StoreError when a store does not answer.
+        A file that does not exist is gone if its root exists, on the same device as before, and is
+        not empty. If it has no root, its folder must hold another video of the library. Stores are
+        asked only with `stores`; raises StoreError when one does not answer.
         """
-        absent, missing = Absent(), []
-        asked = {*paths}
-        uris = {path for path in asked if objects.is_remote(path)}
-        for path in asked - uris:
+        absent = Absent()
+        missing = []
+        every_path = {*paths}
+        uris = {path for path in every_path if objects.is_remote(path)}
+        for path in every_path - uris:
             try:
                 os.lstat(native_path(path))
             except (FileNotFoundError, NotADirectoryError):
@@ -79,15 +78,16 @@ class Presence:
             except OSError as error:
                 absent.offline[path] = _blocked(path, error)
         if uris and stores:
-            absent.gone |= {uri for uri, known in objects.stat_objects(uris).items() if not known}
+            absent.gone |= {uri for uri, file in objects.stat_objects(uris).items() if not file}
         states: dict[str, Offline | None] = {}
-        beside = self._by_folder() if missing else {}
+        siblings = self._group_by_folder() if missing else {}
         for path in missing:
-            root, folder = self._root_of(path), os.path.dirname(path)
+            root = self._find_root(path)
+            folder = os.path.dirname(path)
             key = folder if root is None else root
             if key not in states:
                 device = None if root is None else self._roots[root].device
-                states[key] = _state(key, device, beside[folder])
+                states[key] = _find_obstacle(key, device, siblings[folder])
             if hidden := states[key]:
                 absent.offline[path] = hidden
             else:
@@ -95,35 +95,35 @@ class Presence:
         return absent
 
     def may_return(self, path: str) -> bool:
-        """Whether a file that is not there may come back, with its disk, its share or its rights.
+        """Return whether a missing file may come back: with its disk, its share or permissions.
 
-        For files that have turned up elsewhere: unlike `find_absent`, it takes them for moved when
-        the folders that are missing were on a device that is still there.
+        For files that turned up elsewhere: unlike `find_absent`, it takes them for moved if the
+        missing folders were on a device that is still there.
         """
         try:
             os.lstat(native_path(path))
         except (FileNotFoundError, NotADirectoryError):
-            root = self._root_of(path)
-            return root is not None and _device(_nearest(root)) != self._roots[root].device
+            root = self._find_root(path)
+            return root is not None and _device(_nearest_existing(root)) != self._roots[root].device
         except OSError:
             return True
         return False
 
     def learn(self, folders: Iterable[str], files: Iterable[str]) -> None:
-        """Remember the roots of some files that are there: named folders, and mount points.
+        """Add the roots of existing files: the folders that the user named, and mount points.
 
-        A file in no root makes its folder one. Folders without files are not learned, such as the
-        mount point of a disk that is missing.
+        A file below no root makes its folder one. Folders without files are left out, such as the
+        mount point of a missing disk.
         """
         inner = {os.path.dirname(path) for path in files if not objects.is_remote(path)}
         for folder in folders:
-            if any(is_below(one, [folder]) for one in inner):
-                for other in [one for one in self._roots if is_below(one, [folder])]:
+            if any(is_below(path, [folder]) for path in inner):
+                for other in [root for root in self._roots if is_below(root, [folder])]:
                     if not self._roots[other].named and _device(other) == _device(folder):
                         del self._roots[other]
                 self._set(folder, named=True)
         for folder in sorted(inner):
-            root = self._root_of(os.path.join(folder, ""))
+            root = self._find_root(os.path.join(folder, ""))
             if root is None:
                 self._set(folder, named=False)
             elif _device(root) == _device(folder):
@@ -132,7 +132,7 @@ class Presence:
                 self._set(_mount_point(folder), named=False)
 
     def save(self) -> None:
-        """Write the roots that hold videos; where they cannot be written, no harm is done."""
+        """Write the roots that hold videos; failing to is harmless."""
         content = {
             root: vars(self._roots[root])
             for root in sorted(self._roots)
@@ -147,8 +147,8 @@ class Presence:
         if device is not None:
             self._roots[root] = _Root(device, named)
 
-    def _root_of(self, path: str) -> str | None:
-        """The innermost root that holds a path."""
+    def _find_root(self, path: str) -> str | None:
+        """Return the innermost root above a path."""
         folder = os.path.dirname(path)
         while folder not in self._roots:
             above = os.path.dirname(folder)
@@ -157,40 +157,40 @@ class Presence:
             folder = above
         return folder
 
-    def _by_folder(self) -> "defaultdict[str, list[str]]":
-        """The library's local paths, by folder."""
-        beside = defaultdict(list)
+    def _group_by_folder(self) -> "defaultdict[str, list[str]]":
+        """Return the library's local paths, by folder."""
+        siblings = defaultdict(list)
         for path in self._known:
             if not objects.is_remote(path):
-                beside[os.path.dirname(path)].append(path)
-        return beside
+                siblings[os.path.dirname(path)].append(path)
+        return siblings
 
 
-def _state(folder: str, device: int | None, known: Sequence[str]) -> Offline | None:
-    """Why what is missing below a folder may come back; None if it is gone.
+def _find_obstacle(folder: str, device: int | None, siblings: Sequence[str]) -> Offline | None:
+    """Return why the files missing below a folder may come back, or None if they are gone.
 
-    `device` is the one that a root was on; of what is no root, one of the `known` paths in it must
-    be there.
+    `device` is the one that the root was on; None if the folder is no root: then one of the
+    `siblings`, the library's other paths in it, must exist.
     """
     try:
         with os.scandir(native_path(folder)) as entries:
-            held = any(not entry.name.startswith(".") for entry in entries)
+            is_filled = any(not entry.name.startswith(".") for entry in entries)
     except OSError as error:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
             return _blocked(os.path.join(folder, "*"), error)
         missing = folder if device is not None else _missing_part(folder)
         return Offline(missing, "it is not there")
-    if not held:
+    if not is_filled:
         return Offline(folder, "it is empty")
     if device is not None and _device(folder) != device:
         return Offline(folder, "it is on another device than before")
-    if device is None and not any(os.path.lexists(native_path(path)) for path in known):
+    if device is None and not any(os.path.lexists(native_path(path)) for path in siblings):
         return Offline(folder, "it holds none of its videos")
     return None
 
 
 def _blocked(path: str, error: OSError) -> Offline:
-    """The outermost folder above a path that cannot be looked into."""
+    """Return the outermost folder above a path that cannot be read, and the reason."""
     place, above = path, os.path.dirname(path)
     while place != above and _device(above) is None:
         place, above = above, os.path.dirname(above)
@@ -199,29 +199,29 @@ def _blocked(path: str, error: OSError) -> Offline:
 
 
 def _device(folder: str) -> int | None:
-    """The device that a folder is on; None if it cannot be looked at."""
+    """Return the device that a folder is on; None if it cannot be read."""
     try:
         return Path(native_path(folder)).stat().st_dev
     except OSError:
         return None
 
 
-def _nearest(folder: str) -> str:
-    """The folder, or the innermost one above it that is there."""
+def _nearest_existing(folder: str) -> str:
+    """Return the folder, or the innermost existing one above it."""
     while not os.path.lexists(native_path(folder)) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
     return folder
 
 
 def _missing_part(folder: str) -> str:
-    """The outermost of the folders of a path that is not there."""
+    """Return the outermost folder of a path that does not exist."""
     while not os.path.lexists(native_path(os.path.dirname(folder))):
         folder = os.path.dirname(folder)
     return folder
 
 
 def _mount_point(folder: str) -> str:
-    """The outermost folder above that is on the same device."""
+    """Return the outermost folder above, or the folder itself, on the same device."""
     while _device(os.path.dirname(folder)) == _device(folder) and os.path.dirname(folder) != folder:
         folder = os.path.dirname(folder)
     return folder

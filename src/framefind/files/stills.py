@@ -1,4 +1,4 @@
-"""Still pictures of any depth, colour model and orientation, decoded to upright RGB in sRGB."""
+"""Decode still pictures of any depth, colour model and orientation to upright RGB in sRGB."""
 
 import io
 from collections.abc import Iterator
@@ -17,18 +17,18 @@ MAX_PIXELS = 80_000_000
 """The largest picture that is decoded, in pixels."""
 
 MAX_UPLOADED_PIXELS = 25_000_000
-"""The largest picture of somebody else's that is decoded, in pixels."""
+"""The largest picture that a client of the server may upload, in pixels."""
 
 UPLOADED = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "WEBP")
-"""Formats that are decoded for somebody else."""
+"""Formats that a client of the server may upload."""
 
 FORMATS = (
     *UPLOADED,
     *("DDS", "DIB", "ICO", "JPEG2000", "PCX", "PPM", "PSD", "QOI", "SGI", "TGA", "TIFF"),
 )
-"""Formats that are decoded at all: none that starts another program, as PostScript does."""
+"""All formats that are decoded; none starts another program, as PostScript would."""
 
-_DEPTHS = (8, 10, 12, 16, 31, 32)  # bits that whole numbers of grey are made with
+_USUAL_DEPTHS = (8, 10, 12, 16, 31, 32)  # bits of integer grey
 _ORIENTATION = 0x0112  # a tag of EXIF's and TIFF's
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # TIFF's
 _SAMPLE_FORMAT, _UNSIGNED = 339, (1,)
@@ -41,7 +41,7 @@ def opened(
     formats: tuple[str, ...] = FORMATS,
     max_pixels: int = MAX_PIXELS,
 ) -> Iterator["Pillow.Image"]:
-    """Open a picture by its header, and give its pixels' faults a name while they are decoded.
+    """Open a picture, and turn errors while its pixels are decoded into ours, with its `name`.
 
     Raises QueryError when it is in none of the formats, is too large, or is damaged.
     """
@@ -56,9 +56,9 @@ def opened(
                 )
             yield picture
     except UnidentifiedImageError:
-        known = ", ".join(formats)
+        names = ", ".join(formats)
         raise QueryError(
-            f"{name}: not a picture, or damaged; what can be read is {known}: "
+            f"{name}: not a picture, or damaged; what can be read is {names}: "
             "save it as PNG or JPEG"
         ) from None
     except Image.DecompressionBombError:
@@ -68,9 +68,9 @@ def opened(
     except QueryError:
         raise
     except Exception as error:  # decoders of damaged pictures raise anything
-        said = str(error) or type(error).__name__
+        reason = str(error) or type(error).__name__
         raise QueryError(
-            f"{name}: the picture cannot be decoded, it is damaged or cut off: {said}; "
+            f"{name}: the picture cannot be decoded, it is damaged or cut off: {reason}; "
             "save it anew as PNG or JPEG"
         ) from None
 
@@ -98,7 +98,7 @@ def upright_rgb(picture: "Pillow.Image") -> "Pillow.Image":
 def _in_srgb(picture: "Pillow.Image", profile: bytes | None) -> "Pillow.Image":
     """Return a picture of RGB, L, CMYK or LAB in RGB, by its colour profile if it has a valid one.
 
-    A profile of another colour model than the picture's is none of its.
+    A profile of another colour model than the picture's is ignored.
     """
     from PIL import ImageCms
 
@@ -120,7 +120,7 @@ def _in_srgb(picture: "Pillow.Image", profile: bytes | None) -> "Pillow.Image":
 
 
 def _grey(picture: "Pillow.Image") -> NDArray[np.uint8]:
-    """Return the 8 bits of a picture of deep grey."""
+    """Return a grey picture of more than 8 bits in 8 bits."""
     values = np.asarray(picture)
     tags: Any = getattr(picture, "tag_v2", {})  # TIFF's, of which Pillow heeds not all
     if values.dtype == np.int32 and tags and tags.get(_SAMPLE_FORMAT, _UNSIGNED) == _UNSIGNED:
@@ -132,17 +132,16 @@ def _grey(picture: "Pillow.Image") -> NDArray[np.uint8]:
 def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Return deep grey values in 8 bits.
 
-    White is the largest value of the smallest usual depth that holds all of them, 1 for fractions.
-    Where no depth is usual (values below 0, fractions above 1 or more than 16 bits, half of whose
-    range is not used), the range is stretched. NaN becomes black, infinity the largest or smallest
-    value that is finite.
+    White is the largest value of the smallest usual depth that holds all values; 1 for floats.
+    Unusual ranges are stretched: values below 0, floats above 1, and more than 16 bits of which
+    less than half is used. NaN becomes black, infinity the largest or smallest finite value.
     """
     numbers = values.astype(np.float32)
     finite = numbers[np.isfinite(numbers)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     numbers = np.nan_to_num(numbers, nan=max(low, 0.0), posinf=high, neginf=low)
     fractions = values.dtype.kind == "f"
-    whites = [1.0] * fractions + [2.0**bits - 1 for bits in _DEPTHS]
+    whites = [1.0] * fractions + [2.0**bits - 1 for bits in _USUAL_DEPTHS]
     white = next((white for white in whites if white >= high), high)
     unusual = fractions or white > 2**16
     if low < 0 or (unusual and white > 1 and high < white / 2):

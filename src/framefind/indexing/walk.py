@@ -102,7 +102,7 @@ def _below(
             if entry.name.startswith("."):
                 continue
             if _is_folder(entry):
-                skipped = is_passed_over(entry.name) or unwanted.name(entry.path)
+                skipped = is_passed_over(entry.name) or unwanted.match_name(entry.path)
                 if not skipped and not is_library(entry.path):
                     deeper.append(entry.path)
             elif (not glob or wanted.match(entry.path)) and not unwanted.match(entry.path):
