@@ -4,8 +4,9 @@ import asyncio
 import re
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,12 +72,22 @@ class Site:
 
 
 @contextmanager
-def serve(library: str | Path, *options: str, host: str = "127.0.0.1") -> Iterator[Site]:
-    """Run `framefind serve` on a library."""
+def serve(
+    library: str | Path,
+    *options: str,
+    host: str = "127.0.0.1",
+    limits: Mapping[str, float] | None = None,
+) -> Iterator[Site]:
+    """Run `framefind serve` on a library, with other values of constants of `server.timeouts`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [*python_command("framefind.cli"), "serve", "--library", str(library)]
+    start = python_command("framefind.cli")
+    if limits:
+        code = "from framefind.cli.main import main; from framefind.server import timeouts"
+        code += "".join(f"; timeouts.{name} = {value}" for name, value in limits.items())
+        start = [sys.executable, "-P", "-c", f"{code}; main()"]
+    command = [*start, "serve", "--library", str(library)]
     command += ["--host", host, "--port", str(port), "--refresh", "0.2", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr
