@@ -10,7 +10,7 @@ import framefind
 from framefind.errors import QueryError
 from framefind.models import registry
 from framefind.models.vocabulary import split_words
-from framefind.output.documents import document
+from framefind.output.json import document
 
 MINI = registry.load("mini")
 ORDINARY = [

@@ -11,7 +11,7 @@ from PIL import Image
 
 import framefind
 from conftest import write_clip
-from framefind.output import documents as export
+from framefind.output import json as export
 
 COLUMNS = ["path", "start", "end", "t", "score", "confidence"]
 

@@ -91,7 +91,7 @@ def search(
 def _search_batch(library: "Library", asked: Query, file: Path) -> None:
     """Print a JSON document for each line of a file; all else that is asked is the same."""
     from framefind.files.lines import read_lines
-    from framefind.output.documents import document
+    from framefind.output.json import document
 
     queries = [replace(asked, text=text.strip()) for _, text in read_lines(file)]
     for query, page in zip(queries, library.search_batch(queries), strict=True):
@@ -99,7 +99,7 @@ def _search_batch(library: "Library", asked: Query, file: Path) -> None:
 
 
 def _print_page(page: "Page", asked: Query, as_json: bool) -> None:
-    from framefind.output.documents import document, tsv
+    from framefind.output.json import document, tsv
 
     if as_json:
         show.print_json(document(page, asked.document()))

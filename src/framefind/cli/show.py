@@ -78,7 +78,7 @@ def fail_usage(text: str) -> NoReturn:
 def print_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows: a table with a header on a terminal, else tab-separated lines."""
     if not sys.stdout.isatty():
-        from framefind.output.documents import escaped
+        from framefind.output.json import escaped
 
         for row in rows:
             print_line("\t".join(map(escaped, row)))
@@ -111,7 +111,7 @@ def print_page(page: "Page") -> None:
 
 
 def _print_videos(videos: "Sequence[VideoMoments]") -> None:
-    from framefind.output.documents import floored
+    from framefind.output.json import floored
     from framefind.times import clock
 
     rows = []
@@ -122,7 +122,7 @@ def _print_videos(videos: "Sequence[VideoMoments]") -> None:
 
 
 def _print_moments(moments: "Sequence[Moment]") -> None:
-    from framefind.output.documents import floored
+    from framefind.output.json import floored
     from framefind.times import clock
 
     are_pairs = any(moment.then for moment in moments)
@@ -139,7 +139,7 @@ def _print_moments(moments: "Sequence[Moment]") -> None:
 
 def write_sheet(library: "Library", page: "Page", title: str, path: Path) -> None:
     """Draw the contact sheet of a page."""
-    from framefind.output.documents import sheet
+    from framefind.output.json import sheet
 
     with _explained_writing(path, "sheet"):
         sheet(page.moments, library.thumbnails(page.moments), title, path)

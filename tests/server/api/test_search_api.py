@@ -8,7 +8,7 @@ from PIL import Image
 from serving import serve
 
 from conftest import scene, write_clip
-from framefind.output import documents
+from framefind.output import json as documents
 
 pytest_plugins = ["serving"]
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from framefind.errors import QueryError
 from framefind.files import stills
-from framefind.output.documents import document
+from framefind.output.json import document
 from framefind.search.search import score_frames
 from framefind.search.search import search as search_index
 from framefind.server import schemas

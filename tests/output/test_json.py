@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from PIL import Image
 
-from framefind.output.documents import document, floored, schema, sheet, tsv
+from framefind.output.json import document, floored, schema, sheet, tsv
 from framefind.times import clock, parse_time
 from framefind.types import Box, Moment, Page, Then, VideoMoments
 from framefind.video.views import WHOLE
