@@ -10,7 +10,7 @@ import framefind
 from framefind.errors import QueryError
 from framefind.models import registry
 from framefind.models.vocabulary import split_words
-from framefind.output.json import document
+from framefind.output.json import build_document
 
 MINI = registry.load("mini")
 ORDINARY = [
@@ -48,8 +48,8 @@ def test_a_word_that_is_skipped_is_noted(shared_library: framefind.Library) -> N
     page = shared_library.search("a 🐕 beside asdfgh", minus=["猫 snow"])
     assert page.moments
     assert page.notes == [f"{MINI.name} does not know: 🐕, asdfgh, 猫"]
-    assert document(page, {})["notes"] == page.notes
-    assert "notes" not in document(shared_library.search("a dog"), {})
+    assert build_document(page, {})["notes"] == page.notes
+    assert "notes" not in build_document(shared_library.search("a dog"), {})
 
 
 def test_the_command_line_says_so_beside_the_answers(shared_library: framefind.Library) -> None:

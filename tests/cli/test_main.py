@@ -11,7 +11,7 @@ from PIL import Image
 
 import framefind
 from conftest import write_clip
-from framefind.output import json as export
+from framefind.output.json import read_schema
 
 COLUMNS = ["path", "start", "end", "t", "score", "confidence"]
 
@@ -134,7 +134,7 @@ class TestSearch:
     def test_json_is_one_document_of_the_schema(self, shared_library, by):
         ended = run("search", "ein Hund", "--json", "--by", by, "-l", shared_library.uri)
         document = json.loads(ended.stdout)
-        Draft202012Validator(export.schema()).validate(document)
+        Draft202012Validator(read_schema()).validate(document)
         assert document["query"]["text"] == "ein Hund"
         assert document[f"{by}s"]
 
@@ -145,7 +145,7 @@ class TestSearch:
         documents = [json.loads(line) for line in ended.stdout.splitlines()]
         assert [document["query"]["text"] for document in documents] == texts
         for text, document in zip(texts, documents, strict=True):
-            Draft202012Validator(export.schema()).validate(document)
+            Draft202012Validator(read_schema()).validate(document)
             page = shared_library.search(text)
             assert [m["score"] for m in document["moments"]] == [m.score for m in page]
 
@@ -166,7 +166,7 @@ class TestSearch:
         images = ["a.mp4@0:01", "d.mp4@4#0,0,0.75,1"]
         options = [word for image in images for word in ("--image", image)]
         found = json.loads(run("search", *options, "--json", "-l", shared_library.uri).stdout)
-        Draft202012Validator(export.schema()).validate(found)
+        Draft202012Validator(read_schema()).validate(found)
         assert found["query"]["image"] == images
         page = shared_library.search(image=images)
         assert [one["score"] for one in found["moments"]] == [one.score for one in page]
@@ -178,7 +178,7 @@ class TestSearch:
         first, second = followed_by
         asked = ["search", first, "--then", second, "-l", sequences.uri]
         document = json.loads(run(*asked, "--json").stdout)
-        Draft202012Validator(export.schema()).validate(document)
+        Draft202012Validator(read_schema()).validate(document)
         then = document["moments"][0]["then"]
         line = run(*asked).stdout.splitlines()[0].split("\t")
         assert [float(time) for time in line[6:]] == [then["start"], then["end"], then["t"]]

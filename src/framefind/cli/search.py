@@ -91,22 +91,23 @@ def search(
 def _search_batch(library: "Library", asked: Query, file: Path) -> None:
     """Print a JSON document for each line of a file; all else that is asked is the same."""
     from framefind.files.lines import read_lines
-    from framefind.output.json import document
+    from framefind.output.json import build_document
 
     queries = [replace(asked, text=text.strip()) for _, text in read_lines(file)]
     for query, page in zip(queries, library.search_batch(queries), strict=True):
-        show.print_json(document(page, query.document()), indent=None)
+        show.print_json(build_document(page, query.document()), indent=None)
 
 
 def _print_page(page: "Page", asked: Query, as_json: bool) -> None:
-    from framefind.output.json import document, tsv
+    from framefind.output import tsv
+    from framefind.output.json import build_document
 
     if as_json:
-        show.print_json(document(page, asked.document()))
+        show.print_json(build_document(page, asked.document()))
     elif sys.stdout.isatty():
         show.print_page(page)
     else:
-        for line in tsv(page):
+        for line in tsv.write(page, asked.document()):
             show.print_line(line)
     for note in page.notes:
         show.print_note(note)

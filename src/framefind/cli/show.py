@@ -78,10 +78,10 @@ def fail_usage(text: str) -> NoReturn:
 def print_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows: a table with a header on a terminal, else tab-separated lines."""
     if not sys.stdout.isatty():
-        from framefind.output.json import escaped
+        from framefind.output.printable import escape_field
 
         for row in rows:
-            print_line("\t".join(map(escaped, row)))
+            print_line("\t".join(map(escape_field, row)))
         return
     from rich.console import Console
     from rich.table import Table
@@ -111,24 +111,27 @@ def print_page(page: "Page") -> None:
 
 
 def _print_videos(videos: "Sequence[VideoMoments]") -> None:
-    from framefind.output.json import floored
+    from framefind.output.printable import round_down
     from framefind.times import clock
 
     rows = []
     for video in videos:
         best = clock(video.moments[0].t) if video.moments else ""
-        rows.append((floored(video.score, 1), str(len(video.moments)), best, video.path))
+        rows.append((round_down(video.score, 1), str(len(video.moments)), best, video.path))
     print_table(("score", "moments", "best at", "video"), rows)
 
 
 def _print_moments(moments: "Sequence[Moment]") -> None:
-    from framefind.output.json import floored
+    from framefind.output.printable import round_down
     from framefind.times import clock
 
     are_pairs = any(moment.then for moment in moments)
     rows = []
     for moment in moments:
-        score, confidence = floored(moment.score, 1), f"{floored(100 * moment.confidence, 0)}%"
+        score, confidence = (
+            round_down(moment.score, 1),
+            f"{round_down(100 * moment.confidence, 0)}%",
+        )
         times = [clock(moment.start), clock(moment.end)]
         if moment.then:
             times.append(clock(moment.then.t))
@@ -139,10 +142,10 @@ def _print_moments(moments: "Sequence[Moment]") -> None:
 
 def write_sheet(library: "Library", page: "Page", title: str, path: Path) -> None:
     """Draw the contact sheet of a page."""
-    from framefind.output.json import sheet
+    from framefind.output.sheet import draw_sheet
 
     with _explained_writing(path, "sheet"):
-        sheet(page.moments, library.thumbnails(page.moments), title, path)
+        draw_sheet(page.moments, library.thumbnails(page.moments), title, path)
     print_note(f"sheet written to {path}")
 
 

@@ -1,5 +1,9 @@
-"""Text from files, such as names, as it may be printed: on one line, and without commands in it."""
+"""Text from files and numbers, as they may be printed.
 
+Text is printed on one line and without control characters.
+"""
+
+import math
 import re
 
 _UNSAFE = re.compile(
@@ -27,3 +31,14 @@ def printable_json(text: str) -> str:
 def _escape(letter: str) -> str:
     code = ord(letter)
     return _SHORT.get(letter) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def escape_field(text: str) -> str:
+    """Return a field of a table; backslashes are doubled, so that escapes are unambiguous."""
+    return printable(text.replace("\\", "\\\\"))
+
+
+def round_down(value: float, digits: int) -> str:
+    """Return a number rounded down, so that a search with it as `min_score` keeps the result."""
+    unit = 10**digits
+    return f"{math.floor(value * unit) / unit:.{digits}f}"

@@ -8,11 +8,11 @@ from PIL import Image
 from serving import serve
 
 from conftest import scene, write_clip
-from framefind.output import json as documents
+from framefind.output.json import read_schema
 
 pytest_plugins = ["serving"]
 
-VALID = Draft202012Validator(documents.schema())
+VALID = Draft202012Validator(read_schema())
 
 
 def found(answer: httpx.Response) -> dict:

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from framefind.errors import QueryError
 from framefind.files import stills
-from framefind.output.json import document
+from framefind.output.json import build_document
 from framefind.search.search import score_frames
 from framefind.search.search import search as search_index
 from framefind.server import schemas
@@ -43,7 +43,7 @@ def router(state: LibraryState, limiter: Limiter) -> APIRouter:
             page = await batcher.ask(query)
         else:  # takes longer: other searches do not wait for it
             page = await limiter.run(_search, state.snapshot, query)
-        return JSONResponse(_with_thumbnails(document(page, query.document())))
+        return JSONResponse(_with_thumbnails(build_document(page, query.document())))
 
     async def score(
         video_id: str, parameters: schemas.SearchQuery, images: list[bytes]

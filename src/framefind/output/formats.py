@@ -1,0 +1,23 @@
+"""Formats of search results: for each, one file with a function `write` and one line here."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from framefind.errors import UsageError
+from framefind.output import json, tsv
+from framefind.types import Page
+
+Write = Callable[[Page, dict[str, Any]], Iterator[str]]
+"""Takes a page and the query as `Query.document()`; yields lines of text without their ends."""
+
+FORMATS: dict[str, Write] = {
+    "json": json.write,
+    "tsv": tsv.write,
+}
+
+
+def write(page: Page, query: dict[str, Any], name: str) -> Iterator[str]:
+    """Yield the lines of a page in the format `name`. Raises UsageError for an unknown one."""
+    if name not in FORMATS:
+        raise UsageError(f"format {name!r}: use {', '.join(FORMATS)}")
+    return FORMATS[name](page, query)
