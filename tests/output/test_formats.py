@@ -14,5 +14,5 @@ def test_every_format_writes_every_page(name: str, page: Page) -> None:
 
 
 def test_an_unknown_format_is_refused_before_anything_is_written() -> None:
-    with pytest.raises(UsageError, match="format 'docx': use json, "):
+    with pytest.raises(UsageError, match="format 'docx': use csv, json, "):
         write(BY_MOMENT, {}, "docx")

@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from framefind.errors import UsageError
-from framefind.output import json, tsv
+from framefind.output import csv, json, tsv
 from framefind.types import Page
 
 Write = Callable[[Page, dict[str, Any]], Iterator[str]]
 """Takes a page and the query as `Query.document()`; yields lines of text without their ends."""
 
 FORMATS: dict[str, Write] = {
+    "csv": csv.write,
     "json": json.write,
     "tsv": tsv.write,
 }
