@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from framefind.errors import UsageError
-from framefind.output import csv, json, tsv
+from framefind.output import csv, json, ndjson, tsv
 from framefind.types import Page
 
 Write = Callable[[Page, dict[str, Any]], Iterator[str]]
@@ -13,6 +13,7 @@ Write = Callable[[Page, dict[str, Any]], Iterator[str]]
 FORMATS: dict[str, Write] = {
     "csv": csv.write,
     "json": json.write,
+    "ndjson": ndjson.write,
     "tsv": tsv.write,
 }
 
