@@ -2,11 +2,12 @@ import pytest
 
 from framefind.errors import UsageError
 from framefind.output.formats import FORMATS, write
+from framefind.output.timelines.registry import TIMELINES
 from framefind.types import Page
 from results import BY_MOMENT, BY_VIDEO
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [*FORMATS, *TIMELINES])
 @pytest.mark.parametrize("page", [BY_MOMENT, BY_VIDEO, Page([], 0, 0), Page([], 0, 0, [])])
 def test_every_format_writes_every_page(name: str, page: Page) -> None:
     lines = list(write(page, {"text": "a dog"}, name))

@@ -5,6 +5,7 @@ from typing import Any
 
 from framefind.errors import UsageError
 from framefind.output import csv, json, ndjson, tsv
+from framefind.output.timelines.registry import TIMELINES
 from framefind.types import Page
 
 Write = Callable[[Page, dict[str, Any]], Iterator[str]]
@@ -19,7 +20,12 @@ FORMATS: dict[str, Write] = {
 
 
 def write(page: Page, query: dict[str, Any], name: str) -> Iterator[str]:
-    """Yield the lines of a page in the format `name`. Raises UsageError for an unknown one."""
+    """Yield the lines of a page in the format `name`, one of these or of a timeline.
+
+    Raises UsageError for an unknown one.
+    """
+    if name in TIMELINES:
+        return TIMELINES[name](page.moments, str(query.get("text") or "framefind"))
     if name not in FORMATS:
-        raise UsageError(f"format {name!r}: use {', '.join(FORMATS)}")
+        raise UsageError(f"format {name!r}: use {', '.join([*FORMATS, *TIMELINES])}")
     return FORMATS[name](page, query)
