@@ -13,7 +13,7 @@ class NoLocksError(OSError):
     """The file system has no locks."""
 
 
-# Not filelock: some writers share a library's lock file while others exclude everybody, and filelock
+# Not filelock: some writers share a library's lock file while others exclude everybody; filelock
 # has shared locks only as SQLite databases. Builders of indexes use the same function.
 def lock(descriptor: int, *, exclusive: bool = True, wait: bool = False) -> None:
     """Lock an open file until its descriptor is closed, however the process ends.
