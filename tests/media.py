@@ -90,6 +90,7 @@ def film(
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
         stream.codec_context.time_base = base if times else 1 / rate
+        stream.codec_context.thread_count = 1  # else its bytes depend on the number of cores
         if aspect:
             stream.codec_context.sample_aspect_ratio = aspect
         if hdr10:

@@ -529,8 +529,9 @@ framefind.open({str(tmp_path / "l")!r}).index({films!r})
     def test_sigkill_at_any_time(self, in_one_go, long_clip, clips, tmp_path):
         films = [str(long_clip), str(clips)]
         script = (
-            "import framefind; from framefind import indexing\n"
-            "indexing.SEGMENT_SECONDS, indexing.BATCH, indexing.COMMIT_FRAMES = 5.0, 8, 4\n"
+            "import framefind; from framefind.indexing import pipeline\n"
+            "assert pipeline.SEGMENT_SECONDS and pipeline.BATCH and pipeline.COMMIT_FRAMES\n"
+            "pipeline.SEGMENT_SECONDS, pipeline.BATCH, pipeline.COMMIT_FRAMES = 5.0, 8, 4\n"
             "print(flush=True)\n"
             f"framefind.open({str(tmp_path / 'l')!r}).index({films!r})\n"
         )
