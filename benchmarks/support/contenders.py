@@ -131,7 +131,7 @@ def decode_all(film: str) -> Facts:
 
 def decode_needed(film: str, sampler: str) -> Facts:
     """Decode the frames that a sampler needs, in spans on all cores, and do nothing else."""
-    from framefind.indexing.spans import LENGTH
+    from framefind.indexing.spans import MIN_SPAN_SECONDS
     from framefind.processes import cores
     from framefind.video.decode import Video
     from framefind.video.samplers import parse_sampler
@@ -144,7 +144,7 @@ def decode_needed(film: str, sampler: str) -> Facts:
 
     began = time.perf_counter()
     with Video(film, threads=1) as video:
-        cuts = [0.0, *video.cuts(LENGTH), float("inf")]
+        cuts = [0.0, *video.cuts(MIN_SPAN_SECONDS), float("inf")]
     with ThreadPoolExecutor(cores()) as pool:
         frames = sum(pool.map(part, pairwise(cuts)))
     return {"seconds": time.perf_counter() - began, "frames": frames}

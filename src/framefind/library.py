@@ -38,8 +38,9 @@ from framefind.types import (
 
 if TYPE_CHECKING:
     from framefind.evaluation import Quality
+    from framefind.indexing.decide import Catalog
     from framefind.indexing.estimate import Plan
-    from framefind.indexing.walk import File
+    from framefind.indexing.options import IndexOptions
     from framefind.types import OnProgress, Report, Status
 
 
@@ -146,27 +147,31 @@ class Library:
         LibraryError when another run is writing, the library cannot be written, or it was made
         with another model.
         """
-        from framefind.indexing.decide import Catalog
-        from framefind.indexing.decoders import Options
+        from framefind.indexing.options import IndexOptions
         from framefind.indexing.pipeline import Indexer
+        from framefind.indexing.walk import walk
         from framefind.tables import maintenance
         from framefind.types import Report
 
-        named, files, sampler, views = _choice(paths, glob, exclude, sampler, views, roots)
-        options = Options.chosen(sampler, views, dedupe, decoder)
+        options = IndexOptions.parse(
+            sampler=sampler,
+            views=views,
+            glob=glob,
+            exclude=exclude,
+            retry=retry,
+            dedupe=dedupe,
+            decoder=decoder,
+        )
+        named = arguments.texts(paths, "paths")
+        files = list(walk(named, options.glob, options.exclude, roots))
         if not files and not self.exists:
             return Report()
         with address.lock(self.uri, doing="index"):
-            tables, encoder = self._found(model)
-            memory = self.vector_index.folder / "files.json"
-            rows = tables.videos() if tables else []
-            lost = self.vector_index.lost(tables, rows) if tables else []
-            catalog = Catalog(rows, memory, sampler, views, retry, lost)
-            indexer = Indexer(encoder, catalog, options, on_progress)
-            report = indexer.run(files, lambda: tables or self._made(encoder))
+            tables, encoder = self.prepare(model)
+            catalog = self._open_catalog(tables, options)
+            report = Indexer(tables, catalog, encoder, options, on_progress).run(files)
             folders = [stored_path(resolve_path(path)) for path in named]
             report.missing, report.offline = catalog.survey(folders)
-            tables = tables or Tables.open(self.uri)
             maintenance.tidy(tables)
             self.vector_index.refresh(tables)
         return report
@@ -181,26 +186,39 @@ class Library:
         glob: PathLike | Iterable[PathLike] = (),
         exclude: PathLike | Iterable[PathLike] = (),
         retry: bool = False,
+        dedupe: bool | float = False,
+        decoder: str = "auto",
     ) -> "Plan":
-        """What `index` would do with the same arguments, and about what it would cost."""
-        from framefind.indexing.decide import Catalog
+        """Estimate what `index` would do with the same arguments, and what it would cost."""
         from framefind.indexing.estimate import plan
+        from framefind.indexing.options import IndexOptions
+        from framefind.indexing.walk import walk
 
-        named, files, sampler, views = _choice(paths, glob, exclude, sampler, views)
-        tables = Tables.open(self.uri) if self.exists else None
-        wanted = registry.full_name(model or "mini")
-        if tables:
-            encoder = self.encoder(tables.fingerprint, model)
-        else:
-            encoder = registry.load(wanted, self.device, self.precision)
-        rows = tables.videos() if tables else []
-        lost = self.vector_index.lost(tables, rows) if tables else []
-        memory = self.vector_index.folder / "files.json"
-        catalog = Catalog(rows, memory, sampler, views, retry, lost)
-        planned = plan(files, catalog, encoder, sampler, views)
+        options = IndexOptions.parse(
+            sampler=sampler,
+            views=views,
+            glob=glob,
+            exclude=exclude,
+            retry=retry,
+            dedupe=dedupe,
+            decoder=decoder,
+        )
+        named = arguments.texts(paths, "paths")
+        files = list(walk(named, options.glob, options.exclude))
+        tables, encoder = self._find(model)
+        catalog = self._open_catalog(tables, options)
+        planned = plan(files, catalog, encoder, options)
         folders = [stored_path(resolve_path(path)) for path in named]
         planned.missing, planned.offline = catalog.survey(folders, learn=False)
         return planned
+
+    def _open_catalog(self, tables: Tables | None, options: "IndexOptions") -> "Catalog":
+        """Read what the library knows of files, for one run."""
+        from framefind.indexing.decide import Catalog
+
+        rows = tables.videos() if tables else []
+        lost = self.vector_index.lost(tables, rows) if tables else []
+        return Catalog(rows, self.vector_index.folder / "files.json", options, lost)
 
     def reembed(self, model: str, on_progress: "OnProgress | None" = None) -> "Report":
         """Move the library over to another model: decode and embed all its videos again.
@@ -214,7 +232,13 @@ class Library:
         beside = Library(
             f"{self.uri}.reembed", model=model, device=self.device, precision=self.precision
         )
-        report = reembed(self, beside, on_progress)
+
+        def index(paths: list[str], sampler: str, views: str) -> "Report":
+            return beside.index(
+                paths, sampler=sampler, views=views, retry=True, on_progress=on_progress
+            )
+
+        report = reembed(self.uri, beside.uri, index)
         self.vector_index.forget()
         return report
 
@@ -224,10 +248,10 @@ class Library:
         The model of a new library passes its self-test first. Raises LibraryError when the
         library was made with another model.
         """
-        tables, encoder = self._found(model)
+        tables, encoder = self._find(model)
         return tables or self._made(encoder), encoder
 
-    def _found(self, model: str | None) -> tuple[Tables | None, Model]:
+    def _find(self, model: str | None) -> tuple[Tables | None, Model]:
         """The tables, if there are any, and the model that fills them."""
         wanted = registry.full_name(model) if model else self._wanted_model
         if not self.exists:
@@ -485,21 +509,3 @@ class Library:
 def _video_id(index: VectorIndex, name: str) -> str:
     """The id of the one video of that path, name or id; an id is looked up without a scan."""
     return name if index.videos.find(name) is not None else names_of(index).find(name)
-
-
-def _choice(
-    paths: PathLike | Iterable[PathLike],
-    glob: PathLike | Iterable[PathLike],
-    exclude: PathLike | Iterable[PathLike],
-    sampler: str,
-    views: str,
-    roots: PathLike | Iterable[PathLike] = (),
-) -> "tuple[list[str], list[File], str, str]":
-    """The paths as a list, the files they lead to, and sampler and views by canonical name."""
-    from framefind.indexing.walk import walk
-    from framefind.video.samplers import parse_sampler
-    from framefind.video.views import Views
-
-    sampler, views = parse_sampler(sampler).name, Views.parse(views).name  # before a long walk
-    named = arguments.texts(paths, "paths")
-    return named, list(walk(named, glob, exclude, roots)), sampler, views

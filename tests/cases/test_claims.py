@@ -78,7 +78,7 @@ def test_a_library_counts_the_seconds_that_are_there(tmp_path, sampler):
 
 
 def test_parts_of_a_claiming_video_agree_on_its_length(tmp_path, monkeypatch):
-    monkeypatch.setattr("framefind.indexing.decoders.part_length", lambda sampler: 1.0)
+    monkeypatch.setattr("framefind.indexing.decoders.span_seconds", lambda sampler: 1.0)
     library = framefind.open(tmp_path / "library")
     library.index(claiming(tmp_path / "film.mkv"), views="whole")
     assert library.videos()[0].duration == pytest.approx(4.0, abs=0.1)

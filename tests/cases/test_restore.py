@@ -8,12 +8,12 @@ from test_main import run
 
 from conftest import assert_same, content
 from framefind import FramefindError
-from framefind.indexing.decoders import Decoders
+from framefind.indexing.decoders import DecoderPool
 
 
 def test_a_removed_video_comes_back_as_it_was(library, calls):
     before, found = content(library), library.search("a dog", limit=99).moments
-    decoded = calls(Decoders, "__init__")
+    decoded = calls(DecoderPool, "__init__")
     gone = library.remove(["a.mp4", "d.mp4"])
     library.search("a dog")
     library.maintain()

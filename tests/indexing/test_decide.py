@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from framefind.indexing.decide import Catalog
+from framefind.indexing.decide import Catalog, Pending, Probed, Settled
+from framefind.indexing.options import IndexOptions
 from framefind.indexing.walk import File
 from framefind.types import Offline, Video
+from framefind.video.facts import Facts
 
 EVERY, TILES = "every=1.0", "tiles"
+FACTS = Facts(2.0, 160, 120, 5.0, "mpeg4")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -44,58 +47,81 @@ def file(path: Path, **changes: object) -> File:
     return File(str(path), **values | changes)  # type: ignore[arg-type]
 
 
+def catalog_of(
+    rows: list[Video], memory: Path, sampler: str = EVERY, retry: bool = False
+) -> Catalog:
+    return Catalog(rows, memory, IndexOptions.parse(sampler=sampler, retry=retry))
+
+
+def verdict(catalog: Catalog, seen: File) -> str:
+    """What a file is, as far as that can be told without opening it."""
+    settled = catalog.settle_unopened(seen)
+    return settled.kind if settled else "open"
+
+
+def claim(catalog: Catalog, seen: File, video_id: str) -> Settled | Pending:
+    """What a file is that was opened and is that video."""
+    return catalog.decide(seen, Probed("video", video_id, FACTS))
+
+
+def begun(decision: Settled | Pending) -> Pending:
+    assert isinstance(decision, Pending)
+    return decision
+
+
 @pytest.fixture
 def memory(tmp_path: Path) -> Path:
     return tmp_path / "index" / "files.json"
 
 
-class TestLook:
+class TestUnopened:
     @pytest.mark.parametrize(
-        ("changes", "facts", "retry", "verdict"),
+        ("changes", "facts", "retry", "expected"),
         [
             ({}, {}, False, "unchanged"),
             ({"status": "partial"}, {}, True, "unchanged"),
-            ({"status": "indexing"}, {}, False, "decode"),
-            ({"status": "failed"}, {}, False, "failed"),
-            ({"status": "failed"}, {}, True, "decode"),
-            ({"status": "failed"}, {"size": 5}, False, "decode"),
-            ({"sampler": "keyframes"}, {}, False, "decode"),
-            ({"views": "whole"}, {}, False, "decode"),
-            ({}, {"size": 5}, False, "decode"),
-            ({}, {"modified": 5}, False, "decode"),
+            ({"status": "indexing"}, {}, False, "open"),
+            ({"status": "failed"}, {}, False, "failed before"),
+            ({"status": "failed"}, {}, True, "open"),
+            ({"status": "failed"}, {"size": 5}, False, "open"),
+            ({"sampler": "keyframes"}, {}, False, "open"),
+            ({"views": "whole"}, {}, False, "open"),
+            ({}, {"size": 5}, False, "open"),
+            ({}, {"modified": 5}, False, "open"),
         ],
     )
-    def test_verdicts(self, tmp_path, memory, changes, facts, retry, verdict):
+    def test_verdicts(self, tmp_path, memory, changes, facts, retry, expected):
         path = made(tmp_path / "a.mp4")
-        catalog = Catalog([row(path, **changes)], memory, EVERY, TILES, retry)
-        assert catalog.look(file(path, **facts)) == verdict
+        catalog = catalog_of([row(path, **changes)], memory, retry=retry)
+        assert verdict(catalog, file(path, **facts)) == expected
 
     def test_what_is_not_a_video_is_remembered_unless_it_is_named(self, tmp_path, memory):
         path = made(tmp_path / "a.txt")
-        catalog = Catalog([], memory, EVERY, TILES)
-        assert catalog.look(file(path)) == "decode"
-        catalog.pass_over(file(path))
+        catalog = catalog_of([], memory)
+        assert verdict(catalog, file(path)) == "open"
+        catalog.decide(file(path), Probed("not a video"))
         catalog.save()
-        again = Catalog([], memory, EVERY, TILES)
-        assert again.look(file(path)) == "passed over"
-        assert again.look(file(path, named=True)) == "decode"
-        assert again.look(file(path, modified=9)) == "decode"
+        again = catalog_of([], memory)
+        assert verdict(again, file(path)) == "not a video"
+        assert verdict(again, file(path, named=True)) == "open"
+        assert verdict(again, file(path, modified=9)) == "open"
 
 
-class TestClaim:
+class TestVideo:
     def test_a_new_video_begins_at_the_beginning(self, tmp_path, memory):
-        catalog = Catalog([], memory, EVERY, TILES)
-        claim = catalog.claim(file(made(tmp_path / "a.mp4")), "x")
-        assert (claim.what, claim.start, claim.row.segments) == ("decode", -math.inf, [])
+        catalog = catalog_of([], memory)
+        pending = begun(claim(catalog, file(made(tmp_path / "a.mp4")), "x"))
+        assert (pending.start, pending.row.segments) == (-math.inf, [])
+        assert (pending.row.duration, pending.row.sampler) == (2.0, EVERY)
         assert catalog.take_changes() == []
 
     def test_a_half_indexed_one_goes_on(self, tmp_path, memory):
         path = made(tmp_path / "a.mp4")
         half = row(path, status="indexing")
-        claim = Catalog([half], memory, EVERY, TILES).claim(file(path), "x")
-        assert (claim.what, claim.start) == ("decode", math.nextafter(2.0, 3.0))
-        other = Catalog([half], memory, "keyframes", TILES).claim(file(path), "x")
-        assert (other.what, other.start) == ("decode", -math.inf)
+        pending = begun(claim(catalog_of([half], memory), file(path), "x"))
+        assert pending.start == math.nextafter(2.0, 3.0)
+        other = begun(claim(catalog_of([half], memory, "keyframes"), file(path), "x"))
+        assert other.start == -math.inf
 
     @pytest.mark.parametrize(
         ("name", "gone", "what"),
@@ -103,31 +129,33 @@ class TestClaim:
     )
     def test_a_known_one_is_not_decoded(self, tmp_path, memory, name, gone, what):
         first = made(tmp_path / "a.mp4")
-        catalog = Catalog([row(first)], memory, EVERY, TILES)
+        catalog = catalog_of([row(first)], memory)
         path = made(tmp_path / name)
         if gone:
             first.unlink()
-        assert catalog.claim(file(path), "x").what == what
+        decision = claim(catalog, file(path), "x")
+        assert isinstance(decision, Settled)
+        assert decision.kind == what
         (changed,) = catalog.take_changes()
         expected = str(first) if what == "copied" else str(path)
         assert (changed.path, changed.segments) == (expected, ["s"])
         assert changed.copies == ([str(path)] if what == "copied" else [])
-        assert catalog.look(file(path)) == "unchanged"
+        assert verdict(catalog, file(path)) == "unchanged"
         assert catalog.settle() == []
 
 
 class TestFail:
     def test_is_noted(self, tmp_path, memory):
         path = made(tmp_path / "a.mp4")
-        catalog = Catalog([], memory, EVERY, TILES)
+        catalog = catalog_of([], memory)
         catalog.fail(file(path), "x", "why")
         (changed,) = catalog.take_changes()
         assert (changed.status, changed.error, changed.path) == ("failed", "why", str(path))
-        assert catalog.look(file(path)) == "failed"
+        assert verdict(catalog, file(path)) == "failed before"
 
     def test_hides_nothing_of_a_file_that_cannot_be_read(self, tmp_path, memory):
         path = made(tmp_path / "a.mp4")
-        catalog = Catalog([row(path)], memory, EVERY, TILES)
+        catalog = catalog_of([row(path)], memory)
         gone = file(path, size=9)
         path.unlink()
         catalog.fail(gone, "y", "why")
@@ -136,49 +164,49 @@ class TestFail:
 
     def test_replaces_what_had_another_content(self, tmp_path, memory):
         path = made(tmp_path / "a.mp4")
-        catalog = Catalog([row(path)], memory, EVERY, TILES)
+        catalog = catalog_of([row(path)], memory)
         catalog.fail(file(path, size=9), "y", "why")
         assert [changed.video_id for changed in catalog.take_changes()] == ["y"]
         assert catalog.settle() == ["x"]
 
     def test_hides_nothing_of_the_same_content(self, tmp_path, memory):
         path = made(tmp_path / "a.mp4")
-        catalog = Catalog([row(path)], memory, EVERY, TILES)
+        catalog = catalog_of([row(path)], memory)
         catalog.fail(file(path), "x", "why")
         assert catalog.take_changes() == []
 
 
-class TestPassOver:
+class TestNotAVideo:
     def test_a_video_that_is_none_any_more_is_gone(self, tmp_path, memory):
         path = made(tmp_path / "a.mp4")
-        catalog = Catalog([row(path)], memory, EVERY, TILES)
-        catalog.pass_over(file(path, size=9))
+        catalog = catalog_of([row(path)], memory)
+        catalog.decide(file(path, size=9), Probed("not a video"))
         assert catalog.settle() == ["x"]
-        assert catalog.look(file(path, size=9)) == "passed over"
+        assert verdict(catalog, file(path, size=9)) == "not a video"
 
 
 class TestCopies:
     def test_a_copy_alone_is_indexed_with_another_sampler(self, tmp_path, memory):
         path, copy = made(tmp_path / "a.mp4"), made(tmp_path / "b.mp4")
-        catalog = Catalog([row(path)], memory, "every=2.0", TILES)
-        assert catalog.claim(file(copy), "x").what == "decode"
-        assert catalog.claim(file(path), "x").row.copies == [str(copy)]
+        catalog = catalog_of([row(path)], memory, "every=2.0")
+        begun(claim(catalog, file(copy), "x"))
+        assert begun(claim(catalog, file(path), "x")).row.copies == [str(copy)]
 
 
 class TestSettle:
     def test_a_video_whose_path_was_taken_is_gone(self, tmp_path, memory):
         path = made(tmp_path / "a.mp4")
-        catalog = Catalog([row(path)], memory, EVERY, TILES)
-        catalog.claim(file(path, size=9), "y")
+        catalog = catalog_of([row(path)], memory)
+        claim(catalog, file(path, size=9), "y")
         assert catalog.settle() == ["x"]
 
     @pytest.mark.parametrize("how", ["taken", "gone"])
     def test_or_lives_on_in_a_copy_that_is_there(self, tmp_path, memory, how):
         path, copy = made(tmp_path / "a.mp4"), made(tmp_path / "c.mp4")
         copies = [str(tmp_path / "b.mp4"), str(copy)]
-        catalog = Catalog([row(path, copies=copies)], memory, EVERY, TILES)
+        catalog = catalog_of([row(path, copies=copies)], memory)
         if how == "taken":
-            catalog.claim(file(path, size=9), "y")
+            claim(catalog, file(path, size=9), "y")
         else:
             path.unlink()
         assert catalog.settle() == []
@@ -187,7 +215,7 @@ class TestSettle:
 
     def test_what_is_merely_missing_stays(self, tmp_path, memory):
         path, other = made(tmp_path / "a.mp4"), made(tmp_path / "b.mp4")
-        catalog = Catalog([row(path), row(other, "y")], memory, EVERY, TILES)
+        catalog = catalog_of([row(path), row(other, "y")], memory)
         path.unlink()
         assert (catalog.settle(), catalog.take_changes()) == ([], [])
         assert catalog.survey([str(tmp_path)]) == ([str(path)], [])
@@ -197,7 +225,7 @@ class TestSettle:
         folder = tmp_path / "disk"
         folder.mkdir()
         path = made(folder / "a.mp4")
-        catalog = Catalog([row(path)], memory, EVERY, TILES)
+        catalog = catalog_of([row(path)], memory)
         path.unlink()
         empty = Offline(str(folder), "it is empty", 1)
         assert catalog.survey([str(folder)]) == ([], [empty])
@@ -207,7 +235,7 @@ class TestSettle:
 
     def test_copies_that_are_gone_are_given_up(self, tmp_path, memory):
         path, copy = made(tmp_path / "a.mp4"), made(tmp_path / "b.mp4")
-        catalog = Catalog([row(path, copies=[str(copy)])], memory, EVERY, TILES)
+        catalog = catalog_of([row(path, copies=[str(copy)])], memory)
         copy.unlink()
         assert catalog.settle() == []
         (changed,) = catalog.take_changes()
@@ -216,4 +244,4 @@ class TestSettle:
 
 def test_a_memory_that_cannot_be_written_is_lost_without_harm(tmp_path):
     (tmp_path / "index").touch()
-    Catalog([], tmp_path / "index" / "files.json", EVERY, TILES).save()
+    catalog_of([], tmp_path / "index" / "files.json").save()

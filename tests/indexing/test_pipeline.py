@@ -16,7 +16,7 @@ import pytest
 import framefind
 from conftest import assert_same, content, write_clip
 from framefind import LibraryError
-from framefind.indexing import decoders, pipeline
+from framefind.indexing import decoders, pipeline, video_row
 from framefind.tables.tables import Tables
 from framefind.video.process import SampledFrame, Worker
 
@@ -106,24 +106,6 @@ class TestFirstRun:
         with pytest.raises(ValueError, match="use"):
             framefind.open(tmp_path / "l").index(clips, **choice)
         assert not (tmp_path / "l").exists()
-
-    def test_decoding_begins_while_the_library_is_made(self, clips, tmp_path, monkeypatch):
-        opened, ask, make = threading.Event(), Worker.open, Tables.create
-        first: list[bool] = []
-
-        def asked(*args):
-            opened.set()
-            return ask(*args)
-
-        def create(*args):
-            first.append(opened.wait(60))
-            return make(*args)
-
-        monkeypatch.setattr(Worker, "open", asked)
-        monkeypatch.setattr(Tables, "create", create)
-        report = framefind.open(tmp_path / "l").index(clips, **CHOICE)
-        assert first == [True]
-        assert names(report.indexed) == CLIPS
 
     def test_without_a_library_nothing_goes_on(self, clips, tmp_path, monkeypatch):
         def fail(*_):
@@ -373,7 +355,7 @@ def in_one_go(
 @pytest.fixture
 def long_clip(long_film: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A video of many segments, as they are short here, and every batch is committed."""
-    monkeypatch.setattr(pipeline, "SEGMENT_SECONDS", 5.0)
+    monkeypatch.setattr(video_row, "SEGMENT_SECONDS", 5.0)
     monkeypatch.setattr(pipeline, "BATCH", 8)
     monkeypatch.setattr(pipeline, "COMMIT_FRAMES", 4)
     return long_film
@@ -491,11 +473,11 @@ import os, signal
 import framefind
 from deltalake import DeltaTable
 from deltalake.table import TableMerger
-from framefind.indexing import pipeline
+from framefind.indexing import pipeline, video_row
 from framefind.indexing.pipeline import Indexer
 from framefind.tables.tables import Tables
 from framefind.index import refresh
-pipeline.SEGMENT_SECONDS, pipeline.BATCH, pipeline.COMMIT_FRAMES = 5.0, 8, 4
+video_row.SEGMENT_SECONDS, pipeline.BATCH, pipeline.COMMIT_FRAMES = 5.0, 8, 4
 place, number, when = {where!r}.split(":")
 owner, name = place.split(".")
 owner = globals()[owner]
@@ -529,9 +511,9 @@ framefind.open({str(tmp_path / "l")!r}).index({films!r})
     def test_sigkill_at_any_time(self, in_one_go, long_clip, clips, tmp_path):
         films = [str(long_clip), str(clips)]
         script = (
-            "import framefind; from framefind.indexing import pipeline\n"
-            "assert pipeline.SEGMENT_SECONDS and pipeline.BATCH and pipeline.COMMIT_FRAMES\n"
-            "pipeline.SEGMENT_SECONDS, pipeline.BATCH, pipeline.COMMIT_FRAMES = 5.0, 8, 4\n"
+            "import framefind; from framefind.indexing import pipeline, video_row\n"
+            "assert video_row.SEGMENT_SECONDS and pipeline.BATCH and pipeline.COMMIT_FRAMES\n"
+            "video_row.SEGMENT_SECONDS, pipeline.BATCH, pipeline.COMMIT_FRAMES = 5.0, 8, 4\n"
             "print(flush=True)\n"
             f"framefind.open({str(tmp_path / 'l')!r}).index({films!r})\n"
         )

@@ -1,4 +1,4 @@
-"""Videos in parts: decoded by several at once, and the same as in one piece."""
+"""Videos in spans: decoded by several at once, and the same as in one piece."""
 
 import math
 import random
@@ -14,33 +14,33 @@ from hypothesis import strategies as st
 import framefind
 from conftest import assert_same, content, write_clip
 from framefind.indexing import decoders
-from framefind.indexing.spans import Parts, part_length
+from framefind.indexing.spans import Spans, span_seconds
+from framefind.indexing.video_row import Ending
 from framefind.indexing.walk import File
 from framefind.models.onnx import OnnxModel
 from framefind.processes import cores
 from framefind.video.process import Worker
 from framefind.video.samplers import parse_sampler
 
-Ended = list[tuple[str | None, bool]]
-
 
 def run(
-    parts: "Parts[float]", decoders: int, seed: int, fails: int = -1, troubled: int = -1
+    spans: "Spans[float]", decoders: int, seed: int, fails: int = -1, troubled: int = -1
 ) -> None:
-    """Decode parts of a frame a second in several threads, some slower than others."""
+    """Decode spans of a frame a second in several threads, some slower than others."""
 
     def decode() -> None:
         rng = random.Random(seed + threading.get_ident())
-        while part := parts.take():
+        while span := spans.take():
             for second in range(1000):
-                if max(0, part.start) <= second < min(part.end, 60):
-                    parts.add(part, float(second))
+                if max(0, span.start) <= second < min(span.end, 60):
+                    spans.add(span, float(second))
                     if rng.random() < 0.05:
                         time.sleep(0.001)
-                    if part.number == fails:
+                    if span.number == fails:
                         break
-            said = "broken" if part.number in (fails, troubled) else None
-            parts.end(part, said, part.number == fails)
+            trouble = "broken" if span.number in (fails, troubled) else None
+            stopped = "failed" if span.number == fails else None
+            spans.end(span, Ending(trouble, stopped, duration=float(span.number)))
 
     threads = [threading.Thread(target=decode) for _ in range(decoders)]
     for thread in threads:
@@ -59,49 +59,45 @@ def run(
 )
 def test_frames_leave_in_order_and_once(cuts, decoders, start, seed):
     given_out: list[float] = []
-    ended: Ended = []
-    parts = Parts(
-        File("f"), "id", start, cuts, given_out.append, lambda *how: ended.append(how)
-    )  # fmt: skip
-    run(parts, decoders, seed, troubled=0)
+    ended: list[Ending] = []
+    spans = Spans(File("f"), "id", start, cuts, given_out.append, ended.append)
+    run(spans, decoders, seed, troubled=0)
     assert given_out == [float(t) for t in range(60) if t >= start]
-    assert ended == [("broken", False)]
-    assert parts.taken
+    assert ended == [Ending("broken", duration=float(spans.count - 1))]
+    assert spans.taken
 
 
 @pytest.mark.parametrize("decoders", [1, 3])
-def test_a_part_that_fails_ends_the_video_there(decoders):
+def test_a_span_that_fails_ends_the_video_there(decoders):
     given_out: list[float] = []
-    ended: Ended = []
-    parts = Parts(
-        File("f"), "id", 0.0, [20.0, 40.0], given_out.append, lambda *how: ended.append(how)
-    )
-    run(parts, decoders, 0, fails=1)
+    ended: list[Ending] = []
+    spans = Spans(File("f"), "id", 0.0, [20.0, 40.0], given_out.append, ended.append)
+    run(spans, decoders, 0, fails=1)
     assert given_out == [float(t) for t in range(21)]
-    assert ended == [("broken", True)]
+    assert ended == [Ending("broken", "failed", duration=1.0)]
 
 
 def test_who_waits_is_freed_when_it_is_given_up(monkeypatch):
-    parts: Parts[float] = Parts(File("f"), "id", 0.0, [1.0], lambda frame: None, lambda *how: None)
-    first, second = parts.take(), parts.take()
+    spans: Spans[float] = Spans(File("f"), "id", 0.0, [1.0], lambda frame: None, lambda end: None)
+    first, second = spans.take(), spans.take()
     assert first
     assert second
 
     def fill() -> None:
         for t in range(1000):
-            parts.add(second, float(t))
+            spans.add(second, float(t))
 
     thread = threading.Thread(target=fill)
     thread.start()
     thread.join(0.2)
     assert thread.is_alive()  # it may not hold so many
-    parts.close()
+    spans.close()
     thread.join(10)
     assert not thread.is_alive()
 
 
 def test_what_is_cut():
-    lengths = {name: part_length(parse_sampler(name)) for name in
+    lengths = {name: span_seconds(parse_sampler(name)) for name in
                ("every=1", "every=10", "every=1000", "keyframes", "shots", "count=9")}  # fmt: skip
     assert lengths == {"every=1": 32, "every=10": 320, "every=1000": 600, "keyframes": 30,
                        "shots": None, "count=9": None}  # fmt: skip
@@ -113,10 +109,10 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("sampler", ["every=1.0", "every=0.4", "keyframes"])
-def test_a_library_is_the_same_with_parts_and_without(film, tmp_path, monkeypatch, calls, sampler):
+def test_a_library_is_the_same_in_spans_and_whole(film, tmp_path, monkeypatch, calls, sampler):
     whole = framefind.open(tmp_path / "whole")
     assert whole.index(film, sampler=sampler).partial == {}
-    monkeypatch.setattr(decoders, "part_length", lambda sampler: 3.0)
+    monkeypatch.setattr(decoders, "span_seconds", lambda sampler: 3.0)
     decoded = calls(Worker, "frames")
     cut = framefind.open(tmp_path / "cut")
     report = cut.index(film, sampler=sampler)

@@ -424,7 +424,7 @@ def test_a_backlog_is_committed_bit_by_bit(spark, clips, tmp_path, monkeypatch):
     from framefind.spark import driver
     from framefind.tables.tables import Tables
 
-    monkeypatch.setattr(driver, "_WAVE", 0.001)
+    monkeypatch.setattr(driver, "_ROUNDS_PER_COMMIT", 0.001)
     commits = []
     original = Tables.publish
 

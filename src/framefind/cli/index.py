@@ -195,12 +195,13 @@ def index(
         "glob": glob or (),
         "exclude": exclude or (),
         "retry": retry,
+        "dedupe": dedupe,
+        "decoder": decoder,
     }
     try:
         if dry_run:
             show.print_plan(opened.plan(paths or (), **choice), as_json)
             return
-        choice |= {"dedupe": dedupe, "decoder": decoder}
         if engine == "spark":
             from framefind.cli import spark
 

@@ -1,55 +1,124 @@
-"""The catalog: which file is which video, and what has to be done about it.
+"""Decide: what is this file, and what shall be done with it?
 
-Tells unchanged, touched, moved, copied and changed files apart by path, size, modified time and
-`video_id`, so that nothing is decoded twice.
+The local engine, the dry run and Spark all ask here. Unchanged, touched, moved, copied and changed
+files are told apart by path, size, modified time and `video_id`, so that nothing is decoded twice.
 """
 
 import contextlib
 import json
 import math
 import os
+import threading
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from framefind.errors import StoreError
+from framefind.errors import NotAVideoError, StoreError, VideoError
 from framefind.files import disk
 from framefind.files.names import stat_path, stored_path
 from framefind.files.objects import find_object, is_remote
 from framefind.files.presence import Absent, Presence
+from framefind.indexing.options import IndexOptions
 from framefind.indexing.walk import File
-from framefind.types import Offline, Video
+from framefind.types import Offline, Report, Video
+from framefind.video.facts import Facts
+from framefind.video.identity import video_id as find_video_id
+from framefind.video.process import Worker
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-Verdict = Literal["decode", "unchanged", "failed", "passed over"]
+
+@dataclass(frozen=True)
+class Settled:
+    """A file of which nothing has to be decoded, and why; `error` is for people."""
+
+    kind: Literal[
+        "unchanged",
+        "touched",
+        "moved",
+        "copied",
+        "not a video",
+        "failed",
+        "failed before",
+        "unreachable",
+    ]
+    file: File
+    error: str | None = None
 
 
 @dataclass(frozen=True)
-class Claim:
-    """What became of a file whose `video_id` is known.
+class Pending:
+    """A video to decode from `start` on, in seconds; `row` is what its row is to begin with."""
 
-    `decode` with the time to `start` from and the `row` to go on with; `touched`, `moved` and
-    `copied` need no decoding.
-    """
-
-    what: Literal["decode", "touched", "moved", "copied"]
+    file: File
     row: Video
     start: float = -math.inf
 
 
+@dataclass(frozen=True)
+class Probed:
+    """What opening a file shows: a video's id and facts, or why there is none.
+
+    `cuts` are times in seconds where the video may be cut into spans, if somebody looked for them.
+    A store that does not give the file makes it `unreachable`, which says nothing of the video.
+    """
+
+    kind: Literal["video", "not a video", "failed", "unreachable"]
+    video_id: str = ""
+    facts: Facts | None = None
+    cuts: tuple[float, ...] = ()
+    error: str | None = None
+
+
+def probe(worker: Worker, path: str) -> Probed:
+    """Open a file to see what it is; `worker` has the video open afterwards."""
+    try:
+        facts, video_id = worker.open(path)
+    except NotAVideoError as error:
+        return Probed("not a video", error=describe_error(path, error))
+    except StoreError as error:
+        return Probed("unreachable", error=describe_error(path, error))
+    except VideoError as error:
+        return Probed("failed", find_video_id(path), error=describe_error(path, error))
+    return Probed("video", video_id, facts)
+
+
+def describe_error(path: str, error: Exception) -> str:
+    """Return an error's message without its path, which stands beside it everywhere."""
+    return str(error).removeprefix(f"{path}: ")
+
+
+def count_settled(settled: Settled, report: Report) -> None:
+    """Count in the report what a settled file is."""
+    path = stored_path(settled.file.path)
+    match settled.kind:
+        case "unchanged" | "touched":
+            report.unchanged += 1
+        case "moved":
+            report.moved.append(path)
+        case "copied":
+            report.copied.append(path)
+        case "not a video":
+            report.passed_over += 1
+        case "failed before":
+            report.failed_before += 1
+        case "failed" | "unreachable":
+            report.failed[path] = settled.error or "unknown"
+
+
 class Catalog:
-    """What a library knows of files, for one run of `index`. Not thread-safe."""
+    """What a library knows of files, for one run of `index`.
+
+    Several threads may decide and note at once.
+    """
 
     def __init__(
         self,
         videos: Iterable[Video],
         memory: Path,
-        sampler: str,
-        views: str,
-        retry: bool = False,
+        options: IndexOptions,
         lost: Collection[str] = (),
     ) -> None:
         """Start from the rows of the library; `memory` is a file, a cache that may be lost.
@@ -57,13 +126,16 @@ class Catalog:
         It remembers the facts of files that have no row of their own: copies and what is not a
         video. Videos that have `lost` frames, given by id, are decoded again.
         """
+        self._lock = threading.RLock()
         self._lost = frozenset(lost)
         self._rows = {video.video_id: video for video in videos}
         self._owner: dict[str, str] = {}  # path -> video_id
         for video in sorted(self._rows.values(), key=lambda row: _stamp(row.indexed_at)):
             for path in (*video.copies, video.path):
                 self._owner[path] = video.video_id
-        self._sampler, self._views, self._retry = sampler, views, retry
+        self._sampler = options.sampler.name
+        self._views = options.views.name
+        self._retry = options.retry
         self._memory_file = memory
         self._presence = Presence(memory.with_name("roots.json"), self._owner)
         self._memory: dict[str, list[int | str]] = _read(memory)
@@ -72,8 +144,10 @@ class Catalog:
         self._changed: set[str] = set()
         self._begun: set[str] = set()  # videos that this run decodes
 
-    def look(self, file: File) -> Verdict:
-        """Whether a file has to be opened at all, told from its path, size and modified time."""
+    def settle_unopened(self, file: File) -> Settled | None:
+        """Settle a file by its path, size and modified time; None if it has to be opened."""
+        if file.error is not None:
+            return Settled("unreachable", file, file.error)
         path = stored_path(file.path)
         now = file.size, file.modified
         if is_remote(path):
@@ -82,54 +156,45 @@ class Catalog:
             self._walked.add(path)
         remembered = self._memory.get(path)
         if remembered == [*now, ""] and not file.named:
-            return "passed over"
+            return Settled("not a video", file)
         row = self._rows.get(self._owner.get(path, ""))
         if row is None:
-            return "decode"
+            return None
         if row.path == path:
             same = row.size == file.size and _stamp(row.modified) == file.modified
         else:
             same = remembered == [*now, row.video_id]
-        if same and row.status == "failed":
-            return "decode" if self._retry else "failed"
-        return "unchanged" if same and self._finished(row) else "decode"
+        if same and row.status == "failed" and not self._retry:
+            return Settled("failed before", file)
+        return Settled("unchanged", file) if same and self._is_finished(row) else None
+
+    def decide(self, file: File, probed: Probed) -> Settled | Pending:
+        """Decide what is done with a file that was opened, and note it.
+
+        What is settled needs nothing more; the row of a pending video is noted when it has frames.
+        """
+        with self._lock:
+            if probed.facts is not None:
+                return self._decide_video(file, probed.video_id, probed.facts)
+            if probed.kind == "unreachable":
+                return Settled("unreachable", file, probed.error)
+            if probed.kind == "failed":
+                self.fail(file, probed.video_id, probed.error or "unknown")
+                return Settled("failed", file, probed.error)
+            if file.named:
+                return Settled("failed", file, f"not a video ({probed.error})")
+            self._remember(file, "")
+            self._owner.pop(stored_path(file.path), None)
+            return Settled("not a video", file)
 
     def knows(self, path: str) -> bool:
-        """Whether a video is, or was, at a path as the file system has it."""
+        """Return whether a video is, or was, at a path as the file system has it."""
         return stored_path(path) in self._owner
 
-    def claim(self, file: File, video_id: str) -> Claim:
-        """Decide about an opened file; the row of a known video is updated at once."""
-        path = stored_path(file.path)
-        row = self._rows.get(video_id)
-        if row is None:
-            fresh = Video(
-                video_id=video_id, path=path, size=file.size, modified=_time(file.modified)
-            )
-            return self._decode(fresh, file)
-        if row.path == path:
-            what: Literal["touched", "moved", "copied"] = "touched"
-        elif self._is_still_there(row):
-            self._remember(file, video_id)
-            self._own(path, video_id)
-            row = replace(row, copies=sorted({*row.copies, path}))
-            self.put(row)
-            done = self._finished(row) or video_id in self._begun or row.status == "failed"
-            return Claim("copied", row) if done else self._decode(row, file)
-        else:
-            what = "moved"
-        copies = self._left(copy for copy in row.copies if copy != path)
-        row = replace(row, path=path, copies=copies, modified=_time(file.modified))
-        if row.status == "failed" or not self._finished(row):
-            return self._decode(row, file)
-        self._own(path, video_id)
-        self.put(row)
-        return Claim(what, row)
-
-    def put(self, row: Video) -> None:
-        """Note a row that is to be published."""
-        self._rows[row.video_id] = row
-        self._changed.add(row.video_id)
+    def note(self, row: Video) -> None:
+        """Note a row that is to be published, with the copies found since its video was begun."""
+        with self._lock:
+            self._put(replace(row, copies=self._rows[row.video_id].copies))
 
     def fail(self, file: File, video_id: str, reason: str) -> None:
         """Note that a file cannot be indexed, unless that would hide what was stored of it.
@@ -138,27 +203,29 @@ class Catalog:
         one that cannot be read at the moment it stays.
         """
         path = stored_path(file.path)
-        hidden = video_id if _is_readable(file.path) else self._owner.get(path, "")
-        if hidden in self._rows and self._rows[hidden].segments:
-            return
-        self._own(path, video_id)
-        row = Video(video_id=video_id, path=path, size=file.size, modified=_time(file.modified))
-        self.put(replace(row, status="failed", error=reason, indexed_at=datetime.now(UTC)))
-
-    def pass_over(self, file: File) -> None:
-        """Remember that a file is not a video, or none any more, so that it is not opened again."""
-        self._remember(file, "")
-        self._owner.pop(stored_path(file.path), None)
+        readable = _is_readable(file.path)
+        with self._lock:
+            hidden = video_id if readable else self._owner.get(path, "")
+            if hidden in self._rows and self._rows[hidden].segments:
+                return
+            self._owner[path] = video_id
+            row = Video(
+                video_id=video_id,
+                path=path,
+                size=file.size,
+                modified=_time(file.modified),
+                status="failed",
+                error=reason,
+                indexed_at=datetime.now(UTC),
+            )
+            self._put(row)
 
     def take_changes(self) -> list[Video]:
-        """The rows noted since the last call."""
-        changed = [self._rows[video_id] for video_id in sorted(self._changed)]
-        self._changed.clear()
+        """Return the rows noted since the last call."""
+        with self._lock:
+            changed = [self._rows[video_id] for video_id in sorted(self._changed)]
+            self._changed.clear()
         return changed
-
-    def row(self, video_id: str) -> Video:
-        """The newest row of a video, published or not."""
-        return self._rows[video_id]
 
     def settle(self) -> list[str]:
         """Give up copies that are gone or taken by other videos, once all files are claimed.
@@ -167,14 +234,14 @@ class Catalog:
         those that are nowhere any more are returned, for removal.
         """
         rows, removed = list(self._rows.values()), []
-        gone = self._absent(path for row in rows if row.copies for path in row.paths).gone
+        gone = self._find_absent(path for row in rows if row.copies for path in row.paths).gone
         for row in rows:
             owned = [path for path in row.paths if self._owner.get(path) == row.video_id]
             left = [path for path in owned if path not in gone]
             if not owned:
                 removed.append(row.video_id)
             elif row.copies and (left := left or owned[:1]) != row.paths:
-                self.put(replace(row, path=left[0], copies=left[1:]))
+                self._put(replace(row, path=left[0], copies=left[1:]))
         for video_id in removed:
             del self._rows[video_id]
             self._changed.discard(video_id)
@@ -191,7 +258,7 @@ class Catalog:
             self._presence.save()
         prefixes = tuple(os.path.join(folder, "") for folder in named)
         rows = [row for row in self._rows.values() if row.path.startswith(prefixes)]
-        absent = self._absent(path for row in rows for path in row.paths)
+        absent = self._find_absent(path for row in rows for path in row.paths)
         return sorted(row.path for row in rows if absent.has_lost(row)), absent.roots(rows)
 
     def save(self) -> None:
@@ -200,17 +267,46 @@ class Catalog:
             self._memory_file.parent.mkdir(parents=True, exist_ok=True)
             disk.replace(self._memory_file, json.dumps(self._memory).encode())
 
-    def _decode(self, row: Video, file: File) -> Claim:
+    def _decide_video(self, file: File, video_id: str, facts: Facts) -> Settled | Pending:
+        """Decide about a video; the row of a known one is updated and noted."""
+        path = stored_path(file.path)
+        row = self._rows.get(video_id)
+        if row is None:
+            modified = _time(file.modified)
+            new = Video(video_id=video_id, path=path, size=file.size, modified=modified)
+            return self._begin(file, new, facts)
+        if row.path != path and self._is_still_there(row):
+            self._remember(file, video_id)
+            self._owner[path] = video_id
+            row = replace(row, copies=sorted({*row.copies, path}))
+            self._put(row)
+            done = self._is_finished(row) or video_id in self._begun or row.status == "failed"
+            return Settled("copied", file) if done else self._begin(file, row, facts)
+        kind: Literal["touched", "moved"] = "touched" if row.path == path else "moved"
+        copies = self._keep_present(copy for copy in row.copies if copy != path)
+        row = replace(row, path=path, copies=copies, modified=_time(file.modified))
+        if not self._is_finished(row):
+            return self._begin(file, row, facts)
+        self._owner[path] = video_id
+        self._put(row)
+        return Settled(kind, file)
+
+    def _begin(self, file: File, row: Video, facts: Facts) -> Pending:
         """Begin a video, or go on where an earlier run stopped."""
         same = (row.sampler, row.views) == (self._sampler, self._views)
         goes_on = row.status == "indexing" and same and row.video_id not in self._lost
-        self._own(row.path, row.video_id)
+        start = math.nextafter(row.indexed_until, math.inf) if goes_on else -math.inf
+        self._owner[row.path] = row.video_id
         self._rows[row.video_id] = row
         self._begun.add(row.video_id)
-        start = math.nextafter(row.indexed_until, math.inf) if goes_on else -math.inf
-        return Claim("decode", row, start)
+        row = replace(row, **asdict(facts) | {"duration": facts.plausible_duration(file.size)})
+        return Pending(file, replace(row, sampler=self._sampler, views=self._views), start)
 
-    def _finished(self, row: Video) -> bool:
+    def _put(self, row: Video) -> None:
+        self._rows[row.video_id] = row
+        self._changed.add(row.video_id)
+
+    def _is_finished(self, row: Video) -> bool:
         done = row.status in ("indexed", "partial") and row.video_id not in self._lost
         return done and (row.sampler, row.views) == (self._sampler, self._views)
 
@@ -225,22 +321,19 @@ class Catalog:
             now = known
         return now == known and self._owner.get(row.path) == row.video_id
 
-    def _left(self, paths: Iterable[str]) -> list[str]:
-        """Those of some stored paths that are not gone, in their order, as far as is known."""
-        asked = list(paths)
-        gone = self._absent(asked).gone
-        return [path for path in asked if path not in gone]
+    def _keep_present(self, paths: Iterable[str]) -> list[str]:
+        """Return those of some stored paths that are not gone, as far as can be told."""
+        stored_paths = list(paths)
+        gone = self._find_absent(stored_paths).gone
+        return [path for path in stored_paths if path not in gone]
 
-    def _absent(self, paths: Iterable[str]) -> Absent:
-        """Those of some stored paths where nothing is, as far as is known."""
+    def _find_absent(self, paths: Iterable[str]) -> Absent:
+        """Find those of some stored paths where nothing is, as far as can be told."""
         unseen = [path for path in paths if path not in self._seen]
         try:
             return self._presence.find_absent(unseen)
         except StoreError:
             return self._presence.find_absent(unseen, stores=False)
-
-    def _own(self, path: str, video_id: str) -> None:
-        self._owner[path] = video_id
 
     def _remember(self, file: File, video_id: str) -> None:
         self._memory[stored_path(file.path)] = [file.size, file.modified, video_id]

@@ -1,45 +1,30 @@
-"""Decoder threads: one per worker process, feeding one bounded queue."""
+"""Decoder threads: one per decoder process, feeding one bounded queue."""
 
-import math
 import queue
 import threading
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from contextlib import closing
+from dataclasses import dataclass
 
-from framefind import arguments
-from framefind.errors import NotAVideoError, StoreError, VideoError
-from framefind.indexing.decide import Catalog
-from framefind.indexing.spans import Parts, part_length
+from framefind.errors import StoreError, VideoError
+from framefind.indexing.decide import Catalog, Pending, Settled, probe
+from framefind.indexing.options import IndexOptions
+from framefind.indexing.spans import Spans, decode_span, span_seconds
+from framefind.indexing.video_row import Ending
 from framefind.indexing.walk import File
+from framefind.models.base import Model
 from framefind.processes import cores
-from framefind.types import Video
 from framefind.video.bounds import MAX_SHARED_PIXELS
 from framefind.video.facts import Facts
-from framefind.video.identity import video_id
-from framefind.video.open import hardware
 from framefind.video.process import SampledFrame, Worker
-from framefind.video.samplers import parse_sampler
-from framefind.video.views import MAX_DUPLICATE_CHANGE, Views
 
-Outcome = Literal["decoded", "failed", "broken off", "touched", "moved", "copied", "passed over"]
-
-_QUEUE = 128  # frames between decoding and embedding
-
-
-@dataclass(frozen=True)
-class Begun:
-    """A video whose frames from `start` on follow."""
-
-    row: Video
-    file: File
-    start: float
+_MAX_QUEUED_FRAMES = 128  # between decoding and embedding
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A sampled frame of a video that has begun."""
+    """A sampled frame of a video that is pending."""
 
     video_id: str
     frame: SampledFrame
@@ -47,79 +32,42 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Ended:
-    """A file is done with. `trouble` says what could not be decoded, or why nothing could.
+    """A pending video whose frames have all been given."""
 
-    `duration` is the video's in seconds, as its frames tell. Of one that is broken off, the store
-    could not be read; that says nothing about the video.
-    """
-
-    file: File
-    outcome: Outcome
-    video_id: str = ""
-    trouble: str | None = None
-    duration: float | None = None
+    video_id: str
+    ending: Ending
 
 
-Item = Begun | Decoded | Ended | BaseException
+Item = Settled | Pending | Decoded | Ended | BaseException
 
 
-@dataclass(frozen=True)
-class Options:
-    """What is wanted of every video: `sampler` and `views` by canonical name.
+class DecoderPool:
+    """Threads, one per decoder process, that decide about files and decode them into `items`.
 
-    Frames that look like the one before, by the bound `dedupe` (0: none), take its vectors;
-    `decoder` is `auto`, `cpu` or a device of PyAV's.
-    """
-
-    sampler: str
-    views: str
-    dedupe: float = 0.0
-    decoder: str = "auto"
-
-    def __post_init__(self) -> None:
-        hardware(self.decoder)  # raises UsageError for an unknown one
-
-    @classmethod
-    def chosen(cls, sampler: str, views: str, dedupe: bool | float, decoder: str) -> "Options":
-        """As users say it, by any name; `dedupe` True is the usual bound. Raises UsageError."""
-        if not isinstance(dedupe, bool):
-            arguments.number(dedupe, "dedupe", 0, 255)
-        bound = MAX_DUPLICATE_CHANGE if dedupe is True else float(dedupe)
-        return cls(parse_sampler(sampler).name, Views.parse(views).name, bound, decoder)
-
-
-class Decoders:
-    """Threads, one per decoder process, that put frames and endings into one bounded queue.
-
-    Each takes a file; one that finds no file left helps with the parts of a long video.
+    Each takes a file; one that finds no file left helps with the spans of a long video. A settled
+    file is one item; a pending video comes before its frames, and its end after them.
     """
 
     def __init__(
-        self,
-        files: Sequence[File],
-        catalog: Catalog,
-        options: Options,
-        size: int,
-        resize: str = "bilinear",
+        self, files: Sequence[File], catalog: Catalog, options: IndexOptions, model: Model
     ) -> None:
-        """Start decoding `files`; views are scaled to `size` pixels by the filter `resize`."""
-        self.items: queue.Queue[Item] = queue.Queue(_QUEUE)
-        self.lock = threading.Lock()  # guards the catalog
+        """Start decoding `files`; views are cut for `model`."""
+        self.items: queue.Queue[Item] = queue.Queue(_MAX_QUEUED_FRAMES)
         self.spent: Counter[str] = Counter()
         """Seconds of processor time by stage, of videos that are done with."""
-        self.fallback: str | None = None
-        """Why the processor decodes what another decoder should have."""
         self._files = deque(files)
-        self._catalog, self._options = catalog, options
-        self._size, self._resize = size, resize
-        self._length = part_length(parse_sampler(options.sampler))
+        self._catalog = catalog
+        self._options = options
+        self._model = model
+        self._span_seconds = span_seconds(options.sampler)
         self._change = threading.Condition()  # guards what follows
         self._busy = 0
-        self._open: deque[Parts[Item]] = deque()
+        self._open: deque[Spans[Item]] = deque()
         self._stop = threading.Event()
         self._huge = threading.Lock()  # held by whoever decodes huge pictures
-        many = min(cores(), len(files)) if self._length is None else cores() if files else 0
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(many)]
+        splits = self._span_seconds is not None
+        count = (cores() if files else 0) if splits else min(cores(), len(files))
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(count)]
         for thread in self._threads:
             thread.start()
 
@@ -127,8 +75,8 @@ class Decoders:
         """Stop as soon as possible; what is still in the queue is dropped."""
         self._stop.set()
         with self._change:
-            for parts in self._open:
-                parts.close()
+            for spans in self._open:
+                spans.close()
             self._change.notify_all()
         for thread in self._threads:
             thread.join()
@@ -138,13 +86,12 @@ class Decoders:
         try:
             while job := self._next():
                 if isinstance(job, File):
-                    self._decode(worker, job)
+                    self._take(worker, job)
                 else:
-                    self._help(worker, job)
+                    self._decode(worker, job)
                 with self._change:
                     self._busy -= 1
                     self.spent.update(worker.spent)
-                    self.fallback = self.fallback or worker.fallback
                     worker.spent.clear()
                     self._change.notify_all()
         except BaseException as error:  # a bug here must end the run, not hang it
@@ -152,8 +99,8 @@ class Decoders:
         finally:
             worker.close()
 
-    def _next(self) -> "File | Parts[Item] | None":
-        """The next file, else a video of which parts are left; None once there will be none."""
+    def _next(self) -> "File | Spans[Item] | None":
+        """Return the next file, else a video with spans left; None once there will be none."""
         with self._change:
             while not self._stop.is_set():
                 while self._open and self._open[0].taken:
@@ -174,90 +121,59 @@ class Decoders:
                 continue
             return
 
-    def _decode(self, worker: Worker, file: File) -> None:
-        """Open a file, and decode what there is to decode of it."""
-        try:
-            facts, key = worker.open(file.path)
-        except NotAVideoError as error:
-            if file.named:
-                trouble = f"not a video ({reason(file.path, error)})"
-                return self._put(Ended(file, "failed", trouble=trouble))
-            with self.lock:
-                self._catalog.pass_over(file)
-            return self._put(Ended(file, "passed over"))
-        except StoreError as error:
-            return self._put(Ended(file, "broken off", trouble=reason(file.path, error)))
-        except VideoError as error:
-            with self.lock:
-                self._catalog.fail(file, video_id(file.path), reason(file.path, error))
-            return self._put(Ended(file, "failed", trouble=reason(file.path, error)))
-        with self.lock:
-            claim = self._catalog.claim(file, key)
-        if claim.what != "decode":
-            return self._put(Ended(file, claim.what, key))
-        row = replace(
-            claim.row, **asdict(facts) | {"duration": facts.plausible_duration(file.size)}
-        )
-        self._put(Begun(row, file, claim.start))
+    def _take(self, worker: Worker, file: File) -> None:
+        """Open a file, decide what is done with it, and decode what has to be decoded."""
+        probed = probe(worker, file.path)
+        decision = self._catalog.decide(file, probed)
+        self._put(decision)
+        if not isinstance(decision, Pending) or probed.facts is None:
+            return
+        video_id = probed.video_id
+        huge = probed.facts.width * probed.facts.height > MAX_SHARED_PIXELS
+        cuts = [] if huge else self._find_cuts(worker, probed.facts)
 
-        def finish(trouble: str | None, failed: bool) -> None:
-            ending: Outcome = "broken off" if parts.broken_off else "failed"
-            outcome = ending if failed else "decoded"
-            self._put(Ended(file, outcome, key, trouble, parts.duration))
+        def finish(ending: Ending) -> None:
+            self._put(Ended(video_id, ending))
 
-        parts = Parts(file, key, claim.start, self._cuts(worker, facts), self._put, finish)
-        if facts.width * facts.height > MAX_SHARED_PIXELS:
+        spans = Spans(file, video_id, decision.start, cuts, self._put, finish)
+        if huge:
             with self._huge:
-                return self._help(worker, parts)
+                self._decode(worker, spans)
+            return
         with self._change:
-            self._open.append(parts)
+            self._open.append(spans)
             self._change.notify_all()
-        return self._help(worker, parts)
+        self._decode(worker, spans)
 
-    def _cuts(self, worker: Worker, facts: Facts) -> list[float]:
-        """Where to cut a video into parts; a short one stays whole."""
-        if facts.width * facts.height > MAX_SHARED_PIXELS:
-            return []  # one decoder at a time has them
-        if not self._length or not facts.duration or facts.duration < 1.5 * self._length:
+    def _find_cuts(self, worker: Worker, facts: Facts) -> list[float]:
+        """Return where to cut a video into spans; a short one stays whole."""
+        length = self._span_seconds
+        if not length or not facts.duration or facts.duration < 1.5 * length:
             return []
         try:
-            return worker.cuts(self._length)
-        except (VideoError, StoreError):  # decoding says so again
+            return worker.cuts(length)
+        except (VideoError, StoreError):  # decoding meets it again
             return []
 
-    def _help(self, worker: Worker, parts: "Parts[Item]") -> None:
-        """Decode parts of a video as long as there are some left."""
-        while not self._stop.is_set() and (part := parts.take()):
-            trouble, failed = None, False
-            try:
-                if worker.path != parts.file.path:
-                    worker.open(parts.file.path, known=True)
-                for frame in worker.frames(
-                    self._options.sampler,
-                    self._options.views,
-                    self._size,
-                    part.start,
-                    self._share(parts),
-                    part.end,
-                    self._resize,
-                ):
-                    parts.add(part, Decoded(parts.video_id, frame))
-                    if self._stop.is_set() or parts.closed:
+    def _decode(self, worker: Worker, spans: "Spans[Item]") -> None:
+        """Decode spans of a video as long as there are some left."""
+        path = spans.file.path
+        while not self._stop.is_set() and (span := spans.take()):
+            threads = self._share(spans)
+            ending = Ending()
+            with closing(
+                decode_span(worker, path, span, self._options, self._model, threads)
+            ) as items:
+                for item in items:
+                    if isinstance(item, Ending):
+                        ending = item
+                    else:
+                        spans.add(span, Decoded(spans.video_id, item))
+                    if self._stop.is_set() or spans.closed:
                         break
-                trouble = worker.partial
-                if part.end == math.inf:  # others may only know what is declared
-                    parts.duration = worker.duration
-            except (VideoError, StoreError) as error:
-                trouble, failed = reason(parts.file.path, error), True
-                parts.broken_off = parts.broken_off or isinstance(error, StoreError)
-            parts.end(part, trouble, failed)
+            spans.end(span, ending)
 
-    def _share(self, parts: "Parts[Item]") -> int:
-        """How many threads may decode a part while others are decoded too."""
+    def _share(self, spans: "Spans[Item]") -> int:
+        """Return how many threads may decode a span while others are decoded too."""
         with self._change:
-            return max(1, cores() // max(parts.count, self._busy + len(self._files)))
-
-
-def reason(path: str, error: Exception) -> str:
-    """What went wrong, without the path, which stands beside it everywhere."""
-    return str(error).removeprefix(f"{path}: ")
+            return max(1, cores() // max(spans.count, self._busy + len(self._files)))

@@ -1,25 +1,25 @@
-"""Planning: what `index` would do and cost, without doing it."""
+"""Estimate what `index` would do and cost, without doing it."""
 
 import contextlib
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from framefind.errors import NotAVideoError, StoreError, VideoError
+from framefind.errors import StoreError, VideoError
 from framefind.files.names import stored_path
-from framefind.indexing.decide import Catalog
-from framefind.indexing.decoders import reason
+from framefind.indexing.decide import Catalog, Settled, probe
+from framefind.indexing.options import IndexOptions
 from framefind.indexing.walk import File
 from framefind.models.base import Model
 from framefind.processes import cores
 from framefind.types import Offline
 from framefind.video.process import SampledFrame, Worker
-from framefind.video.samplers import parse_sampler
 
-_TRIAL = 2.0  # seconds of trial decoding
-_HALF = 2 * 0.9  # bytes per number of a vector: half precision, compressed
+_TRIAL_SECONDS = 2.0  # of trial decoding
+_BYTES_PER_NUMBER = 2 * 0.9  # of a vector: half precision, compressed
 
 
 @dataclass
@@ -39,27 +39,27 @@ class Plan:
     seconds: float = 0.0
 
 
-def plan(files: Sequence[File], catalog: Catalog, model: Model, sampler: str, views: str) -> Plan:
+def plan(files: Sequence[File], catalog: Catalog, model: Model, options: IndexOptions) -> Plan:
     """Probe the files that are new or changed, try a little of the first, and extrapolate.
 
     Nothing is written. `seconds` supposes that all videos are about as hard to decode as the
     first, and that all cores are free.
     """
-    result, worker = Plan(), Worker()
+    result = Plan()
     trial: _Trial | None = None
     duration = 0.0
-    try:
+    with closing(Worker(decoder=options.decoder, dedupe=options.dedupe)) as worker:
         for file in files:
-            seconds = _probe(worker, file, catalog, result)
-            if seconds is None:
+            settled = catalog.settle_unopened(file)
+            decision = settled or catalog.decide(file, probe(worker, file.path))
+            if isinstance(decision, Settled):
+                _count_settled(decision, result)
                 continue
             with contextlib.suppress(VideoError, StoreError):  # the next one may do for the trial
-                trial = trial or _try(worker, model, sampler, views)
-            duration += seconds
+                trial = trial or _try(worker, model, options)
+            duration += decision.row.duration or 0.0
             result.videos += 1
-            result.frames += parse_sampler(sampler).estimate_frames(seconds)
-    finally:
-        worker.close()
+            result.frames += options.sampler.estimate_frames(decision.row.duration or 0.0)
     result.hours = duration / 3600
     if trial:
         result.size = round(result.frames * trial.size)
@@ -67,29 +67,16 @@ def plan(files: Sequence[File], catalog: Catalog, model: Model, sampler: str, vi
     return result
 
 
-def _probe(worker: Worker, file: File, catalog: Catalog, result: Plan) -> float | None:
-    """The length in seconds of a video that would be indexed; counts what would not be."""
-    verdict = "failed" if file.error else catalog.look(file)
-    if verdict != "decode":
-        result.unchanged += verdict == "unchanged"
-        result.passed_over += verdict == "passed over"
-        if file.error:
-            result.failed[stored_path(file.path)] = file.error
-        return None
-    try:
-        facts, key = worker.open(file.path)
-    except NotAVideoError as error:
-        result.passed_over += not file.named
-        if file.named:
-            result.failed[stored_path(file.path)] = reason(file.path, error)
-        return None
-    except (VideoError, StoreError) as error:
-        result.failed[stored_path(file.path)] = reason(file.path, error)
-        return None
-    if catalog.claim(file, key).what != "decode":
-        result.known += 1
-        return None
-    return facts.plausible_duration(file.size) or 0.0
+def _count_settled(settled: Settled, result: Plan) -> None:
+    match settled.kind:
+        case "unchanged":
+            result.unchanged += 1
+        case "touched" | "moved" | "copied":
+            result.known += 1
+        case "not a video":
+            result.passed_over += 1
+        case "failed" | "unreachable":
+            result.failed[stored_path(settled.file.path)] = settled.error or "unknown"
 
 
 @dataclass(frozen=True)
@@ -99,14 +86,16 @@ class _Trial:
     size: float  # bytes per frame
 
 
-def _try(worker: Worker, model: Model, sampler: str, views: str) -> _Trial:
+def _try(worker: Worker, model: Model, options: IndexOptions) -> _Trial:
     """Decode the opened video for a moment, and embed what came of it."""
     frames: list[SampledFrame] = []
-    started = now = time.perf_counter()
+    started = time.perf_counter()
+    now = started
+    sampler, views = options.sampler.name, options.views.name
     for frame in worker.frames(sampler, views, model.size, threads=1, resize=model.resize):
         frames.append(frame)
         now = time.perf_counter()
-        if now - started > _TRIAL:
+        if now - started > _TRIAL_SECONDS:
             break
     pixels = np.concatenate([frame.pixels for frame in frames])
     model.embed_images(pixels[:1])  # loads the model, which is not to be counted
@@ -114,6 +103,6 @@ def _try(worker: Worker, model: Model, sampler: str, views: str) -> _Trial:
     model.embed_images(pixels)
     embedding = (time.perf_counter() - embedding) / len(frames)
     thumbnails = sum(len(frame.thumbnail) for frame in frames)
-    vectors = len(pixels) * model.dimensions * _HALF
+    vectors = len(pixels) * model.dimensions * _BYTES_PER_NUMBER
     covered = max(frames[-1].t - frames[0].t, 1.0)
     return _Trial((now - started) / covered, embedding, (thumbnails + vectors) / len(frames))

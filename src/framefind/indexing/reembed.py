@@ -1,61 +1,60 @@
 """Move a library over to another model."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from framefind.counts import write_count
 from framefind.errors import LibraryError
 from framefind.files.names import find_existing, native_path
 from framefind.tables.address import is_local, lock, replace_library
+from framefind.tables.tables import Tables
+from framefind.types import Report, Video
 
-if TYPE_CHECKING:
-    from framefind.library import Library
-    from framefind.types import OnProgress, Report
+Index = Callable[[list[str], str, str], Report]
+"""Indexes paths by a sampler and views, given by name, into the library that is being made."""
 
 
-def reembed(library: "Library", beside: "Library", on_progress: "OnProgress | None") -> "Report":
-    """Index all videos of a library in the one beside it, which then takes its place.
+def reembed(uri: str, beside: str, index: Index) -> Report:
+    """Index all videos of the library at `uri` again, and put the result in its place.
 
-    Resumable; until the end the library is as it was. Raises LibraryError when videos are missing
-    or fail, since their moments would be lost.
+    `index` fills the library at `beside`. Resumable; until the end the library is as it was. Raises
+    LibraryError when videos are missing or fail, since their moments would be lost.
     """
-    if not is_local(library.uri):
-        raise LibraryError(f"{library.uri}: only a library on a disk can be moved to another model")
-    rows = [row for row in library.videos() if row.segments]
-    left = find_existing(path for row in rows for path in (row.path, *row.copies))
-    if missing := [row.path for row in rows if row.path not in left]:
+    if not is_local(uri):
+        raise LibraryError(f"{uri}: only a library on a disk can be moved to another model")
+    rows = _rows_with_frames(uri)
+    if not rows:
+        raise LibraryError(f"{uri} holds no videos to embed again")
+    present = find_existing(path for row in rows for path in row.paths)
+    if missing := [row.path for row in rows if row.path not in present]:
         raise LibraryError(
             f"missing: {write_count(len(missing), 'video')}, such as {missing[0]}: bring the files "
             "back, or `framefind prune` them, and reembed again"
         )
-    kinds = sorted({(row.sampler, row.views) for row in rows})
-    report = None
-    for sampler, views in kinds:
+    report = Report()
+    for sampler, views in sorted({(row.sampler, row.views) for row in rows}):
         paths = [
             native_path(path)
             for row in rows
             if (row.sampler, row.views) == (sampler, views)
-            for path in (row.path, *row.copies)
-            if path in left
+            for path in row.paths
+            if path in present
         ]
-        run = beside.index(
-            paths,
-            sampler=sampler,
-            views=views,
-            retry=True,
-            on_progress=on_progress,
-        )
-        report = run if report is None else report.joined(run)
-    if report is None:
-        raise LibraryError(f"{library.uri} holds no videos to embed again")
+        report = report.joined(index(paths, sampler, views))
     if report.failed:
         path, reason = next(iter(report.failed.items()))
         raise LibraryError(f"nothing was changed: {path} could not be embedded again: {reason}")
-    with lock(library.uri, doing="index --reembed"):
-        again = {row.video_id for row in beside.videos() if row.segments}
-        lost = [row.path for row in library.videos() if row.segments and row.video_id not in again]
+    with lock(uri, doing="index --reembed"):
+        embedded = {row.video_id for row in _rows_with_frames(beside)}
+        lost = [row.path for row in _rows_with_frames(uri) if row.video_id not in embedded]
         if lost:  # it failed in an earlier run, or was indexed meanwhile
             raise LibraryError(
                 f"nothing was changed: {lost[0]} is not embedded again: index it, then reembed"
             )
-        replace_library(library.uri, beside.uri)
+        replace_library(uri, beside)
     return report
+
+
+def _rows_with_frames(uri: str) -> list[Video]:
+    """Return the rows of the videos that have frames, by path."""
+    rows = [row for row in Tables.open(uri).videos() if row.segments]
+    return sorted(rows, key=lambda row: row.path)

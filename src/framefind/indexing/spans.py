@@ -1,26 +1,31 @@
-"""One video in parts that several decoders take, and whose frames leave in order of time."""
+"""One video in spans that several decoders take, and whose frames leave in order of time."""
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from framefind.errors import StoreError, VideoError
+from framefind.indexing.options import IndexOptions
+from framefind.indexing.video_row import Ending, join_endings
 from framefind.indexing.walk import File
+from framefind.models.base import Model
+from framefind.video.process import SampledFrame, Worker
 from framefind.video.samplers import Sampler
 
-LENGTH = 30.0
-"""Seconds of a part, at least: enough for a few groups of pictures and a batch of frames."""
+MIN_SPAN_SECONDS = 30.0
+"""Enough for a few groups of pictures and a batch of frames."""
 
-_FRAMES = 32  # of `every` that a part should have
-_LONGEST = 600.0
-_HELD = 128  # frames of one part that wait for those before them
+_MAX_SPAN_SECONDS = 600.0
+_MIN_SPAN_FRAMES = 32  # of `every`
+_MAX_HELD_FRAMES = 128  # of one span, which wait for those before them
 
 FrameT = TypeVar("FrameT")
 
 
 @dataclass(frozen=True)
-class Part:
+class Span:
     """The frames from `start` until before `end`, in seconds."""
 
     number: int
@@ -28,11 +33,11 @@ class Part:
     end: float
 
 
-class Parts(Generic[FrameT]):
-    """The parts of one video from `start` on, cut at `cuts`; thread-safe.
+class Spans(Generic[FrameT]):
+    """The spans of one video from `start` on, cut at `cuts`; thread-safe.
 
-    Frames go to `put` in the order of parts; those of a part that is not yet due are held, up to a
-    limit. `finish` is called once, with what could not be decoded and whether that ended it.
+    Frames go to `put` in the order of spans; those of a span that is not yet due are held, up to a
+    limit. `finish` is called once, with how the video ended.
     """
 
     def __init__(
@@ -42,58 +47,54 @@ class Parts(Generic[FrameT]):
         start: float,
         cuts: Sequence[float],
         put: Callable[[FrameT], None],
-        finish: Callable[[str | None, bool], None],
+        finish: Callable[[Ending], None],
     ) -> None:
-        self.file, self.video_id = file, video_id
+        self.file = file
+        self.video_id = video_id
         borders = [start, *(cut for cut in cuts if cut > start), math.inf]
-        self._left = [Part(i, *borders[i : i + 2]) for i in range(len(borders) - 1)]
+        self._left = [Span(i, *borders[i : i + 2]) for i in range(len(borders) - 1)]
         self.count = len(self._left)
-        self._put, self._finish = put, finish
+        self._put = put
+        self._finish = finish
         self._change = threading.Condition()
         self._due = 0
         self._held: dict[int, list[FrameT]] = {}
-        self._ended: dict[int, tuple[str | None, bool]] = {}
-        self._trouble: str | None = None
+        self._endings: dict[int, Ending] = {}
         self.closed = False
-        self.duration: float | None = None
-        """Seconds of the video, as far as they are known by now."""
-        self.broken_off = False
-        """Whether a part could not be read from its store."""
 
     @property
     def taken(self) -> bool:
-        """Whether there is no part left to take."""
+        """Whether there is no span left to take."""
         return self.closed or not self._left
 
-    def take(self) -> Part | None:
-        """The next part that nobody decodes, if any."""
+    def take(self) -> Span | None:
+        """Return the next span that nobody decodes, if any."""
         with self._change:
             return self._left.pop(0) if self._left and not self.closed else None
 
-    def add(self, part: Part, frame: FrameT) -> None:
-        """Pass a frame on, or hold it until its part is due."""
+    def add(self, span: Span, frame: FrameT) -> None:
+        """Pass a frame on, or hold it until its span is due."""
         with self._change:
-            held = self._held.setdefault(part.number, [])
-            while part.number != self._due and len(held) >= _HELD and not self.closed:
+            held = self._held.setdefault(span.number, [])
+            while span.number != self._due and len(held) >= _MAX_HELD_FRAMES and not self.closed:
                 self._change.wait()
             if self.closed:
                 return
-            if part.number != self._due:
+            if span.number != self._due:
                 held.append(frame)
                 return
-        self._put(frame)  # nobody else's turn comes before this part has ended
+        self._put(frame)  # nobody else's turn comes before this span has ended
 
-    def end(self, part: Part, trouble: str | None, failed: bool) -> None:
-        """A part is decoded, or has failed: then nothing of what follows it counts."""
+    def end(self, span: Span, ending: Ending) -> None:
+        """Note how a span ended; after one that stopped, nothing that follows it counts."""
         with self._change:
-            self._ended[part.number] = trouble, failed
-            while not self.closed and self._due in self._ended:
-                reason, broken = self._ended.pop(self._due)
-                self._trouble = self._trouble or reason
+            self._endings[span.number] = ending
+            while not self.closed and self._due in self._endings:
+                stopped = self._endings[self._due].stopped
                 self._due += 1
-                if broken or self._due == self.count:
+                if stopped or self._due == self.count:
                     self.closed = True
-                    self._finish(reason if broken else self._trouble, broken)
+                    self._finish(join_endings(self._endings[at] for at in range(self._due)))
                 else:
                     for frame in self._held.pop(self._due, []):
                         self._put(frame)
@@ -106,8 +107,43 @@ class Parts(Generic[FrameT]):
             self._change.notify_all()
 
 
-def part_length(sampler: Sampler) -> float | None:
-    """Return how long the parts of a video should be in seconds; None if it should stay whole."""
+def span_seconds(sampler: Sampler) -> float | None:
+    """Return how long the spans of a video should be in seconds; None if it should stay whole."""
     if not sampler.splittable:
         return None
-    return min(max(LENGTH, _FRAMES * sampler.spacing), _LONGEST)
+    return min(max(MIN_SPAN_SECONDS, _MIN_SPAN_FRAMES * sampler.spacing), _MAX_SPAN_SECONDS)
+
+
+def decode_span(
+    worker: Worker,
+    path: str,
+    span: Span,
+    options: IndexOptions,
+    model: Model,
+    threads: int,
+    video_id: str | None = None,
+) -> Generator[SampledFrame | Ending]:
+    """Yield the sampled frames of a span, then how it ended.
+
+    Opens the video unless `worker` has it open; with `video_id`, a file that is another video by
+    now fails. Views are cut for `model`; `threads` are the decoder's (0: one per core).
+    """
+    try:
+        if worker.path != path:
+            _, key = worker.open(path, known=video_id is None)
+            if video_id is not None and key != video_id:
+                worker.path = ""
+                raise VideoError(f"{path}: the file was changed while it was read")
+        yield from worker.frames(
+            options.sampler.name,
+            options.views.name,
+            model.size,
+            span.start,
+            threads,
+            span.end,
+            model.resize,
+        )
+        ending = Ending(worker.partial, None, worker.duration, worker.fallback)
+    except (VideoError, StoreError) as error:
+        ending = Ending.from_error(path, error, worker.fallback)
+    yield ending

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from framefind.indexing.decoders import Options
 from framefind.indexing.embed import BATCH
+from framefind.indexing.options import IndexOptions
+from framefind.indexing.video_row import Ending
 from framefind.models import registry
 from framefind.spark import tasks
 from framefind.spark.sources import plain
-from framefind.spark.tasks import End, Job, Piece
+from framefind.spark.tasks import Job, VideoSpan
 from framefind.tables.data_files import as_table
 from framefind.tables.rows import FrameRow, new_segment
 from framefind.tables.schema import FRAMES
@@ -37,10 +38,10 @@ def frames(
     """Decode and embed what `segments` gives: a row per sampled frame, in batch and in streams.
 
     The columns of the library's table `frames`, with the `path` before them and `error` behind: a
-    part that could not be decoded, or not to its end, has a row with the reason, without `t`. The
+    span that could not be decoded, or not to its end, has a row with the reason, without `t`. The
     model is loaded once per Python worker, on the GPU that Spark gives its tasks, if any.
     """
-    options = Options.chosen(sampler, views, dedupe, decoder)
+    options = IndexOptions.parse(sampler=sampler, views=views, dedupe=dedupe, decoder=decoder)
     opener = partial(tasks.named, registry.full_name(model), precision)
     return df.select("path", "video_id", "start", "end", "error").mapInArrow(
         partial(_frames, job=Job(opener, options, device)), FRAME
@@ -48,19 +49,19 @@ def frames(
 
 
 def _frames(batches: Iterable[Any], job: Job) -> Iterator[Any]:
-    """For `mapInArrow`: rows as they come, a batch of the encoder at a time."""
+    """Yield rows as they come, a batch of the encoder at a time, for `mapInArrow`."""
     rows: list[FrameRow] = []
     paths: list[str] = []
     segment, current = "", None
-    for piece, item in tasks.run(_pieces(batches), job):
-        if piece is not current:
-            segment, current = new_segment(), piece
-        if isinstance(item, End):
+    for span, item in tasks.run(_spans(batches), job):
+        if span is not current:
+            segment, current = new_segment(), span
+        if isinstance(item, Ending):
             if item.trouble:
-                yield _trouble(piece, segment, item.trouble)
+                yield _trouble(span, segment, item.trouble)
             continue
-        rows.append(tasks.frame_row(piece, segment, item))
-        paths.append(piece.path)
+        rows.append(tasks.frame_row(span, segment, item))
+        paths.append(span.path)
         if len(rows) >= BATCH:
             yield _batch(rows, paths)
             rows, paths = [], []
@@ -68,15 +69,15 @@ def _frames(batches: Iterable[Any], job: Job) -> Iterator[Any]:
         yield _batch(rows, paths)
 
 
-def _pieces(batches: Iterable[Any]) -> Iterator[Piece]:
+def _spans(batches: Iterable[Any]) -> Iterator[VideoSpan]:
     for batch in batches:
         for row in batch.to_pylist():
             start, end = row["start"], row["end"]
-            yield Piece(
+            yield VideoSpan(
                 plain(row["path"]),
                 row["video_id"] or "",
-                Piece.start if start is None else start,
-                Piece.end if end is None else end,
+                VideoSpan.start if start is None else start,
+                VideoSpan.end if end is None else end,
                 row["error"],
             )
 
@@ -89,9 +90,9 @@ def _batch(rows: list[FrameRow], paths: list[str]) -> Any:
     return found.combine_chunks().to_batches()[0]
 
 
-def _trouble(piece: Piece, segment: str, trouble: str) -> Any:
+def _trouble(span: VideoSpan, segment: str, trouble: str) -> Any:
     import pyarrow as pa
 
     fields = [pa.field("path", pa.string()), *FRAMES, pa.field("error", pa.string())]
-    row = {"path": piece.path, "video_id": piece.video_id or None, "error": trouble}
+    row = {"path": span.path, "video_id": span.video_id or None, "error": trouble}
     return pa.RecordBatch.from_pylist([row | {"segment": segment}], pa.schema(fields))

@@ -2,53 +2,47 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from framefind.files.names import stored_path
-from framefind.indexing.decide import Catalog
-from framefind.indexing.pipeline import has_to_be_opened
-from framefind.indexing.spans import LENGTH, part_length
+from framefind.indexing.decide import Catalog, Pending, Probed, count_settled
+from framefind.indexing.spans import MIN_SPAN_SECONDS, span_seconds
+from framefind.indexing.video_row import Ending, VideoRow, Written, join_endings
 from framefind.indexing.walk import File
 from framefind.spark import tasks as executor
 from framefind.spark.session import explained
 from framefind.spark.sources import merged, slots
-from framefind.spark.tasks import Job, Outcome, Piece, Probed
+from framefind.spark.tasks import Job, VideoSpan
 from framefind.tables.data_files import DataFile
 from framefind.tables.tables import Tables
 from framefind.types import Report, Video
 from framefind.video.facts import Facts
-from framefind.video.samplers import parse_sampler
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_TASKS = 4  # for each slot, so that all of them end at about the same time
-_WAVE = 8  # rounds of the longest tasks between two commits
+_TASKS_PER_SLOT = 4  # so that all slots end at about the same time
+_ROUNDS_PER_COMMIT = 8  # of the longest tasks
 
 
 @dataclass
-class _Claimed:
-    """A video that has to be decoded, from `start` on, and where it may be cut."""
+class _Todo:
+    """A video that has to be decoded, and where it may be cut, in seconds."""
 
-    file: File
-    row: Video
-    start: float
+    pending: Pending
     cuts: Sequence[float]
 
-    @property
-    def goes_on(self) -> bool:
-        return self.start > -math.inf
-
-    def pieces(self, length: float) -> list[Piece]:
-        path, key = self.file.path, self.row.video_id
-        cuts = (cut for cut in merged(self.cuts, length) if cut > self.start)
-        return [Piece(path, key, *borders) for borders in pairwise([self.start, *cuts, math.inf])]
+    def spans(self, length: float) -> list[VideoSpan]:
+        start, path = self.pending.start, self.pending.file.path
+        cuts = (cut for cut in merged(self.cuts, length) if cut > start)
+        return [
+            VideoSpan(path, self.pending.row.video_id, *borders)
+            for borders in pairwise([start, *cuts, math.inf])
+        ]
 
 
 class Batches:
@@ -60,15 +54,22 @@ class Batches:
         tables: Tables,
         job: Job,
         memory: Path,
-        retry: bool = False,
+        find_lost: Callable[[Sequence[Video]], Collection[str]],
         minutes: float = 10.0,
     ) -> None:
-        """`memory` is the catalog's; a task decodes up to so many `minutes`."""
+        """Read the rows of the library; `memory` is the catalog's.
+
+        `find_lost` gives the ids of videos that have lost frames, which are decoded again; a task
+        decodes up to so many `minutes`.
+        """
         self.report = Report()
-        self._spark, self._tables, self._job = spark, tables, job
-        self._memory, self._retry = memory, retry
-        self._sampler = parse_sampler(job.options.sampler)
-        self._longest = 60 * minutes
+        self._spark = spark
+        self._tables = tables
+        self._job = job
+        self._memory = memory
+        self._find_lost = find_lost
+        self._sampler = job.options.sampler
+        self._max_seconds = 60 * minutes
         self._version = tables.versions()[0]  # of `videos`, that the catalog knows
         self.catalog = self._read()
 
@@ -77,16 +78,15 @@ class Batches:
         if self._tables.versions()[0] != self._version:  # another writer came by
             self._version = self._tables.versions()[0]
             self.catalog = self._read()
-        todo = [file for file in files if has_to_be_opened(file, self.catalog, self.report)]
-        waves = list(self._waves(self._claimed(todo))) or [[]]
-        for number, wave in enumerate(waves, 1):
-            last = number == len(waves)
-            self._publish(self._decoded(wave), last, transaction if last else None)
+        groups = list(self._group(self._decide(files))) or [[]]
+        for number, group in enumerate(groups, 1):
+            last = number == len(groups)
+            self._publish(self._decode(group), last, transaction if last else None)
         self.catalog.save()
 
     def _read(self) -> Catalog:
-        options, rows = self._job.options, self._tables.videos()
-        return Catalog(rows, self._memory, options.sampler, options.views, self._retry)
+        rows = self._tables.videos()
+        return Catalog(rows, self._memory, self._job.options, self._find_lost(rows))
 
     def _publish(
         self, files: Sequence[DataFile], last: bool, transaction: tuple[str, int] | None
@@ -98,110 +98,89 @@ class Batches:
             version = self._tables.versions()[0]
             self._version = version if version == self._version + 1 else -1  # not ours alone
 
-    def _claimed(self, files: Sequence[File]) -> list[_Claimed]:
-        """Look into the files, and decide what each of them is."""
-        catalog, report = self.catalog, self.report
-        found = []
-        for file, probed in zip(files, self._probed(files), strict=True):
-            path = stored_path(file.path)
-            if probed.facts is not None:
-                claim = catalog.claim(file, probed.video_id)
-                duration = probed.facts.plausible_duration(file.size)
-                row = replace(claim.row, **asdict(probed.facts) | {"duration": duration})
-                if claim.what == "decode":
-                    found.append(_Claimed(file, row, claim.start, probed.cuts))
-                elif claim.what == "touched":
-                    report.unchanged += 1
-                else:
-                    (report.moved if claim.what == "moved" else report.copied).append(path)
-            elif probed.kind == "failed":
-                report.failed[path] = probed.error or "unknown"
-                catalog.fail(file, probed.video_id, report.failed[path])
+    def _decide(self, files: Sequence[File]) -> list[_Todo]:
+        """Decide what every file is, and return the videos that have to be decoded."""
+        unsettled = []
+        for file in files:
+            if settled := self.catalog.settle_unopened(file):
+                count_settled(settled, self.report)
             else:
-                report.passed_over += 1
-                catalog.pass_over(file)
-        return found
+                unsettled.append(file)
+        todo = []
+        for file, probed in zip(unsettled, self._probe(unsettled), strict=True):
+            decision = self.catalog.decide(file, probed)
+            if isinstance(decision, Pending):
+                todo.append(_Todo(decision, probed.cuts))
+            else:
+                count_settled(decision, self.report)
+        return todo
 
-    def _waves(self, claimed: Sequence[_Claimed]) -> Iterator[list[_Claimed]]:
-        """Cut a batch where its work is worth a commit in between."""
-        wave: list[_Claimed] = []
-        worth, most = 0.0, _WAVE * slots(self._spark) * self._longest
-        for one in claimed:
-            wave.append(one)
-            worth += self._worth(one.row.duration, one.start)
-            if worth >= most:
-                yield wave
-                wave, worth = [], 0.0
-        if wave:
-            yield wave
-
-    def _decoded(self, wave: Sequence[_Claimed]) -> list[DataFile]:
-        """Decode the videos in the executors, and note the rows that they get."""
-        worth = sum(self._worth(one.row.duration, one.start) for one in wave)
-        length = min(max(LENGTH, worth / (_TASKS * slots(self._spark))), self._longest)
-        pieces = [one.pieces(length) for one in wave]
-        costs = [
-            self._worth(min(piece.end, one.row.duration or math.inf), piece.start)
-            for one, own in zip(wave, pieces, strict=True)
-            for piece in own
-        ]
-        tasks = _bundled([piece for own in pieces for piece in own], costs, length)
-        write = partial(executor.write_task, job=self._job, library=self._tables.uri)
-        files: list[DataFile] = []
-        outcomes: list[Outcome] = []
-        for answer in self._ask(write, tasks):
-            files += [DataFile(**_tuples(file)) for file in answer["files"]]
-            outcomes += [Outcome(**_tuples(outcome)) for outcome in answer["outcomes"]]
-        left = iter(outcomes)
-        for one, own in zip(wave, pieces, strict=True):
-            self._finish(one, [next(left) for _ in own])
-        return files
-
-    def _finish(self, one: _Claimed, outcomes: Sequence[Outcome]) -> None:
-        """Note the row of a video, as the local engine does: whole, in part or failed."""
-        catalog, report, path = self.catalog, self.report, stored_path(one.file.path)
-        row, goes_on = one.row, one.goes_on
-        segments = list(row.segments) if goes_on else []
-        frames, last = (row.frames, row.indexed_until) if goes_on else (0, -math.inf)
-        trouble, failed = None, False
-        for outcome in outcomes:
-            segments += outcome.segments
-            frames += outcome.frames
-            report.frames += outcome.frames
-            last = last if outcome.last is None else outcome.last
-            row = replace(row, duration=outcome.duration or row.duration)
-            trouble, failed = trouble or outcome.trouble, outcome.failed
-            if failed:
-                trouble = outcome.trouble
-                break
-        if failed and not (frames and (goes_on or not row.segments)):
-            report.failed[path] = trouble or "unknown"
-            catalog.fail(one.file, row.video_id, report.failed[path])
-            return
-        report.indexed.append(path)
-        if trouble:
-            report.partial[path] = trouble
-        reached = last if failed else row.duration or last
-        report.video_seconds += max(0.0, reached - max(0.0, one.start))
-        options = self._job.options
-        whole = replace(row, sampler=options.sampler, views=options.views, segments=segments)
-        whole = replace(whole, frames=frames, indexed_until=last, indexed_at=datetime.now(UTC))
-        whole = replace(whole, copies=catalog.row(row.video_id).copies)
-        catalog.put(replace(whole, status="partial" if trouble else "indexed", error=trouble))
-
-    def _probed(self, files: Sequence[File]) -> list[Probed]:
-        many = _TASKS * slots(self._spark)
-        size = max(1, math.ceil(len(files) / many))
+    def _probe(self, files: Sequence[File]) -> list[Probed]:
+        """Open the files in the executors to see what they are."""
+        count = _TASKS_PER_SLOT * slots(self._spark)
+        size = max(1, math.ceil(len(files) / count))
         paths = [file.path for file in files]
         tasks = [paths[at : at + size] for at in range(0, len(paths), size)]
-        cut = part_length(self._sampler) is not None
+        cut = span_seconds(self._sampler) is not None
         task = partial(executor.probe_task, decoder=self._job.options.decoder, cut=cut)
-        found = []
+        probed = []
         for answer in self._ask(task, tasks):
-            for one in answer:
-                facts = one["facts"] and Facts(**one["facts"])
-                found.append(Probed(**one | {"facts": facts, "cuts": tuple(one["cuts"])}))
-        return found
+            for values in answer:
+                facts = values["facts"] and Facts(**values["facts"])
+                cuts = tuple(values["cuts"])
+                probed.append(Probed(**values | {"facts": facts, "cuts": cuts}))
+        return probed
+
+    def _group(self, todo: Sequence[_Todo]) -> Iterator[list[_Todo]]:
+        """Cut a batch into groups of videos, each worth a commit."""
+        most = _ROUNDS_PER_COMMIT * slots(self._spark) * self._max_seconds
+        group: list[_Todo] = []
+        worth = 0.0
+        for video in todo:
+            group.append(video)
+            worth += self._worth(video.pending.row.duration, video.pending.start)
+            if worth >= most:
+                yield group
+                group = []
+                worth = 0.0
+        if group:
+            yield group
+
+    def _decode(self, group: Sequence[_Todo]) -> list[DataFile]:
+        """Decode the videos in the executors, and note the rows that they get."""
+        worth = sum(self._worth(one.pending.row.duration, one.pending.start) for one in group)
+        share = worth / (_TASKS_PER_SLOT * slots(self._spark))
+        length = min(max(MIN_SPAN_SECONDS, share), self._max_seconds)
+        spans = [video.spans(length) for video in group]
+        costs = [
+            self._worth(min(span.end, video.pending.row.duration or math.inf), span.start)
+            for video, own in zip(group, spans, strict=True)
+            for span in own
+        ]
+        tasks = _bundle([span for own in spans for span in own], costs, length)
+        write = partial(executor.write_task, job=self._job, library=self._tables.uri)
+        files: list[DataFile] = []
+        results: list[tuple[Written, Ending]] = []
+        for answer in self._ask(write, tasks):
+            files += [DataFile(**_tuples(file)) for file in answer["files"]]
+            results += [
+                (Written(**span["written"]), Ending(**span["ending"])) for span in answer["spans"]
+            ]
+        rest = iter(results)
+        for video, own in zip(group, spans, strict=True):
+            self._end(video.pending, [next(rest) for _ in own])
+        return files
+
+    def _end(self, pending: Pending, results: Sequence[tuple[Written, Ending]]) -> None:
+        """Note the row of a video; what comes after a span that stopped does not count."""
+        row = VideoRow(pending)
+        endings = []
+        for written, ending in results:
+            row.written.add_span(written)
+            endings.append(ending)
+            if ending.stopped:
+                break
+        row.end(join_endings(endings), self.catalog, self.report)
 
     def _ask(self, work: Callable[..., Any], tasks: Sequence[Any]) -> list[Any]:
         """Run tasks, each on its own, and collect their answers in their order."""
@@ -215,24 +194,26 @@ class Batches:
         return [json.loads(row.answer) for row in sorted(rows, key=lambda row: int(row.task))]
 
     def _worth(self, end: float | None, start: float) -> float:
-        """How much work a part of a video is, in seconds of `every`."""
+        """Return how much work a span of a video is, in seconds of `every`."""
         seconds = 60.0 if end is None or math.isinf(end) else max(1.0, end - max(0.0, start))
         return min(seconds, float(self._sampler.max_frames or math.inf))
 
 
-def _bundled(pieces: Sequence[Piece], costs: Sequence[float], length: float) -> list[list[Piece]]:
-    """Neighbours together, until they are worth a task."""
-    tasks: list[list[Piece]] = [[]]
+def _bundle(
+    spans: Sequence[VideoSpan], costs: Sequence[float], length: float
+) -> list[list[VideoSpan]]:
+    """Put neighbours together until they are worth a task."""
+    tasks: list[list[VideoSpan]] = [[]]
     worth = 0.0
-    for piece, cost in zip(pieces, costs, strict=True):
+    for span, cost in zip(spans, costs, strict=True):
         if worth and worth + cost / 2 > length:
             tasks.append([])
             worth = 0.0
-        tasks[-1].append(piece)
+        tasks[-1].append(span)
         worth += cost
     return [task for task in tasks if task]
 
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """JSON knows lists only."""
+    """Return the values with tuples again, since JSON has lists only."""
     return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}

@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from framefind.indexing.decide import Probed
 from framefind.indexing.walk import File, look_up
 from framefind.spark.session import require
 from framefind.tables.address import is_local
@@ -35,7 +37,7 @@ def videos(
     glob: str | None = None,
     files: int = FILES,
 ) -> "DataFrame":
-    """The files below a folder or URI, at any depth: path, length (bytes) and modified.
+    """List the files below a folder or URI, at any depth: path, length (bytes) and modified.
 
     Their bytes are never read, so they may be of any size. `glob` is Spark's `pathGlobFilter`, for
     names. A stream takes up to `files` of them at a time, and takes those whose modified time is
@@ -67,11 +69,11 @@ def videos(
 def segments(
     df: "DataFrame", minutes: float = 10.0, decoder: str = "auto", tasks: int | None = None
 ) -> "DataFrame":
-    """Look into videos, in the executors, and cut long ones into parts of about so many minutes.
+    """Look into videos, in the executors, and cut long ones into spans of about so many minutes.
 
-    A row for each part: the columns of `videos`, with the path as framefind stores it; video_id,
+    A row for each span: the columns of `videos`, with the path as framefind stores it; video_id,
     duration (s), width, height, fps, codec; `number` from 0; `start` and `end` in seconds, null at
-    the ends of the video; `error`, of a file that cannot be decoded or is no video. A part holds
+    the ends of the video; `error`, of a file that cannot be decoded or is no video. A span holds
     the frames from its start until before its end, so that none is lost or doubled at a border.
     The rows are spread evenly over `tasks` partitions (four for each of Spark's slots), whatever
     the size of the files.
@@ -84,7 +86,7 @@ def segments(
 
 
 def for_spark(source: str | os.PathLike[str]) -> str:
-    """A folder or URI as Spark wants it: an absolute `file:` URI, or `s3a:` for `s3:`."""
+    """Return a folder or URI as Spark wants it: an absolute `file:` URI, or `s3a:` for `s3:`."""
     text = os.fspath(source)
     if text.startswith("s3://") and "DATABRICKS_RUNTIME_VERSION" not in os.environ:
         return "s3a://" + text.removeprefix("s3://")  # what Hadoop calls it
@@ -97,7 +99,7 @@ def for_spark(source: str | os.PathLike[str]) -> str:
 
 
 def plain(path: str) -> str:
-    """A path that Spark gives as framefind has it: no `file:`, `s3:` for `s3a:`."""
+    """Return a path of Spark's as framefind has it: no `file:`, `s3:` for `s3a:`."""
     scheme, colon, rest = path.partition(":")
     if scheme == "dbfs":
         local = "/" + rest.lstrip("/")
@@ -110,7 +112,7 @@ def plain(path: str) -> str:
 
 
 def as_file(path: str, length: int, modified: int) -> File:
-    """A file that Spark found, as a walk finds it; `modified` in microseconds.
+    """Return a file that Spark found, as a walk finds it; `modified` in microseconds.
 
     A local one is looked up again, since Spark rounds its time and does not resolve links; objects
     have full seconds.
@@ -122,33 +124,34 @@ def as_file(path: str, length: int, modified: int) -> File:
 
 
 def slots(spark: "SparkSession") -> int:
-    """How many tasks run side by side, as far as Spark knows now."""
+    """Return how many tasks run side by side, as far as Spark knows now."""
     return max(1, int(spark.sparkContext.defaultParallelism))
 
 
 def _segments(batches: Iterable[Any], length: float, decoder: str) -> Iterator[Any]:
     import pyarrow as pa
 
-    from framefind.spark.tasks import Probed, probe
-
-    def rows(one: Probed, length_: int, modified: Any) -> Iterator[dict[str, Any]]:
-        file = {"path": one.path, "length": length_, "modified": modified}
-        if one.facts is None:
-            yield file | {"error": one.error, "video_id": one.video_id or None}
-            return
-        borders = [None, *merged(one.cuts, length), None]
-        for number in range(len(borders) - 1):
-            start, end = borders[number : number + 2]
-            part = {"number": number, "start": start, "end": end, "video_id": one.video_id}
-            yield file | asdict(one.facts) | part
+    from framefind.spark.tasks import probe_all
 
     for batch in batches:
-        found = batch.to_pydict()
-        paths = [plain(path) for path in found["path"]]
-        for one, size, modified in zip(
-            probe(paths, decoder, cut=True), found["length"], found["modified"], strict=True
-        ):
-            yield pa.RecordBatch.from_pylist([*rows(one, size, modified)], _schema())
+        files = batch.to_pylist()
+        for file in files:
+            file["path"] = plain(file["path"])
+        paths = [file["path"] for file in files]
+        for file, probed in zip(files, probe_all(paths, decoder, cut=True), strict=True):
+            rows = [file | span for span in _span_rows(probed, length)]
+            yield pa.RecordBatch.from_pylist(rows, _schema())
+
+
+def _span_rows(probed: Probed, length: float) -> Iterator[dict[str, Any]]:
+    """Yield what the spans of a file have beside its path, or why it has none."""
+    if probed.facts is None:
+        yield {"error": probed.error, "video_id": probed.video_id or None}
+        return
+    borders = [None, *merged(probed.cuts, length), None]
+    for number, (start, end) in enumerate(pairwise(borders)):
+        span = {"number": number, "start": start, "end": end, "video_id": probed.video_id}
+        yield asdict(probed.facts) | span
 
 
 def _schema() -> Any:
@@ -160,7 +163,7 @@ def _schema() -> Any:
 
 
 def merged(cuts: Sequence[float], length: float) -> list[float]:
-    """Those of many cuts that leave parts of about `length` seconds."""
+    """Return those of many cuts that leave spans of about `length` seconds."""
     kept: list[float] = []
     last = 0.0
     for cut in cuts:

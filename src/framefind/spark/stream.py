@@ -15,10 +15,15 @@ from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from framefind.arguments import texts
-from framefind.errors import UsageError
-from framefind.files.names import Patterns, is_below, is_library, stored_path
-from framefind.indexing.decoders import Options
+from framefind.errors import StoreError, UsageError
+from framefind.files import objects
+from framefind.files.names import (
+    Patterns,
+    is_below,
+    is_library,
+    stored_path,
+)
+from framefind.indexing.options import IndexOptions
 from framefind.indexing.pipeline import interruptible
 from framefind.indexing.walk import File, is_passed_over, walk
 from framefind.library import Library
@@ -74,9 +79,16 @@ def index(
     is missing or gives up; KeyboardInterrupt after Ctrl-C, when all is kept that was committed.
     """
     require()
-    how = _trigger(trigger)
-    wanted, unwanted = texts(glob, "glob"), texts(exclude, "exclude")
-    options = Options.chosen(sampler, views, dedupe, decoder)
+    how = _parse_trigger(trigger)
+    options = IndexOptions.parse(
+        sampler=sampler,
+        views=views,
+        glob=glob,
+        exclude=exclude,
+        retry=retry,
+        dedupe=dedupe,
+        decoder=decoder,
+    )
     opened = (
         library
         if isinstance(library, Library)
@@ -92,10 +104,11 @@ def index(
         opener = partial(tasks.same, encoder.fingerprint, opened.precision)
         job = Job(opener, options, opened.device)
         memory = opened.vector_index.folder / "files.json"
-        batches = Batches(spark, tables, job, memory, retry, minutes)
+        find_lost = partial(opened.vector_index.lost, tables)
+        batches = Batches(spark, tables, job, memory, find_lost, minutes)
         with interruptible() as interrupted:
-            run = _Run(spark, root, wanted, unwanted, tables, batches, on_batch, interrupted)
-            run.catch_up(files)
+            run = _Run(spark, root, options, tables, batches, on_batch, interrupted)
+            run.catch_up(files, begun=_is_begun(checkpoint))
             run.stream(checkpoint, how, files)
         if interrupted.is_set():
             raise KeyboardInterrupt
@@ -111,16 +124,20 @@ class _Run:
         self,
         spark: "SparkSession",
         root: str,
-        glob: Sequence[str],
-        exclude: Sequence[str],
+        options: IndexOptions,
         tables: Tables,
         batches: Batches,
         on_batch: Callable[[Report], None] | None,
         interrupted: threading.Event,
     ) -> None:
-        self._spark, self._root, self._tables, self._batches = spark, root, tables, batches
-        self._glob, self._exclude = glob, exclude
-        self._on_batch, self._interrupted = on_batch, interrupted
+        self._spark = spark
+        self._root = root
+        self._tables = tables
+        self._batches = batches
+        self._glob = options.glob
+        self._exclude = options.exclude
+        self._on_batch = on_batch
+        self._interrupted = interrupted
         self._began = time.monotonic()
         self._caught_up: set[File] = set()
         self._libraries: dict[str, bool] = {}
@@ -128,17 +145,19 @@ class _Run:
         self._error: BaseException | None = None
         self._busy = threading.Lock()  # while a batch is worked on
 
-    def catch_up(self, files: int) -> None:
+    def catch_up(self, files: int, begun: bool) -> None:
         """Take what Spark's stream would not bring: files that changed, or that it passes over.
 
         It brings a path once. So what the library knows is looked at here: a file that changed,
-        one that failed and shall be tried again, one that was indexed by another sampler.
+        one that failed and shall be tried again, one that was indexed by another sampler. If the
+        stream has `begun` before, that is any file: it may have brought one while its store did not
+        answer, and nothing is known of that one.
         """
         catalog = self._batches.catalog
         overlooked = [
             file
-            for file in walk([self._root], self._glob, self._exclude)
-            if file.error or catalog.knows(file.path) or _is_hidden(file, self._root)
+            for file in walk(self._root, self._glob, self._exclude)
+            if begun or file.error or catalog.knows(file.path) or _is_hidden(file, self._root)
         ]
         for at in range(0, len(overlooked), files):
             if self._interrupted.is_set():
@@ -169,7 +188,7 @@ class _Run:
                 pass
 
     def _batch(self, df: "DataFrame", number: int) -> None:
-        """What Spark calls with every batch, one after the other."""
+        """Take a batch of the stream; Spark calls this with one after the other."""
         with self._busy:
             try:
                 query = df.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
@@ -181,7 +200,7 @@ class _Run:
                 raise
 
     def ended(self) -> Report:
-        """What was done, all in all."""
+        """Return what was done, all in all."""
         report = self._batches.report
         report.seconds = time.monotonic() - self._began
         if is_local(self._root):
@@ -198,17 +217,18 @@ class _Run:
             self._on_batch(self._batches.report)
 
     def _files(self, df: "DataFrame") -> Iterator[File]:
-        """The files of a batch that are wanted, each once."""
+        """Yield the files of a batch that are to be indexed, each once."""
         seen = set(self._caught_up)
-        wanted, unwanted = Patterns(self._glob, self._root), Patterns(self._exclude, self._root)
+        included = Patterns(self._glob, self._root)
+        excluded = Patterns(self._exclude, self._root)
         for path, length, modified in df.selectExpr(
             "path", "length", "unix_micros(modified)"
         ).collect():
             name = plain(path)
-            if self._glob and not wanted.match(name):
+            if self._glob and not included.match(name):
                 continue
             above = os.path.dirname(name.removeprefix(self._root)).split("/")
-            if any(map(is_passed_over, above)) or unwanted.match(name) or self._in_library(name):
+            if any(map(is_passed_over, above)) or excluded.match(name) or self._in_library(name):
                 continue
             file = as_file(path, length, modified)
             if file not in seen:
@@ -216,7 +236,7 @@ class _Run:
                 yield file
 
     def _in_library(self, path: str) -> bool:
-        """Whether a file belongs to a library that lies in the source."""
+        """Return whether a file belongs to a library that lies in the source."""
         folder = os.path.dirname(path)
         if not is_local(path) or not is_below(folder, [self._root]):
             return False
@@ -226,7 +246,7 @@ class _Run:
 
 
 def _root(source: PathLike) -> str:
-    """A folder as a real path, or a URI. Raises SparkError for what is no folder."""
+    """Return a folder as a real path, or a URI. Raises SparkError for what is no folder."""
     root = plain(os.fspath(source))
     if not is_local(root):
         return root
@@ -236,8 +256,20 @@ def _root(source: PathLike) -> str:
     return root
 
 
-def _trigger(text: str) -> dict[str, Any]:
-    """What Spark calls it. Raises UsageError."""
+def _is_begun(checkpoint: str) -> bool:
+    """Return whether a stream has used a checkpoint before, or that cannot be told."""
+    path = plain(checkpoint)
+    if is_local(path):
+        return os.path.exists(os.path.join(path, "metadata"))
+    try:
+        uri = objects.canonical_uri(f"{path}/metadata")
+        return objects.stat_objects([uri])[uri] is not None
+    except StoreError:
+        return True
+
+
+def _parse_trigger(text: str) -> dict[str, Any]:
+    """Return a trigger as Spark has it. Raises UsageError."""
     if text == "available-now":
         return {"availableNow": True}
     found = re.fullmatch(r"(\d+)\s*(s|m|h)", text)
@@ -248,16 +280,17 @@ def _trigger(text: str) -> dict[str, Any]:
 
 
 def _pushed(glob: Sequence[str]) -> str | None:
-    """The patterns as Spark's own, where these mean the same: `*.mp4`."""
+    """Return the patterns as Spark's own, where these mean the same: `*.mp4`."""
     if glob and all(re.fullmatch(r"\*\.\w+", pattern) for pattern in glob):
         return "{" + ",".join(glob) + "}"
     return None
 
 
 def _is_hidden(file: File, root: str) -> bool:
-    """Whether Spark passes over a file: an empty one, or one whose name begins with `_`.
+    """Return whether Spark passes over a file.
 
-    Or has a name that Java cannot tell, or lies elsewhere, where a link leads to.
+    That is an empty one, one whose name begins with `_` or is not UTF-8, and one that lies outside
+    of the root, where a link leads to.
     """
     path, below = file.path, os.path.relpath(file.path, root).split(os.sep)
     strange = below[0] == ".." or any(name.startswith("_") for name in below)

@@ -1,6 +1,6 @@
 """What runs inside a Python worker of Spark: probe, decode ∥ embed, write.
 
-One generator pipeline: pieces of videos → sampled frames → frames with vectors → rows, or data
+One generator pipeline: spans of videos → sampled frames → frames with vectors → rows, or data
 files written straight under the library's table, of which only the log entries leave the task. A
 video that cannot be decoded is an answer like any other; an exception here is a bug or a broken
 machine, and Spark runs the task again.
@@ -13,27 +13,27 @@ import socket
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.errors import ModelError, NotAVideoError, StoreError, VideoError
-from framefind.indexing.decoders import Options, reason
+from framefind.errors import ModelError, StoreError, VideoError
+from framefind.indexing.decide import Probed, describe_error, probe
 from framefind.indexing.embed import BATCH, Embedder
-from framefind.indexing.pipeline import COMMIT_FRAMES, SEGMENT_SECONDS
-from framefind.indexing.spans import LENGTH
+from framefind.indexing.options import IndexOptions
+from framefind.indexing.pipeline import COMMIT_FRAMES
+from framefind.indexing.spans import MIN_SPAN_SECONDS, Span, decode_span
+from framefind.indexing.video_row import Ending, Written
 from framefind.models import registry
 from framefind.models.base import Model
 from framefind.tables.data_files import DataFile
-from framefind.tables.rows import FrameRow, new_segment
+from framefind.tables.rows import FrameRow
 from framefind.tables.tables import Tables
-from framefind.video.facts import Facts
-from framefind.video.identity import video_id
 from framefind.video.process import SampledFrame, Worker
 
-_AHEAD = 32  # frames that wait between decoding and embedding
+_MAX_FRAMES_AHEAD = 32  # between decoding and embedding
 
 T = TypeVar("T")
 Opener = Callable[[str], Model]
@@ -41,23 +41,7 @@ Opener = Callable[[str], Model]
 
 
 @dataclass(frozen=True)
-class Probed:
-    """What a file is found to be: a video with its facts and where it may be cut, or an error.
-
-    `cuts` are seconds, about `LENGTH` apart. `kind` tells a video from a file that is none
-    (`not a video`) and from one that cannot be decoded (`failed`).
-    """
-
-    path: str
-    kind: str
-    video_id: str = ""
-    facts: Facts | None = None
-    cuts: tuple[float, ...] = ()
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class Piece:
+class VideoSpan:
     """A video, or what lies in it from `start` until before `end`, in seconds."""
 
     path: str
@@ -65,22 +49,6 @@ class Piece:
     start: float = -math.inf
     end: float = math.inf
     error: str | None = None  # why there is nothing to decode
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a piece: the segments that hold its frames, and the last one's time.
-
-    `trouble` says what could not be decoded; if that `failed` the piece, nothing follows it.
-    `duration` is the whole video's in seconds, as its frames tell.
-    """
-
-    segments: tuple[str, ...] = ()
-    frames: int = 0
-    last: float | None = None
-    trouble: str | None = None
-    failed: bool = False
-    duration: float | None = None
 
 
 @dataclass(frozen=True)
@@ -92,30 +60,21 @@ class Embedded:
 
 
 @dataclass(frozen=True)
-class End:
-    """A piece is done with; see Outcome."""
-
-    trouble: str | None = None
-    failed: bool = False
-    duration: float | None = None
-
-
-@dataclass(frozen=True)
 class Job:
-    """What a task does with its pieces: decode by `options`, embed with what `opener` opens."""
+    """What a task does with its spans: decode by `options`, embed with what `opener` opens."""
 
     opener: Opener
-    options: Options
+    options: IndexOptions
     device: str = "auto"
 
 
 def named(name: str, precision: str, device: str) -> Model:
-    """The model of that name."""
+    """Load the model of that name."""
     return registry.load(name, device, precision, threads=_cores())
 
 
 def same(fingerprint: dict[str, str], precision: str, device: str) -> Model:
-    """The model that the driver has. Raises ModelError when this machine has another."""
+    """Load the model that the driver has. Raises ModelError when this machine has another."""
     model = registry.reopen(fingerprint, device, precision, threads=_cores())
     if not registry.interchangeable(fingerprint, model.fingerprint):
         raise ModelError(
@@ -128,122 +87,121 @@ def same(fingerprint: dict[str, str], precision: str, device: str) -> Model:
 # -- the steps
 
 
-def probe(paths: Iterable[str], decoder: str, cut: bool) -> Iterator[Probed]:
-    """Look into files, one after the other; `cut` tells whether to look for cuts."""
+def probe_all(paths: Iterable[str], decoder: str, cut: bool) -> Iterator[Probed]:
+    """Open files, one after the other, to see what they are.
+
+    With `cut`, a video has the times in seconds where it may be cut, about `MIN_SPAN_SECONDS`
+    apart.
+    """
     with _decoder(decoder, 0.0) as worker:
         for path in paths:
-            try:
-                facts, key = worker.open(path)
-                cuts = worker.cuts(LENGTH) if cut else []
-            except (VideoError, StoreError) as error:
-                if isinstance(error, NotAVideoError):
-                    yield Probed(path, "not a video", error=reason(path, error))
-                else:
-                    yield Probed(path, "failed", video_id(path), error=reason(path, error))
-            else:
-                yield Probed(path, "video", key, facts, tuple(cuts))
+            probed = probe(worker, path)
+            yield _with_cuts(worker, path, probed) if cut and probed.facts else probed
 
 
-def sampled(
-    pieces: Iterable[Piece], options: Options, size: int, threads: int, resize: str = "bilinear"
-) -> Generator[tuple[Piece, SampledFrame | End]]:
-    """The sampled frames of the pieces in their order, and the end of each."""
+def _with_cuts(worker: Worker, path: str, probed: Probed) -> Probed:
+    try:
+        return replace(probed, cuts=tuple(worker.cuts(MIN_SPAN_SECONDS)))
+    except VideoError:  # decoding meets it again
+        return probed
+    except StoreError as error:
+        return Probed("unreachable", error=describe_error(path, error))
+
+
+def sample(
+    spans: Iterable[VideoSpan], options: IndexOptions, model: Model, threads: int
+) -> Generator[tuple[VideoSpan, SampledFrame | Ending]]:
+    """Yield the sampled frames of the spans in their order, and how each ended."""
     with _decoder(options.decoder, options.dedupe) as worker:
-        for piece in pieces:
-            if piece.error:
-                yield piece, End(piece.error, failed=True)
+        for span in spans:
+            if span.error:
+                yield span, Ending(span.error, "failed")
                 continue
-            try:
-                _open(worker, piece)
-                for frame in worker.frames(
-                    options.sampler, options.views, size, piece.start, threads, piece.end, resize
-                ):
-                    yield piece, frame
-                end = End(worker.partial, duration=worker.duration)
-            except (VideoError, StoreError) as error:
-                end = End(reason(piece.path, error), failed=True)
-            yield piece, end
+            times = Span(0, span.start, span.end)
+            for item in decode_span(
+                worker, span.path, times, options, model, threads, span.video_id
+            ):
+                yield span, item
 
 
-def embedded(
-    frames: Iterable[tuple[Piece, SampledFrame | End]], model: Model
-) -> Iterator[tuple[Piece, Embedded | End]]:
-    """Embed in batches that cross the borders of pieces."""
+def embed(
+    frames: Iterable[tuple[VideoSpan, SampledFrame | Ending]], model: Model
+) -> Iterator[tuple[VideoSpan, Embedded | Ending]]:
+    """Embed in batches that cross the borders of spans."""
     embedder = Embedder(model)
-    batch: list[tuple[Piece, SampledFrame | End]] = []
+    batch: list[tuple[VideoSpan, SampledFrame | Ending]] = []
     views = 0
 
-    def flush() -> Iterator[tuple[Piece, Embedded | End]]:
+    def flush() -> Iterator[tuple[VideoSpan, Embedded | Ending]]:
         vectors = iter(
-            embedder.embed([(p.path, item) for p, item in batch if isinstance(item, SampledFrame)])
+            embedder.embed(
+                [(span.path, item) for span, item in batch if isinstance(item, SampledFrame)]
+            )
         )
-        for piece, item in batch:
-            if isinstance(item, End):
-                embedder.forget(piece.path)
-                yield piece, item
+        for span, item in batch:
+            if isinstance(item, Ending):
+                embedder.forget(span.path)
+                yield span, item
             else:
-                yield piece, Embedded(item, next(vectors))
+                yield span, Embedded(item, next(vectors))
 
-    for piece, item in frames:
-        batch.append((piece, item))
-        views += 0 if isinstance(item, End) else len(item.pixels)
+    for span, item in frames:
+        batch.append((span, item))
+        views += 0 if isinstance(item, Ending) else len(item.pixels)
         if views >= BATCH:
             yield from flush()
             batch, views = [], 0
     yield from flush()
 
 
-def run(pieces: Iterable[Piece], job: Job) -> Iterator[tuple[Piece, Embedded | End]]:
+def run(spans: Iterable[VideoSpan], job: Job) -> Iterator[tuple[VideoSpan, Embedded | Ending]]:
     """Decode in a process of its own, which a thread reads ahead, and embed meanwhile."""
     model = job.opener(_device(job.device))  # loaded once per Python worker and device
-    frames = sampled(pieces, job.options, model.size, _cores(), model.resize)
-    with closing(ahead(frames, _AHEAD)) as ready:
-        yield from embedded(ready, model)
+    frames = sample(spans, job.options, model, _cores())
+    with closing(ahead(frames, _MAX_FRAMES_AHEAD)) as ready:
+        yield from embed(ready, model)
 
 
 def write(
-    items: Iterable[tuple[Piece, Embedded | End]], library: str
-) -> tuple[list[DataFile], list[Outcome]]:
-    """Write frames to data files that nobody sees yet; an outcome per piece.
+    items: Iterable[tuple[VideoSpan, Embedded | Ending]], library: str
+) -> tuple[list[DataFile], list[tuple[Written, Ending]]]:
+    """Write frames to data files that nobody sees yet; return for every span what became of it.
 
-    Ids of segments are new at every try, so that a task that is run again, or twice, leaves
+    Ids of segments are new at every attempt, so that a task that is run again, or twice, leaves
     nothing but files that are never published.
     """
     tables = Tables(library)
     files: list[DataFile] = []
-    outcomes: list[Outcome] = []
-    segments: list[str] = []
-    frames, last, began = 0, None, -math.inf
+    results: list[tuple[Written, Ending]] = []
+    written = Written()
     writer = tables.writer()
     try:
-        for piece, item in items:
-            if isinstance(item, End):
-                outcomes.append(Outcome(tuple(segments), frames, last, *astuple(item)))
-                segments, frames, last = [], 0, None
+        for span, item in items:
+            if isinstance(item, Ending):
+                written.end_segment()
+                results.append((written, item))
+                written = Written()
                 continue
-            t = item.frame.t
             if writer.rows >= COMMIT_FRAMES:
                 files += writer.close()
-                writer, began = tables.writer(), -math.inf  # a segment lies in one data file
-            if not segments or t - began >= SEGMENT_SECONDS:
-                segments.append(new_segment())
-                began = t
-            writer.add(frame_row(piece, segments[-1], item))
-            frames, last = frames + 1, t
+                writer = tables.writer()
+                written.end_segment()
+            segment = written.add_frame(item.frame.t)
+            writer.add(frame_row(span, segment, item))
         files += writer.close()
     finally:
         writer.abort()
-    return files, outcomes
+    return files, results
 
 
-def frame_row(piece: Piece, segment: str, item: Embedded) -> FrameRow:
-    """A row of the table `frames`."""
+def frame_row(span: VideoSpan, segment: str, item: Embedded) -> FrameRow:
+    """Return a row of the table `frames`."""
     frame = item.frame
-    return FrameRow(piece.video_id, segment, frame.t, frame.thumbnail, frame.boxes, item.vectors)
+    return FrameRow(span.video_id, segment, frame.t, frame.thumbnail, frame.boxes, item.vectors)
 
 
 def ahead(items: Generator[T], depth: int) -> Generator[T]:
-    """The same items, made by a thread up to `depth` before they are asked for."""
+    """Yield the same items, which a thread makes up to `depth` ahead of their reader."""
     ready: queue.Queue[T | BaseException | None] = queue.Queue(depth)
     stopped = threading.Event()
 
@@ -283,22 +241,22 @@ def ahead(items: Generator[T], depth: int) -> Generator[T]:
 def probe_task(
     batches: Iterable[Any], tasks: Sequence[Sequence[str]], decoder: str, cut: bool
 ) -> Iterator[Any]:
-    """For `mapInArrow` over the numbers of tasks: a Probed per path, as JSON."""
+    """Probe the paths of tasks, for `mapInArrow` over their numbers: a Probed per path, as JSON."""
     for number in _numbers(batches):
-        found = [asdict(one) for one in probe(tasks[number], decoder, cut)]
-        yield _answer(number, found)
+        yield _answer(number, [asdict(probed) for probed in probe_all(tasks[number], decoder, cut)])
 
 
 def write_task(
-    batches: Iterable[Any], tasks: Sequence[Sequence[Piece]], job: Job, library: str
+    batches: Iterable[Any], tasks: Sequence[Sequence[VideoSpan]], job: Job, library: str
 ) -> Iterator[Any]:
-    """For `mapInArrow` over the numbers of tasks: data files, and an Outcome per piece, as JSON."""
+    """Write the spans of tasks, for `mapInArrow` over their numbers.
+
+    Answers, as JSON, with the data files and with what became of each span.
+    """
     for number in _numbers(batches):
-        files, outcomes = write(run(tasks[number], job), library)
-        yield _answer(
-            number,
-            {"files": [asdict(file) for file in files], "outcomes": [*map(asdict, outcomes)]},
-        )
+        files, results = write(run(tasks[number], job), library)
+        spans = [{"written": asdict(written), "ending": asdict(end)} for written, end in results]
+        yield _answer(number, {"files": [asdict(file) for file in files], "spans": spans})
 
 
 ANSWER = "task long, answer string"
@@ -323,7 +281,7 @@ _idle: dict[tuple[str, float], list[Worker]] = {}
 
 @contextmanager
 def _decoder(decoder: str, dedupe: float) -> Iterator[Worker]:
-    """A decoder process, which the next task takes over."""
+    """Give a decoder process, which the next task takes over."""
     idle = _idle.setdefault((decoder, dedupe), [])
     worker = idle.pop() if idle else Worker(decoder=decoder, dedupe=dedupe)
     worker.path = ""  # what the task before has opened may have changed since
@@ -335,17 +293,8 @@ def _decoder(decoder: str, dedupe: float) -> Iterator[Worker]:
     idle.append(worker)
 
 
-def _open(worker: Worker, piece: Piece) -> None:
-    """Open the video of a piece, unless it is open. Raises VideoError."""
-    if worker.path != piece.path:
-        _, key = worker.open(piece.path)
-        if key != piece.video_id:
-            worker.path = ""
-            raise VideoError(f"{piece.path}: the file was changed while it was read")
-
-
 def _cores() -> int:
-    """The cores that the task may use; all of them where Spark is not asked."""
+    """Return how many cores the task may use; 0 stands for all, outside of Spark."""
     from pyspark import TaskContext
 
     context = TaskContext.get()
@@ -353,7 +302,7 @@ def _cores() -> int:
 
 
 def _device(device: str) -> str:
-    """The GPU that Spark has given to the task, if any; else the device that was asked for."""
+    """Return the GPU that Spark has given to the task, if any; else `device`."""
     from pyspark import TaskContext
 
     context = TaskContext.get()

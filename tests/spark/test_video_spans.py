@@ -1,8 +1,9 @@
-"""Pieces of videos, decoded apart: together they are the whole."""
+"""Spans of videos, decoded apart: together they are the whole."""
 
 import math
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from hypothesis import strategies as st
 import framefind
 from conftest import content, write_clip
 from framefind.errors import ModelError
-from framefind.indexing.decoders import Options
+from framefind.indexing import video_row
+from framefind.indexing.options import IndexOptions
+from framefind.indexing.video_row import Ending
 from framefind.spark import tasks
 from framefind.spark.sources import merged
-from framefind.spark.tasks import End, Job, Piece
+from framefind.spark.tasks import Job, VideoSpan
 from framefind.tables.tables import Tables
 from framefind.video.process import Worker
 from media import truncated
@@ -31,16 +34,17 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def video_id(film: Path) -> str:
-    (probed,) = tasks.probe([str(film)], "auto", cut=True)
+    (probed,) = tasks.probe_all([str(film)], "auto", cut=True)
     return probed.video_id
 
 
-def pieces(film: Path, video_id: str, borders: list[float]) -> list[Piece]:
-    return [Piece(str(film), video_id, *pair) for pair in pairwise([-math.inf, *borders, math.inf])]
+def spans(film: Path, video_id: str, borders: list[float]) -> list[VideoSpan]:
+    pairs = pairwise([-math.inf, *borders, math.inf])
+    return [VideoSpan(str(film), video_id, *pair) for pair in pairs]
 
 
 def job(sampler: str = "every=1.0", dedupe: float = 0.0) -> Job:
-    return Job(executor_model, Options(sampler, "whole", dedupe))
+    return Job(executor_model, IndexOptions.parse(sampler=sampler, views="whole", dedupe=dedupe))
 
 
 def executor_model(device: str) -> object:
@@ -49,14 +53,15 @@ def executor_model(device: str) -> object:
 
 @pytest.mark.parametrize("sampler", ["every=1.0", "every=0.3", "keyframes", "shots", "count=7"])
 @pytest.mark.parametrize("borders", [[4.0, 8.0, 20.0], [3.5, 3.6, 23.9], [6.0, 99.0]])
-def test_pieces_are_the_whole(film, video_id, sampler, borders):
+def test_spans_are_the_whole(film, video_id, sampler, borders):
     """At keyframes, in the middle of nowhere, and beyond the end."""
-    options = Options(sampler, "whole")
+    options = IndexOptions.parse(sampler=sampler, views="whole")
+    model = SimpleNamespace(size=32, resize="bilinear")
     whole, cut = (
         [
             (item.t, item.pixels.tobytes(), item.thumbnail)
-            for _, item in tasks.sampled(pieces(film, video_id, at), options, 32, 1)
-            if not isinstance(item, End)
+            for _, item in tasks.sample(spans(film, video_id, at), options, model, 1)
+            if not isinstance(item, Ending)
         ]
         for at in ([], borders)
     )
@@ -89,12 +94,12 @@ def test_data_files_hold_what_a_library_holds(film, video_id, tmp_path, monkeypa
     local.index(film, views="whole")
     tables = Tables.create(tmp_path / "l", local.prepare(None)[1].fingerprint)
     monkeypatch.setattr(tasks, "COMMIT_FRAMES", 5)
-    monkeypatch.setattr(tasks, "SEGMENT_SECONDS", 3.0)
-    files, outcomes = tasks.write(tasks.run(pieces(film, video_id, [10.0]), job()), tables.uri)
-    assert [outcome.frames for outcome in outcomes] == [10, 14]
-    assert [outcome.last for outcome in outcomes] == [9.0, 23.0]
+    monkeypatch.setattr(video_row, "SEGMENT_SECONDS", 3.0)
+    files, results = tasks.write(tasks.run(spans(film, video_id, [10.0]), job()), tables.uri)
+    assert [written.frames for written, _ in results] == [10, 14]
+    assert [written.last for written, _ in results] == [9.0, 23.0]
     assert [file.rows for file in files] == [5, 5, 5, 5, 4]
-    segments = [segment for outcome in outcomes for segment in outcome.segments]
+    segments = [segment for written, _ in results for segment in written.segments]
     assert len(set(segments)) == len(segments) >= 8
     (row,) = local.videos()
     row.segments = segments
@@ -109,17 +114,17 @@ def test_data_files_hold_what_a_library_holds(film, video_id, tmp_path, monkeypa
 def test_a_failure_leaves_the_frames_before_it(film, video_id, tmp_path):
     broken = truncated(write_clip(tmp_path / "broken.mp4", [1]))
     given_out = [
-        Piece(str(film), video_id, -math.inf, 2.0),
-        Piece(str(broken), "0"),
-        Piece(str(tmp_path / "nothing.mp4"), "0"),
-        Piece(str(film), "another", 2.0, 4.0),
-        Piece("note.txt", "", error="not a video"),
-        Piece(str(film), video_id, 2.0, 4.0),
+        VideoSpan(str(film), video_id, -math.inf, 2.0),
+        VideoSpan(str(broken), "0"),
+        VideoSpan(str(tmp_path / "nothing.mp4"), "0"),
+        VideoSpan(str(film), "another", 2.0, 4.0),
+        VideoSpan("note.txt", "", error="not a video"),
+        VideoSpan(str(film), video_id, 2.0, 4.0),
     ]
     ends, times = [], []
-    for piece, item in tasks.run(given_out, job()):
-        if isinstance(item, End):
-            ends.append((Path(piece.path).name, item.failed, item.trouble))
+    for span, item in tasks.run(given_out, job()):
+        if isinstance(item, Ending):
+            ends.append((Path(span.path).name, item.stopped is not None, item.trouble))
         else:
             times.append(item.frame.t)
     assert times == [0.0, 1.0, 2.0, 3.0]
@@ -137,11 +142,11 @@ def test_a_failure_leaves_the_frames_before_it(film, video_id, tmp_path):
 
 def test_frames_that_look_alike_take_the_vectors_of_the_first(tmp_path):
     still = write_clip(tmp_path / "still.mp4", [1, 1, 2])
-    (probed,) = tasks.probe([str(still)], "auto", cut=False)
+    (probed,) = tasks.probe_all([str(still)], "auto", cut=False)
     items = [
         item
-        for _, item in tasks.run([Piece(str(still), probed.video_id)], job(dedupe=2.0))
-        if not isinstance(item, End)
+        for _, item in tasks.run([VideoSpan(str(still), probed.video_id)], job(dedupe=2.0))
+        if not isinstance(item, Ending)
     ]
     assert len(items) == 6
     assert items[0].vectors is items[3].vectors

@@ -1,0 +1,58 @@
+"""The options of `index`, parsed and checked once, before anything is opened."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from framefind.arguments import number, texts
+from framefind.types import PathLike
+from framefind.video.open import hardware
+from framefind.video.samplers import Sampler, parse_sampler
+from framefind.video.views import MAX_DUPLICATE_CHANGE, Views
+
+
+@dataclass(frozen=True)
+class IndexOptions:
+    """What `index` does with every file.
+
+    `glob` and `exclude` choose files in folders, `retry` takes videos that failed before. A frame
+    that looks like the one before it, by the bound `dedupe` (0: none does), takes its vectors.
+    `decoder` is `auto`, `cpu` or a device of PyAV's.
+    """
+
+    sampler: Sampler
+    views: Views
+    glob: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    retry: bool = False
+    dedupe: float = 0.0
+    decoder: str = "auto"
+
+    @classmethod
+    def parse(
+        cls,
+        *,
+        sampler: str = "every=1.0",
+        views: str = "tiles",
+        glob: PathLike | Iterable[PathLike] = (),
+        exclude: PathLike | Iterable[PathLike] = (),
+        retry: bool = False,
+        dedupe: bool | float = False,
+        decoder: str = "auto",
+    ) -> "IndexOptions":
+        """Read the options as users give them; `dedupe=True` is the usual bound.
+
+        `Library.index`, `Library.plan`, `spark.index` and the command line have these arguments
+        with these defaults. Raises UsageError.
+        """
+        if not isinstance(dedupe, bool):
+            number(dedupe, "dedupe", 0, 255)
+        hardware(decoder)
+        return cls(
+            sampler=parse_sampler(sampler),
+            views=Views.parse(views),
+            glob=tuple(texts(glob, "glob")),
+            exclude=tuple(texts(exclude, "exclude")),
+            retry=retry,
+            dedupe=MAX_DUPLICATE_CHANGE if dedupe is True else float(dedupe),
+            decoder=decoder,
+        )

@@ -1,0 +1,178 @@
+"""The row of a video while its frames come in: segments, frames, and how it ends.
+
+The local engine adds frame after frame; Spark adds spans that its tasks have written.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+from framefind.errors import StoreError
+from framefind.files.names import stored_path
+from framefind.indexing.decide import Catalog, Pending, describe_error
+from framefind.tables.rows import new_segment
+from framefind.types import Report, Video
+
+SEGMENT_SECONDS = 600.0
+"""How much of a video a segment holds at most."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How decoding ended, of a video or of a span of one.
+
+    `trouble` says what could not be decoded. If that `stopped` it, no frame follows: the video is
+    damaged (`failed`), or its store does not give it any longer (`unreachable`). `duration` is the
+    whole video's in seconds, as its frames tell; `fallback` says why the processor decoded what
+    another decoder should have.
+    """
+
+    trouble: str | None = None
+    stopped: Literal["failed", "unreachable"] | None = None
+    duration: float | None = None
+    fallback: str | None = None
+
+    @classmethod
+    def from_error(cls, path: str, error: Exception, fallback: str | None) -> "Ending":
+        """Return how a video ended whose decoding raised VideoError or StoreError."""
+        stopped: Literal["failed", "unreachable"] = (
+            "unreachable" if isinstance(error, StoreError) else "failed"
+        )
+        return cls(describe_error(path, error), stopped, fallback=fallback)
+
+
+def join_endings(endings: Iterable[Ending]) -> Ending:
+    """Return how a video ended, from how its spans did, in their order, up to one that stopped.
+
+    Only who decodes the last span knows how long the video really is.
+    """
+    joined = Ending()
+    for ending in endings:
+        joined = Ending(
+            trouble=ending.trouble if ending.stopped else joined.trouble or ending.trouble,
+            stopped=ending.stopped,
+            duration=ending.duration,
+            fallback=joined.fallback or ending.fallback,
+        )
+    return joined
+
+
+@dataclass
+class Written:
+    """The frames of a video, or of a span of one, that are written: in which segments, how many.
+
+    `last` is the time of the last one in seconds; `begin` that of the first one in the segment that
+    takes more of them, None if the next frame begins a new segment.
+    """
+
+    segments: list[str] = field(default_factory=list)
+    frames: int = 0
+    last: float = -math.inf
+    begin: float | None = None
+
+    def add_frame(self, t: float) -> str:
+        """Count the frame at `t` seconds, and return the segment that it belongs to."""
+        if self.begin is None or t - self.begin >= SEGMENT_SECONDS:
+            self.segments.append(new_segment())
+            self.begin = t
+        self.frames += 1
+        self.last = t
+        return self.segments[-1]
+
+    def add_span(self, span: "Written") -> None:
+        """Count what a task wrote of the span that follows."""
+        self.segments += span.segments
+        self.frames += span.frames
+        self.last = max(self.last, span.last)
+
+    def end_segment(self) -> None:
+        """Have the next frame begin a new segment, since a segment lies in one data file."""
+        self.begin = None
+
+
+class VideoRow:
+    """The row of a video that is being decoded.
+
+    Only a video that shows nothing older is published before it is whole.
+    """
+
+    def __init__(self, pending: Pending) -> None:
+        self.file = pending.file
+        self.row = pending.row
+        goes_on = pending.start > -math.inf
+        self.written = (
+            Written(list(self.row.segments), self.row.frames, self.row.indexed_until)
+            if goes_on
+            else Written()
+        )
+        self._shows_nothing_older = goes_on or not self.row.segments
+        self._frames_before = self._frames_noted = self.written.frames
+        self._seconds_before = self.seconds_reached
+
+    @property
+    def frames_added(self) -> int:
+        """How many frames this run has written."""
+        return self.written.frames - self._frames_before
+
+    @property
+    def seconds_added(self) -> float:
+        """How many seconds of the video this run has decoded."""
+        return self.seconds_reached - self._seconds_before
+
+    @property
+    def seconds_reached(self) -> float:
+        """How many seconds of the video are decoded, by this run or an earlier one."""
+        return max(0.0, self.written.last)
+
+    def note_progress(self, catalog: Catalog) -> None:
+        """End the segment, and note how far the video is, so that the next run goes on there."""
+        self.written.end_segment()
+        if self._shows_nothing_older and self.written.frames > self._frames_noted:
+            self._frames_noted = self.written.frames
+            catalog.note(self._finish("indexing"))
+
+    def end(self, ending: Ending, catalog: Catalog, report: Report) -> None:
+        """Note the row as it stays: whole, in part, failed, or to be gone on with.
+
+        A store that does not answer is no fault of the video: what is written counts, and the rest
+        is tried again.
+        """
+        path = stored_path(self.file.path)
+        trouble = ending.trouble or "unknown"
+        if ending.duration:
+            self.row = replace(self.row, duration=ending.duration)
+        report.frames += self.frames_added
+        report.video_seconds += self.seconds_added
+        report.fallback = report.fallback or ending.fallback
+        if ending.stopped == "unreachable":
+            report.failed[path] = trouble
+            self.note_progress(catalog)
+        elif ending.stopped and not (self.written.frames and self._shows_nothing_older):
+            report.failed[path] = trouble
+            catalog.fail(self.file, self.row.video_id, trouble)
+        else:
+            self._publish(ending, catalog, report)
+
+    def _publish(self, ending: Ending, catalog: Catalog, report: Report) -> None:
+        """Note the row of a video of which all is written that could be decoded."""
+        path = stored_path(self.file.path)
+        report.indexed.append(path)
+        if ending.trouble:
+            report.partial[path] = ending.trouble
+        if not ending.stopped:
+            rest = (self.row.duration or 0.0) - self.seconds_reached
+            report.video_seconds += max(0.0, rest)
+        catalog.note(self._finish("partial" if ending.trouble else "indexed", ending.trouble))
+
+    def _finish(self, status: str, error: str | None = None) -> Video:
+        return replace(
+            self.row,
+            segments=list(self.written.segments),
+            frames=self.written.frames,
+            indexed_until=self.written.last,
+            indexed_at=datetime.now(UTC),
+            status=status,
+            error=error,
+        )
