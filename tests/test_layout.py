@@ -36,6 +36,7 @@ ORDER = (
     "types",
     "times",
     "arguments",
+    "counts",
     "processes",
     "telemetry",
     "errors",

@@ -79,7 +79,7 @@ def find_restorable(tables: Tables) -> list[Video]:
     return [row for row in found.values() if lost.isdisjoint(row.segments)]
 
 
-def restore(uri: str, patterns: Sequence[str]) -> list[str]:
+def restore(uri: str, patterns: Sequence[str], dry_run: bool = False) -> list[str]:
     """Bring back what was forgotten: see `Library.restore`."""
     with changing(uri, "restore") as tables:
         found = find_restorable(tables)
@@ -94,6 +94,8 @@ def restore(uri: str, patterns: Sequence[str]) -> list[str]:
                 )
             for video_id, own in matched.items():
                 paths[video_id] = sorted({*paths.get(video_id, ()), *own})
+        if dry_run:
+            return _listed(paths)
         now = {row.video_id: row for row in tables.videos()}
         rows = []
         for video_id, own in paths.items():

@@ -475,13 +475,14 @@ class Library:
         """Return what `restore` can bring back: videos, each with the paths that were forgotten."""
         return forgetting.find_restorable(Tables.open(self.uri))
 
-    def restore(self, wanted: PathLike | Iterable[PathLike]) -> list[str]:
+    def restore(self, wanted: PathLike | Iterable[PathLike], *, dry_run: bool = False) -> list[str]:
         """Bring back what `remove` or `prune` forgot, without decoding, and return its paths.
 
-        That is possible for a week, until `maintain` or a purge has deleted it. Raises UsageError
-        for a name of which nothing can be restored, before anything is.
+        That is possible for a week, until `maintain` or a purge has deleted it. With `dry_run`
+        nothing is done. Raises UsageError for a name of which nothing can be restored, before
+        anything is.
         """
-        return forgetting.restore(self.uri, arguments.texts(wanted, "wanted"))
+        return forgetting.restore(self.uri, arguments.texts(wanted, "wanted"), dry_run)
 
     def prune(self, *, offline: bool = False, dry_run: bool = False) -> list[str]:
         """Forget videos whose files are gone, copies and all; returns their paths.

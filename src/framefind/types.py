@@ -395,3 +395,4 @@ class Upkeep:
     written: int = 0
     dropped: int = 0
     deleted: int = 0
+    unreadable: int = 0  # data files, which the log names

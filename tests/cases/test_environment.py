@@ -185,6 +185,18 @@ class TestRights:
         assert "get permission" in line
         assert len(kept_library.search("a dog").moments) == 2
 
+    def test_the_doctor_says_what_cannot_be_written(self, kept_library):
+        folder = Path(kept_library.uri, "frames")
+        folder.chmod(0o555)
+        command = [sys.executable, "-m", "framefind.cli", "doctor", "-l", kept_library.uri]
+        try:
+            ended = ask(*UNPRIVILEGED, *command)
+        finally:
+            folder.chmod(0o755)
+        (line,) = [line for line in ended.stdout.splitlines() if line.startswith("FAIL")]
+        assert f"{folder} cannot be written" in line
+        assert ended.returncode == 1
+
     def test_of_a_log_entry(self, kept_library):
         entry = Path(kept_library.uri, "frames", "_delta_log", f"{0:020}.json")
         entry.chmod(0)

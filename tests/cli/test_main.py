@@ -86,6 +86,9 @@ class TestIndex:
             ["x", "--count", "0"],
             ["x", "--views", "all"],
             ["x", "--unknown"],
+            [""],
+            ["x", ""],
+            ["x", "--glob", ""],
         ],
     )
     def test_exits_with_2_when_it_is_used_wrongly(self, wrong, tmp_path):
@@ -307,6 +310,27 @@ class TestOthers:
         assert run("remove", "--purge", "-l", library.uri).returncode == 0
         assert len(library.videos()) == 2
         assert run("remove", "-l", library.uri).returncode == 2
+
+    def test_restore_can_be_tried(self, copied_clips, tmp_path):
+        library = framefind.open(tmp_path / "l")
+        library.index(copied_clips, sampler="count=1", views="whole")
+        (path,) = library.remove("a.mp4")
+        tried = run("restore", "a.mp4", "--dry-run", "-l", library.uri)
+        assert (tried.returncode, tried.stdout) == (0, f"{path}\n")
+        assert tried.stderr == "1 path can be restored\n"
+        assert len(library.videos()) == 3
+        assert run("restore", "a.mp4", "-l", library.uri).stderr == "1 path restored\n"
+        assert len(library.videos()) == 4
+
+    def test_maintain_fails_on_an_unreadable_data_file(self, copied_clips, tmp_path):
+        library = framefind.open(tmp_path / "l")
+        library.index(copied_clips / "c.mp4", sampler="count=1", views="whole")
+        (file,) = (tmp_path / "l" / "frames").glob("*.parquet")
+        file.write_bytes(file.read_bytes()[:300])
+        ended = run("maintain", "-l", library.uri)
+        assert ended.returncode == 1
+        assert file.name in ended.stderr
+        assert "1 data file could not be read" in ended.stderr
 
     def test_version(self):
         assert run("--version").stdout == f"framefind {framefind.__version__}\n"

@@ -24,8 +24,8 @@ _ADVICE = {
     errno.ENFILE: "close other programs: this computer has too many files open",
     errno.ENOMEM: _LIMITS,
     errno.EAGAIN: _LIMITS,
-    errno.EACCES: "get the right to it, or choose another place",
-    errno.EPERM: "get the right to it, or choose another place",
+    errno.EACCES: "get permission, or choose another place",
+    errno.EPERM: "get permission, or choose another place",
     errno.EROFS: "choose another place",
 }
 _MEMORY_TROUBLES = ("can't start new thread", "failed to map", "cannot allocate", "out of memory")

@@ -19,3 +19,6 @@ def maintain(library: LibraryOption = None) -> None:
     show.print_note(
         f"{rewritten} rewritten into {upkeep.written}, {dropped} dropped, {deleted} deleted"
     )
+    if upkeep.unreadable:
+        files = write_count(upkeep.unreadable, "data file")
+        show.fail(f"{files} could not be read: `framefind status` counts the videos it concerns")

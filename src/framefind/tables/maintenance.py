@@ -42,10 +42,10 @@ def maintain(tables: Tables, retention_hours: float = 168) -> Upkeep:
     about to publish them; so are replaced files, because a reader may be at them.
     """
     done = compact_frames(tables, retention_hours)
-    _drop_lost_files(tables)
+    unreadable = _drop_lost_files(tables)
     tables.compact_videos(keep=1)
     deleted = sum(_vacuum(tables, name, retention_hours) for name in ("videos", "frames"))
-    return replace(done, deleted=deleted)
+    return replace(done, deleted=deleted, unreadable=unreadable)
 
 
 def purge(tables: Tables) -> Upkeep:
@@ -151,19 +151,25 @@ def _rewrite(
     return tables.commit(commit)
 
 
-def _drop_lost_files(tables: Tables) -> None:
-    """Remove missing or damaged data files from the log when no video needs them."""
+def _drop_lost_files(tables: Tables) -> int:
+    """Remove missing or damaged data files from the log when no video needs them.
+
+    Returns how many data files cannot be read and are kept.
+    """
     lost = {}
+    refused = 0
     for action in list_files(tables.delta("frames")):
         try:
             tables.read_segments(action["path"])
         except DataFileError:
             lost[action["path"]] = action["size_bytes"]
         except LibraryError:  # it cannot be read now
-            return
-    if lost and not tables.find_lost(tables.videos()):
-        with tables.writing(), suppress(CommitFailedError):
-            replace_files(tables.delta("frames"), lost, [], FRAMES, change=True)
+            refused += 1
+    if refused or not lost or tables.find_lost(tables.videos()):
+        return refused + len(lost)
+    with tables.writing(), suppress(CommitFailedError):
+        replace_files(tables.delta("frames"), lost, [], FRAMES, change=True)
+    return 0
 
 
 def _vacuum(tables: Tables, name: str, retention_hours: float) -> int:
