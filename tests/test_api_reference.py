@@ -17,7 +17,7 @@ import build_api
 
 
 def public_names(module: ModuleType) -> list[str]:
-    """The names of `__all__`, or the exceptions that the module defines."""
+    """Return the names of `__all__`, or the exceptions that the module defines."""
     if hasattr(module, "__all__"):
         return list(module.__all__)
     return [name for name, value in vars(module).items() if inspect.isclass(value)]

@@ -30,7 +30,7 @@ REPLACED = {
 
 
 def public_docstrings() -> Iterator[tuple[str, str]]:
-    """The docstrings of public names and their public methods."""
+    """Yield the docstrings of public names and of their public methods, each after its name."""
     for module_name in MODULES:
         module = importlib.import_module(module_name)
         for name in getattr(module, "__all__", [name for name in vars(module) if name[0] != "_"]):
