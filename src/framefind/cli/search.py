@@ -56,6 +56,15 @@ def search(
         bool,
         typer.Option("--open", help="Open the best moment in a player.", rich_help_panel=OUTPUT),
     ] = False,
+    output_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="Print csv, json, ndjson or tsv, or a playlist for players: m3u, xspf.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     as_json: JsonOption = False,
     **query: Any,
 ) -> None:
@@ -67,18 +76,22 @@ def search(
     $ framefind search "a cat" --then "an astronaut" --within 30
     """
     from framefind.library import open
+    from framefind.output.formats import find_format
 
-    if batch and (text or sheet or play):
+    if batch and (text or sheet or play or output_format):
         show.fail_usage("--batch takes its queries from the file, and only prints")
     if text is None and not query["image"] and not query["plus"] and not batch:
         show.fail_usage("nothing to search for: give a text, --image, --plus or --batch")
+    if as_json and output_format not in (None, "json"):
+        show.fail_usage("--json and --format exclude each other")
+    find_format(output_format or "tsv")  # refused before a long search
     asked = Query(text, **query)
     opened = open(library, model=model, device=device)
     if batch:
         _search_batch(opened, asked, batch)
         return
     (page,) = opened.search_batch([asked])
-    _print_page(page, asked, as_json)
+    _print_page(page, asked, "json" if as_json else output_format)
     if sheet:
         title = text or " ".join(map(str, [*asked.images, *asked.plus]))
         show.write_sheet(opened, page, title, sheet)
@@ -98,16 +111,17 @@ def _search_batch(library: "Library", asked: Query, file: Path) -> None:
         show.print_json(build_document(page, query.document()), indent=None)
 
 
-def _print_page(page: "Page", asked: Query, as_json: bool) -> None:
-    from framefind.output import tsv
+def _print_page(page: "Page", asked: Query, output_format: str | None) -> None:
+    """Print a page in a format; without one, as a table on a terminal, else as TSV."""
+    from framefind.output.formats import find_format
     from framefind.output.json import build_document
 
-    if as_json:
+    if output_format == "json":  # in ASCII where stdout needs that
         show.print_json(build_document(page, asked.document()))
-    elif sys.stdout.isatty():
+    elif output_format is None and sys.stdout.isatty():
         show.print_page(page)
     else:
-        for line in tsv.write(page, asked.document()):
+        for line in find_format(output_format or "tsv")(page, asked.document()):
             show.print_line(line)
     for note in page.notes:
         show.print_note(note)

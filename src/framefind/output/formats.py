@@ -1,10 +1,12 @@
 """Formats of search results: for each, one file with a function `write` and one line here."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from framefind.errors import UsageError
 from framefind.output import csv, json, ndjson, tsv
+from framefind.output.timelines import base
 from framefind.output.timelines.registry import TIMELINES
 from framefind.types import Page
 
@@ -19,13 +21,18 @@ FORMATS: dict[str, Write] = {
 }
 
 
-def write(page: Page, query: dict[str, Any], name: str) -> Iterator[str]:
-    """Yield the lines of a page in the format `name`, one of these or of a timeline.
+def find_format(name: str) -> Write:
+    """Return what writes a page in a format, one of these or of a timeline.
 
-    Raises UsageError for an unknown one.
+    Raises UsageError if there is none of that name.
     """
+    if name in FORMATS:
+        return FORMATS[name]
     if name in TIMELINES:
-        return TIMELINES[name](page.moments, str(query.get("text") or "framefind"))
-    if name not in FORMATS:
-        raise UsageError(f"format {name!r}: use {', '.join([*FORMATS, *TIMELINES])}")
-    return FORMATS[name](page, query)
+        return partial(_write_timeline, TIMELINES[name])
+    raise UsageError(f"format {name!r}: use {', '.join([*FORMATS, *TIMELINES])}")
+
+
+def _write_timeline(write: base.Write, page: Page, query: dict[str, Any]) -> Iterator[str]:
+    """Write the moments of a page, under the text of the query."""
+    return write(page.moments, str(query.get("text") or "framefind"))

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from framefind.output.printable import printable_json
 from framefind.types import Page
 
 SCHEMA = "framefind/v1"
@@ -14,7 +15,7 @@ SCHEMA = "framefind/v1"
 def write(page: Page, query: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of the document."""
     document = json.dumps(build_document(page, query), ensure_ascii=False, indent=2)
-    yield from document.split("\n")
+    yield from printable_json(document).split("\n")
 
 
 def build_document(page: Page, query: dict[str, Any]) -> dict[str, Any]:
