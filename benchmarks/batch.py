@@ -55,8 +55,8 @@ def main() -> None:
         print("|---|---|---|---|")
         for size in chosen.sizes:
             ways = _ways([Query(text) for text in texts[:size]], index, model)
-            found = {name: [page.moments for page in way()] for name, way in ways.items()}
-            assert found["one by one"] == found["in one go"]
+            pages = {name: [page.moments for page in way()] for name, way in ways.items()}
+            assert pages["one by one"] == pages["in one go"]
             for name, (wall, cpu) in _take_turns(ways).items():
                 print(f"| {size} | {name} | {wall / size:.2f} | {cpu / size:.2f} |", flush=True)
 
@@ -76,7 +76,7 @@ class _Model(SimpleNamespace):
 
 def _stand_in(real: Model, turn: np.ndarray) -> Any:
     """Return the model in more dimensions, which embeds each text once."""
-    known = load_neutral(real)
+    neutral = load_neutral(real)
     vectors: dict[str, np.ndarray] = {}
 
     def embed_texts(texts: list[str]) -> np.ndarray:
@@ -92,7 +92,7 @@ def _stand_in(real: Model, turn: np.ndarray) -> Any:
         fingerprint=real.fingerprint | {"dimensions": str(DIMENSIONS)},
         tokenize=real.tokenize,
         scale=real.scale,
-        neutral=Neutral(known.of_images, known.mean @ turn, known.axes @ turn),
+        neutral=Neutral(neutral.of_images, neutral.mean @ turn, neutral.axes @ turn),
         embed_texts=embed_texts,
     )
 

@@ -32,7 +32,7 @@ def neutral_pictures(shards: Path, model: Model) -> Vectors:
         table = pq.read_table(file, columns=["split", "image"])
         rows += [row["image"] for row in table.to_pylist() if row["split"] == "train"]
     chosen = np.random.default_rng(0).permutation(len(rows))[:PICTURES]
-    shown = [pixels(one, model.size) for one in pictures(rows[at] for at in chosen)]
+    shown = [pixels(image, model.size) for image in pictures(rows[at] for at in chosen)]
     return model.embed_images(np.stack(shown))
 
 
@@ -48,20 +48,22 @@ def fit(standing: NDArray[np.float64], right: NDArray[np.bool_]) -> tuple[float,
     return -offset / slope, slope
 
 
-def curve(found: dict[str, labelled.Results], half: int | None = None) -> tuple[float, float]:
+def curve(by_kind: dict[str, labelled.Results], half: int | None = None) -> tuple[float, float]:
     """Fit all queries, or every other one, from `half` (0 or 1) on."""
     part = slice(None) if half is None else slice(half, None, 2)
     return fit(
-        np.concatenate([one.standing[part].ravel() for one in found.values()]),
-        np.concatenate([one.right[part].ravel() for one in found.values()]),
+        np.concatenate([kind.standing[part].ravel() for kind in by_kind.values()]),
+        np.concatenate([kind.right[part].ravel() for kind in by_kind.values()]),
     )
 
 
-def fitted(found: dict[str, labelled.Results]) -> tuple[float, float]:
+def fitted(by_kind: dict[str, labelled.Results]) -> tuple[float, float]:
     """Print the curves of all queries and of halves of them; return that of all, rounded."""
     for name, half in (("all", None), ("even", 0), ("odd", 1)):
-        print("fitted on {} queries: middle {:.2f}, slope {:.2f}".format(name, *curve(found, half)))
-    middle, slope = curve(found)
+        print(
+            "fitted on {} queries: middle {:.2f}, slope {:.2f}".format(name, *curve(by_kind, half))
+        )
+    middle, slope = curve(by_kind)
     return round(middle, 2), round(slope, 2)
 
 
@@ -76,13 +78,13 @@ def main() -> None:
         neutral = Neutral.load(options.model / "neutral.npz", model.dimensions)
     else:
         neutral = Neutral.summarize(neutral_pictures(options.shards, model), of_images=True)
-    found = labelled.results(options.shards, model, neutral)
-    middle, slope = fitted(found)
+    by_kind = labelled.results(options.shards, model, neutral)
+    middle, slope = fitted(by_kind)
     shown = labelled.by_picture(options.shards, model, neutral)
     of_pictures = fitted({"pictures": shown["pictures"]})
     neutral = replace(neutral, middle=middle, slope=slope)
     neutral = replace(neutral, image_middle=of_pictures[0], image_slope=of_pictures[1])
-    labelled.table(found, neutral)
+    labelled.table(by_kind, neutral)
     labelled.table({"pictures": shown["pictures"]}, neutral.for_images())
     labelled.table({"absent pictures": shown["absent pictures"]}, neutral.for_images())
     neutral.save(options.model / "neutral.npz")

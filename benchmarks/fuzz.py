@@ -62,7 +62,8 @@ def picture(path: Path) -> Path:
 
 def mutate(data: bytes, rng: random.Random) -> tuple[str, bytes]:
     """Damage the bytes of a file in one of several ways; gives the way's name, too."""
-    content, size = bytearray(data), len(data)
+    content = bytearray(data)
+    size = len(data)
     way = rng.choice(["flip", "flips", "cut", "zeros", "noise", "header", "sizes", "double"])
     if way in ("flip", "flips"):
         for _ in range(1 if way == "flip" else rng.randrange(2, 200)):
@@ -70,7 +71,8 @@ def mutate(data: bytes, rng: random.Random) -> tuple[str, bytes]:
     elif way == "cut":
         del content[rng.randrange(1, size) :]
     elif way in ("zeros", "noise"):
-        count, at = rng.randrange(1, size // 2), rng.randrange(size)
+        count = rng.randrange(1, size // 2)
+        at = rng.randrange(size)
         hole = bytes(count) if way == "zeros" else rng.randbytes(count)
         content[at : at + count] = hole[: size - at]
     elif way == "header":
@@ -109,12 +111,15 @@ class Watch:
     """Ends a run in which no file is done with for longer than `limit` seconds."""
 
     def __init__(self, limit: float) -> None:
-        self._limit, self._done, self._since = limit, 0, time.monotonic()
+        self._limit = limit
+        self._done = 0
+        self._since = time.monotonic()
 
     def __call__(self, progress: Progress) -> None:
         """Look at how far it is; raises TimeoutError."""
         if progress.done != self._done:
-            self._done, self._since = progress.done, time.monotonic()
+            self._done = progress.done
+            self._since = time.monotonic()
         if time.monotonic() - self._since > self._limit:
             raise TimeoutError(f"{progress.path} takes longer than {self._limit:.0f} s")
 
@@ -143,21 +148,22 @@ def check_picture(library: Library, path: Path) -> str | None:
     return None
 
 
-def seeds(folder: Path | None, made: Path) -> tuple[list[Path], list[Path]]:
+def seeds(folder: Path | None, generated: Path) -> tuple[list[Path], list[Path]]:
     """Return the videos and pictures to be damaged: those in a folder, else generated ones."""
-    made.mkdir()
-    found = sorted(path for path in folder.rglob("*") if path.is_file()) if folder else []
-    videos = [path for path in found if path.suffix.lower()[1:] in VIDEOS]
-    pictures = [path for path in found if path.suffix.lower()[1:] in (*PICTURES, "jpeg")]
-    videos = videos or [film(made / f"base.{kind}", codec) for kind, codec in KINDS.items()]
-    return videos, pictures or [picture(made / f"base.{kind}") for kind in PICTURES]
+    generated.mkdir()
+    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder else []
+    videos = [path for path in files if path.suffix.lower()[1:] in VIDEOS]
+    pictures = [path for path in files if path.suffix.lower()[1:] in (*PICTURES, "jpeg")]
+    videos = videos or [film(generated / f"base.{kind}", codec) for kind, codec in KINDS.items()]
+    return videos, pictures or [picture(generated / f"base.{kind}") for kind in PICTURES]
 
 
 def run(
     seed: int, numbers: Sequence[int], limit: float, folder: Path, taken: Path | None = None
 ) -> int:
     """Run the cases, with whole videos among them; prints figures, returns how many fail."""
-    films, pictures = folder / "films", folder / "pictures"
+    films = folder / "films"
+    pictures = folder / "pictures"
     films.mkdir()
     pictures.mkdir()
     videos, stills = seeds(taken, folder / "bases")
@@ -168,7 +174,7 @@ def run(
     began = time.monotonic()
     report = library.index(films, views="whole", on_progress=Watch(limit))
     seconds = time.monotonic() - began
-    known = {*report.indexed, *report.failed, *report.copied}
+    accounted = {*report.indexed, *report.failed, *report.copied}
     failures = {}
     for path in [*whole, *(path for path in cases if str(path) in report.indexed)]:
         with limited(limit):
@@ -181,8 +187,8 @@ def run(
         with limited(limit):
             if wrong := check_picture(library, path):
                 failures[path.name] = wrong
-    if len(known) + report.passed_over != len(cases) + len(whole):
-        failures["all"] = f"{len(known)} of {len(cases) + len(whole)} files are accounted for"
+    if len(accounted) + report.passed_over != len(cases) + len(whole):
+        failures["all"] = f"{len(accounted)} of {len(cases) + len(whole)} files are accounted for"
     requests, broken = fuzz_requests.run(library, list(images), random.Random(seed), limit)
     failures |= broken
     print(
@@ -207,10 +213,11 @@ def main() -> None:
     parser.add_argument("--case", type=int, help="this one only")
     parser.add_argument("--limit", type=float, default=30.0, help="seconds per file or request")
     parser.add_argument("--folder", type=Path, help="with videos or pictures to be damaged")
-    asked = parser.parse_args()
-    numbers = range(asked.cases) if asked.case is None else range(asked.case, asked.case + 1)
+    options = parser.parse_args()
+    first, last = (0, options.cases) if options.case is None else (options.case, options.case + 1)
+    numbers = range(first, last)
     with tempfile.TemporaryDirectory() as folder:
-        sys.exit(run(asked.seed, numbers, asked.limit, Path(folder), asked.folder) > 0)
+        sys.exit(run(options.seed, numbers, options.limit, Path(folder), options.folder) > 0)
 
 
 if __name__ == "__main__":

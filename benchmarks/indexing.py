@@ -42,7 +42,7 @@ import numpy as np
 import report
 from numpy.typing import NDArray
 from support.footage import clips, film
-from support.random_clip import made
+from support.random_clip import make_model
 from support.samples import frames
 
 import framefind
@@ -109,7 +109,8 @@ def _measure(jobs: Sequence[Job], chosen: argparse.Namespace, scratch: Path) -> 
 
 def _same_work(chosen: argparse.Namespace, scratch: Path) -> list[Job]:
     """List the jobs of the articles' work, done by them and by us."""
-    clip, folder = made(chosen.folder / "vit-b-32"), chosen.folder
+    clip = make_model(chosen.folder / "vit-b-32")
+    folder = chosen.folder
     ours = {"fp32": {"precision": "fp32", "device": "cpu"}, "int8": {"precision": "int8"}}
     if find_spec("openvino"):
         ours["bf16 (OpenVINO)"] = {"precision": "fp32", "device": "openvino"}
@@ -120,11 +121,11 @@ def _same_work(chosen: argparse.Namespace, scratch: Path) -> list[Job]:
     ):
         name = what.replace("_", " ")
         group = f"{name}: {seconds} s of film"
-        one = str(film(folder, "street", 2, seconds))
-        saved = {"film": one, "folder": str(clip), "vectors": str(scratch / f"{group}.npy")}
+        path = str(film(folder, "street", 2, seconds))
+        saved = {"film": path, "folder": str(clip), "vectors": str(scratch / f"{group}.npy")}
         jobs.append(Job("same work", group, name, what, saved | more))
         for numbers, engine in ours.items():
-            run = {"film": one, "model": f"local-dir:{clip}", "loaded": True, **engine, **how}
+            run = {"film": path, "model": f"local-dir:{clip}", "loaded": True, **engine, **how}
             jobs.append(Job("same work", group, f"framefind, {numbers}", "framefind", run))
     return jobs
 
@@ -133,17 +134,17 @@ def _default(chosen: argparse.Namespace) -> list[Job]:
     """List the jobs of the default: long films and the limits, many clips, real videos."""
     jobs = []
     for kind, gop in KINDS:
-        one = str(film(chosen.folder, kind, gop, chosen.long))
+        path = str(film(chosen.folder, kind, gop, chosen.long))
         for sampler, many in (("every=1.0", chosen.long), ("keyframes", chosen.long // gop)):
             group = f"{kind}, keyframe every {gop} s, {chosen.long} s, {sampler}"
-            run = {"film": one, "sampler": sampler}
+            run = {"film": path, "sampler": sampler}
             jobs += [
                 Job(sampler, group, "framefind", "framefind", run | MINI),
                 Job(sampler, group, "decode needed", "decode_needed", run),
                 Job(sampler, group, "embed", "embed_only", {**MINI, "views": 4 * many}),
             ]
             if sampler != "keyframes":
-                whole = {"film": one}
+                whole = {"film": path}
                 jobs.append(Job(sampler, group, "decode all", "decode_all", whole, once=True))
     if chosen.clips:
         group, run = (
@@ -173,12 +174,12 @@ def _run(job: Job, scratch: Path) -> dict[str, Any]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         memory = _Memory(process.pid)
         assert process.stdout
-        said = process.stdout.read()
+        output = process.stdout.read()
     if process.returncode:
         raise SystemExit(f"{job.group}: {job.name} failed")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {**json.loads(said.splitlines()[-1]), "cpu": cpu, "memory_mb": memory.end() / 1e6}
+    return {**json.loads(output.splitlines()[-1]), "cpu": cpu, "memory_mb": memory.end() / 1e6}
 
 
 def _library(job: Job, scratch: Path) -> Path:
@@ -189,7 +190,9 @@ class _Memory:
     """The highest sum of the proportional memory of a process and its descendants (Linux)."""
 
     def __init__(self, pid: int) -> None:
-        self._pid, self._most, self._ended = pid, 0, threading.Event()
+        self._pid = pid
+        self._most = 0
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch)
         self._thread.start()
 
@@ -213,8 +216,8 @@ def _family(pid: int) -> list[int]:
         except (OSError, ValueError, IndexError):
             continue
     family = [pid]
-    for one in family:
-        family += [child for child, parent in parents.items() if parent == one]
+    for member in family:
+        family += [child for child, parent in parents.items() if parent == member]
     return family
 
 
@@ -228,7 +231,7 @@ def _share(pid: int) -> int:
 
 def _likeness(jobs: Sequence[Job], scratch: Path) -> dict[str, list[float]]:
     """Cosines with the first article's vectors: the lowest, and less their mean the median."""
-    found = {}
+    cosines = {}
     for job in jobs:
         saved = scratch / f"{job.group}.npy"
         if job.what != "framefind" or job.arguments.get("views") != PATCHES["views"]:
@@ -239,11 +242,11 @@ def _likeness(jobs: Sequence[Job], scratch: Path) -> dict[str, list[float]]:
         ours = _unit(np.concatenate(own))
         mean = theirs.mean(axis=0)
         centred = (_unit(ours - mean) * _unit(theirs - mean)).sum(axis=1)
-        found[f"{job.group}: {job.name}"] = [
+        cosines[f"{job.group}: {job.name}"] = [
             round(float((ours * theirs).sum(axis=1).min()), 4),
             round(float(np.median(centred)), 4),
         ]
-    return found
+    return cosines
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:

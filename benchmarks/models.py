@@ -73,15 +73,15 @@ def main() -> None:
 
 def _frames(folder: Path, count: int) -> list[Frame]:
     """Decode `count` frames, two of each video."""
-    found: list[Frame] = []
+    results: list[Frame] = []
     for path in sorted(folder.rglob("*.mp4")):
         with Video(path) as video:
-            found += video.frames(parse_sampler("count=2"))
-        if len(found) >= count:
+            results += video.frames(parse_sampler("count=2"))
+        if len(results) >= count:
             break
-    sizes = {(frame.width, frame.height) for frame in found[:count]}
-    print(f"{min(count, len(found))} frames of {len(sizes)} sizes, {min(sizes)} to {max(sizes)}")
-    return found[:count]
+    sizes = {(frame.width, frame.height) for frame in results[:count]}
+    print(f"{min(count, len(results))} frames of {len(sizes)} sizes, {min(sizes)} to {max(sizes)}")
+    return results[:count]
 
 
 def _checkpoint(folder: Path) -> Path:
@@ -117,7 +117,8 @@ def _contenders(checkpoint: Path, frames: list[Frame]) -> Iterator[tuple[str, Ca
     small = [Image.fromarray(_middle(frame, 224)) for frame in frames]
     yield "sentence-transformers, 224 px", lambda: _sentence_transformers(checkpoint, small)
     yield "open_clip", lambda: _open_clip(pictures)
-    fp32, int8 = checkpoint.with_name("fp32"), checkpoint.with_name("int8")
+    fp32 = checkpoint.with_name("fp32")
+    int8 = checkpoint.with_name("int8")
 
     def ours(folder: Path, device: str, precision: str = "auto") -> Callable[[], Embed]:
         def make() -> Embed:
@@ -151,22 +152,22 @@ def _open_clip(pictures: list[Image.Image]) -> Embed:
     model.eval()
 
     def embed() -> NDArray[np.float32]:
-        found = []
+        results = []
         with torch.inference_mode():
             for start in range(0, len(pictures), BATCH):
                 batch = [preprocess(picture) for picture in pictures[start : start + BATCH]]
-                found.append(model.encode_image(torch.stack(batch)).numpy())
-        return np.concatenate(found)
+                results.append(model.encode_image(torch.stack(batch)).numpy())
+        return np.concatenate(results)
 
     return embed
 
 
 def _embedded(model: Model, frames: list[Frame]) -> NDArray[np.float32]:
-    found = []
+    results = []
     for start in range(0, len(frames), BATCH):
         batch = [_middle(frame, model.size) for frame in frames[start : start + BATCH]]
-        found.append(model.embed_images(np.stack(batch)))
-    return np.concatenate(found)
+        results.append(model.embed_images(np.stack(batch)))
+    return np.concatenate(results)
 
 
 def _middle(frame: Frame, size: int) -> NDArray[np.uint8]:
@@ -184,7 +185,8 @@ def _take_turns(embedders: dict[str, Embed], count: int, rounds: int) -> list[di
     vectors = {}
     for _ in range(rounds):
         for name, embed in embedders.items():
-            began, busy = time.perf_counter(), time.process_time()
+            began = time.perf_counter()
+            busy = time.process_time()
             vectors[name] = embed()
             clock[name].append(count / (time.perf_counter() - began))
             processor[name].append(count / (time.process_time() - busy))

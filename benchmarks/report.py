@@ -13,7 +13,8 @@ from PIL import Image, ImageDraw
 
 Job = dict[str, Any]
 
-OURS, LIMIT = (38, 98, 196), (176, 176, 176)
+OURS = (38, 98, 196)
+LIMIT = (176, 176, 176)
 
 
 def main() -> None:
@@ -30,8 +31,9 @@ def main() -> None:
 
 def tables(facts: dict[str, Any]) -> list[str]:
     """Markdown of all that was measured."""
-    machine, lines = facts["machine"], []
-    load = ", ".join(f"{one:.1f}" for one in machine["load"])
+    machine = facts["machine"]
+    lines = []
+    load = ", ".join(f"{value:.1f}" for value in machine["load"])
     lines.append(
         f"{machine['processor']}, {machine['cores']} cores, {machine['date']}; load {load}"
     )
@@ -117,10 +119,13 @@ def spread(job: Job) -> str:
 
 def draw(facts: dict[str, Any], path: Path) -> None:
     """Bars of seconds, each group to its own scale; the limits of a group in one bar."""
-    row, wide, left = 22, 420, 250
+    row = 22
+    wide = 420
+    left = 250
     jobs = facts["jobs"]
     page = Image.new("RGB", (left + wide + 130, row * (2 * len(jobs) + 2)), "white")
-    pen, y = ImageDraw.Draw(page), row // 2
+    pen = ImageDraw.Draw(page)
+    y = row // 2
     for group in _groups(jobs):
         members = [job for job in jobs if job["group"] == group]
         limits = [job for job in members if job["name"] in ("decode needed", "embed")]

@@ -65,7 +65,7 @@ def make(folder: Path, real: str, vectors: int) -> Path:
     rng = np.random.default_rng(0)
     tables = Tables.open(real)
     fit = Fit.of(refresh(folder / "real", tables))
-    made = Tables.create(folder / "made.framefind", tables.fingerprint)
+    tables_written = Tables.create(folder / "made.framefind", tables.fingerprint)
     index = folder / "made.framefind" / "index"
     index.mkdir()
     began = time.perf_counter()
@@ -74,11 +74,14 @@ def make(folder: Path, real: str, vectors: int) -> Path:
         for number, (name, length) in enumerate(fill(appender, fit, vectors, rng)):
             path = f"/videos/{number % 100:02}/{number}.mp4"
             rows.append(Video(video_id=name, path=path, frames=length, segments=[name]))
-            rows[-1].status, rows[-1].duration = "indexed", float(length)
-        made.publish(videos=rows)
+            rows[-1].status = "indexed"
+            rows[-1].duration = float(length)
+        tables_written.publish(videos=rows)
         listed = [IndexedVideo(r.video_id, r.path, [], r.duration, 0.0, r.segments) for r in rows]
         listed.sort(key=lambda video: video.path)
-        appender.commit(made.fingerprint, made.revision(), listed, made.identity)
+        appender.commit(
+            tables_written.fingerprint, tables_written.revision(), listed, tables_written.identity
+        )
     took = time.perf_counter() - began
     print(f"{vectors:,} vectors of {len(rows)} videos, made in {took:.0f} s", file=sys.stderr)
     return folder / "made.framefind"
@@ -124,15 +127,15 @@ async def client(
     port: int, texts: Iterator[str], start: float, end: float, taken: list[float]
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    while (asked := time.perf_counter()) < end:
+    while (sent := time.perf_counter()) < end:
         url = f"/v1/search?limit=24&q={quote(next(texts))}"
         writer.write(f"GET {url} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         assert b" 200 " in head, head
         length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
         await reader.readexactly(length)
-        if asked >= start:
-            taken.append(time.perf_counter() - asked)
+        if sent >= start:
+            taken.append(time.perf_counter() - sent)
     writer.close()
 
 

@@ -78,7 +78,8 @@ def write_film(path: Path, codec: str, seed: int) -> None:
                 container.mux(pictures.encode(frame))
             t = (np.arange(48_000) / 48_000 + second).astype(np.float32)
             tone = av.AudioFrame.from_ndarray(np.sin(t * 2000)[np.newaxis] * 0.2, "fltp", "mono")
-            tone.sample_rate, tone.pts = 48_000, second * 48_000
+            tone.sample_rate = 48_000
+            tone.pts = second * 48_000
             container.mux(sound.encode(tone))
         container.mux(pictures.encode(None))
         container.mux(sound.encode(None))
@@ -114,7 +115,8 @@ class Client(threading.Thread):
             "events": (self._events, 2),
             "job": (self._job, 1),
         }
-        names, chances = [*things], [chance for _, chance in things.values()]
+        names = [*things]
+        chances = [chance for _, chance in things.values()]
         with self._server.client() as self._http:
             while not self.stopped.is_set():
                 name = self._random.choices(names, chances)[0]

@@ -53,14 +53,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir(), "footage"))
     parser.add_argument("--out", type=Path, help="JSON")
     chosen = parser.parse_args()
-    found: Facts = {}
+    measured: Facts = {}
     with tempfile.TemporaryDirectory() as scratch:
         for part in chosen.only.split(","):
-            found[part] = PARTS[part](chosen, Path(scratch, part))
-            for line in lines(part, found[part]):
+            measured[part] = PARTS[part](chosen, Path(scratch, part))
+            for line in lines(part, measured[part]):
                 print(line, flush=True)
     if chosen.out:
-        chosen.out.write_text(json.dumps(found, indent=1, default=str) + "\n", "utf-8")
+        chosen.out.write_text(json.dumps(measured, indent=1, default=str) + "\n", "utf-8")
 
 
 # -- the parts
@@ -84,9 +84,9 @@ def speed(chosen: argparse.Namespace, scratch: Path) -> Facts:
 
 
 def article(chosen: argparse.Namespace, scratch: Path) -> Facts:
-    from support.random_clip import made
+    from support.random_clip import make_model
 
-    model = str(made(chosen.folder / "vit-b-32"))
+    model = str(make_model(chosen.folder / "vit-b-32"))
     folder = chosen.folder / f"clips-{chosen.clips}"
     if not folder.exists():
         from support.footage import film
@@ -110,8 +110,11 @@ def kills(chosen: argparse.Namespace, scratch: Path) -> Facts:
     videos = str(chosen.videos or films(chosen, chosen.minutes))
     run("local", videos, str(scratch / "local"))
     whole: float = run("spark", videos, str(scratch / "whole"), master="local[2]")["seconds"]
-    moments, most = random.Random(0), whole
-    library, ends, seen = scratch / "killed", 0, []
+    moments = random.Random(0)
+    most = whole
+    library = scratch / "killed"
+    ends = 0
+    seen = []
     while len(seen) < chosen.kills:
         child = start("spark", videos, str(library), master="local[2]")
         assert child.stdout
@@ -128,12 +131,13 @@ def kills(chosen: argparse.Namespace, scratch: Path) -> Facts:
                 os.killpg(child.pid, signal.SIGKILL)
             child.wait()
         else:  # too late: all is there; once more, and faster
-            ends, most = ends + 1, 0.7 * most
+            ends = ends + 1
+            most = 0.7 * most
             assert _same(compared(scratch / "local", library))
             shutil.rmtree(library)
     ended = run("spark", videos, str(library), master="local[2]")
-    told = {"killed after seconds": seen, "ended before it was killed": ends, "last run": ended}
-    return {**told, **compared(scratch / "local", library)}
+    summary = {"killed after seconds": seen, "ended before it was killed": ends, "last run": ended}
+    return {**summary, **compared(scratch / "local", library)}
 
 
 def _same(facts: Facts) -> bool:
@@ -159,32 +163,35 @@ def films(chosen: argparse.Namespace, minutes: float) -> Path:
     return folder
 
 
-def compared(one: Path, other: Path) -> Facts:
+def compared(reference: Path, other: Path) -> Facts:
     """Return how two libraries differ: in rows, in frames, in vectors."""
     import framefind
     from conftest import content
 
-    first, second = framefind.open(one), framefind.open(other)
-    rows, others = (
-        {video.path: [getattr(video, name) for name in FIELDS.split()] for video in each.videos()}
-        for each in (first, second)
+    libraries = framefind.open(reference), framefind.open(other)
+    rows, other_rows = (
+        {row.path: [getattr(row, name) for name in FIELDS.split()] for row in library.videos()}
+        for library in libraries
     )
-    shown, found = content(first), content(second)
-    differing = [path for path in rows.keys() | others.keys() if rows.get(path) != others.get(path)]
-    most, frames = 0.0, 0
-    for path in shown.keys() & found.keys():
-        for (t, jpeg, expected), (at, other_jpeg, vectors) in zip(
-            shown[path][1], found[path][1], strict=False
+    paths = rows.keys() | other_rows.keys()
+    differing = [path for path in paths if rows.get(path) != other_rows.get(path)]
+    frames, other_frames = map(content, libraries)
+    equal_frames = 0
+    largest_difference = 0.0
+    for path in frames.keys() & other_frames.keys():
+        for (t, jpeg, vectors), (other_t, other_jpeg, other_vectors) in zip(
+            frames[path][1], other_frames[path][1], strict=False
         ):
-            frames += (t, jpeg) == (at, other_jpeg)
-            most = max(most, float(np.abs(expected - vectors).max()))
+            equal_frames += (t, jpeg) == (other_t, other_jpeg)
+            difference = float(np.abs(vectors - other_vectors).max())
+            largest_difference = max(largest_difference, difference)
     return {
         "videos": len(rows),
-        "videos that differ": [(path, rows.get(path), others.get(path)) for path in differing],
-        "frames": sum(len(each) for _, each in shown.values()),
-        "frames by Spark": sum(len(each) for _, each in found.values()),
-        "frames that are equal": frames,
-        "largest difference of a component": most,
+        "videos that differ": [(path, rows.get(path), other_rows.get(path)) for path in differing],
+        "frames": sum(len(video) for _, video in frames.values()),
+        "frames by Spark": sum(len(video) for _, video in other_frames.values()),
+        "frames that are equal": equal_frames,
+        "largest difference of a component": largest_difference,
     }
 
 
@@ -199,13 +206,13 @@ def run(what: str, *where: str, **how: Any) -> Facts:
     watch = threading.Thread(target=_watch, args=(child.pid, spent, ended))
     watch.start()
     assert child.stdout
-    said = child.stdout.read()
+    output = child.stdout.read()
     failed = child.wait()
     ended.set()
     watch.join()
     if failed:
         raise SystemExit(f"{what} failed")
-    facts: Facts = json.loads(said.splitlines()[-1])
+    facts: Facts = json.loads(output.splitlines()[-1])
     print(f"{what} {how.get('master', '')}: {facts['seconds']:.1f} s", file=sys.stderr)
     return facts | {"cpu": sum(spent.values())}
 
@@ -299,27 +306,32 @@ def _ten_random_frames(folder: str) -> Any:
             data = subprocess.run(command, capture_output=True, check=True).stdout
         frames = numpy.frombuffer(data, numpy.uint8).reshape(-1, 224, 224, 3)
         chosen = numpy.sort(numpy.random.default_rng(0).choice(len(frames), 10, replace=False))
-        found: list[list[float]] = (
+        vectors: list[list[float]] = (
             kept["_kept_model"].encode([Image.fromarray(frames[at]) for at in chosen]).tolist()
         )
-        return found
+        return vectors
 
     return embed
 
 
-def lines(part: str, found: Facts) -> list[str]:
+def lines(part: str, measured: Facts) -> list[str]:
     """Return a part's results as a table."""
     rows = [f"## {part}", "", "| run | seconds | CPU seconds | cores used | start | frames |"]
     rows.append("|---|---|---|---|---|---|")
-    for name, facts in found.items():
+    for name, facts in measured.items():
         if isinstance(facts, dict):
-            seconds, cpu, begun = facts["seconds"], facts["cpu"], facts.get("start", 0.0)
+            seconds = facts["seconds"]
+            cpu = facts["cpu"]
+            begun = facts.get("start", 0.0)
             used = cpu / (seconds + begun)
             rows.append(
                 f"| {name} | {seconds:.1f} | {cpu:.0f} | {used:.2f} | {begun:.1f} "
                 f"| {facts['frames']} |"
             )
-    rows += ["", *(f"{name}: {fact}" for name, fact in found.items() if not isinstance(fact, dict))]
+    rows += [
+        "",
+        *(f"{name}: {fact}" for name, fact in measured.items() if not isinstance(fact, dict)),
+    ]
     return rows
 
 

@@ -51,43 +51,50 @@ def main() -> None:
     if chosen.side:
         return _run(chosen)
     with tempfile.TemporaryDirectory() as name:
-        made = Path(name, "made-up.framefind")
-        videos = write(made, chosen.library, chosen.vectors)
+        library_path = Path(name, "made-up.framefind")
+        videos = write(library_path, chosen.library, chosen.vectors)
         print(f"{chosen.vectors:,} vectors, {videos} videos, {chosen.queries:,} queries\n")
         print("| | seconds | CPU seconds | memory, MB |\n|---|---|---|---|", flush=True)
         pages = []
         for side in ("local", "spark"):
-            command = [sys.executable, __file__, str(made), "--side", side]
+            command = [sys.executable, __file__, str(library_path), "--side", side]
             command += ["--queries", str(chosen.queries), "--master", chosen.master]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-            took, found = map(json.loads, done.splitlines()[-2:])
-            pages.append(found)
+            took, moments = map(json.loads, done.splitlines()[-2:])
+            pages.append(moments)
             label = "`search_batch`" if side == "local" else f"Spark, {chosen.master}"
-            wall, cpu, memory = took["wall"], took["cpu"], took["memory"]
+            wall = took["wall"]
+            cpu = took["cpu"]
+            memory = took["memory"]
             print(f"| {label} | {wall:.1f} | {cpu:.1f} | {memory:.0f} |", flush=True)
         assert pages[0] == pages[1], "the pages differ"
         print(f"\n{len(pages[0]):,} moments, equal")
     return None
 
 
-def write(made: Path, real: str, vectors: int) -> int:
+def write(library_path: Path, real: str, vectors: int) -> int:
     """Make a library of about so many vectors, like those of a real one; gives its videos."""
     with tempfile.TemporaryDirectory() as folder:
         tables = Tables.open(real)
         fit = Fit.of(refresh(Path(folder) / "real", tables))
-    rng, new = np.random.default_rng(0), Tables.create(made, tables.fingerprint)
+    rng = np.random.default_rng(0)
+    new = Tables.create(library_path, tables.fingerprint)
     waiting: list[Video] = []
-    writer, count = new.writer(), 0
+    writer = new.writer()
+    count = 0
     for at, frames in enumerate(video_lengths(rng, vectors // VIEWS)):
         segment = new_segment()
         writer.extend(_rows(f"{at:032x}", segment, fit.video(rng, frames)))
         row = Video(video_id=f"{at:032x}", path=f"/videos/{rng.integers(1000):03}/{at}.mp4")
-        row.frames, row.duration, row.segments = frames, float(frames), [segment]
+        row.frames = frames
+        row.duration = float(frames)
+        row.segments = [segment]
         waiting.append(row)
         count += 1
         if writer.rows > FILE:
             new.publish(writer.close(), waiting)
-            writer, waiting = new.writer(), []
+            writer = new.writer()
+            waiting = []
     new.publish(writer.close(), waiting)
     return count
 
@@ -116,10 +123,10 @@ def _run(chosen: argparse.Namespace) -> None:
         library.vector_index.get()
         with Watch() as watch:
             pages = list(library.search_batch(texts))
-        found = [
-            (at, rank, one.video_id, one.start, one.score, one.confidence)
+        moments = [
+            (at, rank, moment.video_id, moment.start, moment.score, moment.confidence)
             for at, page in enumerate(pages)
-            for rank, one in enumerate(page, 1)
+            for rank, moment in enumerate(page, 1)
         ]
     else:
         from pyspark.sql import SparkSession
@@ -130,17 +137,19 @@ def _run(chosen: argparse.Namespace) -> None:
         with Watch() as watch:
             rows = search(spark, library, texts).collect()
         names = ("query", "rank", "video_id", "start", "score", "confidence")
-        found = [tuple(row[name] for name in names) for row in rows]
+        moments = [tuple(row[name] for name in names) for row in rows]
     print(json.dumps({"wall": watch.wall, "cpu": watch.cpu, "memory": watch.memory}))
-    print(json.dumps(found))
+    print(json.dumps(moments))
 
 
 class Watch:
     """Wall and CPU seconds of this process and all below, and the most memory (MB) of all."""
 
     def __enter__(self) -> "Watch":
-        self._me, self._ended = psutil.Process(), threading.Event()
-        self._began, self._before = time.perf_counter(), self._cpu()
+        self._me = psutil.Process()
+        self._ended = threading.Event()
+        self._began = time.perf_counter()
+        self._before = self._cpu()
         self.memory = 0.0
         self._thread = threading.Thread(target=self._look)
         self._thread.start()

@@ -36,40 +36,50 @@ def measure(uri: str, sampler: str, seconds: str) -> str:
 
 
 def write_film(path: str, hours: float) -> None:
-    with av.open(io.BytesIO(ten_seconds())) as source, av.open(path, "w") as made:
-        video, sound = source.streams.video[0], source.streams.audio[0]
-        into = {stream: made.add_stream_from_template(stream) for stream in (video, sound)}
+    with av.open(io.BytesIO(ten_seconds())) as source, av.open(path, "w") as output:
+        video = source.streams.video[0]
+        sound = source.streams.audio[0]
+        into = {stream: output.add_stream_from_template(stream) for stream in (video, sound)}
         packets = [packet for packet in source.demux(video, sound) if packet.size]
         packets.sort(key=lambda packet: (packet.dts or 0) * packet.time_base)
         for at in range(int(hours * 360)):
             for packet in packets:
-                copy, later = av.Packet(bytes(packet)), int(10 * at / packet.time_base)
+                copy = av.Packet(bytes(packet))
+                later = int(10 * at / packet.time_base)
                 copy.pts, copy.dts = (packet.pts or 0) + later, (packet.dts or 0) + later
-                copy.duration, copy.time_base = packet.duration, packet.time_base
-                copy.is_keyframe, copy.stream = packet.is_keyframe, into[packet.stream]
-                made.mux(copy)
+                copy.duration = packet.duration
+                copy.time_base = packet.time_base
+                copy.is_keyframe = packet.is_keyframe
+                copy.stream = into[packet.stream]
+                output.mux(copy)
 
 
 def ten_seconds() -> bytes:
-    rng, file = np.random.default_rng(0), io.BytesIO()
+    rng = np.random.default_rng(0)
+    file = io.BytesIO()
     coarse = rng.integers(0, 256, (90, 160, 3), np.uint8)
-    with av.open(file, "w", format="mp4") as made:
-        video, sound = made.add_stream("libx264", rate=24), made.add_stream("aac", rate=48_000)
-        video.width, video.height, video.pix_fmt, video.bit_rate = 1280, 720, "yuv420p", 4_200_000
+    with av.open(file, "w", format="mp4") as output:
+        video = output.add_stream("libx264", rate=24)
+        sound = output.add_stream("aac", rate=48_000)
+        video.width = 1280
+        video.height = 720
+        video.pix_fmt = "yuv420p"
+        video.bit_rate = 4_200_000
         video.options = {"g": "240", "preset": "veryfast", "sc_threshold": "0"}
         for at in range(240):
             moved = np.roll(coarse, (at // 2, at), (0, 1)).repeat(8, 0).repeat(8, 1)
             noisy = moved.astype(np.int16) + rng.integers(-12, 12, (720, 1280, 1))
             picture = av.VideoFrame.from_ndarray(np.clip(noisy, 0, 255).astype(np.uint8))
             picture.pts, picture.time_base = at, Fraction(1, 24)
-            made.mux(video.encode(picture))
-        made.mux(video.encode(None))
+            output.mux(video.encode(picture))
+        output.mux(video.encode(None))
         for at in range(468):
             noise = rng.normal(0, 0.1, (2, 1024)).astype(np.float32)
             samples = av.AudioFrame.from_ndarray(noise, "fltp", "stereo")
-            samples.sample_rate, samples.pts = 48_000, 1024 * at
-            made.mux(sound.encode(samples))
-        made.mux(sound.encode(None))
+            samples.sample_rate = 48_000
+            samples.pts = 1024 * at
+            output.mux(sound.encode(samples))
+        output.mux(sound.encode(None))
     return file.getvalue()
 
 

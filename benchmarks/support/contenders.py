@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-SIZE, STEP, SIDE = 360, 180, 224
+SIZE = 360
+STEP = 180
+SIDE = 224
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
 
@@ -31,12 +33,14 @@ def first_article(film: str, folder: str, vectors: str) -> Facts:
     from transformers import CLIPModel
 
     model = CLIPModel.from_pretrained(folder).eval()
-    began, found = time.perf_counter(), []
+    began = time.perf_counter()
+    embeddings = []
     capture = cv2.VideoCapture(film)
-    fps, index = capture.get(cv2.CAP_PROP_FPS), 0
+    fps = capture.get(cv2.CAP_PROP_FPS)
+    index = 0
     while True:
-        there, frame = capture.read()
-        if not there:
+        is_read, frame = capture.read()
+        if not is_read:
             break
         picture = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
         if index % round(fps) == 0:
@@ -49,11 +53,11 @@ def first_article(film: str, folder: str, vectors: str) -> Facts:
             batch = torch.stack([_prepared(patch) for patch in patches])
             with torch.no_grad():
                 features = model.get_image_features(pixel_values=batch).pooler_output
-                found.append((features / features.norm(dim=-1, keepdim=True)).numpy())
+                embeddings.append((features / features.norm(dim=-1, keepdim=True)).numpy())
         index += 1
     seconds = time.perf_counter() - began
-    np.save(vectors, np.stack(found))
-    return {"seconds": seconds, "frames": len(found), "views": sum(map(len, found))}
+    np.save(vectors, np.stack(embeddings))
+    return {"seconds": seconds, "frames": len(embeddings), "views": sum(map(len, embeddings))}
 
 
 def _prepared(patch: Image.Image) -> Any:
@@ -76,9 +80,9 @@ def second_article(film: str, folder: str, vectors: str, count: int) -> Facts:
     data = subprocess.run(command, capture_output=True, check=True).stdout
     frames = np.frombuffer(data, np.uint8).reshape(-1, SIDE, SIDE, 3)
     chosen = np.sort(np.random.default_rng(0).choice(len(frames), count, replace=False))
-    found = model.encode([Image.fromarray(frames[i]) for i in chosen])
+    embeddings = model.encode([Image.fromarray(frames[i]) for i in chosen])
     seconds = time.perf_counter() - began
-    np.save(vectors, found)
+    np.save(vectors, embeddings)
     return {"seconds": seconds, "frames": count, "views": count}
 
 
@@ -166,8 +170,8 @@ def embed_only(model: str, precision: str, views: int) -> Facts:
 
 
 CONTENDERS: dict[str, Callable[..., Facts]] = {
-    one.__name__: one
-    for one in (
+    contender.__name__: contender
+    for contender in (
         first_article,
         second_article,
         framefind,

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from skimage import data
 
-WIDTH, HEIGHT, FPS = 1920, 1080, 30
+WIDTH = 1920
+HEIGHT = 1080
+FPS = 30
 LOOP = 20  # seconds that are encoded
 _TITLE = b"clip-?????"
 
@@ -40,29 +42,32 @@ def clips(folder: Path, count: int) -> Path:
 
     Ten differ in what they show, and each by its title, so that no two are the same video.
     """
-    loop, made = folder / "loop-small.mp4", folder / f"clips-{count}"
+    loop = folder / "loop-small.mp4"
+    clips_folder = folder / f"clips-{count}"
     if not loop.exists():
         small = (_fitted(picture, (360, 640)) for picture in _street())
         _encode(loop, small, gop=2, size=(640, 360))
-    if not made.exists():
-        fresh, shown = folder / f"clips-{count}.new", _groups(loop)
+    if not clips_folder.exists():
+        fresh = folder / f"clips-{count}.new"
+        shown = _groups(loop)
         for i in range(count):
             path = fresh / f"{i // 100:03d}" / f"clip-{i:05d}.mp4"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(shown[i % len(shown)].replace(_TITLE, path.stem.encode()))
-        fresh.rename(made)
-    return made
+        fresh.rename(clips_folder)
+    return clips_folder
 
 
 def _groups(loop: Path) -> list[bytes]:
     """Each group of pictures of a film as a file of its own."""
-    found = []
+    groups = []
     with av.open(loop) as source:
         video = source.streams.video[0]
         packets = [packet for packet in source.demux(video) if packet.size]
         keys = [i for i, packet in enumerate(packets) if packet.is_keyframe]
         for first, end in pairwise([*keys, len(packets)]):
-            file, start = io.BytesIO(), packets[first].pts
+            file = io.BytesIO()
+            start = packets[first].pts
             with av.open(file, "w", "mp4") as target:
                 target.metadata["title"] = _TITLE.decode()
                 stream = target.add_stream_from_template(video)
@@ -70,8 +75,8 @@ def _groups(loop: Path) -> list[bytes]:
                     packet.stream = stream
                     packet.pts, packet.dts = packet.pts - start, packet.dts - start
                     target.mux(packet)
-            found.append(file.getvalue())
-    return found
+            groups.append(file.getvalue())
+    return groups
 
 
 def _encode(
@@ -114,7 +119,7 @@ def _repeat(loop: Path, path: Path, seconds: int) -> None:
 def _street() -> Iterator[Picture]:
     """Yield what a camera sees that pans over photographs while boxes cross; with grain."""
     photographs = [data.coffee(), data.chelsea(), data.rocket(), data.astronaut()]
-    wall = np.concatenate([_fitted(one, (1280, 1440)) for one in photographs], axis=1)
+    wall = np.concatenate([_fitted(photo, (1280, 1440)) for photo in photographs], axis=1)
     rng = np.random.default_rng(0)
     grain = rng.normal(0, 3, (8, HEIGHT, WIDTH, 1)).round().astype(np.int16)
     movers = rng.integers(0, [WIDTH, HEIGHT - 300, 256, 256, 256], (12, 5)).tolist()

@@ -25,22 +25,23 @@ def run(
     rows = library.videos()
     chosen = rng.sample(rows, min(VIDEOS, len(rows)))
     wrong: dict[str, str] = {}
-    made = 0
+    count = 0
     with Server(library.uri) as server, server.client() as client:
-        for method, address, given in [*about(chosen, rng), *uploads(pictures)]:
-            made += 1
-            if found := ask(client, method, address, given, limit):
-                wrong[f"{method} {address}"] = f"{found} {given}"[:300]
+        for method, address, arguments in [*about(chosen, rng), *uploads(pictures)]:
+            count += 1
+            if fault := ask(client, method, address, arguments, limit):
+                wrong[f"{method} {address}"] = f"{fault} {arguments}"[:300]
     if "Traceback" in server.log:
         wrong["log"] = server.log[server.log.index("Traceback") :][:3000]
-    return made, wrong
+    return count, wrong
 
 
 def about(rows: Sequence[Video], rng: random.Random) -> Iterator[Request]:
     """Yield requests for each of the videos."""
     yield "GET", "/v1/search", {"params": {"q": "noise"}}
     for row in rows:
-        address, long = f"/v1/videos/{row.video_id}", row.duration or 0.0
+        address = f"/v1/videos/{row.video_id}"
+        long = row.duration or 0.0
         t = round(rng.uniform(0, long + 1), 3)
         yield "GET", address, {}
         yield "GET", f"{address}/scores", {"params": {"q": "noise"}}
@@ -60,12 +61,12 @@ def uploads(pictures: Sequence[Path]) -> Iterator[Request]:
 
 
 def ask(
-    client: httpx.Client, method: str, address: str, given: dict[str, Any], limit: float
+    client: httpx.Client, method: str, address: str, arguments: dict[str, Any], limit: float
 ) -> str | None:
     """Return what is wrong with the answer to a request, or None."""
     began = time.monotonic()
     try:
-        answer = client.request(method, address, timeout=limit, **given)
+        answer = client.request(method, address, timeout=limit, **arguments)
     except httpx.HTTPError as error:
         return f"{type(error).__name__}: {error}"
     if time.monotonic() - began > limit:

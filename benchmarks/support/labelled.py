@@ -72,36 +72,36 @@ def results(shards: Path, model: Model, neutral: Neutral) -> dict[str, Results]:
     """Return the results by kind of query: things, classes, absent, nonsense."""
     pools = {name: samples(shards, [(name, split)]) for name, split in CAPTIONED}
     classes = samples(shards, CLASSES)
-    names = sorted({one.texts[0] for one in classes})
+    names = sorted({sample.texts[0] for sample in classes})
     drawn = _embed(model, classes)
-    found: dict[str, list[Results]] = {"things": [], "absent": [], "nonsense": []}
+    by_kind: dict[str, list[Results]] = {"things": [], "absent": [], "nonsense": []}
     for pool in pools.values():
-        said = [_words(" ".join(one.texts)) for one in pool]
+        captions = [_words(" ".join(sample.texts)) for sample in pool]
         views = _embed(model, pool)
-        right = [[bool(own & set(words.split())) for own in said] for words in THINGS.values()]
-        found["things"].append(_search(model, neutral, list(THINGS), views, np.array(right)))
-        absent = [name for name in names if not any(own & _forms(name) for own in said)]
-        found["absent"].append(_search(model, neutral, absent, views, None))
-        found["nonsense"].append(_search(model, neutral, NONSENSE, views, None))
-    of_class = np.array([[name in one.texts for one in classes] for name in names])
-    found["classes"] = [_search(model, neutral, names, drawn, of_class)]
+        right = [[bool(own & set(words.split())) for own in captions] for words in THINGS.values()]
+        by_kind["things"].append(_search(model, neutral, list(THINGS), views, np.array(right)))
+        absent = [name for name in names if not any(own & _forms(name) for own in captions)]
+        by_kind["absent"].append(_search(model, neutral, absent, views, None))
+        by_kind["nonsense"].append(_search(model, neutral, NONSENSE, views, None))
+    of_class = np.array([[name in sample.texts for sample in classes] for name in names])
+    by_kind["classes"] = [_search(model, neutral, names, drawn, of_class)]
     return {
         kind: Results(
             np.concatenate([part.standing for part in parts]),
             np.concatenate([part.right for part in parts]),
         )
-        for kind, parts in found.items()
+        for kind, parts in by_kind.items()
     }
 
 
 def by_picture(shards: Path, model: Model, neutral: Neutral) -> dict[str, Results]:
     """Return the results of pictures: of classes that others have, and of classes that none has."""
     classes = samples(shards, CLASSES)
-    names = np.array([one.texts[0] for one in classes])
+    names = np.array([sample.texts[0] for sample in classes])
     views = _embed(model, classes)
     same = names == names[:, np.newaxis]
     cosines = (views @ views.T).astype(np.float64)
-    found = {}
+    by_kind = {}
     for kind, hidden in (("pictures", np.eye(len(views), dtype=bool)), ("absent pictures", same)):
         left = np.where(hidden, -np.inf, cosines)
         first = np.argsort(-left, axis=1, kind="stable")[:, :SHOWN]
@@ -110,36 +110,40 @@ def by_picture(shards: Path, model: Model, neutral: Neutral) -> dict[str, Result
             neutral.z_scores(row, view[None]) for row, view in zip(shown, views, strict=True)
         ]
         right = np.take_along_axis(same & ~hidden, first, axis=1)
-        found[kind] = Results(np.stack(standing), right)
-    return found
+        by_kind[kind] = Results(np.stack(standing), right)
+    return by_kind
 
 
-def table(found: dict[str, Results], neutral: Neutral) -> None:
+def table(by_kind: dict[str, Results], neutral: Neutral) -> None:
     """Print how often results of each confidence are right."""
-    sure = np.concatenate([neutral.confidence(one.standing).ravel() for one in found.values()])
-    right = np.concatenate([one.right.ravel() for one in found.values()])
+    confidences = np.concatenate(
+        [neutral.confidence(results.standing).ravel() for results in by_kind.values()]
+    )
+    right = np.concatenate([results.right.ravel() for results in by_kind.values()])
     print("\n| confidence | results | their mean confidence | right |\n|---|---|---|---|")
     for low in np.arange(10) / 10:
-        within = (sure >= low) & (sure < low + 0.1 + (low == 0.9))
+        within = (confidences >= low) & (confidences < low + 0.1 + (low == 0.9))
         if within.any():
-            shares = f"{sure[within].mean():.0%} | {right[within].mean():.0%}"
+            shares = f"{confidences[within].mean():.0%} | {right[within].mean():.0%}"
             print(f"| {low:.1f} to {low + 0.1:.1f} | {within.sum()} | {shares} |")
     print("\n| queries | first results ≥ 0.5 | right of those | all ten ≥ 0.5 | right of those |")
     print("|---|---|---|---|---|")
-    for kind, one in found.items():
-        sure = neutral.confidence(one.standing)
-        shares = " | ".join(_over(sure[:, :first], one.right[:, :first]) for first in (1, SHOWN))
-        print(f"| {len(sure)} {kind} | {shares} |")
+    for kind, results in by_kind.items():
+        confidences = neutral.confidence(results.standing)
+        shares = " | ".join(
+            _over(confidences[:, :first], results.right[:, :first]) for first in (1, SHOWN)
+        )
+        print(f"| {len(confidences)} {kind} | {shares} |")
 
 
-def _over(sure: NDArray[np.float64], right: NDArray[np.bool_]) -> str:
-    over = sure >= 0.5
+def _over(confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> str:
+    over = confidences >= 0.5
     share = f"{right[over].mean():.0%}" if over.any() else "none"
     return f"{over.sum()} of {over.size} | {share}"
 
 
 def _embed(model: Model, pool: list[Sample]) -> Vectors:
-    return model.embed_images(np.stack([pixels(one.picture, model.size) for one in pool]))
+    return model.embed_images(np.stack([pixels(sample.picture, model.size) for sample in pool]))
 
 
 def _search(
@@ -157,8 +161,8 @@ def _search(
         neutral.z_scores(cosines[at, shown], query[None] if neutral.of_images else views[shown])
         for at, (query, shown) in enumerate(zip(vectors, first, strict=True))
     ]
-    known = np.zeros(cosines.shape, bool) if right is None else right
-    return Results(np.stack(standing), np.take_along_axis(known, first, axis=1))
+    labels = np.zeros(cosines.shape, bool) if right is None else right
+    return Results(np.stack(standing), np.take_along_axis(labels, first, axis=1))
 
 
 def _words(text: str) -> set[str]:

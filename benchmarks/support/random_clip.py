@@ -11,7 +11,7 @@ TEXT = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 1}
 TEXT |= {"num_attention_heads": 2}  # no text is embedded here
 
 
-def made(folder: Path) -> Path:
+def make_model(folder: Path) -> Path:
     """Make the model in transformers' layout, with its towers in ONNX, fp32 and int8."""
     if (folder / "made").exists():
         return folder
@@ -52,7 +52,7 @@ def made(folder: Path) -> Path:
     return folder
 
 
-def _export(model: object, side: str, given: dict, output: str, file: Path) -> None:
+def _export(model: object, side: str, examples: dict, output: str, file: Path) -> None:
     import torch
 
     class Tower(torch.nn.Module):
@@ -62,14 +62,14 @@ def _export(model: object, side: str, given: dict, output: str, file: Path) -> N
 
         def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
             features = getattr(self.model, f"get_{side}_features")
-            return features(**dict(zip(given, inputs, strict=True))).pooler_output
+            return features(**dict(zip(examples, inputs, strict=True))).pooler_output
 
     torch.onnx.export(
         Tower(),
-        tuple(given.values()),
+        tuple(examples.values()),
         str(file),
-        input_names=list(given),
+        input_names=list(examples),
         output_names=[output],
-        dynamic_axes={name: {0: "batch"} for name in (*given, output)},
+        dynamic_axes={name: {0: "batch"} for name in (*examples, output)},
         dynamo=False,
     )

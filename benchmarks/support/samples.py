@@ -25,9 +25,10 @@ class Sample:
     picture: Image.Image
 
 
-def samples(shards: Path, wanted: Iterable[tuple[str, str]]) -> list[Sample]:
+def samples(shards: Path, sources: Iterable[tuple[str, str]]) -> list[Sample]:
     """Return the pictures of those (source, split)."""
-    chosen, found = set(wanted), []
+    chosen = set(sources)
+    selected = []
     for file in sorted(shards.glob("*.parquet")):
         rows = [
             row
@@ -35,12 +36,12 @@ def samples(shards: Path, wanted: Iterable[tuple[str, str]]) -> list[Sample]:
             if (row["source"], row["split"]) in chosen
         ]
         shown = pictures(row["image"] for row in rows)
-        found += [Sample(row["texts"], one) for row, one in zip(rows, shown, strict=True)]
-    return found
+        selected += [Sample(row["texts"], item) for row, item in zip(rows, shown, strict=True)]
+    return selected
 
 
 def pictures(encoded: Iterable[bytes]) -> Iterator[Image.Image]:
-    return (Image.open(io.BytesIO(one)).convert("RGB") for one in encoded)
+    return (Image.open(io.BytesIO(item)).convert("RGB") for item in encoded)
 
 
 def pixels(picture: Image.Image, size: int) -> NDArray[np.uint8]:
@@ -57,6 +58,6 @@ def frames(library: framefind.Library) -> dict[str, list[Vectors]]:
             for row in batch.to_pylist():
                 rows[row["video_id"]].append((row["t"], np.array(row["embeddings"], np.float32)))
     return {
-        video: [vectors for _, vectors in sorted(own, key=lambda one: one[0])]
+        video: [vectors for _, vectors in sorted(own, key=lambda item: item[0])]
         for video, own in rows.items()
     }

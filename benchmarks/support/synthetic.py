@@ -40,10 +40,14 @@ class Fit:
     @classmethod
     def of(cls, index: VectorIndex) -> "Fit":
         """Fit the vectors of a real library."""
-        line, vectors = index.timeline, index.vectors.astype(np.float32)
+        line = index.timeline
+        vectors = index.vectors.astype(np.float32)
         mean = vectors.mean(axis=0)
         own = [vectors[index.rows(int(frame))] for frame in line.frame]
-        means, pairs, shared, about = [], [], [], []
+        means = []
+        pairs = []
+        shared = []
+        about = []
         for video in np.unique(line.video):
             frames = [own[at] for at in np.flatnonzero(line.video == video)]
             means.append(np.concatenate(frames).mean(axis=0))

@@ -158,7 +158,7 @@ class JobQueue:
                 code = await self._index(run, roots)
             except Exception as error:
                 run.kill()
-                run.job.state, run.job.error = "failed", f"the indexer cannot be run: {error}"
+                _fail(run.job, f"the indexer cannot be run: {error}")
             else:
                 await self._refresh()  # a job is done when its videos can be searched
                 self._end(run.job, code)
@@ -192,7 +192,7 @@ class JobQueue:
         elif job.state == "cancelling":
             job.state = "cancelled"
         elif job.state == "running":
-            job.state, job.error = "failed", f"the indexer ended with exit code {code}"
+            _fail(job, f"the indexer ended with exit code {code}")
 
     @staticmethod
     def _read_message(job: schemas.Job, message: dict[str, Any]) -> None:
@@ -206,6 +206,11 @@ class JobQueue:
             job.report = report
             job.failed |= dict(list(report["failed"].items())[:_MAX_FAILURES])
         elif error := message.get("error"):
-            job.error, job.state = error, "failed"
+            _fail(job, error)
         elif message.get("cancelled"):
             job.state = "cancelled"
+
+
+def _fail(job: schemas.Job, error: str) -> None:
+    job.state = "failed"
+    job.error = error

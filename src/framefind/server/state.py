@@ -112,5 +112,6 @@ class LibraryState:
             child = ""
             while folder != child:
                 total[folder] += count
-                child, folder = folder, os.path.dirname(folder)
+                child = folder
+                folder = os.path.dirname(folder)
         return {folder: total[folder] for folder in sorted(direct)}
