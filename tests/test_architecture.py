@@ -1,5 +1,6 @@
 """`docs/architecture.md` names every module of the package, and no other."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -9,7 +10,7 @@ TEXT = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 
 
 def listing() -> list[Path]:
-    """The files and folders that the page lists, from its indented tree."""
+    """Return the files and folders that the page lists, from its indented tree."""
     match = re.search(r"^src/framefind/\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
     assert match, "the page has no listing"
     folders: list[Path] = [PACKAGE]
@@ -31,3 +32,24 @@ def test_every_module_is_listed_once() -> None:
     listed = sorted(path for path in listing() if path.suffix == ".py")
     modules = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
     assert listed == modules
+
+
+STEP = re.compile(r"^\| [^|]+ \| `([\w.]+)` \| `([\w/]+\.py)` \|$", re.MULTILINE)
+
+
+def defined_names(module: Path) -> set[str]:
+    """Return the classes and functions of a module, and `Class.method`."""
+    names = set()
+    for node in ast.parse(module.read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        if isinstance(node, ast.ClassDef):
+            names |= {f"{node.name}.{part.name}" for part in node.body if hasattr(part, "name")}
+    return names
+
+
+def test_every_step_of_the_walks_exists() -> None:
+    steps = STEP.findall((ROOT / "docs" / "contributing.md").read_text("utf-8"))
+    assert len(steps) > 20
+    for name, file in steps:
+        assert name in defined_names(PACKAGE / file), f"{file}: {name}"
