@@ -27,8 +27,23 @@ from framefind.video.views import Views
 settings.register_profile("framefind", deadline=None)  # a busy machine is no failure
 settings.load_profile("framefind")
 
+LONG = {"server", "end_to_end", "indexing", "spark"}
+"""Folders whose files take longest: begun last, one of them would keep the others waiting."""
+
 Picture = NDArray[np.uint8]
 FPS = 5
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have pytest-xdist take the files in our order, not those of many tests first."""
+    if config.pluginmanager.has_plugin("xdist"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In several processes, run the files first that take longest."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not LONG & {*item.path.parts})
 
 
 @pytest.fixture(scope="session", autouse=True)
