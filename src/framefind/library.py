@@ -1,7 +1,8 @@
-"""The library: what framefind knows of a set of videos; every verb of the command line is here."""
+"""The library, the façade of framefind: every verb of the command line is a method here."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from framefind.index.refresh import CurrentIndex
 from framefind.index.vectors import VectorIndex
 from framefind.models import registry
 from framefind.models.base import Model
+from framefind.models.choice import ModelChoice
 from framefind.search.filters import VideoNames, names_of
 from framefind.search.query_vectors import as_queries
 from framefind.search.search import score_frames
@@ -54,7 +56,7 @@ types.html_writer = _as_html
 
 
 def default_library() -> str:
-    """`$FRAMEFIND_LIBRARY`, else `default.framefind` in the user's data folder."""
+    """Return `$FRAMEFIND_LIBRARY`, else `default.framefind` in the user's data folder."""
     if named := os.environ.get("FRAMEFIND_LIBRARY"):
         return named
     return str(data_folder() / "default.framefind")
@@ -94,9 +96,7 @@ class Library:
         """
         (text,) = map(canonical_uri, arguments.texts(uri, "library"))
         self.uri = text if not address.is_local(text) else os.path.abspath(expand_home(text))
-        self._wanted_model = registry.full_name(model) if model else None
-        registry.check_choices(device, precision)
-        self.device, self.precision = device, precision
+        self.choice = ModelChoice.parse(model, device, precision)
         self.vector_index = CurrentIndex(self.uri)
         address.check_address(self.uri)
         if not address.is_local(self.uri) or is_library(self.uri):
@@ -116,7 +116,7 @@ class Library:
 
     @property
     def exists(self) -> bool:
-        """Whether the library has been created."""
+        """Return whether the library has been created."""
         return Tables.exists(self.uri)
 
     # --- index ---------------------------------------------------------------------------------
@@ -138,14 +138,15 @@ class Library:
     ) -> "Report":
         """Index videos: files, or folders at any depth. Idempotent and resumable.
 
-        Only what is new or changed is decoded; `retry` tries those again that failed. Creates the
-        library if it is missing, with `model` (default `mini`). With `dedupe`, frames that look
-        like the one before take its vectors (True, or a bound on how much a block of 255 levels may
-        change on average); `decoder` is `auto`, `cpu` or a device that PyAV lists, such as `cuda`.
-        With `roots`, real paths, no file is read that lies below none of them once links are
-        resolved. Returns what was done with every file; a bad file never stops the run. Raises
-        LibraryError when another run is writing, the library cannot be written, or it was made
-        with another model.
+        Decodes only new and changed videos; `retry` tries failed ones again. Creates the library
+        if it is missing, with `model` (default `mini`). With `dedupe`, near-duplicate frames reuse
+        the vectors of the frame before: True, or how many levels of 255 a block may change on
+        average. `decoder` is `auto`, `cpu` or a hardware device of PyAV, such as `cuda`. With
+        `roots`, only files below one of these real paths are read, after links are resolved.
+
+        Returns what was done with each file; a bad file never stops the run. Raises LibraryError
+        when another run is writing, the library cannot be written, or it was made with another
+        model.
         """
         from framefind.indexing.options import IndexOptions
         from framefind.indexing.pipeline import Indexer
@@ -230,7 +231,10 @@ class Library:
         from framefind.indexing.reembed import reembed
 
         beside = Library(
-            f"{self.uri}.reembed", model=model, device=self.device, precision=self.precision
+            f"{self.uri}.reembed",
+            model=model,
+            device=self.choice.device,
+            precision=self.choice.precision,
         )
 
         def index(paths: list[str], sampler: str, views: str) -> "Report":
@@ -243,7 +247,7 @@ class Library:
         return report
 
     def prepare(self, model: str | None) -> tuple[Tables, Model]:
-        """The tables, made if they are missing, and the model that fills them.
+        """Return the tables, created if they are missing, and the model that fills them.
 
         The model of a new library passes its self-test first. Raises LibraryError when the
         library was made with another model.
@@ -252,53 +256,36 @@ class Library:
         return tables or self._made(encoder), encoder
 
     def _find(self, model: str | None) -> tuple[Tables | None, Model]:
-        """The tables, if there are any, and the model that fills them."""
-        wanted = registry.full_name(model) if model else self._wanted_model
+        """Return the tables, if there are any, and the model that fills them."""
+        choice = self._choose(model)
         if not self.exists:
-            return None, registry.load(wanted or "mini", self.device, self.precision)
+            return None, choice.load()
         tables = Tables.open(self.uri)
-        return tables, self.encoder(tables.fingerprint, wanted)
+        return tables, choice.reopen(self.uri, tables.fingerprint)
 
     def _made(self, encoder: Model) -> Tables:
-        """The tables of a new library, whose model passes its self-test first."""
+        """Create the tables of a new library, whose model passes its self-test first."""
         registry.check(encoder)
         try:
             return Tables.create(self.uri, encoder.fingerprint)
         except LibraryError:
-            if not self.exists:  # or another run has just made it in a store
+            if not self.exists:  # else another run has just created it in a store
                 raise
         tables = Tables.open(self.uri)
-        self.encoder(tables.fingerprint, encoder.fingerprint["model"])
+        self._choose(encoder.fingerprint["model"]).reopen(self.uri, tables.fingerprint)
         return tables
 
-    def encoder(self, fingerprint: dict[str, str], wanted: str | None = None) -> Model:
-        """The model that made the library's vectors, or another one of the same checkpoint.
+    def _choose(self, model: str | None) -> ModelChoice:
+        if model is None:
+            return self.choice
+        return replace(self.choice, name=registry.full_name(model))
+
+    def encoder(self, fingerprint: dict[str, str]) -> Model:
+        """Load the model that made the library's vectors, or another file of its checkpoint.
 
         Raises LibraryError if its vectors cannot be compared with those of the library.
         """
-        made_with, wanted = fingerprint["model"], wanted or self._wanted_model
-        made_at = fingerprint.get("precision", "auto")
-        if wanted and wanted != made_with:
-            local = wanted.startswith("local-dir:") and "source" in fingerprint
-            encoder = registry.load(wanted, self.device, self.precision) if local else None
-            if encoder is None or not registry.interchangeable(fingerprint, encoder.fingerprint):
-                raise LibraryError(
-                    f"{self.uri} was made with {made_with}, not {wanted}: leave `model` out, or "
-                    f"move it over with `reembed({wanted!r})`"
-                )
-            return encoder
-        if self.precision not in ("auto", made_at) and "runtime" not in fingerprint:
-            raise LibraryError(
-                f"{self.uri} was made with {made_with} at {made_at}, not {self.precision}: leave "
-                f"`precision` out, or move it over with `reembed({made_with!r})`"
-            )
-        encoder = registry.reopen(fingerprint, self.device, self.precision)
-        if not registry.interchangeable(fingerprint, encoder.fingerprint):
-            raise LibraryError(
-                f"{self.uri} was made with other weights or preprocessing of {made_with} than "
-                f"those here: bring them back, or move it over with `reembed({made_with!r})`"
-            )
-        return encoder
+        return self.choice.reopen(self.uri, fingerprint)
 
     # --- search --------------------------------------------------------------------------------
 
@@ -327,46 +314,29 @@ class Library:
     ) -> Page:
         """Find moments by text, by image, or by a weighted sum of several.
 
-        `image` is a path, a URL, the bytes of a picture, a frame of the library (`video@t`), a
-        Moment, or a box of one of those (`car.jpg#0.1,0.2,0.5,0.5`, or a Crop); or several of them.
-        `plus` and `minus` add and subtract texts; `2:snow` counts double. With `then`, only what is
-        followed by what that text says, `within` seconds after its end. `video` keeps videos by
-        glob, folder or id; `start` and `end` frames by their time in the video, in seconds; `after`
-        and `before` videos by their modified time, `min_duration` and `max_duration` by their
-        length in seconds. `min_score` and `min_confidence` cut by exactly the numbers that moments
-        carry. `limit` and `offset` count moments, or videos with `by="video"`, which `rank` ranks
-        by `softmax`, `max` or `sum`.
+        What to find: `image` is a path, a URL, the bytes of a picture, a frame of the library
+        (`video@t`), a Moment, a box of one of those (`car.jpg#0.1,0.2,0.5,0.5`, or a Crop), or
+        several of them. `plus` and `minus` add and subtract texts; `2:snow` counts double. With
+        `then`, only moments that are followed by what that text says, at most `within` seconds
+        after their end.
 
-        Raises LibraryError when there is no library and QueryError when the query is no query.
+        Filters: `video` keeps videos by glob, folder or id; `after` and `before` by modified time;
+        `min_duration` and `max_duration` by length in seconds. `start` and `end` keep frames by
+        their time in the video, in seconds. `min_score` and `min_confidence` compare exactly the
+        numbers that moments carry.
+
+        `limit` and `offset` count moments, or videos with `by="video"`; `rank` is how those are
+        ranked: `softmax`, `max` or `sum`. Raises LibraryError when there is no library and
+        QueryError when the query cannot be understood.
         """
-        query = Query(
-            text,
-            image=image,
-            plus=plus,
-            minus=minus,
-            then=then,
-            within=within,
-            limit=limit,
-            offset=offset,
-            by=by,
-            rank=rank,
-            min_score=min_score,
-            min_confidence=min_confidence,
-            video=video,
-            start=start,
-            end=end,
-            after=after,
-            before=before,
-            min_duration=min_duration,
-            max_duration=max_duration,
-        )
-        return next(self.search_batch([query]))
+        options = {name: value for name, value in locals().items() if name != "self"}
+        return next(self.search_batch([Query(**options)]))
 
     def search_batch(self, queries: str | Query | Iterable[str | Query]) -> Iterator[Page]:
-        """The pages of many queries, in their order: what `search` gives, in less time.
+        """Yield the pages of many queries, in their order: those of `search`, in less time.
 
-        A Query has the arguments of `search`; a text is one with nothing else. All texts are
-        embedded in one go, and queries with the same filters are scored together. Raises what
+        A Query has the arguments of `search`; a text stands for a Query without options. All texts
+        are embedded in one batch, and queries with the same filters share one scan. Raises what
         `search` does, before the first page.
         """
         index = self.vector_index.get()
@@ -386,8 +356,8 @@ class Library:
     ) -> FrameScores:
         """Score every sampled frame of one video (path, name or id) for a query like `search`'s.
 
-        Scores and confidences are exactly those that moments have. Raises QueryError when there is
-        no such video, or the query is no query.
+        Scores and confidences are exactly those of moments. Raises QueryError when there is no such
+        video or the query cannot be understood.
         """
         query = Query(text, image=image, plus=plus, minus=minus)
         return self.vector_index.ask(
@@ -396,17 +366,17 @@ class Library:
             )
         )
 
-    def thumbnails(self, found: Moment | Iterable[Moment]) -> list[bytes | None]:
-        """The JPEG thumbnail of each moment's best frame; None where the library has lost it."""
+    def thumbnails(self, moments: Moment | Iterable[Moment]) -> list[bytes | None]:
+        """Return the JPEG thumbnail of each moment's best frame; None where it is lost."""
         index = self.vector_index.get()
         wanted = []
-        for moment in arguments.several(found):
+        for moment in arguments.several(moments):
             frame = index.frame_at(moment.video_id, moment.t)
             wanted.append((moment.video_id, index.segment(frame), float(index.frames["t"][frame])))
         return Tables.open(self.uri).thumbnails(wanted)
 
     def frame(self, video: str, t: float) -> NDArray[np.uint8]:
-        """The upright RGB picture that a video of the library (path, name or id) shows at t.
+        """Return the upright RGB picture that a video (path, name or id) shows at `t` seconds.
 
         Returns uint8 (height, width, 3). Raises QueryError when there is no such video.
         """
@@ -442,13 +412,13 @@ class Library:
         return [row for row in rows if row.video_id in named]
 
     def status(self) -> "Status":
-        """The library in numbers."""
+        """Return the library in numbers: videos, frames, hours, bytes."""
         from framefind.status import find_status
 
         return find_status(self.uri, self.vector_index)
 
     def offline(self) -> dict[str, Offline]:
-        """Return why the files of videos cannot be looked at, by `video_id`, where that is so."""
+        """Return the videos whose files cannot be looked at: by `video_id`, with the reason."""
         rows = Tables.open(self.uri).videos()
         absent = forgetting.find_absent(self.vector_index.folder, rows)
         return {row.video_id: hidden for row in rows if (hidden := absent.hides(row))}
@@ -508,5 +478,5 @@ class Library:
 
 
 def _video_id(index: VectorIndex, name: str) -> str:
-    """The id of the one video of that path, name or id; an id is looked up without a scan."""
+    """Return the id of the one video of that path, name or id; ids need no scan."""
     return name if index.videos.find(name) is not None else names_of(index).find(name)

@@ -174,7 +174,10 @@ class JobQueue:
         )
         assert process.stdin
         assert process.stdout
-        order: dict[str, Any] = {"library": self._library.uri, "device": self._library.device}
+        order: dict[str, Any] = {
+            "library": self._library.uri,
+            "device": self._library.choice.device,
+        }
         order |= {"path": run.job.path, "roots": roots}
         process.stdin.write(json.dumps(order).encode() + b"\n")
         if run.job.state == "cancelling":  # since before the process was started

@@ -101,8 +101,8 @@ def index(
     with lock(opened.uri, not opened.exists, "index --engine spark"):
         tables, encoder = opened.prepare(model)
     with lock(opened.uri, False, "index --engine spark"):
-        opener = partial(tasks.same, encoder.fingerprint, opened.precision)
-        job = Job(opener, options, opened.device)
+        opener = partial(tasks.same, encoder.fingerprint, opened.choice.precision)
+        job = Job(opener, options, opened.choice.device)
         memory = opened.vector_index.folder / "files.json"
         find_lost = partial(opened.vector_index.lost, tables)
         batches = Batches(spark, tables, job, memory, find_lost, minutes)
