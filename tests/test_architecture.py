@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+from test_layout import ORDER
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "framefind"
 TEXT = (ROOT / "docs" / "architecture.md").read_text("utf-8")
@@ -32,6 +34,13 @@ def test_every_module_is_listed_once() -> None:
     listed = sorted(path for path in listing() if path.suffix == ".py")
     modules = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
     assert listed == modules
+
+
+def test_the_rule_of_imports_is_the_one_that_is_tested() -> None:
+    match = re.search(r"^```text\n(cli\n.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    assert match, "the page has no rule"
+    existing = {path.stem for path in PACKAGE.iterdir()}
+    assert re.findall(r"\w+", match[1]) == [part for part in ORDER if part in existing]
 
 
 STEP = re.compile(r"^\| [^|]+ \| `([\w.]+)` \| `([\w/]+\.py)` \|$", re.MULTILINE)
