@@ -14,7 +14,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
 import framefind
@@ -24,7 +24,9 @@ from framefind.video.decode import Video
 from framefind.video.samplers import parse_sampler
 from framefind.video.views import Views
 
-settings.register_profile("framefind", deadline=None)  # a busy machine is no failure
+settings.register_profile(  # a busy machine is no failure
+    "framefind", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("framefind")
 
 LONG = {"server", "end_to_end", "indexing", "spark"}

@@ -16,7 +16,10 @@ from stores import Bucket
 
 SIZE = 5_000_000
 CONTENT = os.urandom(SIZE)
-few = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(
+    max_examples=20,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 places = st.lists(st.tuples(st.integers(0, SIZE + 9), st.integers(0, 400_000)), max_size=12)
 
 

@@ -105,7 +105,7 @@ def serve(
         site = Site(port, said, process)
         yield site
         process.terminate()
-        site.said += process.communicate(timeout=30)[1]
+        site.said += process.communicate(timeout=120)[1]
     finally:
         process.kill()
         process.communicate()

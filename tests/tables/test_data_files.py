@@ -80,7 +80,9 @@ def test_half_precision_halves_embeddings(table: Path) -> None:
     st.integers(1, 4000),
 )
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_what_is_written_is_read(
     table: Path, keys: list[tuple[str, str, float, int, int]], buffer: int

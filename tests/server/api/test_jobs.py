@@ -68,7 +68,7 @@ def workers(site: Site) -> list[int]:
     return [int(pid) for child in children for pid in child.read_text().split()]
 
 
-def wait_for(what, seconds: float = 30.0):
+def wait_for(what, seconds: float = 120.0):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if found := what():

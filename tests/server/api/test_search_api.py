@@ -217,7 +217,7 @@ def test_what_is_indexed_elsewhere_is_found_soon(library, tmp_path):
     with serve(library.uri) as site, site.client() as client:
         before = client.get("/v1/search", params={"q": "a", "by": "video"}).json()["total"]
         library.index(write_clip(tmp_path / "new.mp4", [20]))
-        for _ in range(50):
+        for _ in range(600):
             listed = client.get("/v1/videos").json()["total"]
             after = client.get("/v1/search", params={"q": "a", "by": "video"}).json()["total"]
             if listed == after == before + 1:

@@ -259,7 +259,7 @@ class TestServer:
             url = f"/v1/videos/{ids['encoded.mp4']}/stream?start=0"
             with client.stream("GET", url) as answer:
                 next(answer.iter_raw(64))
-        for _ in range(100):
+        for _ in range(600):
             lines = client.get("/metrics").text.splitlines()
             (playing,) = (line for line in lines if line.startswith("framefind_streams "))
             if playing == "framefind_streams 0.0":
