@@ -20,7 +20,7 @@ from framefind.cli.main import app
 from framefind.errors import LibraryError, QueryError
 from framefind.evaluation import Answer, Quality, Span
 from framefind.models import registry
-from framefind.output.chart import chart
+from framefind.output.chart import draw_chart
 from framefind.types import Moment
 
 Write = Callable[..., Path]
@@ -260,18 +260,18 @@ class TestChart:
     def test_is_a_picture(self, tmp_path, videos):
         made = quality([1, min(2, videos), videos], videos)
         worst = [(answer, None, b"no picture") for answer in made.worst(3)]
-        chart(made, worst, tmp_path / "q.png")
+        draw_chart(made, worst, tmp_path / "q.png")
         with Image.open(tmp_path / "q.png") as drawn:
             assert drawn.format == "PNG"
             full = drawn.height
-        chart(made, [], tmp_path / "q.jpg")
+        draw_chart(made, [], tmp_path / "q.jpg")
         with Image.open(tmp_path / "q.jpg") as drawn:
             assert drawn.format == "JPEG"
             assert drawn.height < full
 
     def test_refuses_another_suffix(self, tmp_path):
         with pytest.raises(ValueError, match=r"q\.pdf"):
-            chart(quality([1]), [], tmp_path / "q.pdf")
+            draw_chart(quality([1]), [], tmp_path / "q.pdf")
 
 
 class TestCommand:

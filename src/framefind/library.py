@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 def _as_html(result: Moment | Page) -> str:
     from framefind.output import notebook
 
-    return notebook.result(result)
+    return notebook.render_result(result)
 
 
 types.html_writer = _as_html
@@ -112,7 +112,7 @@ class Library:
     def _repr_html_(self) -> str:
         from framefind.output import notebook
 
-        return notebook.library(self.uri, self.status() if self.exists else None)
+        return notebook.render_library(self.uri, self.status() if self.exists else None)
 
     @property
     def exists(self) -> bool:

@@ -49,7 +49,7 @@ def test_a_page_shows_some_of_its_moments() -> None:
     shown = Page([NOWHERE] * 30, 99, 0)._repr_html_()
     assert shown.count("<figure") == 24
     assert "99 moments, 24 shown" in shown
-    assert "<p>1 moment</p>" in notebook.moments([NOWHERE], 1)
+    assert "<p>1 moment</p>" in notebook.render_moments([NOWHERE], 1)
 
 
 def test_a_library_is_shown_in_numbers(shared_library: framefind.Library, tmp_path: Path) -> None:

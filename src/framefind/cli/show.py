@@ -151,13 +151,13 @@ def write_sheet(library: "Library", page: "Page", title: str, path: Path) -> Non
 
 def write_chart(library: "Library", quality: "Quality", path: Path) -> None:
     """Draw the result of `evaluate`."""
-    from framefind.output.chart import chart
+    from framefind.output.chart import draw_chart
 
     worst = quality.worst(12)
     expected = library.thumbnails([answer.wanted for answer in worst])
     answered = library.thumbnails([answer.found for answer in worst])
     with _explained_writing(path, "picture"):
-        chart(quality, list(zip(worst, expected, answered, strict=True)), path)
+        draw_chart(quality, list(zip(worst, expected, answered, strict=True)), path)
     print_note(f"picture written to {path}")
 
 

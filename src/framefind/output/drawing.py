@@ -1,10 +1,10 @@
-"""What pictures of results are drawn with: measures, colours, cells and lines of text."""
+"""Cells, colours and lines of text, with which sheets and charts are drawn."""
 
 import io
 from functools import cache
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # Pillow is loaded by who draws, and only then
+if TYPE_CHECKING:  # Pillow is loaded only when something is drawn
     from PIL.Image import Image as Picture
     from PIL.ImageDraw import ImageDraw as Drawing
     from PIL.ImageFont import FreeTypeFont, ImageFont
@@ -17,10 +17,11 @@ if TYPE_CHECKING:  # Pillow is loaded by who draws, and only then
 CELL = 400, 225
 MARGIN, GAP, CAPTION = 40, 28, 58
 _RADIUS = 10
+JPEG_QUALITY = 92  # of 100
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 GROUND, PANEL = (16, 18, 22), (28, 31, 38)
 BRIGHT, QUIET, ACCENT = (240, 242, 245), (142, 149, 161), (255, 196, 61)
-# Pillow's own font has little beyond ASCII; these are asked for the rest, where they are there.
+# Pillow's own font has little beyond ASCII; those of these that are installed have the rest.
 _FONTS = (
     "DejaVuSans.ttf",
     "NotoSans-Regular.ttf",
@@ -32,16 +33,16 @@ _FONTS = (
 )
 
 
-def card(picture: bytes | None, box: "Box") -> "Picture":
-    """A picture fitted into a cell on a blurred copy of itself, lit where its box is."""
+def draw_card(picture: bytes | None, box: "Box") -> "Picture":
+    """Draw a picture into a cell, over a blurred copy of itself, lit where its box is."""
     from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
     card = Image.new("RGB", CELL, PANEL)
     try:
         frame = Image.open(io.BytesIO(picture or b"")).convert("RGB")
-    except (OSError, ValueError):  # no picture, or bytes that are none
+    except (OSError, ValueError):  # no picture, or damaged bytes
         middle = CELL[0] / 2, CELL[1] / 2
-        write(ImageDraw.Draw(card), middle, "no picture", 16, QUIET, CELL[0], anchor="mm")
+        write_text(ImageDraw.Draw(card), middle, "no picture", 16, QUIET, CELL[0], anchor="mm")
         return card
     fitted = ImageOps.contain(frame, CELL, Image.Resampling.LANCZOS)
     left, top = (CELL[0] - fitted.width) // 2, (CELL[1] - fitted.height) // 2
@@ -59,8 +60,8 @@ def card(picture: bytes | None, box: "Box") -> "Picture":
 
 
 @cache
-def rounded() -> "Picture":
-    """The shape of a cell, smooth because it is drawn four times as large."""
+def cell_mask() -> "Picture":
+    """Draw the mask of a cell with round corners, which are smooth by fourfold supersampling."""
     from PIL import Image, ImageDraw
 
     large = Image.new("L", (CELL[0] * 4, CELL[1] * 4))
@@ -69,7 +70,7 @@ def rounded() -> "Picture":
     return large.resize(CELL, Image.Resampling.LANCZOS)
 
 
-def write(
+def write_text(
     draw: "Drawing",
     where: tuple[float, float],
     text: str,
@@ -78,7 +79,7 @@ def write(
     room: float,
     anchor: str = "ls",
 ) -> float:
-    """Write one line, shortened in the middle to `room`; returns the width it took."""
+    """Write one line, shortened in the middle to `room`; return the width it took."""
     text = "".join(c if c.isprintable() else " " for c in text)
     font = _font(text, size)
     kept = len(text)
@@ -91,13 +92,13 @@ def write(
 
 
 def _font(text: str, size: int) -> "Font":
-    """Pillow's own font, or the system's that lacks the fewest of the text's characters."""
+    """Return Pillow's own font, or the system's that lacks the fewest of the characters."""
     from PIL import ImageFont
 
     own = ImageFont.load_default(size)
     if text.isascii():
         return own
-    return min((own, *_system_fonts(size)), key=lambda font: _lacking(font, text))
+    return min((own, *_system_fonts(size)), key=lambda font: _count_missing(font, text))
 
 
 @cache
@@ -108,12 +109,12 @@ def _system_fonts(size: int) -> "list[Font]":
     for name in _FONTS:
         try:
             fonts.append(ImageFont.truetype(name, size))
-        except OSError:  # not on this computer
+        except OSError:  # not installed
             continue
     return fonts
 
 
-def _lacking(font: "Font", text: str) -> int:
-    """How many of the text's characters the font would draw as its sign for a missing one."""
+def _count_missing(font: "Font", text: str) -> int:
+    """Count the characters that the font draws as its sign for a missing one."""
     missing = bytes(font.getmask("\U0010ffff"))
     return sum(bytes(font.getmask(character)) == missing for character in set(text))

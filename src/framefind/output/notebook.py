@@ -1,4 +1,4 @@
-"""What a notebook shows: a library in numbers, moments as pictures."""
+"""HTML for notebooks: a library in numbers, moments as pictures."""
 
 import base64
 import io
@@ -17,48 +17,50 @@ from framefind.types import Moment
 if TYPE_CHECKING:
     from framefind.types import Page, Status
 
-_SHOWN = 24  # moments at most, each of some 20 kB
+_MAX_MOMENTS = 24  # that are shown, each of about 20 kB
+_JPEG_QUALITY = 85  # of 100; a notebook stores every picture
 _ROW = "display:flex;flex-wrap:wrap;gap:16px"
 _FIGURE = "margin:0;width:320px;font:13px/1.4 system-ui,sans-serif"
 _PICTURE = "width:100%;border-radius:8px;display:block;margin-bottom:4px"
 
 
-def result(shown: "Moment | Page") -> str:
-    """Return the HTML of what a search has found."""
-    if isinstance(shown, Moment):
-        return moment(shown)
-    return moments(shown.moments, shown.total)
+def render_result(result: "Moment | Page") -> str:
+    """Return the HTML of a result of a search."""
+    if isinstance(result, Moment):
+        return render_moment(result)
+    return render_moments(result.moments, result.total)
 
 
-def moments(found: "Sequence[Moment]", total: int) -> str:
-    """Moments side by side, the first 24, and how many there are in all."""
-    figures = "".join(moment(one) for one in found[:_SHOWN])
+def render_moments(moments: "Sequence[Moment]", total: int) -> str:
+    """Return the HTML of the first 24 moments side by side, and the total in words."""
+    shown = moments[:_MAX_MOMENTS]
+    figures = "".join(render_moment(moment) for moment in shown)
     words = write_count(total, "moment")
-    if total > len(found[:_SHOWN]):
-        words += f", {len(found[:_SHOWN])} shown"
+    if total > len(shown):
+        words += f", {len(shown)} shown"
     return f'<p>{words}</p><div style="{_ROW}">{figures}</div>'
 
 
-def moment(one: "Moment") -> str:
-    """A moment's best frame with the part that matches lit, and where and when it is.
+def render_moment(moment: Moment) -> str:
+    """Return the HTML of a moment: its best frame with the box lit, its video and its span.
 
-    The frame is read from the video; without it there are words only.
+    The frame is read from the video; where that fails, there is text only.
     """
-    name = escape(re.split(r"[/\\]", one.path.rstrip("/\\"))[-1])
-    span = f"{clock(one.start)} – {clock(one.end)}"
-    if one.then:
-        span += f", then {clock(one.then.start)}"
-    picture = _picture(one)
-    shown = f'<img style="{_PICTURE}" alt="{name} at {clock(one.t)}" src="{picture}">'
+    name = escape(re.split(r"[/\\]", moment.path.rstrip("/\\"))[-1])
+    span = f"{clock(moment.start)} – {clock(moment.end)}"
+    if moment.then:
+        span += f", then {clock(moment.then.start)}"
+    url = _picture_url(moment)
+    image = f'<img style="{_PICTURE}" alt="{name} at {clock(moment.t)}" src="{url}">'
     return (
-        f'<figure style="{_FIGURE}">{shown if picture else ""}'
-        f'<figcaption title="{escape(one.path)}"><b>{name}</b> {span}<br>'
-        f"score {one.score:.1f}, confidence {one.confidence:.2f}</figcaption></figure>"
+        f'<figure style="{_FIGURE}">{image if url else ""}'
+        f'<figcaption title="{escape(moment.path)}"><b>{name}</b> {span}<br>'
+        f"score {moment.score:.1f}, confidence {moment.confidence:.2f}</figcaption></figure>"
     )
 
 
-def library(uri: str, status: "Status | None") -> str:
-    """A library in numbers; `status` is None while there is nothing in it."""
+def render_library(uri: str, status: "Status | None") -> str:
+    """Return the HTML of a library in numbers; `status` is None while it does not exist."""
     if status is None:
         return f"<p><b>{escape(uri)}</b> is not there yet: <code>index</code> creates it</p>"
     videos = ", ".join(f"{count} {kind}" for kind, count in status.videos.items()) or "none"
@@ -75,19 +77,21 @@ def library(uri: str, status: "Status | None") -> str:
     return f"<table><caption><b>{escape(uri)}</b></caption>{rows}</table>"
 
 
-def _picture(one: "Moment") -> str | None:
-    """The best frame as a data address, drawn as on a contact sheet; None if it cannot be read."""
+def _picture_url(moment: Moment) -> str | None:
+    """Return the best frame as a data URL, drawn as on a contact sheet; None if unreadable."""
     from PIL import Image
 
     from framefind.video.decode import frame
 
     try:
-        pixels = frame(native_path(one.path), one.t)
+        pixels = frame(native_path(moment.path), moment.t)
     except (FramefindError, OSError):
         return None
     small = Image.fromarray(pixels)
     small.thumbnail((2 * drawing.CELL[0], 2 * drawing.CELL[1]))
-    frame_bytes, made = io.BytesIO(), io.BytesIO()
-    small.save(frame_bytes, "JPEG", quality=92)
-    drawing.card(frame_bytes.getvalue(), one.box).save(made, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(made.getvalue()).decode("ascii")
+    frame_file = io.BytesIO()
+    small.save(frame_file, "JPEG", quality=drawing.JPEG_QUALITY)
+    card_file = io.BytesIO()
+    card = drawing.draw_card(frame_file.getvalue(), moment.box)
+    card.save(card_file, "JPEG", quality=_JPEG_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(card_file.getvalue()).decode("ascii")

@@ -49,32 +49,39 @@ def draw_sheet(
     _header(draw, title, len(moments), width)
     if not shown:
         where = width / 2, MARGIN + _HEADER + CELL[1] / 2
-        drawing.write(draw, where, "Nothing found", 20, QUIET, CELL[0], anchor="mm")
+        drawing.write_text(draw, where, "Nothing found", 20, QUIET, CELL[0], anchor="mm")
     for index, (moment, picture) in enumerate(shown):
         x = MARGIN + index % columns * (CELL[0] + GAP)
         y = MARGIN + _HEADER + index // columns * pitch
-        canvas.paste(drawing.card(picture, moment.box), (x, y), drawing.rounded())
+        canvas.paste(drawing.draw_card(picture, moment.box), (x, y), drawing.cell_mask())
         _caption(draw, moment, x, y + CELL[1] + 20)
-    canvas.save(path, drawing.FORMATS[path.suffix.lower()], quality=92, subsampling=0)
+    canvas.save(
+        path, drawing.FORMATS[path.suffix.lower()], quality=drawing.JPEG_QUALITY, subsampling=0
+    )
 
 
 def _header(draw: "Drawing", title: str, count: int, width: int) -> None:
-    found = write_count(count, "moment")
+    total = write_count(count, "moment")
     if count > _MAX_MOMENTS:
-        found = f"first {_MAX_MOMENTS} of {found}"
-    taken = drawing.write(draw, (width - MARGIN, MARGIN + 22), found, 17, QUIET, 300, anchor="rs")
+        total = f"first {_MAX_MOMENTS} of {total}"
+    taken = drawing.write_text(
+        draw, (width - MARGIN, MARGIN + 22), total, 17, QUIET, 300, anchor="rs"
+    )
     room = width - 2 * MARGIN - taken - GAP
-    drawing.write(draw, (MARGIN, MARGIN + 22), title, 32, BRIGHT, room)
+    drawing.write_text(draw, (MARGIN, MARGIN + 22), title, 32, BRIGHT, room)
 
 
 def _caption(draw: "Drawing", moment: "Moment", x: int, y: int) -> None:
     """Write two lines from the baseline y on: the file's name; its span, score and confidence."""
     name = re.split(r"[/\\]", moment.path.rstrip("/\\"))[-1]
-    drawing.write(draw, (x, y + 5), name, 18, BRIGHT, CELL[0])
+    drawing.write_text(draw, (x, y + 5), name, 18, BRIGHT, CELL[0])
     span = f"{clock(moment.start)} - {clock(moment.end)}"
     if moment.then:
         span = f"{clock(moment.start)}, then {clock(moment.then.start)}"
-    score, sure = round_down(moment.score, 1), round_down(moment.confidence, 2)
-    figures = f"score {score}  ·  confidence {sure}"
-    taken = drawing.write(draw, (x + CELL[0], y + 31), figures, 16, QUIET, CELL[0], anchor="rs")
-    drawing.write(draw, (x, y + 31), span, 17, ACCENT, CELL[0] - taken - 12)
+    score = round_down(moment.score, 1)
+    confidence = round_down(moment.confidence, 2)
+    figures = f"score {score}  ·  confidence {confidence}"
+    taken = drawing.write_text(
+        draw, (x + CELL[0], y + 31), figures, 16, QUIET, CELL[0], anchor="rs"
+    )
+    drawing.write_text(draw, (x, y + 31), span, 17, ACCENT, CELL[0] - taken - 12)
