@@ -24,18 +24,30 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def declared() -> set[str]:
-    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+def declared(*, with_extras: bool = True) -> set[str]:
+    extras = PROJECT["optional-dependencies"].values() if with_extras else ()
+    groups = [PROJECT["dependencies"], *extras]
     return {normal(re.split(r"[\[<>=!~; ]", line)[0]) for group in groups for line in group}
+
+
+PROVIDERS = packages_distributions()
+
+
+def distributions(module: str) -> set[str]:
+    return {normal(name) for name in PROVIDERS.get(module, [NAMES.get(module, module)])}
 
 
 def imports(path: Path) -> Iterator[tuple[str, list[str]]]:
     """The modules that a file imports from, each with the names that it takes."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, []) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module, [alias.name for alias in node.names]
+        yield from imports_of(node)
+
+
+def imports_of(node: ast.AST) -> Iterator[tuple[str, list[str]]]:
+    if isinstance(node, ast.Import):
+        yield from ((alias.name, []) for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield node.module, [alias.name for alias in node.names]
 
 
 FOREIGN = [
@@ -47,11 +59,25 @@ FOREIGN = [
 
 
 def test_what_is_imported_is_declared():
-    known, providers = declared(), packages_distributions()
+    known = declared()
     for path, module, _ in FOREIGN:
         top = module.split(".")[0]
-        names = {normal(name) for name in providers.get(top, [NAMES.get(top, top)])}
+        names = distributions(top)
         assert names & known, f"{path} imports {module}: {names} is not declared"
+
+
+def test_no_module_needs_an_extra_to_be_imported():
+    """But for those that are all about one. Others import it inside the function that needs it."""
+    without_extras = declared(with_extras=False)
+    for path in sorted(
+        {path for path, _, _ in FOREIGN} - {"models/export_onnx.py", "models/torch.py"}
+    ):
+        for node in ast.parse((SOURCES / path).read_text("utf-8")).body:
+            for module, _ in imports_of(node):
+                top = module.split(".")[0]
+                names = distributions(top)
+                is_own = top in {*sys.stdlib_module_names, "framefind"}
+                assert is_own or names & without_extras, f"{path} imports {module} at its top"
 
 
 def test_no_private_name_of_another_package_is_imported():
