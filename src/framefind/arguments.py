@@ -1,4 +1,4 @@
-"""Check what callers give: one or several things, texts, numbers, choices.
+"""Describe arguments, and check what callers give: texts, numbers, dates, choices.
 
 Messages name an argument in backticks, as all messages of the library do: the command line shows
 it as its option.
@@ -8,10 +8,32 @@ import math
 import operator
 import os
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from framefind.errors import QueryError, UsageError
+
+
+@dataclass(frozen=True)
+class Option:
+    """How the command line, the HTTP API and the docs show a field of `types.Query`.
+
+    `group` is its heading in `--help`; `value` a placeholder, or the choices between bars (a TIME
+    or DATE is parsed); `help` names other fields in backticks; `spelling` is the name where that
+    is not the field's.
+    """
+
+    group: str
+    value: str
+    help: str
+    repeats: bool = False
+    spelling: str = ""
+
+
+def describe(group: str, default: Any, value: str, help: str, **more: Any) -> Any:
+    """Return a dataclass field with its default and its Option, as `metadata["option"]`."""
+    return field(default=default, metadata={"option": Option(group, value, help, **more)})
 
 
 def several(given: Any) -> list[Any]:

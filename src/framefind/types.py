@@ -173,32 +173,9 @@ Image = str | Path | bytes | Moment | Crop
 """What can be searched for by its looks."""
 
 
-@dataclass(frozen=True)
-class Option:
-    """How the command line, the HTTP API and the docs show a field of `Query`.
-
-    `group` is its heading in `--help`; `value` a placeholder, or the choices between bars (a TIME
-    or DATE is parsed); `help` names other fields in backticks; `spelling` is the name where that
-    is not the field's.
-    """
-
-    group: str
-    value: str
-    help: str
-    repeats: bool = False
-    spelling: str = ""
-
-
-def _option(group: str, default: Any, value: str, help: str, **more: Any) -> Any:
-    return field(default=default, metadata={"option": Option(group, value, help, **more)})
-
-
-_what = partial(_option, "What to find")
-_which = partial(_option, "Which results")
-_where = partial(_option, "In which videos")
-
-
-_IMAGE_HELP = "An image: path, URL or VIDEO@TIME; with #X,Y,W,H a box of it, in fractions."
+_what = partial(arguments.describe, "What to find")
+_which = partial(arguments.describe, "Which results")
+_where = partial(arguments.describe, "In which videos")
 
 
 @dataclass(frozen=True)
@@ -212,11 +189,21 @@ class Query:
 
     text: str | None = _what(None, "QUERY", "What the moment shows, taken literally.")
     _: KW_ONLY
-    image: Image | Sequence[Image] | None = _what(None, "IMAGE", _IMAGE_HELP, repeats=True)
-    plus: str | Iterable[str] = _what((), "TEXT", "Add this text; 2:snow is double.", repeats=True)
-    minus: str | Iterable[str] = _what((), "TEXT", "Take away this text.", repeats=True)
+    image: Image | Sequence[Image] | None = _what(
+        None,
+        "IMAGE",
+        "An image: a path, a URL, or VIDEO@TIME, a frame of the library; with #X,Y,W,H a box of "
+        "it, in fractions.",
+        repeats=True,
+    )
+    plus: str | Iterable[str] = _what(
+        (), "TEXT", "Add this text; 2:snow counts double.", repeats=True
+    )
+    minus: str | Iterable[str] = _what(
+        (), "TEXT", "Take this text away; 2:snow counts double.", repeats=True
+    )
     then: str | None = _what(None, "TEXT", "Only moments that this one follows in the same video.")
-    within: float = _what(10.0, "TIME", "Longest time from a moment's end to its `then`.")
+    within: float = _what(10.0, "TIME", "Most seconds from a moment's end to its `then`.")
     limit: int = _which(10, "N", "Most moments, or videos with `by` video.")
     offset: int = _which(0, "N", "Skip the first N results.")
     by: str = _which("moment", "moment|video", "Find moments, or videos.")
@@ -226,12 +213,16 @@ class Query:
     video: PathLike | Iterable[PathLike] = _where(
         (), "VIDEO", "Only these videos: a path, folder, glob or id.", repeats=True
     )
-    start: float | None = _where(None, "TIME", "Only from this time on.", spelling="from")
-    end: float | None = _where(None, "TIME", "Only up to this time.", spelling="to")
-    after: datetime | None = _where(None, "DATE", "Only videos modified at this date or later.")
+    start: float | None = _where(
+        None, "TIME", "Only from this time on, such as 90 or 1:30.", spelling="from"
+    )
+    end: float | None = _where(
+        None, "TIME", "Only up to this time, such as 90 or 1:30.", spelling="to"
+    )
+    after: datetime | None = _where(None, "DATE", "Only videos modified since, as of 2026-01-31.")
     before: datetime | None = _where(None, "DATE", "Only videos modified before this date.")
-    min_duration: float | None = _where(None, "TIME", "Only videos of at least this length.")
-    max_duration: float | None = _where(None, "TIME", "Only videos of at most this length.")
+    min_duration: float | None = _where(None, "TIME", "Only videos at least this long.")
+    max_duration: float | None = _where(None, "TIME", "Only videos at most this long.")
 
     def __post_init__(self) -> None:
         """Take one text for one, not for its letters. Raise UsageError for what is no text."""

@@ -99,7 +99,7 @@ def test_a_stranger_reads_it(name: str, columns: int) -> None:
 @pytest.mark.parametrize("name", ["index", "search", "serve"])
 def test_options_are_grouped(name: str) -> None:
     panels = {getattr(one, "rich_help_panel", None) for one in COMMANDS[name].params}
-    assert len(panels) > 3
+    assert len(panels) >= 3
 
 
 def test_the_version_in_short() -> None:

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import typer
@@ -47,6 +48,7 @@ def _run_checks(library: str | None, device: str) -> Iterator[tuple[str, bool, s
     checks: dict[str, Callable[[], str]] = {
         "python": lambda: f"{platform.python_version()} on {platform.platform()}",
         "packages": lambda: ", ".join(f"{name} {version(name)}" for name in _PACKAGES),
+        "faiss": _check_faiss,
         "decoder": _check_decoder,
         "model": lambda: _check_model(device),
         "library": lambda: _check_library(library),
@@ -59,6 +61,13 @@ def _run_checks(library: str | None, device: str) -> Iterator[tuple[str, bool, s
             raise
         except (FramefindError, ImportError, OSError, ValueError) as error:
             yield name, False, str(error)
+
+
+def _check_faiss() -> str:
+    """Return the version of Faiss, or what is done without it."""
+    if find_spec("faiss") is None:
+        return "none: searches scan all vectors; `framefind[large]` has it, for over a million"
+    return f"{version('faiss-cpu')}, for libraries of over a million vectors"
 
 
 def _check_decoder() -> str:

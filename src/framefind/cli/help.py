@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 FIND = "Find"
-KEEP = "Keep a library"
+MANAGE = "Manage a library"
 CHECK = "Models and checks"
 
 OUTPUT = "Output"

@@ -46,7 +46,7 @@ def index(
         float | None,
         typer.Option(
             metavar="S",
-            help="One frame every S seconds. Default, with S = 1.",
+            help="One frame every S seconds (default: 1).",
             rich_help_panel=_FRAMES,
         ),
     ] = None,

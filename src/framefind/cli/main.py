@@ -23,7 +23,7 @@ from framefind.cli.videos import videos
 
 _COMMANDS = {
     help.FIND: (index, search, serve),
-    help.KEEP: (videos, status, remove, prune, restore, maintain),
+    help.MANAGE: (videos, status, remove, prune, restore, maintain),
     help.CHECK: (evaluate, doctor),
 }
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from framefind.arguments import parse_date
+from framefind.arguments import Option, parse_date
 from framefind.cli.failures import name_options
 from framefind.errors import UsageError
 from framefind.times import parse_time
-from framefind.types import Option, Query
+from framefind.types import Query
 
 _PARSERS: dict[str, Callable[[str], Any]] = {"TIME": parse_time, "DATE": parse_date}
 

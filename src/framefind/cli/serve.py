@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from framefind.cli import show
+from framefind.cli.help import LIBRARY
 from framefind.cli.options import DeviceOption, LibraryOption
 
 _ADDRESS = "Address"
@@ -73,6 +74,7 @@ def serve(
             metavar="S",
             min=0.1,
             help="Look every S seconds for videos that other programs indexed.",
+            rich_help_panel=LIBRARY,
         ),
     ] = 2.0,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from framefind import types
+from framefind.arguments import Option
 from framefind.times import parse_time
 
 VIDEO_ID_PATTERN = r"^[0-9a-f]{32}$"
@@ -43,7 +44,7 @@ _OPTIONS = {field.name: field for field in fields(types.Query)}
 def _option(name: str, **more: Any) -> Any:
     """Return a field with the default, the help and the spelling of a field of `types.Query`."""
     field = _OPTIONS[name]
-    option: types.Option = field.metadata["option"]
+    option: Option = field.metadata["option"]
     shown: dict[str, Any] = {"description": option.help, "alias": option.spelling or None}
     shown["default"] = [] if option.repeats else field.default
     return Field(**(shown | more))
