@@ -35,6 +35,7 @@ ORDER = (
     "files",
     "types",
     "times",
+    "counts",
     "arguments",
     "counts",
     "processes",

@@ -11,7 +11,7 @@ from framefind.search.filters import VideoNames
 from framefind.tables.address import lock
 from framefind.tables.history import forgotten_videos
 from framefind.tables.tables import Tables
-from framefind.types import Video
+from framefind.types import Offline, Video
 
 
 @contextmanager
@@ -35,6 +35,12 @@ def find_absent(index_folder: Path, rows: Sequence[Video], stores: bool = False)
     paths = [path for row in rows for path in row.paths]
     presence = Presence(index_folder / "roots.json", set(paths))
     return presence.find_absent(paths, stores=stores)
+
+
+def find_offline(index_folder: Path, rows: Sequence[Video]) -> dict[str, Offline]:
+    """Return the videos whose files cannot be looked at, by `video_id`, with the reason."""
+    absent = find_absent(index_folder, rows)
+    return {row.video_id: hidden for row in rows if (hidden := absent.hides(row))}
 
 
 def remove(uri: str, patterns: Sequence[str], purge: bool, dry_run: bool) -> list[str]:

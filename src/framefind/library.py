@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind import arguments, forgetting, types
-from framefind.errors import LibraryError
-from framefind.files.folders import data_folder, expand_home
+from framefind.files.folders import default_library, expand_home
 from framefind.files.names import is_library, native_path, readable_first, resolve_path, stored_path
 from framefind.files.objects import canonical_uri
 from framefind.index.refresh import CurrentIndex
 from framefind.index.vectors import VectorIndex
-from framefind.models import registry
 from framefind.models.base import Model
 from framefind.models.choice import ModelChoice
 from framefind.search.filters import VideoNames, names_of
@@ -40,9 +38,7 @@ from framefind.types import (
 
 if TYPE_CHECKING:
     from framefind.evaluation import Quality
-    from framefind.indexing.decide import Catalog
     from framefind.indexing.estimate import Plan
-    from framefind.indexing.options import IndexOptions
     from framefind.types import OnProgress, Report, Status
 
 
@@ -53,13 +49,6 @@ def _as_html(result: Moment | Page) -> str:
 
 
 types.html_writer = _as_html
-
-
-def default_library() -> str:
-    """Return `$FRAMEFIND_LIBRARY`, else `default.framefind` in the user's data folder."""
-    if named := os.environ.get("FRAMEFIND_LIBRARY"):
-        return named
-    return str(data_folder() / "default.framefind")
 
 
 def open(
@@ -99,12 +88,8 @@ class Library:
         self.choice = ModelChoice.parse(model, device, precision)
         self.vector_index = CurrentIndex(self.uri)
         address.check_address(self.uri)
-        if not address.is_local(self.uri) or is_library(self.uri):
-            return
-        if is_library(str(address.aside_path(self.uri))):
-            address.restore_library(self.uri)
-        else:
-            address.check_place(self.uri)
+        if address.is_local(self.uri) and not is_library(self.uri):
+            address.restore_or_check(self.uri)
 
     def __repr__(self) -> str:
         return f"Library({self.uri!r})"
@@ -118,8 +103,6 @@ class Library:
     def exists(self) -> bool:
         """Return whether the library has been created."""
         return Tables.exists(self.uri)
-
-    # --- index ---------------------------------------------------------------------------------
 
     def index(
         self,
@@ -148,28 +131,21 @@ class Library:
         when another run is writing, the library cannot be written, or it was made with another
         model.
         """
+        from framefind.indexing.decide import open_catalog
         from framefind.indexing.options import IndexOptions
         from framefind.indexing.pipeline import Indexer
         from framefind.indexing.walk import walk
         from framefind.tables import maintenance
         from framefind.types import Report
 
-        options = IndexOptions.parse(
-            sampler=sampler,
-            views=views,
-            glob=glob,
-            exclude=exclude,
-            retry=retry,
-            dedupe=dedupe,
-            decoder=decoder,
-        )
+        options = IndexOptions.pick(locals())
         named = arguments.texts(paths, "paths")
         files = list(walk(named, options.glob, options.exclude, roots))
         if not files and not self.exists:
             return Report()
         with address.lock(self.uri, doing="index"):
             tables, encoder = self.prepare(model)
-            catalog = self._open_catalog(tables, options)
+            catalog = open_catalog(self.vector_index, tables, options)
             report = Indexer(tables, catalog, encoder, options, on_progress).run(files)
             folders = [stored_path(resolve_path(path)) for path in named]
             report.missing, report.offline = catalog.survey(folders)
@@ -191,35 +167,21 @@ class Library:
         decoder: str = "auto",
     ) -> "Plan":
         """Estimate what `index` would do with the same arguments, and what it would cost."""
+        from framefind.indexing.decide import open_catalog
         from framefind.indexing.estimate import plan
         from framefind.indexing.options import IndexOptions
+        from framefind.indexing.prepare import find_tables
         from framefind.indexing.walk import walk
 
-        options = IndexOptions.parse(
-            sampler=sampler,
-            views=views,
-            glob=glob,
-            exclude=exclude,
-            retry=retry,
-            dedupe=dedupe,
-            decoder=decoder,
-        )
+        options = IndexOptions.pick(locals())
         named = arguments.texts(paths, "paths")
         files = list(walk(named, options.glob, options.exclude))
-        tables, encoder = self._find(model)
-        catalog = self._open_catalog(tables, options)
+        tables, encoder = find_tables(self.uri, self.choice.named(model))
+        catalog = open_catalog(self.vector_index, tables, options)
         planned = plan(files, catalog, encoder, options)
         folders = [stored_path(resolve_path(path)) for path in named]
         planned.missing, planned.offline = catalog.survey(folders, learn=False)
         return planned
-
-    def _open_catalog(self, tables: Tables | None, options: "IndexOptions") -> "Catalog":
-        """Read what the library knows of files, for one run."""
-        from framefind.indexing.decide import Catalog
-
-        rows = tables.videos() if tables else []
-        lost = self.vector_index.lost(tables, rows) if tables else []
-        return Catalog(rows, self.vector_index.folder / "files.json", options, lost)
 
     def reembed(self, model: str, on_progress: "OnProgress | None" = None) -> "Report":
         """Move the library over to another model: decode and embed all its videos again.
@@ -236,49 +198,16 @@ class Library:
             device=self.choice.device,
             precision=self.choice.precision,
         )
-
-        def index(paths: list[str], sampler: str, views: str) -> "Report":
-            return beside.index(
-                paths, sampler=sampler, views=views, retry=True, on_progress=on_progress
-            )
-
+        index = partial(beside.index, retry=True, on_progress=on_progress)
         report = reembed(self.uri, beside.uri, index)
         self.vector_index.forget()
         return report
 
     def prepare(self, model: str | None) -> tuple[Tables, Model]:
-        """Return the tables, created if they are missing, and the model that fills them.
+        """Return the tables, created if they are missing, and the model that fills them."""
+        from framefind.indexing.prepare import prepare_tables
 
-        The model of a new library passes its self-test first. Raises LibraryError when the
-        library was made with another model.
-        """
-        tables, encoder = self._find(model)
-        return tables or self._made(encoder), encoder
-
-    def _find(self, model: str | None) -> tuple[Tables | None, Model]:
-        """Return the tables, if there are any, and the model that fills them."""
-        choice = self._choose(model)
-        if not self.exists:
-            return None, choice.load()
-        tables = Tables.open(self.uri)
-        return tables, choice.reopen(self.uri, tables.fingerprint)
-
-    def _made(self, encoder: Model) -> Tables:
-        """Create the tables of a new library, whose model passes its self-test first."""
-        registry.check(encoder)
-        try:
-            return Tables.create(self.uri, encoder.fingerprint)
-        except LibraryError:
-            if not self.exists:  # else another run has just created it in a store
-                raise
-        tables = Tables.open(self.uri)
-        self._choose(encoder.fingerprint["model"]).reopen(self.uri, tables.fingerprint)
-        return tables
-
-    def _choose(self, model: str | None) -> ModelChoice:
-        if model is None:
-            return self.choice
-        return replace(self.choice, name=registry.full_name(model))
+        return prepare_tables(self.uri, self.choice.named(model))
 
     def encoder(self, fingerprint: dict[str, str]) -> Model:
         """Load the model that made the library's vectors, or another file of its checkpoint.
@@ -286,8 +215,6 @@ class Library:
         Raises LibraryError if its vectors cannot be compared with those of the library.
         """
         return self.choice.reopen(self.uri, fingerprint)
-
-    # --- search --------------------------------------------------------------------------------
 
     def search(
         self,
@@ -330,7 +257,7 @@ class Library:
         QueryError when the query cannot be understood.
         """
         options = {name: value for name, value in locals().items() if name != "self"}
-        return next(self.search_batch([Query(**options)]))
+        return next(self.search_batch(Query(**options)))
 
     def search_batch(self, queries: str | Query | Iterable[str | Query]) -> Iterator[Page]:
         """Yield the pages of many queries, in their order: those of `search`, in less time.
@@ -369,11 +296,8 @@ class Library:
     def thumbnails(self, moments: Moment | Iterable[Moment]) -> list[bytes | None]:
         """Return the JPEG thumbnail of each moment's best frame; None where it is lost."""
         index = self.vector_index.get()
-        wanted = []
-        for moment in arguments.several(moments):
-            frame = index.frame_at(moment.video_id, moment.t)
-            wanted.append((moment.video_id, index.segment(frame), float(index.frames["t"][frame])))
-        return Tables.open(self.uri).thumbnails(wanted)
+        keys = [index.frame_key(moment.video_id, moment.t) for moment in arguments.several(moments)]
+        return Tables.open(self.uri).thumbnails(keys)
 
     def frame(self, video: str, t: float) -> NDArray[np.uint8]:
         """Return the upright RGB picture that a video (path, name or id) shows at `t` seconds.
@@ -396,8 +320,6 @@ class Library:
 
         return evaluate(self.uri, self.search_batch, captions, rank)
 
-    # --- videos --------------------------------------------------------------------------------
-
     def videos(self, wanted: PathLike | Iterable[PathLike] = ()) -> list[Video]:
         """Return the videos, by path; with `wanted` (id, path, folder or glob) those that match.
 
@@ -419,16 +341,10 @@ class Library:
 
     def offline(self) -> dict[str, Offline]:
         """Return the videos whose files cannot be looked at: by `video_id`, with the reason."""
-        rows = Tables.open(self.uri).videos()
-        absent = forgetting.find_absent(self.vector_index.folder, rows)
-        return {row.video_id: hidden for row in rows if (hidden := absent.hides(row))}
+        return forgetting.find_offline(self.vector_index.folder, Tables.open(self.uri).videos())
 
     def remove(
-        self,
-        wanted: PathLike | Iterable[PathLike],
-        *,
-        purge: bool = False,
-        dry_run: bool = False,
+        self, wanted: PathLike | Iterable[PathLike], *, purge: bool = False, dry_run: bool = False
     ) -> list[str]:
         """Forget the paths that `wanted` names (id, path, folder or glob), and return them.
 

@@ -25,6 +25,11 @@ def data_folder() -> Path:
     return folder
 
 
+def default_library() -> str:
+    """Return `$FRAMEFIND_LIBRARY`, else `default.framefind` in the user's data folder."""
+    return os.environ.get("FRAMEFIND_LIBRARY") or str(data_folder() / "default.framefind")
+
+
 def cache_folder() -> Path:
     """Return the folder for the user's caches; one that cannot be written without a home."""
     from platformdirs import user_cache_path

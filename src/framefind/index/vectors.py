@@ -207,6 +207,11 @@ class VectorIndex:
         at = first + int(np.searchsorted(line.t[first:last], t, "right")) - 1
         return int(line.frame[max(first, at)])
 
-    def segment(self, frame: int) -> str:
-        """Return the segment of the frame with that ordinal."""
-        return self.segments[int(self.frames["segment"][frame])]
+    def frame_key(self, video_id: str, t: float) -> tuple[str, str, float]:
+        """Return the key of that frame in the tables: `video_id`, segment and time in seconds.
+
+        Raises QueryError when the index has no such video.
+        """
+        frame = self.frame_at(video_id, t)
+        segment = self.segments[int(self.frames["segment"][frame])]
+        return video_id, segment, float(self.frames["t"][frame])

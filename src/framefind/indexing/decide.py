@@ -20,8 +20,10 @@ from framefind.files import disk
 from framefind.files.names import stat_path, stored_path
 from framefind.files.objects import find_object, is_remote
 from framefind.files.presence import Absent, Presence
+from framefind.index.refresh import CurrentIndex
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.walk import File
+from framefind.tables.tables import Tables
 from framefind.types import Offline, Report, Video
 from framefind.video.facts import Facts
 from framefind.video.identity import video_id as find_video_id
@@ -363,3 +365,12 @@ def _time(microseconds: int) -> datetime:
 
 def _stamp(moment: datetime | None) -> int:
     return 0 if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def open_catalog(
+    vector_index: CurrentIndex, tables: Tables | None, options: IndexOptions
+) -> Catalog:
+    """Read what a library knows of files, for one run; `tables` is None for a new library."""
+    rows = tables.videos() if tables else []
+    lost = vector_index.lost(tables, rows) if tables else []
+    return Catalog(rows, vector_index.folder / "files.json", options, lost)

@@ -1,7 +1,8 @@
 """The options of `index`, parsed and checked once, before anything is opened."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from framefind.arguments import number, texts
 from framefind.types import PathLike
@@ -56,3 +57,9 @@ class IndexOptions:
             dedupe=MAX_DUPLICATE_CHANGE if dedupe is True else float(dedupe),
             decoder=decoder,
         )
+
+    @classmethod
+    def pick(cls, arguments: dict[str, Any]) -> "IndexOptions":
+        """Parse those of a function's arguments that are options, by their names."""
+        names = [field.name for field in fields(cls)]
+        return cls.parse(**{name: arguments[name] for name in names if name in arguments})

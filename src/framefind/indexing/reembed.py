@@ -9,8 +9,8 @@ from framefind.tables.address import is_local, lock, replace_library
 from framefind.tables.tables import Tables
 from framefind.types import Report, Video
 
-Index = Callable[[list[str], str, str], Report]
-"""Indexes paths by a sampler and views, given by name, into the library that is being made."""
+Index = Callable[..., Report]
+"""`Library.index` of the library that is being made; `retry` and `on_progress` are bound."""
 
 
 def reembed(uri: str, beside: str, index: Index) -> Report:
@@ -39,7 +39,7 @@ def reembed(uri: str, beside: str, index: Index) -> Report:
             for path in row.paths
             if path in present
         ]
-        report = report.joined(index(paths, sampler, views))
+        report = report.joined(index(paths, sampler=sampler, views=views))
     if report.failed:
         path, reason = next(iter(report.failed.items()))
         raise LibraryError(f"nothing was changed: {path} could not be embedded again: {reason}")

@@ -1,6 +1,6 @@
 """Which model a caller asks for, and the one that fits a library."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from framefind.errors import LibraryError
 from framefind.models import registry
@@ -20,6 +20,10 @@ class ModelChoice:
         """Return a choice with the model's full name. Raises ChoiceError for unknown names."""
         registry.check_choices(device, precision)
         return cls(registry.full_name(name) if name else None, device, precision)
+
+    def named(self, name: str | None) -> "ModelChoice":
+        """Return this choice with another model, if one is named."""
+        return replace(self, name=registry.full_name(name)) if name else self
 
     def load(self) -> Model:
         """Load the model of a new library: the named one, else the default."""

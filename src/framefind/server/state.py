@@ -91,8 +91,7 @@ class LibraryState:
             key = None
             with suppress(QueryError):  # a video without frames
                 if index is not None:
-                    frame = index.frame_at(video_id, t)
-                    key = video_id, index.segment(frame), float(index.frames["t"][frame])
+                    key = index.frame_key(video_id, t)
             keys.append(key)
         thumbnails = iter(Tables(self.library.uri).thumbnails([key for key in keys if key]))
         return [next(thumbnails) if key else None for key in keys]

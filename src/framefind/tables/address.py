@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from framefind.errors import LibraryError
 from framefind.files import disk
+from framefind.files.names import is_library
 from framefind.processes import check_memory
 
 if TYPE_CHECKING:
@@ -184,6 +185,17 @@ def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[b
             _write_holders(descriptor, [holder for holder in _read_holders(uri) if holder != mine])
     finally:
         os.close(descriptor)
+
+
+def restore_or_check(uri: str) -> None:
+    """Move an interrupted library back to its place, or check that one can be created there.
+
+    Raises LibraryError when something else lies there.
+    """
+    if is_library(str(aside_path(uri))):
+        restore_library(uri)
+    else:
+        check_place(uri)
 
 
 def check_place(uri: str) -> None:
