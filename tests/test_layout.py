@@ -35,7 +35,6 @@ ORDER = (
     "files",
     "types",
     "times",
-    "counts",
     "arguments",
     "counts",
     "processes",
