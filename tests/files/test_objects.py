@@ -11,7 +11,7 @@ from framefind.errors import StoreError
 from framefind.files import objects
 from framefind.files.names import find_existing, resolve_path, stat_path
 from framefind.files.objects import canonical_uri, find_object, is_remote
-from framefind.video.bucket_file import Ranged
+from framefind.video.bucket_file import BucketFile
 from stores import Bucket
 
 SIZE = 5_000_000
@@ -41,7 +41,7 @@ class TestReader:
     @few
     @given(places)
     def test_as_a_file(self, uri, found):
-        file = Ranged(find_object(uri))
+        file = BucketFile(find_object(uri))
         for offset, size in found:
             assert file.seek(offset) == file.tell() == offset
             assert file.read(size) == CONTENT[offset : offset + size]

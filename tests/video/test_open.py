@@ -33,4 +33,4 @@ def test_the_beginning_of_a_file(tmp_path: Path) -> None:
     file = Beginning(str(tmp_path / "a"), 6)
     assert (file.seek(-2, 2), file.read(9), file.read(9), file.tell()) == (4, b"45", b"", 6)
     assert (file.seek(8), file.read(1)) == (8, b"")
-    assert (file.rewound().read(3), file.seek(1, 1), file.read(1)) == (b"012", 4, b"4")
+    assert (file.rewind().read(3), file.seek(1, 1), file.read(1)) == (b"012", 4, b"4")

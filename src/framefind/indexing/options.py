@@ -6,7 +6,7 @@ from typing import Any
 
 from framefind.arguments import number, texts
 from framefind.types import PathLike
-from framefind.video.open import hardware
+from framefind.video.open import find_hwaccel
 from framefind.video.samplers import Sampler, parse_sampler
 from framefind.video.views import MAX_DUPLICATE_CHANGE, Views
 
@@ -47,7 +47,7 @@ class IndexOptions:
         """
         if not isinstance(dedupe, bool):
             number(dedupe, "dedupe", 0, 255)
-        hardware(decoder)
+        find_hwaccel(decoder)
         return cls(
             sampler=parse_sampler(sampler),
             views=Views.parse(views),

@@ -14,7 +14,7 @@ MAX_SHARED_PIXELS = 2**25
 _MAX_PIXELS_IN_FLIGHT = 2**25  # of all pictures that the threads of a decoder work at
 
 
-def bound(path: str, context: VideoCodecContext, threads: int) -> None:
+def limit_decoder(path: str, context: VideoCodecContext, threads: int) -> None:
     """Set a decoder up to use `threads` (0: one per core), or fewer for huge pictures.
 
     Each thread decodes a picture of its own. Raises VideoError for pictures that are too large.

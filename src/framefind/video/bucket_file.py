@@ -3,7 +3,7 @@
 MP4 and MOV list all packets in one place. From that list the demuxer knows when each is shown, its
 size and its place, but it also reads every packet, decoded or not. So once such a file is open, the
 demuxer is given zeros for packets, and `fill` fetches those that are decoded. Matroska lists
-keyframes, which `keyframes.listed_keyframes` seeks. All else is read in the order of the file.
+keyframes, which `keyframes.read_listed_keyframes` seeks. All else is read in the order of the file.
 """
 
 import os
@@ -36,7 +36,7 @@ _BOX_TYPES = {
 _VERBATIM_CODECS = {"h264", "hevc", "av1", "vp9", "mpeg4", "mjpeg", "prores"}
 
 
-class Ranged:
+class BucketFile:
     """An object for `av.open`, and for `fill` afterwards. Raises StoreError if it is unreadable."""
 
     def __init__(self, file: Object) -> None:
@@ -61,16 +61,16 @@ class Ranged:
         """Return how many requests were sent to the store."""
         return sum(reader.requests for reader in {self.reader, self._packets})
 
-    def rewound(self) -> "Ranged":
+    def rewind(self) -> "BucketFile":
         """Return the same object, ready to be opened once more."""
         self._at, self._hollow = 0, False
         return self
 
-    def again(self) -> "Ranged":
+    def copy_handle(self) -> "BucketFile":
         """Return the same object, to be opened beside this one."""
-        return copy(self).rewound()
+        return copy(self).rewind()
 
-    def hollow(self, container: InputContainer, stream: VideoStream) -> None:
+    def hollow_out(self, container: InputContainer, stream: VideoStream) -> None:
         """Give zeros for packets from now on, where each can be fetched by itself."""
         listed = "mp4" in container.format.name.split(",") and bool(self._media)
         self._hollow = listed and stream.codec_context.codec.canonical_name in _VERBATIM_CODECS

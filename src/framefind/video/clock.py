@@ -49,9 +49,9 @@ class Timing:
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self.base = stream.time_base or Fraction(1, av.time_base)
-        self.origin = start_time(container, stream)
+        self.origin = find_start(container, stream)
         self.timed = has_times(container, stream)
-        self.rate = frame_rate(container, stream)
+        self.rate = find_frame_rate(container, stream)
         self.counted = is_counted(container)
         self._frames = 0
 
@@ -105,7 +105,7 @@ def has_times(container: InputContainer, stream: VideoStream) -> bool:
     return stream.codec_context.codec.name != "svq3"
 
 
-def frame_rate(container: InputContainer, stream: VideoStream) -> Fraction:
+def find_frame_rate(container: InputContainer, stream: VideoStream) -> Fraction:
     """Return the average number of frames per second; 0 when unknown.
 
     FFmpeg assumes 25 for a raw stream, whatever its headers declare; the decoder has read them.
@@ -115,7 +115,7 @@ def frame_rate(container: InputContainer, stream: VideoStream) -> Fraction:
     return declared or stream.average_rate or stream.guessed_rate or Fraction(0)
 
 
-def start_time(container: InputContainer, stream: VideoStream) -> Fraction:
+def find_start(container: InputContainer, stream: VideoStream) -> Fraction:
     """Return the exact start of the container in seconds; the stream's, or 0, where it has none.
 
     FFmpeg rounds it to a microsecond; the stream that starts then has the exact one.
@@ -133,7 +133,7 @@ def start_time(container: InputContainer, stream: VideoStream) -> Fraction:
     return nearest if abs(nearest - start) <= Fraction(1, av.time_base) else start
 
 
-def length(
+def find_length(
     container: InputContainer, stream: VideoStream, again: Callable[[], InputContainer]
 ) -> float | None:
     """Return the seconds from the container's start to its end, as it declares them, or None.
@@ -221,7 +221,7 @@ class Clock:
         self._latest = -(2**63)  # the latest timestamp so far, carried on
         self._base, self._rate = timing.base, timing.rate
         self._carries = again is not None and timing.timed
-        self._heard = cache(lambda: heard(again, audio) if again and audio else [])
+        self._sound = cache(lambda: find_sound(again, audio) if again and audio else [])
         is_broadcast = bool(audio and names & _BROADCAST_FORMATS)
         self._min_jump = _MIN_SILENT_JUMP_SECONDS if is_broadcast else _MIN_JUMP_SECONDS
         self._ordered = "matroska" not in names  # there, FFmpeg guesses the dts
@@ -286,7 +286,7 @@ class Clock:
     def _sounds(self, after: int, before: int) -> bool:
         """Tell whether there is sound between two timestamps, far from either."""
         margin = min(2.0, float((before - after) * self._base) / 4)
-        times = self._heard()
+        times = self._sound()
         at = bisect_right(times, float(after * self._base) + margin)
         return at < len(times) and times[at] < float(before * self._base) - margin
 
@@ -315,7 +315,7 @@ def _earliest(packet: "av.Packet[Any]", ahead: "Ahead[av.Packet[Any]]") -> int:
     return first
 
 
-def shifts(
+def find_shifts(
     container: InputContainer, stream: VideoStream, again: Callable[[], InputContainer]
 ) -> list[tuple[int, Fraction]]:
     """Return where the clock of a file breaks, in bytes, and the seconds added from there on."""
@@ -332,18 +332,20 @@ def is_broken(declared: float | None, length: float | None) -> bool:
     )
 
 
-def whole_length(declared: float | None, found: float | None, short: float | None) -> float | None:
+def resolve_length(
+    declared: float | None, reached: float | None, short: float | None
+) -> float | None:
     """Return the seconds that a video lasts, by what it declares and what was read of it.
 
-    `found` is where the last frame ends as read, which may fall short where that frame stands;
+    `reached` is where the last frame ends as read, which may fall short where that frame stands;
     `short` is where all streams end, if that is far before the declared end.
     """
-    if declared is None or (found is not None and found > declared + _LENGTH_TOLERANCE):
-        return found
+    if declared is None or (reached is not None and reached > declared + _LENGTH_TOLERANCE):
+        return reached
     return declared if short is None else short
 
 
-def heard(again: Callable[[], InputContainer], audio: list[int]) -> list[float]:
+def find_sound(again: Callable[[], InputContainer], audio: list[int]) -> list[float]:
     """Return when there is sound: the ascending times of its packets, in the file's seconds."""
     times: list[float] = []
     with suppress(av.FFmpegError), again() as container:

@@ -31,7 +31,7 @@ class Conversion(NamedTuple):
     finish: Callable[[NDArray[np.generic]], Pixels]
 
 
-def conversion(picture: av.VideoFrame) -> Conversion:
+def choose_conversion(picture: av.VideoFrame) -> Conversion:
     """Return how to convert a picture to RGB, by its pixel format and colour tags."""
     light = _LIGHT.get(int(picture.color_trc))
     primaries = int(picture.color_primaries)
@@ -50,7 +50,7 @@ def conversion(picture: av.VideoFrame) -> Conversion:
     return Conversion("rgb24", _unchanged)
 
 
-def matrix(picture: av.VideoFrame) -> Colorspace | None:
+def choose_matrix(picture: av.VideoFrame) -> Colorspace | None:
     """Return the matrix to assume where a picture is tagged with none that FFmpeg knows, else None.
 
     BT.2020 for HDR and for primaries of BT.2020, else BT.709 for HD and BT.601 below.

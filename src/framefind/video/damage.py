@@ -76,7 +76,7 @@ class Watch:
         self._dense = codec.canonical_name in _ENTROPY_CODED
         self._raw = codec.name == container.format.name  # demuxer and decoder print under one name
         self._demuxer, self._decoder = f"[{container.format.name} @ ", f"[{codec.name} @ "
-        self._level = message_level(container.name)
+        self._level = choose_message_level(container.name)
         self._seen: str | None = None  # what is wrong with a packet; decoding it may show more
         self._packets = 0
         self._place = 0  # offset of the last packet in the file
@@ -147,7 +147,7 @@ class Watch:
         """Check what the demuxer and the decoder have printed since the last time."""
         if self._seen:
             self._note(self._seen)
-        for line in heard(self._level).splitlines():
+        for line in read_messages(self._level).splitlines():
             speaker, _, words = line.partition("] ")
             if speaker.startswith(self._decoder) and _DAMAGE_MESSAGES.search(words):
                 self._heard = self._key is not None  # about the next picture, or the last one
@@ -255,11 +255,11 @@ def _to_second(seconds: float) -> str:
 # -- what FFmpeg prints
 
 _MAX_MESSAGE_BYTES = 2**16  # of messages, read in one go
-_messages: int | None = None  # the file descriptor they are read from, once `overhear` was called
+_messages: int | None = None  # descriptor that they are read from, if captured
 
 
-def overhear() -> None:
-    """Keep what FFmpeg prints from now on for `heard`, instead of letting it reach stderr.
+def capture_messages() -> None:
+    """Keep what FFmpeg prints from now on for `read_messages`, instead of letting it reach stderr.
 
     For a process that decodes one video at a time. PyAV can pass messages on, too, but takes the
     interpreter's lock for each, while another thread that holds it may be waiting for the decoder.
@@ -272,13 +272,13 @@ def overhear() -> None:
     _messages = reading
 
 
-def message_level(path: str) -> int:
+def choose_message_level(path: str) -> int:
     """Return the level from which on messages about a file matter."""
     return av.logging.INFO if path.lower().endswith(_LOSSES_AS_INFO) else av.logging.ERROR
 
 
-def heard(level: int = av.logging.ERROR) -> str:
-    """Return what FFmpeg has printed since the last call; nothing if it is not overheard.
+def read_messages(level: int = av.logging.ERROR) -> str:
+    """Return what FFmpeg has printed since the last call; nothing if it is not captured.
 
     From now on it prints messages of that level or worse.
     """

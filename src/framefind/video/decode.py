@@ -23,9 +23,9 @@ from framefind.files.objects import canonical_uri, is_remote
 from framefind.video import clock
 from framefind.video.demux import Demuxer
 from framefind.video.facts import Facts
-from framefind.video.frame import Frame, Scaler, sorted_times
-from framefind.video.keyframes import listed_packets, spaced_keyframes
-from framefind.video.open import file_size, hardware, is_still_format, remote_file, size_change
+from framefind.video.frame import Frame, Scaler, sort_times
+from framefind.video.keyframes import list_packets, space_keyframes
+from framefind.video.open import file_size, find_hwaccel, is_still_format, open_remote, size_change
 from framefind.video.packets import from_keyframe, select_packets
 from framefind.video.samplers.base import FrameTimes, GivenTimes, Sampler, Selection
 
@@ -56,9 +56,9 @@ class Video:
         length: float | None = None,
     ) -> None:
         self.fallback: str | None = None
-        self._hwaccel = hardware(decoder)
+        self._hwaccel = find_hwaccel(decoder)
         self.path = canonical_uri(os.fspath(path))
-        self.remote = remote_file(self.path) if is_remote(self.path) else None
+        self.remote = open_remote(self.path) if is_remote(self.path) else None
         """The file, where it is read from an object store."""
         self._size = self.remote.size if self.remote else file_size(self.path)
         self._threads = threads
@@ -112,7 +112,7 @@ class Video:
         As declared; as a pass to the end finds it where the clock breaks or the end lies elsewhere.
         """
         declared = None if self._clock.carried or self._is_broken else self.facts.duration
-        return clock.whole_length(declared, self._found_end, self._short_end)
+        return clock.resolve_length(declared, self._found_end, self._short_end)
 
     def end(self, last: Frame | None) -> float:
         """Return when the last frame of the video ends, in seconds."""
@@ -181,10 +181,10 @@ class Video:
             return []
         if "matroska" in file.formats:  # its list is only read by seeking
             self._first = None
-        listed = listed_packets(file.container, file.stream)
+        listed = list_packets(file.container, file.stream)
         count = math.ceil(self.facts.duration / length - 0.5)
         start, step = file.timing.timestamp(0.0), length / file.timing.base
-        return [file.timing.seconds(at) for at in spaced_keyframes(listed, start, step, count)]
+        return [file.timing.seconds(at) for at in space_keyframes(listed, start, step, count)]
 
     # -- what samplers ask for
 
@@ -321,7 +321,7 @@ class Video:
         """
         frames = self._decode(skip)
         last = -math.inf
-        for frame in frames if self._file.timing.timed else sorted_times(frames):
+        for frame in frames if self._file.timing.timed else sort_times(frames):
             if frame.t > last:
                 last = frame.t
                 yield frame

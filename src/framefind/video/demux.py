@@ -11,14 +11,20 @@ from av.packet import Packet
 from av.stream import Discard
 from av.video.stream import VideoStream
 
-from framefind.video.bounds import bound
-from framefind.video.bucket_file import Ranged
+from framefind.video.bounds import limit_decoder
+from framefind.video.bucket_file import BucketFile
 from framefind.video.clock import Timing
-from framefind.video.damage import Watch, heard, message_level
-from framefind.video.extent import missing_bytes
+from framefind.video.damage import Watch, choose_message_level, read_messages
+from framefind.video.extent import describe_missing_bytes
 from framefind.video.geometry import Geometry
-from framefind.video.keyframes import listed_keyframes
-from framefind.video.open import best_stream, is_seekable, open_container, read_on, reason
+from framefind.video.keyframes import read_listed_keyframes
+from framefind.video.open import (
+    choose_stream,
+    explain_error,
+    is_seekable,
+    open_container,
+    read_packets,
+)
 from framefind.video.packets import Stream, reset_test
 
 
@@ -35,12 +41,12 @@ class Demuxer:
         self,
         path: str,
         size: int,
-        remote: Ranged | None,
+        remote: BucketFile | None,
         threads: int,
         hwaccel: HWAccel | None,
         alive: Callable[[], None],
     ) -> None:
-        heard(message_level(path))  # what was printed before is about another file
+        read_messages(choose_message_level(path))  # what was printed before is about another file
         self.path = path
         self.partial: str | None = None
         self.fallback: str | None = None
@@ -49,8 +55,8 @@ class Demuxer:
         self.container = self._open(hwaccel)
         try:
             self.formats = set(self.container.format.name.split(","))
-            self.stream = best_stream(path, self.container)
-            bound(path, self.stream.codec_context, threads)
+            self.stream = choose_stream(path, self.container)
+            limit_decoder(path, self.stream.codec_context, threads)
             for stream in self.container.streams:
                 if stream.index != self.stream.index:
                     stream.discard = Discard.all
@@ -60,7 +66,7 @@ class Demuxer:
             again = None if remote else partial(open_container, path, size)
             self.watch = Watch(self.container, self.stream, again)
             if remote:
-                remote.hollow(self.container, self.stream)
+                remote.hollow_out(self.container, self.stream)
         except BaseException:
             self.container.close()
             raise
@@ -70,12 +76,12 @@ class Demuxer:
             try:
                 return open_container(self.path, self._size, hwaccel, self._remote)
             except Exception as error:  # PyAV raises errors of many types
-                self.fallback = reason(error)
+                self.fallback = explain_error(error)
         return open_container(self.path, self._size, file=self._remote)
 
     def open_beside(self) -> InputContainer:
         """Open the file once more, beside this opening."""
-        file = self._remote.again() if self._remote else None
+        file = self._remote.copy_handle() if self._remote else None
         return open_container(self.path, self._size, file=file)
 
     def close(self) -> None:
@@ -91,7 +97,7 @@ class Demuxer:
 
     def fail(self, error: Exception | str) -> None:
         """Note why some of the video cannot be decoded; the first reason stays."""
-        self.partial = self.damage or (error if isinstance(error, str) else reason(error))
+        self.partial = self.damage or (error if isinstance(error, str) else explain_error(error))
 
     def seek(self, t: float) -> bool:
         """Go to the last keyframe at or before `t`, in seconds; False if that fails."""
@@ -123,7 +129,8 @@ class Demuxer:
         needed: where the file is remote and lists them, only those are read.
         """
         held: Packet[VideoStream] | None = None
-        for packet in read_on(partial(self._demux, keyframes_from), self.fail, self.watch.begins):
+        demux = partial(self._demux, keyframes_from)
+        for packet in read_packets(demux, self.fail, self.watch.begins):
             self._alive()
             if self._remote:
                 self._remote.mark(packet)
@@ -136,7 +143,7 @@ class Demuxer:
                 held = packet
         if held and held.is_corrupt:
             self.fail("the file ends in the middle of a frame")
-        self.watch.ended(missing_bytes(self.path, self._size, self._remote))
+        self.watch.ended(describe_missing_bytes(self.path, self._size, self._remote))
         if held and not held.is_corrupt:
             yield held
 
@@ -144,5 +151,5 @@ class Demuxer:
         if self._remote and keyframes_from is not None and "matroska" in self.formats:
             beside = self.open_beside()
             start = keyframes_from + float(self.timing.origin)
-            return listed_keyframes(beside, best_stream(self.path, beside), start)
+            return read_listed_keyframes(beside, choose_stream(self.path, beside), start)
         return self.container.demux(self.stream)

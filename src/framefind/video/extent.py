@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Callable
 
-from framefind.video.bucket_file import Ranged
+from framefind.video.bucket_file import BucketFile
 
 Read = Callable[[int, int], bytes]
 """Takes an offset and a count; returns up to so many bytes from there on."""
@@ -23,14 +23,14 @@ _PACKET_LAYOUTS = (
 )  # bytes of a transport packet; of them before its sync byte
 
 
-def missing_bytes(path: str, size: int, remote: Ranged | None) -> str | None:
+def describe_missing_bytes(path: str, size: int, remote: BucketFile | None) -> str | None:
     """Return how many bytes a file lacks, in words for people; None if it is not known to lack any.
 
     The first `size` bytes of the file at `path` count; an object is read through `remote`.
     """
     try:
         if remote:
-            declared = declared_size(remote.reader.at, size, far=True)
+            declared = read_declared_size(remote.reader.at, size, far=True)
         else:
             with open(path, "rb") as file:
 
@@ -38,7 +38,7 @@ def missing_bytes(path: str, size: int, remote: Ranged | None) -> str | None:
                     file.seek(offset)
                     return file.read(count)
 
-                declared = declared_size(read, size)
+                declared = read_declared_size(read, size)
     except OSError:  # it was removed meanwhile
         return None
     if declared is None or declared <= size:
@@ -46,7 +46,7 @@ def missing_bytes(path: str, size: int, remote: Ranged | None) -> str | None:
     return f"the file is cut off: {size:,} of {declared:,} bytes are there"
 
 
-def declared_size(read: Read, size: int, far: bool = False) -> int | None:
+def read_declared_size(read: Read, size: int, far: bool = False) -> int | None:
     """Return how many bytes a file of `size` bytes should have at least; None if that is unknown.
 
     Only the head of a file that is `far` is read.

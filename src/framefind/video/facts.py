@@ -41,9 +41,9 @@ class Facts:
     ) -> "Facts":
         """Read the facts of a stream and its first frame; `again` opens the file once more."""
         return cls(
-            duration=clock.length(container, stream, again),
+            duration=clock.find_length(container, stream, again),
             width=first.width,
             height=first.height,
-            fps=float(clock.frame_rate(container, stream)),
+            fps=float(clock.find_frame_rate(container, stream)),
             codec=stream.codec_context.codec.canonical_name,
         )

@@ -48,13 +48,13 @@ class Scaler:
 
         Everything that shows a picture gets its colours here.
         """
-        conversion = colour.conversion(picture)
+        conversion = colour.choose_conversion(picture)
         scaled = self._context(width, height).reformat(
             picture,
             width,
             height,
             conversion.layout,
-            src_colorspace=colour.matrix(picture),
+            src_colorspace=colour.choose_matrix(picture),
             interpolation=how,
             threads=1,
         )
@@ -63,7 +63,7 @@ class Scaler:
     def reduce(self, picture: av.VideoFrame, factor: int) -> av.VideoFrame:
         """Return the picture in its own format, smaller by that factor: the mean of each block."""
         width, height = picture.width // factor, picture.height // factor
-        space = colour.matrix(picture)  # guessed by the size, so before the picture gets smaller
+        space = colour.choose_matrix(picture)  # by the size before the picture is reduced
         return self._context(width, height).reformat(
             picture,
             width,
@@ -93,7 +93,7 @@ class Frame:
 
     @cached_property
     def _picture(self) -> av.VideoFrame:
-        return self._scaler.geometry.cropped(self._decoded)
+        return self._scaler.geometry.crop(self._decoded)
 
     @cached_property
     def _shape(self) -> Shape:
@@ -177,7 +177,7 @@ def _is_reducible(picture: av.VideoFrame) -> bool:
     return picture.format.is_planar and not picture.format.is_rgb and not colour.has_alpha(picture)
 
 
-def sorted_times(frames: Iterator[Frame]) -> Iterator[Frame]:
+def sort_times(frames: Iterator[Frame]) -> Iterator[Frame]:
     """Yield frames that come in display order, but whose times do not, with the times sorted."""
     held: deque[Frame] = deque()
     times: list[float] = []

@@ -63,7 +63,7 @@ class Geometry:
         codec = stream.codec_context.sample_aspect_ratio if stream else None
         self._overrules = self._aspect != codec
         """Whether the container declares another aspect ratio than the pictures; it wins."""
-        self._crop = container_crop(stream) if stream else None
+        self._crop = read_container_crop(stream) if stream else None
         self._tiny = VideoReformatter()
         self._facts: Graph | None = None
         self._croppers: dict[tuple[int, int, str], Graph] = {}
@@ -78,7 +78,7 @@ class Geometry:
                 2,
                 2,
                 "gray",
-                src_colorspace=colour.matrix(picture),
+                src_colorspace=colour.choose_matrix(picture),
                 interpolation=Interpolation.POINT,
                 threads=1,
             )
@@ -88,13 +88,13 @@ class Geometry:
             # `facts.side_data` would form a reference cycle with the picture, and outlive it.
             side_data = SideDataContainer(facts)  # type: ignore[call-arg]
             matrix = bytes(side_data["DISPLAYMATRIX"])
-            lies = orientation(np.frombuffer(matrix, np.int32).tolist())
+            orientation = read_orientation(np.frombuffer(matrix, np.int32).tolist())
         except KeyError:
-            lies = Orientation(False, False, False, None)
-        aspect = lies.stretch or self._own_aspect(Fraction(facts.width, _ASPECT_STEPS))
+            orientation = Orientation(False, False, False, None)
+        aspect = orientation.stretch or self._own_aspect(Fraction(facts.width, _ASPECT_STEPS))
         if not 1 / _MAX_ASPECT <= aspect <= _MAX_ASPECT:
             aspect = Fraction(1)
-        return Shape(lies, aspect)
+        return Shape(orientation, aspect)
 
     def _own_aspect(self, rounded: Fraction) -> Fraction:
         """Return the exact aspect ratio of a picture whose measured one is `rounded`."""
@@ -103,7 +103,7 @@ class Geometry:
             return usual
         return rounded.limit_denominator(_MAX_DENOMINATOR)
 
-    def cropped(self, picture: av.VideoFrame) -> av.VideoFrame:
+    def crop(self, picture: av.VideoFrame) -> av.VideoFrame:
         """Return the part of a picture that the container shows; the pixels are not copied."""
         if self._crop is None:
             return picture
@@ -124,7 +124,7 @@ class Geometry:
         return graph.vpull()
 
 
-def orientation(matrix: list[int]) -> Orientation:
+def read_orientation(matrix: list[int]) -> Orientation:
     """Read a display matrix as the nearest of the eight orientations of a rectangle."""
     # x is shown at a·x + c·y, y at b·x + d·y.
     a, b, _, c, d, *_ = matrix
@@ -135,7 +135,7 @@ def orientation(matrix: list[int]) -> Orientation:
     return Orientation(True, c < 0, b < 0, stretch if uneven else None)
 
 
-def container_crop(stream: VideoStream) -> Crop | None:
+def read_container_crop(stream: VideoStream) -> Crop | None:
     """Return what the container of a stream crops: Matroska's PixelCrop, MP4's clean aperture.
 
     FFmpeg keeps it with the stream, where PyAV does not expose it; a Matroska header that is

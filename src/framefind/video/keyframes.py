@@ -12,7 +12,7 @@ from av.index import IndexEntries
 from av.video.stream import VideoStream
 
 
-def listed_keyframes(
+def read_listed_keyframes(
     container: InputContainer, stream: VideoStream, start: float
 ) -> "Iterator[av.Packet[VideoStream]]":
     """Yield the packets of the keyframes that a Matroska file lists, from the one before `start`.
@@ -22,7 +22,7 @@ def listed_keyframes(
     """
     base = stream.time_base or Fraction(1, av.time_base)
     with container:
-        listed = listed_packets(container, stream)
+        listed = list_packets(container, stream)
         stamps = sorted({entry.timestamp for entry in listed if entry.is_keyframe})
         first = bisect_left(stamps, start / base) - 1 if start > -math.inf else 0
         for stamp in stamps[max(0, first) :]:
@@ -33,7 +33,7 @@ def listed_keyframes(
             yield from container.demux(stream)
 
 
-def listed_packets(container: InputContainer, stream: VideoStream) -> IndexEntries:
+def list_packets(container: InputContainer, stream: VideoStream) -> IndexEntries:
     """Return the packets that the container lists; Matroska's list is only read by a seek."""
     if len(stream.index_entries) < 2 and "matroska" in container.format.name:
         with suppress(av.FFmpegError):
@@ -41,7 +41,7 @@ def listed_packets(container: InputContainer, stream: VideoStream) -> IndexEntri
     return stream.index_entries
 
 
-def spaced_keyframes(listed: IndexEntries, start: float, step: float, count: int) -> list[int]:
+def space_keyframes(listed: IndexEntries, start: float, step: float, count: int) -> list[int]:
     """Return the timestamps of listed keyframes that are about `step` apart, all in time base.
 
     They are the last ones at or before `start` plus 1, 2, ... up to less than `count` steps; none

@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from framefind.errors import NotAVideoError, StoreError, UsageError, VideoError
 from framefind.files import objects
-from framefind.video.bucket_file import Ranged
+from framefind.video.bucket_file import BucketFile
 
 
 def file_size(path: str) -> int:
@@ -30,7 +30,7 @@ def file_size(path: str) -> int:
     try:
         info = Path(path).stat()
     except (OSError, ValueError) as error:
-        raise VideoError(f"{path}: {reason(error)}") from None
+        raise VideoError(f"{path}: {explain_error(error)}") from None
     if not stat.S_ISREG(info.st_mode):
         kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
         kind = kinds.get(stat.S_IFMT(info.st_mode), "a device")
@@ -40,14 +40,14 @@ def file_size(path: str) -> int:
     return info.st_size
 
 
-def remote_file(uri: str) -> Ranged:
+def open_remote(uri: str) -> BucketFile:
     """Return an object to open. Raises NotAVideoError, VideoError or StoreError."""
     file = objects.find_object(uri)
     if file is None:
         raise NotAVideoError(f"{uri}: a folder, not a file")
     if not file.size:
         raise _unreadable(uri, "the file is empty")
-    return Ranged(file)
+    return BucketFile(file)
 
 
 def size_change(path: str, size: int) -> str | None:
@@ -65,7 +65,7 @@ def size_change(path: str, size: int) -> str | None:
     return f"the file {'grew' if now > size else 'shrank'} while it was read"
 
 
-def hardware(decoder: str) -> HWAccel | None:
+def find_hwaccel(decoder: str) -> HWAccel | None:
     """Return PyAV's setting for the device `decoder`; None for the processor, `auto` or `cpu`.
 
     Raises UsageError for a device that this PyAV does not know.
@@ -79,7 +79,7 @@ def hardware(decoder: str) -> HWAccel | None:
 
 
 def open_container(
-    path: str, size: int, hwaccel: HWAccel | None = None, file: Ranged | None = None
+    path: str, size: int, hwaccel: HWAccel | None = None, file: BucketFile | None = None
 ) -> InputContainer:
     """Open the first `size` bytes of a file with a demuxer that is safe, and no other file with it.
 
@@ -87,7 +87,7 @@ def open_container(
     PyAV raises where `hwaccel` is not available.
     """
     if file is None and objects.is_remote(path):
-        file = remote_file(path)
+        file = open_remote(path)
     # A file that grows is read up to the size that it had when it was opened.
     subfile = f"subfile,,start,0,end,{size},,:file:{path}"
     source = file or (subfile if size < _MAX_SUBFILE_BYTES else Beginning(path, size))
@@ -107,7 +107,7 @@ class Beginning:
         self.size = size
         self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115
 
-    def rewound(self) -> "Beginning":
+    def rewind(self) -> "Beginning":
         """Return the same file, ready to be opened once more."""
         self._file.seek(0)
         return self
@@ -125,14 +125,14 @@ class Beginning:
         return self._file.tell()
 
 
-Source = str | Ranged | Beginning
+Source = str | BucketFile | Beginning
 """What `av.open` may be given: a URL of FFmpeg's, an object, or the beginning of a file."""
 
 
 def _opened(source: Source, hwaccel: HWAccel | None = None) -> InputContainer:
     options = {"format_whitelist": _demuxers(), "protocol_whitelist": "subfile,file"}
     if not isinstance(source, str):
-        source = source.rewound()
+        source = source.rewind()
         options["protocol_whitelist"] = "none"
     container = av.open(
         source, "r", metadata_errors="replace", container_options=options, hwaccel=hwaccel
@@ -149,7 +149,7 @@ def _open_again(path: str, source: Source) -> InputContainer:
         with av.logging.Capture():
             return _opened(source)
     except (av.FFmpegError, ValueError, OSError) as error:
-        words = reason(error)
+        words = explain_error(error)
         if words.startswith("Format not on whitelist"):
             raise NotAVideoError(f"{path}: a still picture, text or a playlist") from None
         raise _unreadable(path, words) from None
@@ -157,7 +157,7 @@ def _open_again(path: str, source: Source) -> InputContainer:
         av.logging.set_level(level)
 
 
-def reason(error: Exception) -> str:
+def explain_error(error: Exception) -> str:
     """Return what went wrong in users' words and in FFmpeg's or the system's, without the path."""
     log = getattr(error, "log", None)
     text = log[2] if log else getattr(error, "strerror", None) or str(error)
@@ -172,7 +172,7 @@ def _unreadable(path: str, words: str) -> VideoError:
     return kind(f"{path}: {words}")
 
 
-def best_stream(path: str, container: InputContainer) -> VideoStream:
+def choose_stream(path: str, container: InputContainer) -> VideoStream:
     """Return the best video stream that is no cover. Raises NotAVideoError or VideoError."""
     covers = Disposition.attached_pic | Disposition.timed_thumbnails
     streams = [s for s in container.streams.video if not s.disposition & covers]
@@ -187,7 +187,7 @@ def best_stream(path: str, container: InputContainer) -> VideoStream:
     return stream
 
 
-def read_on(
+def read_packets(
     packets: "Callable[[], Iterator[Packet[VideoStream]]]",
     fail: Callable[[Exception], None],
     begins: Callable[[], None],

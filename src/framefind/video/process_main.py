@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from framefind.errors import StoreError, VideoError
-from framefind.video.damage import overhear
+from framefind.video.damage import capture_messages
 from framefind.video.decode import Video
 from framefind.video.identity import video_id
 from framefind.video.messages import encode_header
@@ -148,7 +148,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to act on
     output = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing else may write between the messages
-    overhear()
+    capture_messages()
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(lines,), daemon=True).start()
     server = _Server(output)

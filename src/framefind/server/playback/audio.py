@@ -13,7 +13,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet as AnyPacket
 
 from framefind.server.playback.probe import best_audio_stream
-from framefind.video.clock import start_time
+from framefind.video.clock import find_start
 
 Packet: TypeAlias = "AnyPacket[Any]"
 
@@ -93,7 +93,7 @@ class SoundTrack:
         self._encoder = AacEncoder(output) if stream else None
         self._frames: Iterator[av.AudioFrame] = iter(())
         if stream:
-            self._zero = Fraction(start) + start_time(source, source.streams.video[0])
+            self._zero = Fraction(start) + find_start(source, source.streams.video[0])
             last = None if end is None else self._zero + Fraction(end - start)
             self._frames = _decode(source, stream, self._zero, last, shifts)
         self._next = next(self._frames, None)

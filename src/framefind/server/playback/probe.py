@@ -16,9 +16,9 @@ from av.video.stream import VideoStream
 
 from framefind.files.objects import is_remote, open_object
 from framefind.video import clock
-from framefind.video.clock import has_times, start_time
-from framefind.video.geometry import container_crop
-from framefind.video.open import best_stream, is_seekable, open_container
+from framefind.video.clock import find_start, has_times
+from framefind.video.geometry import read_container_crop
+from framefind.video.open import choose_stream, is_seekable, open_container
 
 Kind = Literal["file", "remux", "transcode"]
 
@@ -50,7 +50,7 @@ def probe(path: str, size: int, modified: int, duration: float | None = None) ->
     in seconds, if known. Raises VideoError if the file is no video.
     """
     with open_container(path, size) as container:
-        video = best_stream(path, container)
+        video = choose_stream(path, container)
         codec = video.codec_context.codec.canonical_name
         pixels = video.codec_context.pix_fmt
         audio = best_audio_stream(container)
@@ -63,7 +63,7 @@ def probe(path: str, size: int, modified: int, duration: float | None = None) ->
         if "webm" in formats and _is_webm(path):
             if codec in _WEBM_VIDEO_CODECS and sound in _WEBM_AUDIO_CODECS:
                 return Playable("file", "video/webm")
-        elif container_crop(video):  # browsers and MP4 ignore the crop
+        elif read_container_crop(video):  # browsers and MP4 ignore the crop
             return Playable("transcode", why="its pictures are cropped")
         elif "mp4" in formats and codec in _MP4_VIDEO_CODECS and sound in _MP4_AUDIO_CODECS:
             return Playable("file")
@@ -83,7 +83,7 @@ def has_broken_clock(
     """Return whether timestamps restart or jump, as far as that shows without reading the file."""
     if {"mov", "matroska"} & set(container.format.name.split(",")):
         return not is_seekable(path, container, video)
-    declared = clock.length(container, video, lambda: open_container(path, size))
+    declared = clock.find_length(container, video, lambda: open_container(path, size))
     return clock.is_broken(declared, duration)
 
 
@@ -100,7 +100,7 @@ def keyframe_before(path: str, size: int, start: float) -> float:
     keyframe = 0.0
     for earlier in _KEYFRAME_SEARCH_SECONDS:
         with open_container(path, size) as container:
-            video = best_stream(path, container)
+            video = choose_stream(path, container)
             seek(path, container, video, start - earlier)
             times = _keyframe_times(container, video)
             keyframe = following = next(times, 0.0)
@@ -121,7 +121,7 @@ def seek(path: str, container: InputContainer, video: VideoStream, start: float)
         start -= _KEYFRAME_SEARCH_SECONDS[1]
     if start > 0:
         base = video.time_base or Fraction(1, av.time_base)
-        t = Fraction(start) + start_time(container, video)
+        t = Fraction(start) + find_start(container, video)
         with suppress(av.FFmpegError):  # a container that cannot seek is read from its beginning
             container.seek(round(t / base), stream=video)
 
@@ -136,7 +136,7 @@ def _keyframe_times(container: InputContainer, video: VideoStream) -> Iterator[f
 def _seconds(container: InputContainer, video: VideoStream, pts: int) -> float:
     """Return a timestamp of a stream in seconds from the container's start."""
     base = video.time_base or Fraction(1, av.time_base)
-    return float(pts * base - start_time(container, video))
+    return float(pts * base - find_start(container, video))
 
 
 def _is_webm(path: str) -> bool:

@@ -13,8 +13,8 @@ from av.video.stream import VideoStream
 from framefind.server.playback.audio import AacEncoder, Packet, decode_packet
 from framefind.server.playback.probe import best_audio_stream, seek
 from framefind.server.playback.sink import Sink
-from framefind.video.clock import start_time
-from framefind.video.open import best_stream, open_container
+from framefind.video.clock import find_start
+from framefind.video.open import choose_stream, open_container
 
 # The header comes with the first fragment: only then is known when each stream begins.
 _CONTAINER_OPTIONS = {"movflags": "frag_keyframe+delay_moov+default_base_moof"}
@@ -42,7 +42,7 @@ def _copy(
         open_container(path, size) as source,
         av.open(sink, "w", format="mp4", container_options=_CONTAINER_OPTIONS) as output,
     ):
-        video = best_stream(path, source)
+        video = choose_stream(path, source)
         audio = best_audio_stream(source)
         video_copy = output.add_stream_from_template(video, opaque=True)
         audio_copy = None
@@ -52,7 +52,7 @@ def _copy(
         elif audio:
             encoder = AacEncoder(output)
         seek(path, source, video, start)
-        earliest = Fraction(start) + start_time(source, video) - _START_TOLERANCE
+        earliest = Fraction(start) + find_start(source, video) - _START_TOLERANCE
         zero: Fraction | None = None
         packets = source.demux([video, audio] if audio else [video])
         for packet in _make_monotonic(_add_decode_times(packets, video)):

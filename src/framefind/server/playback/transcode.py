@@ -20,7 +20,7 @@ from framefind.server.playback.sink import Sink
 from framefind.video import clock
 from framefind.video.decode import Video
 from framefind.video.frame import Frame
-from framefind.video.open import best_stream, open_container
+from framefind.video.open import choose_stream, open_container
 
 _FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 _FILE = {"movflags": "faststart"}
@@ -94,10 +94,10 @@ def _encode(
 def _clock_shifts(path: str, size: int, duration: float | None) -> list[tuple[int, Fraction]]:
     """Return where the clock of a file breaks and by how much; see `clock.shifts`."""
     with open_container(path, size) as container:
-        video = best_stream(path, container)
+        video = choose_stream(path, container)
         if not has_broken_clock(path, size, container, video, duration):
             return []
-        return clock.shifts(container, video, lambda: open_container(path, size))
+        return clock.find_shifts(container, video, lambda: open_container(path, size))
 
 
 def _frame_spans(
