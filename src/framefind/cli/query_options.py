@@ -19,10 +19,10 @@ _PARSERS: dict[str, Callable[[str], Any]] = {"TIME": parse_time, "DATE": parse_d
 def with_query_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for each field of Query but its text; `**query` receives them."""
     own = list(inspect.signature(command).parameters.values())[:-1]
-    made = [_make_parameter(field) for field in fields(Query) if field.name != "text"]
+    derived = [_make_parameter(field) for field in fields(Query) if field.name != "text"]
     parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own]
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [*parameters[:1], *made, *parameters[1:]]
+        [*parameters[:1], *derived, *parameters[1:]]
     )
     return command
 

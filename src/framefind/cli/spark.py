@@ -1,4 +1,4 @@
-"""`index --engine spark`: the same command on Apache Spark."""
+"""`framefind index --engine spark`: the same command on Apache Spark."""
 
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -16,9 +16,9 @@ def index(
     master: str | None,
     checkpoint: str | None,
     trigger: str | None,
-    how: dict[str, Any],
+    choice: dict[str, Any],
 ) -> "Report":
-    """Index a folder or URI with Spark; a stream says after every batch how far it is."""
+    """Index a folder or URI with Spark; with a trigger, print the counts after every batch."""
     from framefind import spark
 
     if len(paths) != 1:
@@ -32,12 +32,12 @@ def index(
             opened,
             checkpoint=checkpoint,
             trigger=trigger or "available-now",
-            on_batch=_tell if trigger not in (None, "available-now") else None,
-            **how,
+            on_batch=_print_batch if trigger not in (None, "available-now") else None,
+            **choice,
         )
     finally:
         session.stop()
 
 
-def _tell(report: "Report") -> None:
+def _print_batch(report: "Report") -> None:
     show.print_note(show.summarize(report))

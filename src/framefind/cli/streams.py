@@ -1,4 +1,4 @@
-"""The standard streams: whoever started us may have closed them, or chosen any encoding."""
+"""The standard streams, which may be closed, or cannot show every character."""
 
 import io
 import logging
@@ -10,10 +10,10 @@ from framefind.output.printable import printable
 
 
 def prepare() -> None:
-    """Have all three streams, and have them write every character, escaped where they lack it.
+    """Open closed streams to nowhere, and escape characters that a stream's encoding lacks.
 
-    A stream that is closed reads or writes nothing. Its number is taken, too, so that no file of
-    the library gets it and receives what is written to the stream.
+    The numbers of closed streams are taken, too: a file of the library that got one would receive
+    what is written to the stream.
     """
     for number in range(3):
         try:
@@ -39,22 +39,22 @@ class _Lines(logging.Formatter):
 
 
 def finish() -> None:
-    """Write what is left to be written. Raises OSError when it cannot be."""
+    """Flush stdout. Raises OSError when it cannot be written."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has enough
+    except BrokenPipeError:  # the reader, such as `head`, has enough
         silence(sys.stdout)
     except OSError as error:
         raise unwritable(error) from None
 
 
 def unwritable(error: OSError) -> OSError:
-    """Give up stdout; returns the error that says so."""
+    """Write nothing more to stdout, and return the error that names it."""
     silence(sys.stdout)
     return OSError(error.errno, error.strerror, "stdout")
 
 
 def silence(stream: Any) -> None:
-    """Have a stream that cannot be written go nowhere, with what it still holds."""
+    """Redirect a stream that cannot be written to nowhere, with what it still holds."""
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
