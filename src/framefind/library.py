@@ -320,17 +320,17 @@ class Library:
 
         return evaluate(self.uri, self.search_batch, captions, rank)
 
-    def videos(self, wanted: PathLike | Iterable[PathLike] = ()) -> list[Video]:
-        """Return the videos, by path; with `wanted` (id, path, folder or glob) those that match.
+    def videos(self, names: PathLike | Iterable[PathLike] = ()) -> list[Video]:
+        """Return the videos, by path; with `names` (id, path, folder or glob) those that match.
 
         Raises UsageError for a name that no video has.
         """
         rows = sorted(Tables.open(self.uri).videos(), key=lambda row: row.path)
-        patterns = arguments.texts(wanted, "wanted")
+        patterns = arguments.texts(names, "names")
         if not patterns:
             return rows
-        names = VideoNames(rows)
-        named = {video_id for pattern in patterns for video_id in names.find_all([pattern])}
+        video_names = VideoNames(rows)
+        named = {video_id for pattern in patterns for video_id in video_names.find_all([pattern])}
         return [row for row in rows if row.video_id in named]
 
     def status(self) -> "Status":
@@ -344,9 +344,9 @@ class Library:
         return forgetting.find_offline(self.vector_index.folder, Tables.open(self.uri).videos())
 
     def remove(
-        self, wanted: PathLike | Iterable[PathLike], *, purge: bool = False, dry_run: bool = False
+        self, names: PathLike | Iterable[PathLike], *, purge: bool = False, dry_run: bool = False
     ) -> list[str]:
-        """Forget the paths that `wanted` names (id, path, folder or glob), and return them.
+        """Forget the paths that `names` stand for (id, path, folder or glob), and return them.
 
         A video goes when its last path goes; files are never touched. With `purge`, what the
         library stored of the videos is deleted from the disk at once, and nobody else may be
@@ -354,21 +354,21 @@ class Library:
         Raises UsageError for a name that no video has, before anything is forgotten, and
         LibraryError when another is writing, or to purge an object store.
         """
-        patterns = arguments.texts(wanted, "wanted")
+        patterns = arguments.texts(names, "names")
         return forgetting.remove(self.uri, patterns, purge, dry_run)
 
     def restorable(self) -> list[Video]:
         """Return what `restore` can bring back: videos, each with the paths that were forgotten."""
         return forgetting.find_restorable(Tables.open(self.uri))
 
-    def restore(self, wanted: PathLike | Iterable[PathLike], *, dry_run: bool = False) -> list[str]:
+    def restore(self, names: PathLike | Iterable[PathLike], *, dry_run: bool = False) -> list[str]:
         """Bring back what `remove` or `prune` forgot, without decoding, and return its paths.
 
         That is possible for a week, until `maintain` or a purge has deleted it. With `dry_run`
         nothing is done. Raises UsageError for a name of which nothing can be restored, before
         anything is.
         """
-        return forgetting.restore(self.uri, arguments.texts(wanted, "wanted"), dry_run)
+        return forgetting.restore(self.uri, arguments.texts(names, "names"), dry_run)
 
     def prune(self, *, offline: bool = False, dry_run: bool = False) -> list[str]:
         """Forget videos whose files are gone, copies and all; returns their paths.

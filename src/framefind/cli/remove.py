@@ -10,7 +10,7 @@ from framefind.cli.options import DryRunOption, LibraryOption, VideosArgument
 
 
 def remove(
-    wanted: VideosArgument = None,
+    names: VideosArgument = None,
     purge: Annotated[
         bool,
         typer.Option(
@@ -27,10 +27,10 @@ def remove(
     """
     from framefind.library import open
 
-    if not wanted and not purge:
+    if not names and not purge:
         show.fail_usage("name the videos to remove")
     opened = open(library)
-    paths = opened.remove(wanted or (), dry_run=True)
+    paths = opened.remove(names or (), dry_run=True)
     forgetting = Forgetting(opened, paths)
     if not dry_run:
         forgetting.confirm(yes)

@@ -6,7 +6,7 @@ from framefind.counts import write_count
 
 
 def restore(
-    wanted: VideosArgument = None, dry_run: DryRunOption = False, library: LibraryOption = None
+    names: VideosArgument = None, dry_run: DryRunOption = False, library: LibraryOption = None
 ) -> None:
     """Bring back what was removed or pruned, without decoding; alone, list what can come back.
 
@@ -16,11 +16,11 @@ def restore(
     from framefind.library import open
 
     opened = open(library)
-    if wanted:
-        paths = opened.restore(wanted, dry_run=dry_run)
+    if names:
+        paths = opened.restore(names, dry_run=dry_run)
     else:
         paths = sorted(path for row in opened.restorable() for path in row.paths)
     for path in paths:
         show.print_line(path)
-    verb = "restored" if wanted and not dry_run else "can be restored"
+    verb = "restored" if names and not dry_run else "can be restored"
     show.print_note(f"{write_count(len(paths), 'path')} {verb}")

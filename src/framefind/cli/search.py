@@ -66,7 +66,7 @@ def search(
         ),
     ] = None,
     as_json: JsonOption = False,
-    **query: Any,
+    **options: Any,
 ) -> None:
     """Find moments by text, by image, or by a sum of several.
 
@@ -80,20 +80,20 @@ def search(
 
     if batch and (text or sheet or play or output_format):
         show.fail_usage("--batch takes its queries from the file, and only prints")
-    if text is None and not query["image"] and not query["plus"] and not batch:
+    if text is None and not options["image"] and not options["plus"] and not batch:
         show.fail_usage("nothing to search for: give a text, --image, --plus or --batch")
     if as_json and output_format not in (None, "json"):
         show.fail_usage("--json and --format exclude each other")
     find_format(output_format or "tsv")  # refused before a long search
-    asked = Query(text, **query)
+    query = Query(text, **options)
     opened = open(library, model=model, device=device)
     if batch:
-        _search_batch(opened, asked, batch)
+        _search_batch(opened, query, batch)
         return
-    (page,) = opened.search_batch([asked])
-    _print_page(page, asked, "json" if as_json else output_format)
+    (page,) = opened.search_batch([query])
+    _print_page(page, query, "json" if as_json else output_format)
     if sheet:
-        title = text or " ".join(map(str, [*asked.images, *asked.plus]))
+        title = text or " ".join(map(str, [*query.images, *query.plus]))
         show.write_sheet(opened, page, title, sheet)
     if play and page.moments:
         from framefind.cli.player import play as start_player
@@ -101,27 +101,27 @@ def search(
         show.print_note(start_player(page.moments[0].path, page.moments[0].start))
 
 
-def _search_batch(library: "Library", asked: Query, file: Path) -> None:
-    """Print a JSON document for each line of a file; all else that is asked is the same."""
+def _search_batch(library: "Library", options: Query, file: Path) -> None:
+    """Print a JSON document for each line of a file, a text to search for with the same options."""
     from framefind.files.lines import read_lines
     from framefind.output.json import build_document
 
-    queries = [replace(asked, text=text.strip()) for _, text in read_lines(file)]
+    queries = [replace(options, text=text.strip()) for _, text in read_lines(file)]
     for query, page in zip(queries, library.search_batch(queries), strict=True):
         show.print_json(build_document(page, query.document()), indent=None)
 
 
-def _print_page(page: "Page", asked: Query, output_format: str | None) -> None:
+def _print_page(page: "Page", query: Query, output_format: str | None) -> None:
     """Print a page in a format; without one, as a table on a terminal, else as TSV."""
     from framefind.output.formats import find_format
     from framefind.output.json import build_document
 
     if output_format == "json":  # in ASCII where stdout needs that
-        show.print_json(build_document(page, asked.document()))
+        show.print_json(build_document(page, query.document()))
     elif output_format is None and sys.stdout.isatty():
         show.print_page(page)
     else:
-        for line in find_format(output_format or "tsv")(page, asked.document()):
+        for line in find_format(output_format or "tsv")(page, query.document()):
             show.print_line(line)
     for note in page.notes:
         show.print_note(note)

@@ -7,7 +7,7 @@ from framefind.cli.options import JsonOption, LibraryOption, VideosArgument
 
 
 def videos(
-    wanted: VideosArgument = None, library: LibraryOption = None, as_json: JsonOption = False
+    names: VideosArgument = None, library: LibraryOption = None, as_json: JsonOption = False
 ) -> None:
     """List the videos of the library, with their status.
 
@@ -18,7 +18,7 @@ def videos(
     from framefind.times import clock
 
     opened = open(library)
-    rows, offline = opened.videos(wanted or ()), opened.offline()
+    rows, offline = opened.videos(names or ()), opened.offline()
     if as_json:
         listed = [asdict(row) | {"offline": row.video_id in offline} for row in rows]
         return show.print_json({"schema": "framefind/videos/v1", "videos": listed})
@@ -30,6 +30,6 @@ def videos(
         reasons = [row.error] if row.error else []
         reasons += [f"offline: {root.root}: {root.reason}"] if root else []
         table.append((row.path, length, size, str(row.frames), row.status, "; ".join(reasons)))
-    names = ("video", "length", "size", "frames", "status", "reason")
-    show.print_table(names, table)
+    columns = ("video", "length", "size", "frames", "status", "reason")
+    show.print_table(columns, table)
     return None
