@@ -83,7 +83,7 @@ class TestOneIsOne:
     def test_nothing_else_of_the_api_takes_several(self):
         """A new argument of several things belongs in the tests above."""
         tested = {"paths", "glob", "exclude", "roots", "image", "plus", "minus", "video"}
-        tested |= {"queries", "moments", "wanted"}
+        tested |= {"queries", "moments", "names"}
         methods = [member for name, member in vars(Library).items() if name[0] != "_"]
         for method in filter(inspect.isfunction, methods):
             for name, parameter in inspect.signature(method).parameters.items():
