@@ -136,7 +136,7 @@ def shown(moment: framefind.Moment) -> dict[str, Any]:
 
 @pytest.fixture(params=[100, 1 << 14], ids=lambda frames: f"{frames} frames a share")
 def share(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(searching, "SHARE", request.param)
+    monkeypatch.setattr(searching, "MAX_SHARE_FRAMES", request.param)
     return request.param
 
 
@@ -185,9 +185,9 @@ def test_a_library_of_nothing(spark: "SparkSession", tmp_path: Path) -> None:
 def test_shares_read_only_what_holds_their_segments(
     spark: "SparkSession", made: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searching, "SHARE", 100)
+    monkeypatch.setattr(searching, "MAX_SHARE_FRAMES", 100)
     tables = Tables.open(made.uri)
-    shares = searching.shares(spark, tables)
+    shares = searching.deal_videos(spark, tables)
     videos = [video.video_id for share in shares for video in share.videos]
     assert sorted(videos) == sorted(row.video_id for row in tables.videos() if row.segments)
     frames = {row.video_id: row.frames for row in tables.videos()}

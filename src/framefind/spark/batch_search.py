@@ -1,9 +1,9 @@
 """Thousands of queries against all of a library in one Spark job, answered as a search does.
 
-Everything is decided inside one video. So the videos are dealt out in shares; a task makes a small
-index of each of its shares, answers all queries from it by the code that every search runs, and
-keeps the best for each query. What two shares found merges by score, path and start: only those few
-rows move between machines, never a vector.
+No video's moments depend on another video. So the videos are dealt out in shares; a task makes a
+small index of each of its shares, answers all queries from it by the code that every search runs,
+and keeps the best results of each query. Results of two shares merge by score, path and start: only
+those few rows move between machines, never a vector.
 """
 
 import json
@@ -33,12 +33,12 @@ from framefind.types import Moment, PathLike, Query, VideoMoments
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-SHARE = 1 << 14
-"""Frames that a task has in its index at a time: a few hundred megabytes on its disk, at most."""
+MAX_SHARE_FRAMES = 1 << 14
+"""A task has so many frames in its index at a time: a few hundred megabytes of its disk."""
 
-_ROWS = 1024  # queries whose moments are handed over in one batch
+_QUERIES_PER_BATCH = 1024  # queries whose moments are handed over in one batch
 _NUMBERS = {name: pa.float64() for name in ("start", "end", "t", "score", "confidence")}
-_FOUND = pa.schema(
+_RESULT_ROW = pa.schema(
     {
         "query": pa.int64(),
         "path": pa.string(),
@@ -50,8 +50,7 @@ _FOUND = pa.schema(
     }
 )
 
-
-Found = Moment | VideoMoments
+Result = Moment | VideoMoments
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,14 @@ class Share:
 
     @classmethod
     def parse(cls, text: str) -> "Share":
-        """What `json.dumps(asdict(share))` has written."""
+        """Read what `json.dumps(asdict(share))` has written."""
         read = json.loads(text)
         return cls([IndexedVideo(**video) for video in read["videos"]], read["files"])
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """All that a task needs to know: the embedded queries, and where the library is."""
+class _SearchJob:
+    """All that a task needs: the embedded queries, and where the library is."""
 
     queries: list[EmbeddedQuery]
     judge: Judge
@@ -85,7 +84,7 @@ def search(
     *,
     partitions: int | None = None,
 ) -> "DataFrame":
-    """The moments that `Library.search_batch` finds for each of the queries, by one Spark job.
+    """Find the moments that `Library.search_batch` finds for the queries, by one Spark job.
 
     A text is a Query with nothing else. Columns: `query` (its place among the queries, from 0),
     `text`, `rank` (from 1; of the video with `by="video"`), path, video_id, start, end, t, score,
@@ -99,46 +98,47 @@ def search(
     from pyspark.sql.pandas.types import from_arrow_schema
 
     opened = library if isinstance(library, Library) else open_library(library)
-    asked = as_queries(queries)
+    query_list = as_queries(queries)
     tables = Tables.open(opened.uri)
     model = opened.encoder(tables.fingerprint)
     embedded = embed_queries(
-        asked, opened.vector_index.get, lambda: VideoNames(tables.videos()), model
+        query_list, opened.vector_index.get, lambda: VideoNames(tables.videos()), model
     )
     whole = [_first_pages(query) for query in embedded]
-    job = _Asked(whole, Judge.of(model), tables.uri, tables.fingerprint)
-    rows = [(json.dumps(asdict(share)),) for share in shares(spark, tables)]
+    job = _SearchJob(whole, Judge.of(model), tables.uri, tables.fingerprint)
+    rows = [(json.dumps(asdict(share)),) for share in deal_videos(spark, tables)]
     count = min(len(rows), partitions or 4 * spark.sparkContext.defaultParallelism)
     dealt = spark.createDataFrame(rows, "share string").repartition(max(1, count))
-    found = dealt.mapInArrow(partial(_found, job), from_arrow_schema(_FOUND))
-    return _ranked(spark, asked, found)
+    results = dealt.mapInArrow(partial(_answer_shares, job), from_arrow_schema(_RESULT_ROW))
+    return _rank(spark, query_list, results)
 
 
-def shares(spark: "SparkSession", tables: Tables) -> list[Share]:
-    """All videos in shares of at most about `SHARE` frames, neighbours in time of indexing."""
+def deal_videos(spark: "SparkSession", tables: Tables) -> list[Share]:
+    """Deal out all videos in shares of about `MAX_SHARE_FRAMES`, in the order of indexing."""
     videos = sorted(
         (video for video in tables.videos() if video.segments), key=lambda one: one.segments[0]
     )
-    where: defaultdict[str, list[str]] = defaultdict(list)  # a segment may be in several files
-    for file, segment in _segments(spark, tables):
-        where[segment].append(file)
+    files: defaultdict[str, list[str]] = defaultdict(list)  # a segment may be in several
+    for file, segment in _list_segments(spark, tables):
+        files[segment].append(file)
     groups: list[Share] = []
     room = 0
     for video in videos:
         if not groups or video.frames > room:
             groups.append(Share([], {}))
-            room = SHARE
+            room = MAX_SHARE_FRAMES
         room -= video.frames
         groups[-1].videos.append(listed(video))
         for segment in video.segments:
-            for file in where[segment]:
+            for file in files[segment]:
                 groups[-1].files.setdefault(file, []).append(segment)
     return groups
 
 
-def _segments(spark: "SparkSession", tables: Tables) -> list[tuple[str, str]]:
-    """The data files of `frames` and the segments in each."""
-    uri, columns = tables.uri, "file string, segment string"
+def _list_segments(spark: "SparkSession", tables: Tables) -> list[tuple[str, str]]:
+    """List the data files of `frames`, each with every segment in it."""
+    uri = tables.uri
+    columns = "file string, segment string"
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -149,14 +149,15 @@ def _segments(spark: "SparkSession", tables: Tables) -> list[tuple[str, str]]:
     files = [(file,) for file in tables.frame_files()]
     if not files:
         return []
-    found = spark.createDataFrame(files, "file string").mapInArrow(read, columns).collect()
-    return [(row["file"], row["segment"]) for row in found]
+    rows = spark.createDataFrame(files, "file string").mapInArrow(read, columns).collect()
+    return [(row["file"], row["segment"]) for row in rows]
 
 
 @contextmanager
-def _index(job: _Asked, share: Share) -> Iterator[VectorIndex]:
-    """The index of a share, for as long as it is needed."""
-    tables, videos = Tables(job.uri), sorted(share.videos, key=lambda video: video.path)
+def _open_index(job: _SearchJob, share: Share) -> Iterator[VectorIndex]:
+    """Give the index of a share, for as long as it is needed."""
+    tables = Tables(job.uri)
+    videos = sorted(share.videos, key=lambda video: video.path)
     with TemporaryDirectory(prefix="framefind-", ignore_cleanup_errors=True) as name:
         with Appender(Path(name), None, int(job.fingerprint["dimensions"])) as appender:
             for file, segments in share.files.items():
@@ -166,17 +167,19 @@ def _index(job: _Asked, share: Share) -> Iterator[VectorIndex]:
         yield VectorIndex(Path(name), exact=True)
 
 
-def _found(job: _Asked, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """A task: the best that its shares have for each query, as rows of `_FOUND`."""
-    best: list[list[Found]] = [[] for _ in job.queries]
+def _answer_shares(job: _SearchJob, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Do a task: yield the best that its shares have for each query, as `_RESULT_ROW`s."""
+    best: list[list[Result]] = [[] for _ in job.queries]
     for batch in batches:
         for text in batch["share"].to_pylist():
-            with _index(job, Share.parse(text)) as index:
+            with _open_index(job, Share.parse(text)) as index:
                 _improve(job, index, best)
-    for start in range(0, len(best), _ROWS):
-        part = enumerate(best[start : start + _ROWS], start)
-        rows = [row for at, found in part for one in found for row in _rows(at, one)]
-        yield pa.RecordBatch.from_pylist(rows, _FOUND)
+    for start in range(0, len(best), _QUERIES_PER_BATCH):
+        some = enumerate(best[start : start + _QUERIES_PER_BATCH], start)
+        rows = [
+            row for at, results in some for result in results for row in _result_rows(at, result)
+        ]
+        yield pa.RecordBatch.from_pylist(rows, _RESULT_ROW)
 
 
 def _first_pages(query: EmbeddedQuery) -> EmbeddedQuery:
@@ -185,42 +188,43 @@ def _first_pages(query: EmbeddedQuery) -> EmbeddedQuery:
     return replace(query, query=replace(query.query, limit=end, offset=0))
 
 
-def _improve(job: _Asked, index: VectorIndex, best: list[list[Found]]) -> None:
-    """Put what is better in this index among the best for each query so far."""
+def _improve(job: _SearchJob, index: VectorIndex, best: list[list[Result]]) -> None:
+    """Merge what this index has into the best results of each query so far."""
     limits = [query.query.limit for query in job.queries]
     floors = [
-        known[limit - 1].score if len(known) >= limit else LOWEST
-        for known, limit in zip(best, limits, strict=True)
+        results[limit - 1].score if len(results) >= limit else LOWEST
+        for results, limit in zip(best, limits, strict=True)
     ]
     pages = answer(job.queries, index, job.judge, floors)
     for at, page in enumerate(pages):
-        more: Sequence[Found] = page.moments if page.videos is None else page.videos
-        best[at] = sorted([*best[at], *more], key=_place)[: limits[at]]
+        more: Sequence[Result] = page.moments if page.videos is None else page.videos
+        best[at] = sorted([*best[at], *more], key=_page_order)[: limits[at]]
 
 
-def _place(found: Found) -> tuple[float, str, float]:
-    """The order of a page: score, then path, then start."""
-    return -found.score, found.path, found.start if isinstance(found, Moment) else 0.0
+def _page_order(result: Result) -> tuple[float, str, float]:
+    """Return the sort key of a page: score, then path, then start."""
+    start = result.start if isinstance(result, Moment) else 0.0
+    return -result.score, result.path, start
 
 
-def _rows(query: int, found: Found) -> Iterator[dict[str, Any]]:
-    """A moment, or the moments of a video, as rows of `_FOUND`."""
-    if isinstance(found, Moment):
-        yield {"query": query, **asdict(found)}
+def _result_rows(query: int, result: Result) -> Iterator[dict[str, Any]]:
+    """Yield a moment, or the moments of a video, as `_RESULT_ROW`s."""
+    if isinstance(result, Moment):
+        yield {"query": query, **asdict(result)}
     else:
         yield from (
-            {"query": query, **asdict(moment), "video_score": found.score}
-            for moment in found.moments
+            {"query": query, **asdict(moment), "video_score": result.score}
+            for moment in result.moments
         )
 
 
-def _ranked(spark: "SparkSession", asked: Sequence[Query], found: "DataFrame") -> "DataFrame":
-    """What all tasks have found, merged, and cut to the page of each query."""
+def _rank(spark: "SparkSession", queries: Sequence[Query], results: "DataFrame") -> "DataFrame":
+    """Merge the results of all tasks, and cut them to the page of each query."""
     from pyspark.sql import Window
     from pyspark.sql import functions as sql
 
     schema = "query long, text string, offset long, last long"
-    rows = [(at, q.text, q.offset, q.offset + q.limit) for at, q in enumerate(asked)]
+    rows = [(at, q.text, q.offset, q.offset + q.limit) for at, q in enumerate(queries)]
     pages = sql.broadcast(spark.createDataFrame(rows, schema))
     by_video = sql.col("video_score").isNotNull()
     order = (
@@ -230,9 +234,9 @@ def _ranked(spark: "SparkSession", asked: Sequence[Query], found: "DataFrame") -
         sql.when(~by_video, sql.col("start")),  # the moments of a video have its rank
     )
     rank = sql.dense_rank().over(Window.partitionBy("query").orderBy(*order))
-    kept = found.withColumn("rank", rank).join(pages, "query")
+    kept = results.withColumn("rank", rank).join(pages, "query")
     return (
         kept.where("rank > offset and rank <= last")
-        .select("query", "text", "rank", *_FOUND.names[1:])
+        .select("query", "text", "rank", *_RESULT_ROW.names[1:])
         .orderBy("query", "rank", sql.col("score").desc(), "start")
     )
