@@ -230,12 +230,13 @@ class Catalog:
         return changed
 
     def settle(self) -> list[str]:
-        """Give up copies that are gone or taken by other videos, once all files are claimed.
+        """Give up copies that are gone or taken by other videos, once all files are decided.
 
         A video that lives on in a copy moves there, as does one whose own path is gone; the ids of
         those that are nowhere any more are returned, for removal.
         """
-        rows, removed = list(self._rows.values()), []
+        rows = list(self._rows.values())
+        removed = []
         gone = self._find_absent(path for row in rows if row.copies for path in row.paths).gone
         for row in rows:
             owned = [path for path in row.paths if self._owner.get(path) == row.video_id]
@@ -313,7 +314,7 @@ class Catalog:
         return done and (row.sampler, row.views) == (self._sampler, self._views)
 
     def _is_still_there(self, row: Video) -> bool:
-        """Whether the row's own path still holds its content, not that of another video."""
+        """Return whether the row's own path still holds its content, not that of another video."""
         known = row.size, _stamp(row.modified)
         try:
             now = self._seen.get(row.path) or stat_path(row.path)
@@ -342,7 +343,7 @@ class Catalog:
 
 
 def _is_readable(path: str) -> bool:
-    """Whether a file can be read at the moment."""
+    """Return whether a file can be read at the moment."""
     if not is_remote(path):
         return os.access(path, os.R_OK)
     try:

@@ -1,20 +1,20 @@
-"""How fast a run is, and so how long the rest of it takes."""
+"""Estimate how long a run still takes, from how fast it has been."""
 
 import time
 
-_SETTLE = 5.0  # seconds of work before which nothing can be told
-_PART = 0.02  # of all: the part that has to be done by then
-_LONG = 60.0  # seconds of work after which any part will do
+_MIN_SECONDS = 5.0  # of work before an estimate
+_MIN_SHARE = 0.02  # of all work, done before an estimate
+_MAX_SECONDS = 60.0  # of work after which any share will do
 
 
 class Pace:
-    """Tells how long a run still takes, from what it has done since it began to get anything done.
+    """Estimate how long a run still takes, from what it has done since its first progress.
 
-    What comes before, such as loading a model, is not counted: it says nothing of the rest.
+    The time before that, such as for loading a model, tells nothing of the rest.
     """
 
     def __init__(self, total: float) -> None:
-        """`total`: all there is to do, in any unit."""
+        """Begin a run; `total` is all there is to do, in any unit."""
         self._total = total
         self._began: tuple[float, float] | None = None
 
@@ -27,8 +27,11 @@ class Pace:
         if self._began is None:
             self._began = (now, done) if done > 0 else None
             return None
-        seconds, part = now - self._began[0], done - self._began[1]
-        known = seconds >= _LONG or (seconds >= _SETTLE and part >= _PART * self._total)
-        if not known or part <= 0:
+        seconds = now - self._began[0]
+        progress = done - self._began[1]
+        is_telling = seconds >= _MAX_SECONDS or (
+            seconds >= _MIN_SECONDS and progress >= _MIN_SHARE * self._total
+        )
+        if not is_telling or progress <= 0:
             return None
-        return max(0.0, seconds * (self._total - done) / part)
+        return max(0.0, seconds * (self._total - done) / progress)

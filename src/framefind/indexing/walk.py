@@ -18,7 +18,7 @@ SYSTEM_FOLDERS = {
     *("lost+found", "~snapshot"),  # Linux, NetApp
     *("network trash folder", "temporary items"),  # macOS on shares
 }
-"""Folders that systems keep beside people's files: previews, what was deleted, snapshots."""
+"""Folders that systems keep beside people's files: previews, deleted files, snapshots."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,15 @@ def walk(
 ) -> Iterator[File]:
     """Find the files in folders, at any depth, and the files named themselves; each once.
 
-    What is hidden, libraries and folders of the system (`SYSTEM_FOLDERS`) are skipped unless they
-    are named themselves, links are followed without loops. A file in a folder must match one of the
-    `glob` patterns, if any, and none of `exclude`, as `Patterns` reads them. With `roots`,
-    only what lies below one of them once links are resolved. Folders and files that cannot be read
-    come with an `error`. URIs of object stores are walked as folders are. Raises StoreError for a
-    URI that nothing installed here can open.
+    Hidden files and folders, libraries, and folders of the system (`SYSTEM_FOLDERS`) are skipped
+    unless they are named themselves. Links are followed, without loops. A file in a folder must
+    match one of the `glob` patterns, if there are any, and none of `exclude`, as `Patterns` reads
+    them. With `roots`, only files below one of them count, once links are resolved. Folders and
+    files that cannot be read come with an `error`. URIs of object stores are walked as folders are.
+    Raises StoreError for a URI that nothing installed here can open.
     """
-    wanted, unwanted = texts(glob, "glob"), texts(exclude, "exclude")
+    included = texts(glob, "glob")
+    excluded = texts(exclude, "exclude")
     below = [os.path.realpath(os.path.expanduser(root)) for root in texts(roots, "roots")]
     seen: set[str] = set()
     folders: set[tuple[int, int]] = set()
@@ -60,30 +61,31 @@ def walk(
         if not remote.is_remote(root):
             root = locate(root)
         if remote.is_remote(root):
-            found = _objects(root, wanted, unwanted)
+            files = _walk_store(root, included, excluded)
         elif os.path.isdir(root):
-            found = _below(root, wanted, unwanted, folders)
+            files = _walk_folder(root, included, excluded, folders)
         else:
-            found = iter([look_up(root, named=True)])
-        for file in found:
+            files = iter([look_up(root, named=True)])
+        for file in files:
             if file.path not in seen and (not below or is_below(file.path, below)):
                 seen.add(file.path)
                 yield file
 
 
-def is_passed_over(name: str) -> bool:
-    """Whether a walk passes over what has such a name: it is hidden, or a folder of the system."""
+def is_skipped(name: str) -> bool:
+    """Return whether a walk skips such a name: of what is hidden, or of a folder of the system."""
     return name.startswith(".") or name.casefold() in SYSTEM_FOLDERS
 
 
-def _below(
+def _walk_folder(
     root: str, glob: list[str], exclude: list[str], folders: set[tuple[int, int]]
 ) -> Iterator[File]:
     root = os.path.realpath(root)
     if is_library(root):
         yield File(root, error="this is a library, not a folder of videos")
         return
-    wanted, unwanted = Patterns(glob, root), Patterns(exclude, root)
+    included = Patterns(glob, root)
+    excluded = Patterns(exclude, root)
     pending = [root]
     while pending:
         folder = pending.pop()
@@ -102,16 +104,16 @@ def _below(
             if entry.name.startswith("."):
                 continue
             if _is_folder(entry):
-                skipped = is_passed_over(entry.name) or unwanted.match_name(entry.path)
+                skipped = is_skipped(entry.name) or excluded.match_name(entry.path)
                 if not skipped and not is_library(entry.path):
                     deeper.append(entry.path)
-            elif (not glob or wanted.match(entry.path)) and not unwanted.match(entry.path):
+            elif (not glob or included.match(entry.path)) and not excluded.match(entry.path):
                 yield look_up(entry.path)
         pending += reversed(deeper)
 
 
-def _objects(root: str, glob: list[str], exclude: list[str]) -> Iterator[File]:
-    """What lies in an object store at `root`, by the rules of `walk`; one listing tells it."""
+def _walk_store(root: str, glob: list[str], exclude: list[str]) -> Iterator[File]:
+    """Find what lies in an object store at `root`, by the rules of `walk`, with one listing."""
     try:
         found = remote.find_object(root)
         objects = remote.list_objects(root) if found is None else [found]
@@ -124,23 +126,24 @@ def _objects(root: str, glob: list[str], exclude: list[str]) -> Iterator[File]:
         yield File(root, found.size, found.modified, named=True)
         return
     names = [known.uri[len(root) + 1 :] for known in objects]
-    wanted, unwanted = Patterns(glob, root), Patterns(exclude, root)
-    libraries = _libraries(names)
+    included = Patterns(glob, root)
+    excluded = Patterns(exclude, root)
+    libraries = _find_libraries(names)
     if "" in libraries:
         yield File(root, error="this is a library, not a folder of videos")
         return
     for name, known in zip(names, objects, strict=True):
         folders = {str(folder) for folder in PurePosixPath(name).parents}
         *above, own = name.split("/")
-        hidden = own.startswith(".") or any(map(is_passed_over, above))
-        if hidden or folders & libraries or unwanted.match(known.uri):
+        hidden = own.startswith(".") or any(map(is_skipped, above))
+        if hidden or folders & libraries or excluded.match(known.uri):
             continue
-        if not glob or wanted.match(known.uri):
+        if not glob or included.match(known.uri):
             yield File(known.uri, known.size, known.modified)
 
 
-def _libraries(names: Iterable[str]) -> set[str]:
-    """The folders among the names of objects that are libraries; "" is the root of all names."""
+def _find_libraries(names: Iterable[str]) -> set[str]:
+    """Return the folders of some objects' names that are libraries; "" is the root of all."""
     tables: dict[str, set[str]] = {}
     for name in names:
         folder, log, _ = f"/{name}".rpartition("/_delta_log/")
@@ -158,7 +161,7 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def look_up(path: str, named: bool = False) -> File:
-    """A file at its real path, as the file system has it now."""
+    """Return a file at its real path, as the file system has it now."""
     resolved = os.path.realpath(path)
     try:
         facts = Path(resolved).stat()

@@ -14,7 +14,7 @@ from framefind.indexing.spans import MIN_SPAN_SECONDS, span_seconds
 from framefind.indexing.video_row import Ending, VideoRow, Written, join_endings
 from framefind.indexing.walk import File
 from framefind.spark import tasks as executor
-from framefind.spark.session import explained
+from framefind.spark.session import as_framefind_error
 from framefind.spark.sources import merged, slots
 from framefind.spark.tasks import Job, VideoSpan
 from framefind.tables.data_files import DataFile
@@ -190,7 +190,7 @@ class Batches:
         try:
             rows = numbers.mapInArrow(partial(work, tasks=tasks), executor.ANSWER).collect()
         except Exception as error:  # PySpark's and Py4J's own, by version
-            raise explained(error) from error
+            raise as_framefind_error(error) from error
         return [json.loads(row.answer) for row in sorted(rows, key=lambda row: int(row.task))]
 
     def _worth(self, end: float | None, start: float) -> float:

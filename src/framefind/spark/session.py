@@ -1,4 +1,4 @@
-"""A quiet Spark session whose workers have this Python, and what to do where there is no Spark."""
+"""Start a quiet Spark session whose workers run this Python, and explain what Spark lacks."""
 
 import os
 import re
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _QUIET = Path(__file__).with_name("log4j2.properties")
-_TRIES = 4  # of a task, as on a cluster
+_MAX_TASK_ATTEMPTS = 4  # as on a cluster
 
 
 class SparkError(FramefindError):
-    """Spark is not here, or cannot be started or reached."""
+    """Spark or Java is missing, or Spark cannot be started or reached, or gave up."""
 
 
 def session(master: str = "local[*]", **settings: str) -> "SparkSession":
-    """A Spark session at `master`: `local[2]`, `spark://…`, `yarn` or `k8s://…`.
+    """Start a Spark session at `master`: `local[2]`, `spark://…`, `yarn` or `k8s://…`.
 
-    It logs errors only, and tries a task four times, on one machine too. `settings` are Spark's
+    It logs errors only, and attempts a task four times, on one machine too. `settings` are Spark's
     own, by their names. Raises SparkError when Spark or Java is missing, or cannot be started.
     """
     require()
@@ -32,9 +32,9 @@ def session(master: str = "local[*]", **settings: str) -> "SparkSession":
     local = re.fullmatch(r"local(\[[^,\]]+\])?", master)
     if local:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        master = f"local[{(local[1] or '[1]')[1:-1]}, {_TRIES}]"
+        master = f"local[{(local[1] or '[1]')[1:-1]}, {_MAX_TASK_ATTEMPTS}]"
     java = f"-Dlog4j2.configurationFile={_QUIET.as_uri()} -Dsun.jnu.encoding=UTF-8"
-    wanted = {
+    options = {
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.driver.extraJavaOptions": java,
@@ -45,15 +45,15 @@ def session(master: str = "local[*]", **settings: str) -> "SparkSession":
         return (
             SparkSession.builder.master(master)
             .appName("framefind")
-            .config(map=wanted)
+            .config(map=options)
             .getOrCreate()
         )
     except Exception as error:  # Py4J's and PySpark's own, by version
-        raise SparkError(f"Spark cannot be started at {master}: {_line(error)}") from error
+        raise SparkError(f"Spark cannot be started at {master}: {_find_line(error)}") from error
 
 
 def require() -> None:
-    """Raises SparkError when Spark or the Java that it needs is not installed."""
+    """Raise SparkError when Spark or the Java that it needs is not installed."""
     try:
         import pyspark  # noqa: F401
     except ImportError:
@@ -67,15 +67,15 @@ def require() -> None:
         )
 
 
-def explained(error: BaseException) -> FramefindError:
-    """What went wrong in Spark, in one line."""
+def as_framefind_error(error: BaseException) -> FramefindError:
+    """Return an error of Spark's as one of framefind's, in one line."""
     if isinstance(error, FramefindError):
         return error
-    return SparkError(f"Spark gave up: {_line(error)}")
+    return SparkError(f"Spark gave up: {_find_line(error)}")
 
 
-def _line(error: BaseException) -> str:
-    """The line of an error's text that says most: ours from an executor, else the first."""
+def _find_line(error: BaseException) -> str:
+    """Return the line that tells most: framefind's own from an executor, else the first."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    own = [line for line in lines if re.match(r"framefind\.\S+Error: ", line)]
-    return own[-1].partition(": ")[2] if own else next(iter(lines), repr(error))
+    ours = [line for line in lines if re.match(r"framefind\.\S+Error: ", line)]
+    return ours[-1].partition(": ")[2] if ours else next(iter(lines), repr(error))

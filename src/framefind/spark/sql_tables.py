@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def tables(spark: "SparkSession", library: str | os.PathLike[str]) -> "tuple[DataFrame, DataFrame]":
-    """The tables `videos` and `frames` of a library, the latter with published rows only.
+    """Open the tables `videos` and `frames` of a library, the latter with published rows only.
 
     They are read as plain Parquet, by the file lists of the tables' newest versions, so that no
     Delta connector is needed; on an object store Spark needs its own file system for the URI.
@@ -34,13 +34,13 @@ def _read(spark: "SparkSession", tables: Tables, name: str) -> "DataFrame":
     table = tables.delta(name)
     root = tables.address(name)
     root = os.path.abspath(root) if is_local(root) else root
-    files = [_literal(f"{root}/{action['path']}") for action in list_files(table)]
+    files = [_escape_path(f"{root}/{action['path']}") for action in list_files(table)]
     schema = from_arrow_schema(pa.schema(table.schema().to_arrow()))
     if not files:
         return spark.createDataFrame([], schema)
     return spark.read.schema(schema).parquet(*files)
 
 
-def _literal(path: str) -> str:
-    """A path in which Spark finds no pattern."""
+def _escape_path(path: str) -> str:
+    """Return a path escaped so that Spark finds no pattern in it."""
     return re.sub(r"([*?\[\]{}\\])", r"\\\1", path)

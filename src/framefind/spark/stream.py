@@ -25,12 +25,12 @@ from framefind.files.names import (
 )
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.pipeline import interruptible
-from framefind.indexing.walk import File, is_passed_over, walk
+from framefind.indexing.walk import File, is_skipped, walk
 from framefind.library import Library
 from framefind.library import open as open_library
 from framefind.spark import tasks
 from framefind.spark.driver import Batches
-from framefind.spark.session import SparkError, explained, require
+from framefind.spark.session import SparkError, as_framefind_error, require
 from framefind.spark.sources import FILES, as_file, for_spark, plain, videos
 from framefind.spark.tasks import Job
 from framefind.tables import maintenance
@@ -180,7 +180,7 @@ class _Run:
             if not self._interrupted.is_set():
                 query.awaitTermination()  # raises what ended it
         except Exception as error:
-            raise explained(self._error or error) from error
+            raise as_framefind_error(self._error or error) from error
         finally:
             if query:
                 query.stop()
@@ -228,7 +228,7 @@ class _Run:
             if self._glob and not included.match(name):
                 continue
             above = os.path.dirname(name.removeprefix(self._root)).split("/")
-            if any(map(is_passed_over, above)) or excluded.match(name) or self._in_library(name):
+            if any(map(is_skipped, above)) or excluded.match(name) or self._in_library(name):
                 continue
             file = as_file(path, length, modified)
             if file not in seen:
