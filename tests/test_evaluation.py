@@ -141,7 +141,7 @@ class TestEvaluate:
             {"video": "a.mp4", "texts": ["scene 9"]}, {"video": "b.mp4", "texts": ["scene 7"]}
         )
         whole = shared_library.evaluate(captions)
-        monkeypatch.setattr(evaluation, "_PAGE", 1)
+        monkeypatch.setattr(evaluation, "_PAGE_VIDEOS", 1)
         assert shared_library.evaluate(captions) == whole
         assert max(answer.rank for answer in whole.answers) > 2
 

@@ -1,4 +1,16 @@
-"""What framefind raises. Every message names the thing that is wrong and says what to do."""
+"""The errors that framefind raises on purpose; each message names the thing and says what to do.
+
+FramefindError
+├── VideoError          a video cannot be decoded
+│   └── NotAVideoError  a file holds no video
+├── StoreError          an object store does not answer
+├── ModelError          a model cannot be loaded
+│   └── ChoiceError     its name, device or precision is unknown (also a UsageError)
+├── LibraryError        a library cannot be opened or written
+│   └── DataFileError   one of its data files is missing or damaged
+└── QueryError          a query cannot be understood
+    └── UsageError      an argument is wrong (also a ValueError)
+"""
 
 
 class FramefindError(Exception):
@@ -10,7 +22,7 @@ class VideoError(FramefindError):
 
 
 class NotAVideoError(VideoError):
-    """A file holds no video at all: a still picture, audio, text, a playlist, anything else."""
+    """A file holds no video: it is a still picture, audio, text, a playlist or anything else."""
 
 
 class StoreError(FramefindError):
@@ -22,7 +34,7 @@ class ModelError(FramefindError):
 
 
 class LibraryError(FramefindError):
-    """A library is missing, not a library, busy, of another model or of a newer schema."""
+    """A library is missing, busy, of another model or of a newer schema, or is no library."""
 
 
 class DataFileError(LibraryError):

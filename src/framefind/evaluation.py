@@ -30,13 +30,14 @@ SearchBatch = Callable[[list[Query]], Iterator[Page]]
 FIRST = (1, 5, 10)
 """Recall is given at these ranks."""
 
-_PAGE = 200  # videos asked for at a time: the right one is rarely further down
-_HALF = 0.5  # the IoU, and the confidence, from which an answer counts as good and sure
+_PAGE_VIDEOS = 200  # videos per page: the right one rarely comes later
+_MIN_GOOD_IOU = 0.5
+_MIN_SURE_CONFIDENCE = 0.5
 
 
 @dataclass(frozen=True)
 class Span:
-    """A part of a video that a text describes, in seconds; all of it where there is no time."""
+    """The span of a video that a text describes, in seconds; the whole video without times."""
 
     path: str
     video_id: str
@@ -44,7 +45,7 @@ class Span:
     end: float | None = None
 
     def iou(self, moment: Moment) -> float | None:
-        """Intersection over union with a moment's time; None where this span has no times."""
+        """Return the intersection over union with a moment's span; None without times."""
         if self.start is None or self.end is None:
             return None
         shared = min(self.end, moment.end) - max(self.start, moment.start)
@@ -53,9 +54,9 @@ class Span:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one query found: the rank of the right video, and the best moments.
+    """What one query gives: the rank of the right video (1 is best), and two moments.
 
-    `wanted` is the best moment of the right video, `found` that of the first; `iou` compares
+    `wanted` is the best moment of the right video, `found` that of the first video; `iou` compares
     `wanted` with the times in the captions.
     """
 
@@ -68,7 +69,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Quality:
-    """What evaluation gives: the answers, and the captions' videos that the library lacks."""
+    """The result of an evaluation: the answers, and the captions whose videos are missing."""
 
     library: str
     model: str
@@ -78,30 +79,34 @@ class Quality:
     missing: list[str]
 
     def recall(self, first: int) -> float:
-        """The share of queries whose right video is among the first so many."""
+        """Return the share of queries whose right video is among the first `first`."""
         return statistics.fmean(answer.rank <= first for answer in self.answers)
 
     @property
     def median_rank(self) -> float:
-        """The median rank of the right video; 1 is the best."""
+        """Return the median rank of the right video; 1 is the best."""
         return float(statistics.median(answer.rank for answer in self.answers))
 
     @property
     def ious(self) -> list[float]:
-        """Of the queries with times: how well the right video's best moment meets them."""
+        """Return the IoU of each query with times: its right video's best moment against them."""
         return [answer.iou for answer in self.answers if answer.iou is not None]
 
     @property
     def sure(self) -> list[bool]:
-        """Of the first answers with a confidence of 0.5 and more: whether they are right."""
-        return [one.rank == 1 for one in self.answers if one.found.confidence >= _HALF]
+        """Return whether each first answer with a confidence of at least 0.5 is right."""
+        return [
+            answer.rank == 1
+            for answer in self.answers
+            if answer.found.confidence >= _MIN_SURE_CONFIDENCE
+        ]
 
     def worst(self, count: int) -> list[Answer]:
-        """The answers whose right video came last, worst first."""
+        """Return the answers with the lowest-ranked right videos, worst first."""
         return sorted(self.answers, key=lambda answer: -answer.rank)[:count]
 
     def document(self) -> dict[str, Any]:
-        """Everything as one JSON document; shares are 0 to 1, times seconds."""
+        """Return everything as one JSON document; shares are 0 to 1, times seconds."""
         ious, sure = self.ious, self.sure
         return {
             "schema": "framefind/v1",
@@ -119,7 +124,7 @@ class Quality:
         }
 
     def lines(self, worst: int = 10) -> Iterator[str]:
-        """The report for people, line by line."""
+        """Yield the report for people, line by line."""
         videos = write_count(self.videos, "video")
         yield f"{self.library}: {videos}, {self.model}, ranked by {self.rank}"
         yield write_count(len(self.answers), "query", "queries")
@@ -146,7 +151,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _good(ious: Sequence[float]) -> float | None:
-    return _mean([iou >= _HALF for iou in ious])
+    return _mean([iou >= _MIN_GOOD_IOU for iou in ious])
 
 
 def evaluate(
@@ -163,7 +168,7 @@ def evaluate(
     queries, missing = read(Path(os.path.expanduser(captions)), rows)
     if not queries:
         raise QueryError(f"{captions}: none of its videos is in {uri}")
-    asked = [Query(text, by="video", rank=rank, limit=_PAGE) for text in queries]
+    asked = [Query(text, by="video", rank=rank, limit=_PAGE_VIDEOS) for text in queries]
     firsts = search_batch(asked)
     answers = [
         _ask(search_batch, query, page, spans)
@@ -188,13 +193,13 @@ def _ask(search_batch: SearchBatch, query: Query, page: Page, spans: Sequence[Sp
 def _ranking(search_batch: SearchBatch, query: Query, page: Page) -> Iterator[VideoMoments]:
     """All videos, of which `page` has the first."""
     yield from page.videos or ()
-    while len(page.videos or ()) == _PAGE:
-        (page,) = search_batch([replace(query, offset=page.offset + _PAGE)])
+    while len(page.videos or ()) == _PAGE_VIDEOS:
+        (page,) = search_batch([replace(query, offset=page.offset + _PAGE_VIDEOS)])
         yield from page.videos or ()
 
 
 def read(file: Path, rows: Sequence[Video]) -> tuple[dict[str, list[Span]], list[str]]:
-    """The spans that every text describes, and what cannot be asked for, with the reason."""
+    """Return the spans that each text describes, and why other captions were left out."""
     queries: dict[str, list[Span]] = {}
     missing = []
     names, by_id = VideoNames(rows), {row.video_id: row for row in rows}
@@ -219,7 +224,7 @@ def _caption(where: str, line: str) -> tuple[str, list[str], float | None, float
             start, end = float(start), float(end)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise QueryError(f'{where}: not {{"video": …, "texts": […]}}: {error!r}') from None
-    if not isinstance(name, str) or not isinstance(texts, list) or not all(map(_said, texts)):
+    if not isinstance(name, str) or not isinstance(texts, list) or not all(map(_is_text, texts)):
         raise QueryError(f"{where}: video must be a text, and texts a list of texts")
     for text in (name, *texts):
         try:
@@ -231,12 +236,12 @@ def _caption(where: str, line: str) -> tuple[str, list[str], float | None, float
     return name, texts, start, end
 
 
-def _said(text: object) -> bool:
+def _is_text(text: object) -> bool:
     return isinstance(text, str) and bool(text.strip())
 
 
 def _find(names: VideoNames, folder: Path, name: str) -> str:
-    """The id of the one video that a caption names, by a path below its folder or otherwise."""
+    """Return the id of the video that a caption names: by a path below its folder, or otherwise."""
     with suppress(QueryError):
         return names.find(str(folder / name))
     return names.find(name)

@@ -1,4 +1,4 @@
-"""Forgetting: what `remove` and `prune` take out of a library. Files are never touched."""
+"""Forget videos (`remove`, `prune`) and bring them back (`restore`). Files are never touched."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from framefind.types import Offline, Video
 
 @contextmanager
 def changing(uri: str, doing: str, exclusive: bool = False) -> Iterator[Tables]:
-    """Give the tables of a library that is there, with this process as one of their writers."""
+    """Open the tables of an existing library, and hold its lock as a writer meanwhile."""
     tables = Tables.open(uri)
     with lock(uri, exclusive, doing) as held:
         if exclusive and not held:
@@ -70,7 +70,7 @@ def prune(uri: str, index_folder: Path, offline: bool, dry_run: bool) -> list[st
 
 
 def find_restorable(tables: Tables) -> list[Video]:
-    """Return what was forgotten and is still stored: videos, each with only its forgotten paths."""
+    """Return the forgotten videos that are still stored, each with its forgotten paths alone."""
     taken = {path for row in tables.videos() for path in row.paths}
     found: dict[str, Video] = {}
     for row, paths in forgotten_videos(tables):
@@ -124,7 +124,7 @@ def _gone(index_folder: Path, rows: Sequence[Video], offline: bool) -> dict[str,
 
 
 def _match(rows: Iterable[Video], patterns: Iterable[str]) -> dict[str, list[str]]:
-    """The paths that the patterns stand for, by `video_id`.
+    """Return the paths that the patterns stand for, by `video_id`.
 
     Raises UsageError for a pattern that stands for none: half of what was meant is not forgotten.
     """

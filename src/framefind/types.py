@@ -1,6 +1,6 @@
-"""Plain data that everything passes around: queries, and what search and index answer.
+"""Plain data that all parts pass around: queries, results, reports and rows of videos.
 
-Nothing here reads a file or a table, and nothing imports more than checks of arguments.
+Nothing here reads a file or a table. Only arguments are checked.
 """
 
 # ruff: noqa: RUF009 (the defaults of Query are calls of `field`)
@@ -43,7 +43,7 @@ RANKS = ("softmax", "max", "sum")
 
 @dataclass(frozen=True)
 class Then:
-    """The second part of a `then` query: a span in seconds, its best time, score and confidence."""
+    """What follows a moment of a `then` query: span and best time in seconds, score, confidence."""
 
     start: float
     end: float
@@ -54,9 +54,10 @@ class Then:
 
 @dataclass(frozen=True)
 class Moment:
-    """A span of one video that answers a query: start, end and best time in seconds.
+    """A span of one video that answers a query, from `start` to `end` in seconds.
 
-    `score` (cosine × 100), `t` and `box` are its best hit's; `confidence` is 0 to 1.
+    `t` (seconds), `score` (cosine × 100) and `box` are those of its best hit; `confidence` is 0 to
+    1. `path` and `video_id` name the video; `then` is what follows, for a query with `then`.
     """
 
     path: str
@@ -75,7 +76,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class VideoMoments:
-    """A video, its score by the rank that was asked for, and its moments, best first."""
+    """A video, its score by the query's `rank`, and its moments, best first."""
 
     path: str
     video_id: str
@@ -87,13 +88,12 @@ class VideoMoments:
 class Page:
     """One page of results: iterates over its moments.
 
-    A page that is not full is the last one, and `total` counts all results. On a full one it
-    estimates how many may be right: as many as reach a confidence of `MAYBE`, or the query's own
-    `min_score` and `min_confidence`, but no fewer than up to the end of this page. With
-    `by="video"`, `videos` groups the moments, and `total` and `offset` count videos. In a library
-    of more than a million vectors a page may come from the likely videos alone: then it is not
-    `complete`, and `total` is of those. `notes` say what the query asked in vain, such as words
-    that the model does not know.
+    `total` counts all results on the last page, which is not full. On a full page it estimates how
+    many may be right: those with a confidence of at least 0.3, or that pass the query's own
+    `min_score` and `min_confidence`, and at least the results up to the end of this page. With
+    `by="video"`, `videos` groups the moments, and `total` and `offset` count videos. Above a
+    million vectors a page may come from the most likely videos alone: then `complete` is false and
+    `total` counts those. `notes` name what the query asked in vain, such as unknown words.
     """
 
     moments: list[Moment]
@@ -144,7 +144,7 @@ class Crop:
     box: Box
 
     def __post_init__(self) -> None:
-        """Raises QueryError when the box is none, or reaches out of the picture."""
+        """Raise QueryError for a box that is empty or reaches out of the picture."""
         numbers = len(self.box) == 4 and all(0 <= side <= 1 for side in self.box)
         if numbers:
             x, y, width, height = self.box
@@ -254,7 +254,7 @@ class Query:
         return arguments.several(self.image)
 
     def document(self) -> dict[str, Any]:
-        """What is looked for, as the JSON document of the answer repeats it."""
+        """Return what the query looks for, as the JSON document of its answer repeats it."""
         return {
             "text": self.text,
             "image": [_name(image) for image in self.images],
