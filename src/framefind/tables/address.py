@@ -61,8 +61,8 @@ def check_address(uri: str) -> None:
     path = os.path.realpath(uri)
     if sys.platform == "win32":
         path = path.replace("\\", "/")
-    if found := _MISREAD.search(path):
-        text = found[0] if found[0].isprintable() else ascii(found[0])[1:-1]
+    if match := _MISREAD.search(path):
+        text = match[0] if match[0].isprintable() else ascii(match[0])[1:-1]
         raise LibraryError(
             f"{printable_path(path)} cannot be the path of a library, since Delta Lake misreads "
             f"`{text}` in paths: rename that folder, or name another one"

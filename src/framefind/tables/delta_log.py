@@ -41,7 +41,7 @@ def latest_entry(log: Path) -> tuple[int, Path] | None:
         return None
     except OSError as error:
         raise as_unreadable(error) from error
-    entries = [(int(found[1]), name) for name in names if (found := _ENTRY.fullmatch(name))]
+    entries = [(int(match[1]), name) for name in names if (match := _ENTRY.fullmatch(name))]
     if not entries:
         return None
     version, name = max(entries, key=lambda entry: (entry[0], entry[1].endswith(".json")))
@@ -81,7 +81,7 @@ def _check_log(log: Path, parse: bool = False) -> None:
     A power cut may leave empty entries, which delta-rs silently skips.
     """
     names = [entry.name for entry in os.scandir(log)]
-    entries = {name: int(found[1]) for name in names if (found := _ENTRY.fullmatch(name))}
+    entries = {name: int(match[1]) for name in names if (match := _ENTRY.fullmatch(name))}
     checkpoint = max((at for name, at in entries.items() if not name.endswith(".json")), default=-1)
     for at in range(checkpoint + 1, max(entries.values(), default=-1) + 1):
         path = log / f"{at:020}.json"
@@ -133,10 +133,10 @@ def latest_revision(uri: str | os.PathLike[str]) -> Revision:
 def _latest_entries(uri: str | os.PathLike[str]) -> list[tuple[int, Path]]:
     """Return the versions and files of the newest log entries of `videos` and `frames`."""
     entries = [latest_entry(Path(uri, name, "_delta_log")) for name in ("videos", "frames")]
-    found = [entry for entry in entries if entry is not None]
-    if len(found) < len(entries):
+    existing = [entry for entry in entries if entry is not None]
+    if len(existing) < len(entries):
         raise missing_library(os.fspath(uri))
-    return found
+    return existing
 
 
 def missing_library(uri: str) -> LibraryError:

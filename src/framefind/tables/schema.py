@@ -7,7 +7,7 @@ To add a column to `videos`:
 
 1. Add it to `VIDEOS` below, and to `Video` in `types.py` a field of that name with a default, in
    the same place. Rows that lack the column are read with that default.
-2. Set it where the engines build a video's row, in `indexing/`.
+2. Set it in `indexing/video_row.py`, which builds the rows for every engine.
 3. Add it to the list of columns in `docs/tables.md`, and if the HTTP API shows it, to `Video` in
    `server/schemas.py` and to the function that fills it; else to the list in
    `tests/tables/test_columns.py`. That test names whatever is missing.
