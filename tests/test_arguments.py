@@ -175,7 +175,7 @@ class TestWrong:
         with pytest.raises(FramefindError):
             framefind.Crop("car.jpg", (0, 0, float("nan"), 1))
         with pytest.raises(QueryError, match=r"~nobody/car\.jpg"):
-            query_images.read("~nobody/car.jpg", (0, 0, 1, 1), 8)
+            query_images.read_image("~nobody/car.jpg", (0, 0, 1, 1), 8)
 
     @pytest.mark.parametrize(
         "wrong",

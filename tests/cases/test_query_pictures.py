@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 
 import media
 from framefind.errors import QueryError
-from framefind.search.query_images import read
+from framefind.search.query_images import read_image
 from framefind.server.api.search import check_image
 from framefind.video.views import WHOLE
 
@@ -68,26 +68,26 @@ DEEP = {
 
 @pytest.mark.parametrize("name", DEEP)
 def test_deep_grey_is_what_its_8_bits_are(name: str) -> None:
-    expected = read(encoded(Image.fromarray(GREY)), WHOLE, 64).astype(int)
-    assert np.abs(read(DEEP[name], WHOLE, 64) - expected).mean() < 1
+    expected = read_image(encoded(Image.fromarray(GREY)), WHOLE, 64).astype(int)
+    assert np.abs(read_image(DEEP[name], WHOLE, 64) - expected).mean() < 1
 
 
 def test_values_of_no_usual_range_are_stretched() -> None:
     for values in (FLOATS * 7.5, FLOATS * 2 - 1, FLOATS * 1e9, -FLOATS[:, ::-1]):
-        pixels = read(encoded(Image.fromarray(values.astype(np.float32)), "TIFF"), WHOLE, 64)
+        pixels = read_image(encoded(Image.fromarray(values.astype(np.float32)), "TIFF"), WHOLE, 64)
         assert pixels.min() < 40
         assert pixels.max() > 215
     for nothing in (np.nan, np.inf, 0):
         flat = Image.fromarray(np.full((8, 8), nothing, np.float32))
-        assert read(encoded(flat, "TIFF"), WHOLE, 64).max() == 0
+        assert read_image(encoded(flat, "TIFF"), WHOLE, 64).max() == 0
 
 
 def test_a_turned_16_bit_picture_is_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     image = Image.fromarray(np.rot90(GREY).astype(np.uint16) * 257)
-    expected = read(encoded(Image.fromarray(GREY)), WHOLE, 64)
-    np.testing.assert_array_equal(read(encoded(image, exif=exif), WHOLE, 64), expected)
+    expected = read_image(encoded(Image.fromarray(GREY)), WHOLE, 64)
+    np.testing.assert_array_equal(read_image(encoded(image, exif=exif), WHOLE, 64), expected)
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "LAB", "P", "RGBA"])
@@ -98,8 +98,8 @@ def test_colour_models_keep_their_colours(mode: str) -> None:
     else:
         image = picture().convert(mode)
     content = encoded(image, "PNG" if mode in ("P", "RGBA") else "TIFF")
-    found = read(content, WHOLE, 64).astype(int)
-    assert np.abs(found - read(encoded(picture()), WHOLE, 64)).mean() < 6
+    found = read_image(content, WHOLE, 64).astype(int)
+    assert np.abs(found - read_image(encoded(picture()), WHOLE, 64)).mean() < 6
 
 
 def test_a_profile_counts_and_a_broken_one_does_not() -> None:
@@ -109,16 +109,16 @@ def test_a_profile_counts_and_a_broken_one_does_not() -> None:
     data[red : red + 4], data[green : green + 4] = b"gXYZ", b"rXYZ"
     data = data.replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))
     red_picture = Image.new("RGB", (16, 16), (255, 0, 0))
-    pixels = read(encoded(red_picture, icc_profile=bytes(data)), WHOLE, 64)[32, 32]
+    pixels = read_image(encoded(red_picture, icc_profile=bytes(data)), WHOLE, 64)[32, 32]
     assert pixels[1] > 200 > 90 > pixels[0]
-    assert read(encoded(red_picture, icc_profile=b"nonsense"), WHOLE, 64)[32, 32, 0] == 255
+    assert read_image(encoded(red_picture, icc_profile=b"nonsense"), WHOLE, 64)[32, 32, 0] == 255
 
 
 def test_the_first_picture_of_an_animation_is_taken() -> None:
     first, second = Image.new("RGB", (16, 16), "red"), Image.new("RGB", (16, 16), "blue")
     for kind in ("GIF", "PNG", "WEBP", "TIFF"):
         content = encoded(first, kind, save_all=True, append_images=[second])
-        assert read(content, WHOLE, 64)[32, 32].argmax() == 0
+        assert read_image(content, WHOLE, 64)[32, 32].argmax() == 0
 
 
 # -- what is refused
@@ -136,7 +136,7 @@ def test_no_other_program_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path = tmp_path / "cat.jpg"
     path.write_bytes(POSTSCRIPT)
     with pytest.raises(QueryError, match=r"cat\.jpg: not a picture.*save it as PNG or JPEG"):
-        read(path, WHOLE, 64)
+        read_image(path, WHOLE, 64)
     assert not (tmp_path / "started").exists()
 
 
@@ -154,7 +154,7 @@ def test_what_is_damaged_is_an_error_that_says_what_to_do(kind: str) -> None:
     errors = []
     for content in damaged:
         try:
-            read(content, WHOLE, 64)
+            read_image(content, WHOLE, 64)
         except QueryError as error:
             errors.append(str(error))
     assert errors
@@ -167,6 +167,6 @@ def test_an_uploaded_picture_has_25_megapixels_at_most() -> None:
     large = encoded(Image.new("1", (5001, 5000)))
     with pytest.raises(QueryError, match="too many"):
         check_image(large)
-    assert read(large, WHOLE, 64).shape == (64, 64, 3)
+    assert read_image(large, WHOLE, 64).shape == (64, 64, 3)
     with pytest.raises(QueryError, match="not a picture"):
         check_image(encoded(picture(), "TIFF"))

@@ -144,7 +144,7 @@ class TestQueries:
         for frame in frames:
             file = io.BytesIO()
             Image.fromarray(frame.full).save(file, "BMP")
-            found.append(query_images.read(file.getvalue(), WHOLE, model.size, model.resize))
+            found.append(query_images.read_image(file.getvalue(), WHOLE, model.size, model.resize))
         return model.embed_images(np.stack(found))
 
     @pytest.mark.parametrize("way", ["onnx", "fp32"])

@@ -12,7 +12,7 @@ from PIL import Image
 from framefind import Crop, Query
 from framefind.errors import QueryError
 from framefind.files.stills import MAX_PIXELS
-from framefind.search.query_images import cut, read
+from framefind.search.query_images import crop_frame, read_image
 from framefind.video.views import WHOLE
 
 BILINEAR = Image.Resampling.BILINEAR
@@ -86,7 +86,7 @@ class TestCut:
         frame[..., 0] = np.arange(width)  # red tells the column,
         frame[..., 1] = np.arange(height)[:, None]  # green the row
         x, y, w, h = box
-        pixels = cut(frame, box, 4).astype(int)
+        pixels = crop_frame(frame, box, 4).astype(int)
         assert pixels.shape == (4, 4, 3)
         for channel, start, length, count in ((0, x, w, width), (1, y, h, height)):
             assert pixels[..., channel].min() >= min(round(start * count), count - 1)
@@ -96,7 +96,7 @@ class TestCut:
 
     def test_the_whole_is_the_picture(self):
         np.testing.assert_array_equal(
-            cut(np.asarray(picture()), WHOLE, 32), picture().resize((32, 32), BILINEAR)
+            crop_frame(np.asarray(picture()), WHOLE, 32), picture().resize((32, 32), BILINEAR)
         )
 
 
@@ -112,9 +112,9 @@ class TestRead:
     def test_path_text_and_bytes_are_the_same(self, tmp_path):
         path = tmp_path / "picture.png"
         path.write_bytes(encoded(picture()))
-        pixels = read(path, WHOLE, 64)
-        np.testing.assert_array_equal(pixels, read(str(path), WHOLE, 64))
-        np.testing.assert_array_equal(pixels, read(path.read_bytes(), WHOLE, 64))
+        pixels = read_image(path, WHOLE, 64)
+        np.testing.assert_array_equal(pixels, read_image(str(path), WHOLE, 64))
+        np.testing.assert_array_equal(pixels, read_image(path.read_bytes(), WHOLE, 64))
         np.testing.assert_array_equal(pixels, picture().resize((64, 64), BILINEAR))
 
     def test_is_turned_upright(self):
@@ -123,7 +123,8 @@ class TestRead:
         exif[0x0112] = 6  # to be turned by 90° clockwise
         for box in (WHOLE, (0.1, 0.2, 0.3, 0.4)):
             np.testing.assert_array_equal(
-                read(encoded(turned, exif=exif), box, 64), read(encoded(picture()), box, 64)
+                read_image(encoded(turned, exif=exif), box, 64),
+                read_image(encoded(picture()), box, 64),
             )
 
     @pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "LA", "CMYK", "I;16"])
@@ -135,24 +136,24 @@ class TestRead:
             else grey.convert(mode)
         )
         content = encoded(image, "TIFF" if mode in ("CMYK", "I;16") else "PNG")
-        pixels = read(content, WHOLE, 64)
+        pixels = read_image(content, WHOLE, 64)
         assert (pixels.shape, pixels.dtype) == ((64, 64, 3), np.uint8)
 
     def test_what_is_transparent_is_black(self):
         clear = Image.new("RGBA", (50, 50), (255, 0, 0, 0))
         black = Image.new("RGB", (50, 50), "black")
         np.testing.assert_array_equal(
-            read(encoded(clear), WHOLE, 64), read(encoded(black), WHOLE, 64)
+            read_image(encoded(clear), WHOLE, 64), read_image(encoded(black), WHOLE, 64)
         )
 
     def test_refuses_what_is_no_picture(self, tmp_path):
         with pytest.raises(QueryError, match="cannot be read"):
-            read(tmp_path / "nothing.png", WHOLE, 64)
+            read_image(tmp_path / "nothing.png", WHOLE, 64)
         with pytest.raises(QueryError, match="not a picture"):
-            read(b"text", WHOLE, 64)
+            read_image(b"text", WHOLE, 64)
         whole = encoded(picture())
         with pytest.raises(QueryError, match="cannot be decoded"):
-            read(whole[: len(whole) // 2], WHOLE, 64)
+            read_image(whole[: len(whole) // 2], WHOLE, 64)
 
     @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
     def test_refuses_an_absurd_size(self, tmp_path: Path):
@@ -160,12 +161,12 @@ class TestRead:
         path = tmp_path / "huge.png"
         Image.new("1", (side, side)).save(path)
         with pytest.raises(QueryError, match="too many"):
-            read(path, WHOLE, 64)
+            read_image(path, WHOLE, 64)
 
     def test_a_small_box_of_a_large_photo_is_sharp(self):
         photo = Image.new("RGB", (1600, 1600), "white")
         checkers = np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((8, 8))).astype(np.uint8) * 255
         photo.paste(Image.fromarray(checkers).convert("RGB"), (800, 800))
         box = (0.5, 0.5, 0.04, 0.04)
-        pixels = read(encoded(photo, "JPEG", quality=95), box, 64)
+        pixels = read_image(encoded(photo, "JPEG", quality=95), box, 64)
         assert np.abs(pixels[..., 0].astype(int) - checkers).mean() < 10

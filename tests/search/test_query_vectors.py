@@ -12,7 +12,7 @@ from framefind import Crop, Library, Moment, Query
 from framefind.errors import QueryError
 from framefind.models import registry
 from framefind.search.filters import names_of
-from framefind.search.query_vectors import Term, embed, embed_image, embed_queries, term
+from framefind.search.query_vectors import Term, embed, embed_image, embed_queries, parse_term
 
 MODEL = registry.load("mini")
 
@@ -37,8 +37,8 @@ class TestTerm:
         ],
     )
     def test_weights(self, text, expected):
-        assert term(text, 1) == expected
-        assert term(text, -1) == Term(expected.what, -expected.weight)
+        assert parse_term(text, 1) == expected
+        assert parse_term(text, -1) == Term(expected.what, -expected.weight)
 
 
 class TestEmbed:

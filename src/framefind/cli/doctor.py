@@ -52,6 +52,7 @@ def _run_checks(library: str | None, device: str) -> Iterator[tuple[str, bool, s
         "decoder": _check_decoder,
         "model": lambda: _check_model(device),
         "library": lambda: _check_library(library),
+        "index": _check_index,
         "disk": lambda: _check_disk(library),
     }
     for name, check in checks.items():
@@ -138,6 +139,17 @@ def _find_unwritable(uri: str) -> Path | None:
         folders += [path for path in sorted(place.glob("*")) if path.is_dir()]
         folders += sorted(place.glob("*/_delta_log"))
     return next((folder for folder in folders if not os.access(folder, os.W_OK)), None)
+
+
+def _check_index() -> str:
+    from framefind.index import ivf
+
+    if ivf.is_installed():
+        return "faiss builds inverted lists beyond a million vectors"
+    return (
+        "without faiss all vectors are scanned, also beyond a million: "
+        "pip install 'framefind[large]'"
+    )
 
 
 def _check_disk(library: str | None) -> str:

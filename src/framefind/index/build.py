@@ -35,21 +35,23 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_OURS = re.compile(r"[0-9a-f]{32}\.parquet")  # how we name data files, and nobody else does
-_CHECKED = ("frames", "segments", "sums")
-_REFUSALS = {*(errno.ENOSPC, errno.EDQUOT, errno.EFBIG), *(errno.EACCES, errno.EPERM, errno.EROFS)}
-_DEAD_SHARE = 0.3  # of the frames; beyond it the index is built anew
+_OWN_FILE = re.compile(r"[0-9a-f]{32}\.parquet")  # how only framefind names data files
+_CHECKSUMMED = ("frames", "segments", "sums")
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
+_MAX_DEAD_SHARE = 0.3  # of the frames; beyond it the index is built anew
 
 
 class IndexPlaceError(LibraryError):
-    """An index cannot be written where it should lie: there is no room, or no right to."""
+    """The folder of an index cannot be written: it is full or read-only."""
 
 
 def refresh(folder: Path, tables: "Tables", damaged: VectorIndex | None = None) -> VectorIndex:
     """Bring the index in `folder` up to the tables and open it.
 
-    Only segments that are new since the last time are read; one that was found `damaged` is built
-    anew. Raises IndexPlaceError when there is no room in the folder, or no right to write there.
+    Only segments that are new since the last time are read. If the index is the `damaged` one, it
+    is built anew. Raises IndexPlaceError when there is no room in the folder, or no right to write
+    there.
     """
     for tries_left in (2, 1, 0):
         try:
@@ -60,7 +62,7 @@ def refresh(folder: Path, tables: "Tables", damaged: VectorIndex | None = None) 
             if isinstance(error, FileNotFoundError) and tries_left:
                 continue  # somebody has deleted the index meanwhile
             text = add_advice(f"{folder}: the index cannot be written: {error.strerror}")
-            refused = error.errno in _REFUSALS
+            refused = error.errno in _FULL | _READ_ONLY
             raise (IndexPlaceError if refused else LibraryError)(text) from error
     raise AssertionError
 
@@ -72,11 +74,11 @@ def _refresh(folder: Path, tables: "Tables", damaged: VectorIndex | None) -> Vec
         return old
     videos = [video for video in tables.videos() if video.segments]
     published = {name for video in videos for name in video.segments}
-    if old and _dead_share(old, published) > _DEAD_SHARE:
+    if old and _dead_share(old, published) > _MAX_DEAD_SHARE:
         old = None
     with Appender(folder, old, int(tables.fingerprint["dimensions"])) as appender:
         appender.update(tables, published)
-        rows = [listed(video) for video in sorted(videos, key=lambda video: video.path)]
+        rows = [to_indexed_video(video) for video in sorted(videos, key=lambda video: video.path)]
         appender.commit(tables.fingerprint, revision, rows, tables.identity)
     index = VectorIndex(folder)
     if len(index.vectors) > ivf.MAX_SCANNED_VECTORS:
@@ -85,7 +87,7 @@ def _refresh(folder: Path, tables: "Tables", damaged: VectorIndex | None) -> Vec
 
 
 def _open(folder: Path, tables: "Tables", damaged: VectorIndex | None) -> VectorIndex | None:
-    """The index of these tables, or None: a damaged one is built anew like a missing one."""
+    """Return the index of these tables; None when it is missing, damaged or of others."""
     try:
         index = VectorIndex(folder)
         if damaged and damaged.generation == index.generation:
@@ -102,7 +104,7 @@ def _open(folder: Path, tables: "Tables", damaged: VectorIndex | None) -> Vector
 
 
 def _is_readable_again(index: VectorIndex, tables: "Tables") -> bool:
-    """Whether one of the data files can be read now that could not be when the index was made."""
+    """Return whether a data file can be read now that was unreadable when the index was made."""
     for file in index.unread:
         with contextlib.suppress(LibraryError):
             tables.read_segments(file)
@@ -117,8 +119,8 @@ def _dead_share(index: VectorIndex, published: set[str]) -> float:
     return float(dead[index.frames["segment"]].mean()) if len(index.frames) else 0.0
 
 
-def listed(video: "Video") -> IndexedVideo:
-    """What an index keeps of a video."""
+def to_indexed_video(video: "Video") -> IndexedVideo:
+    """Return what an index keeps of a video."""
     modified = video.modified.timestamp() if video.modified else None
     return IndexedVideo(
         video.video_id, video.path, video.copies, video.duration, modified, video.segments
@@ -129,7 +131,8 @@ class Appender:
     """Appends to the files of an index, then publishes them by replacing the manifest."""
 
     def __init__(self, folder: Path, old: VectorIndex | None, dimensions: int) -> None:
-        self._folder, self._is_new = folder, old is None
+        self._folder = folder
+        self._is_new = old is None
         self._generation = old.generation if old else folder / uuid.uuid4().hex
         self._generation.mkdir(exist_ok=True)
         self._dimensions = dimensions
@@ -144,7 +147,7 @@ class Appender:
         self._names = sum(len(name) + 1 for name in old.segments) if old else 0
         self._checksums = dict(old.checksums) if old else {}
         self._unread: dict[str, str] = {}
-        self._all_looked_at = True  # or some could not be read for now
+        self._is_all_readable = True  # False while a file cannot be reached
         self._streams = {
             "vectors": self._stream("vectors", self._vectors * dimensions * 2),
             "codes": self._stream("codes", self._vectors * dimensions),
@@ -163,45 +166,46 @@ class Appender:
     def update(self, tables: "Tables", published: set[str]) -> None:
         """Append the published segments that are new, and retire those that have changed.
 
-        Data files that other engines have written are taken for changed, as are segments that
-        have lost or gained rows. A file that cannot be read is passed over.
+        Data files that other engines have written count as changed, as do segments that have lost
+        or gained rows. A file that cannot be read is skipped.
         """
-        known, written = self._files, {}
+        known = self._files
+        written = {}
         for file in tables.frame_files():
             try:
                 written[file] = known[file] if file in known else tables.read_segments(file)
             except LibraryError as error:
-                self._pass_over(file, error)
+                self._skip_file(file, error)
         rows = Counter[str]()
         for counts in written.values():
             rows.update(counts)
-        others = [file for file in written if file not in known and not _OURS.fullmatch(file)]
+        others = [file for file in written if file not in known and not _OWN_FILE.fullmatch(file)]
         changed = {name for file in others for name in written[file]}
         changed |= {name for name, count in self._rows.items() if rows[name] != count}
         self._retire(changed)
         missing = published - self._segments.keys()
         for file, counts in written.items():
-            if wanted := missing & counts.keys():
-                self._append_file(tables, file, wanted)
+            if segments := missing & counts.keys():
+                self._append_file(tables, file, segments)
         self._files = {file: written[file] for file in written if file not in self._unread}
         if published <= self._segments.keys():
             self._unread = {}  # nothing is missed
 
-    def _append_file(self, tables: "Tables", file: str, wanted: set[str]) -> None:
+    def _append_file(self, tables: "Tables", file: str, segments: set[str]) -> None:
         try:
-            for batch in tables.read_frames(file, wanted):
+            for batch in tables.read_frames(file, segments):
                 self.append(batch)
         except LibraryError as error:
-            self._pass_over(file, error)
-            self._retire(wanted)  # some of their rows may have been read
+            self._skip_file(file, error)
+            self._retire(segments)  # some of their rows may have been read
 
-    def _pass_over(self, file: str, error: LibraryError) -> None:
+    def _skip_file(self, file: str, error: LibraryError) -> None:
         """Note that a data file could not be read."""
         self._unread[file] = str(error)
-        self._all_looked_at &= isinstance(error, DataFileError)
+        self._is_all_readable &= isinstance(error, DataFileError)
 
     def _retire(self, segments: Iterable[str]) -> None:
-        """Let segments no longer count, so that they are appended anew if the table has them."""
+        """Forget segments, so that they are appended again if the table has them."""
         for name in segments:
             self._segments.pop(name, None)
             self._rows.pop(name, None)
@@ -245,7 +249,7 @@ class Appender:
         boxes, embeddings = batch.column("boxes"), batch.column("embeddings")
         inner, corners = embeddings.flatten(), boxes.flatten()
         views = np.diff(embeddings.offsets.to_numpy())
-        right = (
+        is_valid = (
             batch.column("t").null_count == 0
             and views.min(initial=1) > 0
             and np.array_equal(views, np.diff(boxes.offsets.to_numpy()))
@@ -253,7 +257,7 @@ class Appender:
             and (np.diff(corners.offsets.to_numpy()) == 4).all()
             and np.isfinite(inner.flatten().to_numpy(zero_copy_only=False)).all()
         )
-        if not right:
+        if not is_valid:
             raise DataFileError(
                 f"there are frames without {self._dimensions} numbers for each view, which another "
                 "program must have written"
@@ -280,7 +284,7 @@ class Appender:
         videos: list[IndexedVideo],
         identity: str = "",
     ) -> None:
-        """Make what was appended count."""
+        """Publish what was appended."""
         for stream in self._streams.values():
             stream.flush()
             os.fsync(stream.fileno())
@@ -301,7 +305,7 @@ class Appender:
             "vectors": self._vectors,
             "frames": self._frames,
             "names": self._names,
-            "checksums": {name: self._checksums.get(name, 0) for name in _CHECKED},
+            "checksums": {name: self._checksums.get(name, 0) for name in _CHECKSUMMED},
             "sealed": seal(listing),
             "lost": self._lost(videos),
             "unread": self._unread,
@@ -313,8 +317,8 @@ class Appender:
                 shutil.rmtree(entry, ignore_errors=True)
 
     def _lost(self, videos: Sequence[IndexedVideo]) -> list[str]:
-        """The ids of videos that have lost frames; none while a file cannot be looked at."""
-        if not self._all_looked_at:
+        """Return the ids of videos that have lost frames; none while a file is unreachable."""
+        if not self._is_all_readable:
             return []
         return [
             video.video_id for video in videos if not self._segments.keys() >= {*video.segments}

@@ -121,7 +121,7 @@ def start(index: VectorIndex) -> None:
     It outlives this one, and ends at once when there is another.
     """
     if not is_installed():
-        _warn_once(str(index.generation.parent))
+        warn_once(str(index.generation.parent))
         return
     lists = open_lists(index)
     if lists and len(index.frames) - lists.state.frames <= MIN_NEW_FRAMES:
@@ -136,7 +136,8 @@ def start(index: VectorIndex) -> None:
 
 
 @cache
-def _warn_once(folder: str) -> None:
+def warn_once(folder: str) -> None:
+    """Log, once for each index, that it is scanned whole for want of Faiss."""
     _log.warning(
         "%s: more than a million vectors, which are all scanned for each query; "
         "pip install 'framefind[large]' for inverted lists",

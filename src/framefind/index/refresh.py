@@ -47,10 +47,10 @@ class CurrentIndex:
 
     @property
     def folder(self) -> Path:
-        """Where what is derived from the library lies, such as its index.
+        """Return the folder of what is derived from the library, such as its index.
 
-        In the library, or in the user's cache if that is read-only or full, or in a temporary
-        folder if that is too.
+        It is in the library; in the user's cache if the library is read-only or full; or a
+        temporary folder if the cache is too.
         """
         if self._is_writable:
             return Path(self.uri, "index")
@@ -61,7 +61,10 @@ class CurrentIndex:
         return folder if cached else _temporary(self.uri)
 
     def get(self, now: bool = False) -> VectorIndex:
-        """The index, as new as the tables; on an object store only `now` or nearly so."""
+        """Return the index, as new as the tables.
+
+        On an object store it may be `LOOK` seconds older, unless it has to be `now`.
+        """
         index = self._opened
         try:
             revision = self._revision(now)
@@ -76,7 +79,7 @@ class CurrentIndex:
         return index
 
     def ask(self, question: Callable[[VectorIndex], _T]) -> _T:
-        """What the index answers; if it is found to be damaged meanwhile, what a new one does."""
+        """Return what `question` returns of the index; ask a new one if this one is damaged."""
         try:
             return question(self.get())
         except DamagedIndexError:
@@ -88,7 +91,7 @@ class CurrentIndex:
         answer: Callable[[Sequence[_Q], VectorIndex], Iterator[_T]],
         index: VectorIndex,
     ) -> Iterator[_T]:
-        """What an index answers, one by one; when it is found to be damaged, a new one goes on."""
+        """Yield the answers of an index one by one; a new one goes on if it is damaged."""
         done = 0
         try:
             for one in answer(questions, index):
@@ -113,18 +116,19 @@ class CurrentIndex:
                 _log.warning("%s; it is made elsewhere for now", error)
 
     def _refresh(self, tables: Tables) -> VectorIndex:
-        folder, old = self.folder, self._opened
+        folder = self.folder
+        old = self._opened
         if not self._is_writable:
             folder /= _key(tables.identity)
         index = refresh(folder, tables, old if old and old.damaged else None)
         return self._open(index)
 
     def is_fresh(self, tables: Tables) -> bool:
-        """Whether the index on the disk is as new as the tables."""
+        """Return whether the index on the disk is as new as the tables."""
         return self._find(tables.revision()) is not None
 
     def lost(self, tables: Tables, rows: Sequence[Video]) -> list[str]:
-        """The ids of those videos of the tables that have lost frames, from the index if it can."""
+        """Return the ids of videos that have lost frames, by the index if it is new enough."""
         index = self._find(tables.revision())
         return index.lost if index and not index.unread else tables.find_lost(rows)
 
@@ -133,7 +137,7 @@ class CurrentIndex:
         self._opened = None
 
     def _find(self, revision: "Revision") -> VectorIndex | None:
-        """An index of that revision of the tables, which no other library ever has."""
+        """Return an index of that revision of the tables, which no other library ever has."""
         old = self._opened
         for folder in self._folders():
             with suppress(OSError, ValueError, KeyError, TypeError, EOFError, DamagedIndexError):
@@ -144,7 +148,7 @@ class CurrentIndex:
         return None
 
     def _folders(self) -> Iterator[Path]:
-        """Where an index of the library may be."""
+        """Yield the folders where an index of the library may be."""
         if is_local(self.uri):
             yield Path(self.uri, "index")
         if not self._is_writable:
@@ -152,7 +156,7 @@ class CurrentIndex:
                 yield from self.folder.iterdir()
 
     def _open(self, index: VectorIndex) -> VectorIndex:
-        """Keep an index, and say what it could not be made of."""
+        """Keep an index, and log which files and frames it lacks."""
         known = self._opened
         if known is None or (known.generation, known.revision) != (
             index.generation,
@@ -169,7 +173,7 @@ class CurrentIndex:
 
     @property
     def _is_writable(self) -> bool:
-        """Whether the index lies in the library."""
+        """Return whether the index lies in the library."""
         folder = Path(self.uri, "index")
         return (
             not self._refused
@@ -179,7 +183,7 @@ class CurrentIndex:
 
     @cached_property
     def _cache(self) -> Path:
-        """The folder in the user's cache for what is derived from libraries at this address."""
+        """The folder in the user's cache for libraries at this address."""
         return cache_folder() / "index" / _key(self.uri)
 
     @cached_property
@@ -187,7 +191,7 @@ class CurrentIndex:
         return Tables(self.uri)
 
     def _revision(self, now: bool) -> "Revision":
-        """The revision of the tables; on an object store as of the last `LOOK` seconds."""
+        """Return the revision of the tables; on an object store as of the last `LOOK` seconds."""
         if is_local(self.uri):
             return latest_revision(self.uri)
         if self._seen is None or now or time.monotonic() - self._looked > LOOK:
@@ -206,7 +210,7 @@ def _key(name: str) -> str:
 
 @cache
 def _temporary(uri: str) -> Path:
-    """A folder for as long as this process lives."""
+    """Return a folder that lives as long as this process."""
     folder = Path(tempfile.mkdtemp(prefix="framefind-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     _log.warning(

@@ -26,7 +26,7 @@ class Timeline:
 
     @cached_property
     def of_videos(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where the frames of each video begin that has any, and how many there are."""
+        """Return where the frames of each video with frames begin, and how many there are."""
         first = np.flatnonzero(np.diff(self.video, prepend=-1))
         return first, np.diff(first, append=len(self))
 
@@ -37,7 +37,7 @@ class Timeline:
         t: NDArray[np.float64],
         durations: Sequence[float | None],
     ) -> "Timeline":
-        """The timeline of all frames of an index: `video` is each one's video, -1 if it is dead.
+        """Return the timeline of all frames of an index; `video` is -1 for dead ones.
 
         The last frame of a video stands until the video's end.
         """
@@ -75,7 +75,7 @@ class Timeline:
         start: float | None = None,
         end: float | None = None,
     ) -> "Timeline":
-        """The frames of some videos (a mask over all) that stand between two times, in seconds.
+        """Return the frames of some videos (a mask over all) that stand between two times, seconds.
 
         The work grows with what is kept of the videos.
         """
@@ -84,8 +84,8 @@ class Timeline:
         if videos is None or videos.all():
             line = self
         else:
-            wanted = np.flatnonzero(videos)
-            first, last = np.searchsorted(self.video, [wanted, wanted + 1])
+            ordinals = np.flatnonzero(videos)
+            first, last = np.searchsorted(self.video, [ordinals, ordinals + 1])
             line = self.take(ranges(first, last - first))
         keep = np.ones(len(line), bool)
         if start is not None:

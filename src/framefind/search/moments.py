@@ -75,7 +75,9 @@ def merge(timeline: Timeline, scores: NDArray[np.float32], hit: NDArray[np.int64
         none = np.empty(0, np.int64)
         times = none.astype("f8")
         return Spans(none, times, times, none, none.astype("f4"), none)
-    video, t, until = timeline.video[hit], timeline.t[hit], timeline.until[hit]
+    video = timeline.video[hit]
+    t = timeline.t[hit]
+    until = timeline.until[hit]
     first = _split_long(find_runs(timeline, hit), t, until)
     last = np.append(first[1:], len(hit)) - 1
     score = np.maximum.reduceat(scores[hit], first)
@@ -92,7 +94,8 @@ def _split_long(
     last = np.append(first[1:], len(t)) - 1
     extra = []
     for at in np.flatnonzero(until[last] - t[first] > MAX_MOMENT_SECONDS):
-        start, end = int(first[at]), int(last[at]) + 1
+        start = int(first[at])
+        end = int(last[at]) + 1
         while True:
             fit = start + int(
                 np.searchsorted(until[start:end], t[start] + MAX_MOMENT_SECONDS, "right")
@@ -117,9 +120,11 @@ def find_followers(
     begins = np.searchsorted(starts, _place(first.video, first.start), "right")
     ends = np.searchsorted(starts, _place(first.video, first.end + within), "right")
     counts = np.maximum(ends - begins, 0)
-    leader, follower = np.repeat(np.arange(len(first)), counts), ranges(begins, counts)
+    leader = np.repeat(np.arange(len(first)), counts)
+    follower = ranges(begins, counts)
     outlasts = second.end[follower] > first.end[leader]
-    leader, follower = leader[outlasts], follower[outlasts]
+    leader = leader[outlasts]
+    follower = follower[outlasts]
     order = np.lexsort((follower, -second.score[follower], leader))
     leader, best = np.unique(leader[order], return_index=True)
     return leader, follower[order][best]

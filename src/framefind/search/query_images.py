@@ -20,42 +20,44 @@ if TYPE_CHECKING:
 _MAX_BYTES = 100_000_000
 
 
-def read(
+def read_image(
     picture: str | Path | bytes, box: Box, size: int, how: str = "bilinear"
 ) -> NDArray[np.uint8]:
-    """The pixels of a box of a picture, given as a path, a URL or the bytes of a file.
+    """Return the pixels of a box of an image, given as a path, a URL or the bytes of a file.
 
     Returns uint8 RGB (size, size, 3), upright; `how` is the model's `resize`. Raises QueryError
     when it cannot be read, is no picture, or is absurdly large.
     """
     name = "the picture" if isinstance(picture, bytes) else str(picture)
-    content = picture if isinstance(picture, bytes) else _content(name)
-    enough = round(2 * size / min(box[2:]))
+    content = picture if isinstance(picture, bytes) else _read_bytes(name)
+    min_side = round(2 * size / min(box[2:]))
     with stills.opened(content, name) as opened:
-        opened.draft("RGB", (enough, enough))  # JPEG: decode no more than that
+        opened.draft("RGB", (min_side, min_side))  # JPEG: decode no more than that
         upright = stills.upright_rgb(opened)
-    return _cut(upright, box, size, how)
+    return _crop(upright, box, size, how)
 
 
-def cut(frame: NDArray[np.uint8], box: Box, size: int, how: str = "bilinear") -> NDArray[np.uint8]:
-    """A box of a frame, uint8 RGB (height, width, 3), scaled to (size, size, 3) like `read`."""
+def crop_frame(
+    frame: NDArray[np.uint8], box: Box, size: int, how: str = "bilinear"
+) -> NDArray[np.uint8]:
+    """Return a box of a frame, uint8 RGB (height, width, 3), scaled to (size, size, 3)."""
     from PIL import Image
 
-    return _cut(Image.fromarray(frame), box, size, how)
+    return _crop(Image.fromarray(frame), box, size, how)
 
 
-def _cut(upright: "Pillow.Image", box: Box, size: int, how: str) -> NDArray[np.uint8]:
-    """The whole picture as the model was trained to see it; of a box, nothing is cropped away."""
+def _crop(upright: "Pillow.Image", box: Box, size: int, how: str) -> NDArray[np.uint8]:
+    """Return a box scaled to a square; only the whole image is cropped as in training."""
     if box == WHOLE:
-        return _fitted(upright, size, how)
+        return _fit_square(upright, size, how)
     x, y, width, height = box
-    left, right = _span(x, width, upright.width)
-    top, bottom = _span(y, height, upright.height)
-    return _fitted(upright.crop((left, top, right, bottom)), size, how.partition(", ")[0])
+    left, right = _find_pixels(x, width, upright.width)
+    top, bottom = _find_pixels(y, height, upright.height)
+    return _fit_square(upright.crop((left, top, right, bottom)), size, how.partition(", ")[0])
 
 
-def _fitted(picture: "Pillow.Image", size: int, how: str) -> NDArray[np.uint8]:
-    """A square of `size` pixels; what is cropped is taken from the middle, as transformers does."""
+def _fit_square(picture: "Pillow.Image", size: int, how: str) -> NDArray[np.uint8]:
+    """Return a square of `size` pixels; a crop is of the middle, as transformers does it."""
     from PIL import Image
 
     name, _, rest = how.partition(", ")
@@ -63,20 +65,22 @@ def _fitted(picture: "Pillow.Image", size: int, how: str) -> NDArray[np.uint8]:
     if rest == "centre":
         short = min(picture.size)
         width, height = (max(size, size * side // short) for side in picture.size)
-        left, top = (width - size) // 2, (height - size) // 2
-        across, down = picture.width / width, picture.height / height
+        left = (width - size) // 2
+        top = (height - size) // 2
+        across = picture.width / width
+        down = picture.height / height
         middle = (left * across, top * down, (left + size) * across, (top + size) * down)
     resampling = Image.Resampling[name.upper()]
     return np.asarray(picture.resize((size, size), resampling, middle), np.uint8)
 
 
-def _span(start: float, length: float, pixels: int) -> tuple[int, int]:
-    """From the first pixel to the one after the last; at least one."""
+def _find_pixels(start: float, length: float, pixels: int) -> tuple[int, int]:
+    """Return the first pixel and the one after the last; at least one."""
     first = min(round(start * pixels), pixels - 1)
     return first, max(first + 1, min(round((start + length) * pixels), pixels))
 
 
-def _content(source: str) -> bytes:
+def _read_bytes(source: str) -> bytes:
     """Return the bytes of a file or of what a URL gives."""
     try:
         if re.match(r"https?://", source):
@@ -86,8 +90,8 @@ def _content(source: str) -> bytes:
             with Path(os.path.expanduser(source)).open("rb") as file:
                 content = file.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise QueryError(f"{source}: cannot be read: {said}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise QueryError(f"{source}: cannot be read: {reason}") from None
     if len(content) > _MAX_BYTES:
         raise QueryError(f"{source}: larger than {_MAX_BYTES // 1_000_000} MB")
     return content

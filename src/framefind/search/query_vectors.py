@@ -20,6 +20,7 @@ from framefind.models.blank import embed_views
 from framefind.models.vocabulary import split_words
 from framefind.search import query_images
 from framefind.search.filters import Filters, VideoNames, names_of
+from framefind.times import parse_time
 from framefind.types import Box, Crop, Image, Moment, Query
 from framefind.video.views import WHOLE
 
@@ -27,7 +28,7 @@ _WEIGHT = re.compile(
     r"\s*((?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?):(?=.)",
     re.DOTALL | re.IGNORECASE,
 )
-_MAX_WEIGHT = 1e6  # of a part of a sum: beyond, nothing is left of the others
+_MAX_WEIGHT = 1e6  # of a term; beyond, the other terms no longer count
 
 
 def as_queries(given: str | Query | Iterable[str | Query]) -> list[Query]:
@@ -35,12 +36,12 @@ def as_queries(given: str | Query | Iterable[str | Query]) -> list[Query]:
 
     Raises UsageError for anything else.
     """
-    asked = []
+    queries = []
     for query in arguments.several(given):
         if not isinstance(query, str | Query):
             raise UsageError(f"{query!r} is neither a text nor a Query")
-        asked.append(Query(query) if isinstance(query, str) else query)
-    return asked
+        queries.append(Query(query) if isinstance(query, str) else query)
+    return queries
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Term:
     weight: float = 1.0
 
 
-def term(text: str, sign: int) -> Term:
+def parse_term(text: str, sign: int) -> Term:
     """Read an entry of `plus` (sign 1) or `minus` (sign -1): `snow`, or `2:snow` for double.
 
     Raises UsageError for a weight that is no number from 0 to a million.
@@ -67,12 +68,12 @@ def term(text: str, sign: int) -> Term:
     return Term(rest.strip(), sign * weight)
 
 
-def terms(query: Query, seen: Callable[[Image], NDArray[np.float32]]) -> list[Term]:
-    """The sum that a query asks for; `seen` embeds an image."""
+def list_terms(query: Query, embed: Callable[[Image], NDArray[np.float32]]) -> list[Term]:
+    """Return the sum that a query asks for; `embed` embeds an image."""
     texts = [] if query.text is None else [Term(query.text)]
-    pictures = [Term(seen(image)) for image in query.images]
-    more = [term(entry, 1) for entry in query.plus]
-    return texts + pictures + more + [term(entry, -1) for entry in query.minus]
+    pictures = [Term(embed(image)) for image in query.images]
+    more = [parse_term(entry, 1) for entry in query.plus]
+    return texts + pictures + more + [parse_term(entry, -1) for entry in query.minus]
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def embed_queries(
 
     patterns = [tuple(arguments.texts(query.video, "video")) for query in queries]
     videos = {named: names().find_all(named) for named in {*patterns} if named}
-    sums = [terms(query, embed_once) for query in queries]
+    sums = [list_terms(query, embed_once) for query in queries]
     thens = list(dict.fromkeys(query.then for query in queries if query.then is not None))
     rows = embed([*sums, *([Term(then)] for then in thens)], model)
     following = dict(zip(thens, rows[len(sums) :], strict=True))
@@ -147,8 +148,8 @@ def embed(sums: Sequence[Sequence[Term]], model: Model) -> NDArray[np.float32]:
             total += np.float32(part.weight) * vector
         length = float(np.linalg.norm(total))
         if not length > 1e-6:
-            said = " ".join(f"{part.what}" for part in parts if isinstance(part.what, str))
-            raise QueryError(f"the parts of the query cancel each other out: {said}")
+            texts = [part.what for part in parts if isinstance(part.what, str)]
+            raise QueryError(f"the parts of the query cancel each other out: {' '.join(texts)}")
         total /= np.float32(length)
     return totals
 
@@ -166,8 +167,8 @@ def _check_words(text: str, model: Model) -> None:
     )
 
 
-def notes(query: Query, model: Model) -> list[str]:
-    """Return what is to be said of a query beside its answers: words that the model skips."""
+def list_notes(query: Query, model: Model) -> list[str]:
+    """Return notes for the page of a query: which of its words the model does not know."""
     texts = [query.text, *query.plus, *query.minus, query.then]
     unknown = [word for text in texts if text for word in split_words(model, text).unknown]
     if not unknown:
@@ -176,30 +177,30 @@ def notes(query: Query, model: Model) -> list[str]:
 
 
 def embed_image(image: Image, index: VectorIndex, model: Model) -> NDArray[np.float32]:
-    """The unit vector of an image: whole, or of a box.
+    """Return the unit vector of an image, whole or of a box.
 
-    Of a frame of the library the stored vector is taken, of the sampled frame shown then; a box of
-    one is cut from the very frame, decoded anew. Raises QueryError when there is no such image, and
-    VideoError or StoreError when its video cannot be decoded or reached.
+    A frame of the library uses the stored vector of the sampled frame shown then; a box of one is
+    cut from that very frame, which is decoded again. Raises QueryError when there is no such
+    image, and VideoError or StoreError when its video cannot be decoded or reached.
     """
     if isinstance(image, str):
         image = Crop.parse(image) or image
     of, box = (image.of, image.box) if isinstance(image, Crop) else (image, WHOLE)
-    frame = _frame(of, index)
+    frame = _find_frame(of, index)
     if frame is None:
         assert not isinstance(of, Moment)
-        pixels = query_images.read(of, box, model.size, model.resize)
+        pixels = query_images.read_image(of, box, model.size, model.resize)
     elif isinstance(image, Crop):
         from framefind.video.decode import frame as decode
 
-        pixels = query_images.cut(
+        pixels = query_images.crop_frame(
             decode(native_path(readable_first(frame.video.paths)[0]), frame.t),
             box,
             model.size,
             model.resize,
         )
     else:
-        return _stored(index, frame)
+        return _read_stored(index, frame)
     return np.asarray(embed_views(model, pixels[np.newaxis])[0])
 
 
@@ -212,24 +213,22 @@ class _Frame:
     box: Box | None = None
 
 
-def _frame(image: str | Path | bytes | Moment, index: VectorIndex) -> _Frame | None:
-    """The frame of the library that a Moment, or a text like `video@t`, stands for."""
+def _find_frame(image: str | Path | bytes | Moment, index: VectorIndex) -> _Frame | None:
+    """Return the frame of the library that a Moment, or a text like `video@t`, names."""
     if isinstance(image, Moment):
         return _Frame(index.video(image.video_id), image.t, image.box)
     if not isinstance(image, str) or os.path.exists(os.path.expanduser(image)):
         return None
     name, _, time = image.rpartition("@")
     if name:
-        from framefind.times import parse_time
-
         with suppress(ValueError):
             t = parse_time(time)
             return _Frame(index.video(names_of(index).find(name)), t)
     return None
 
 
-def _stored(index: VectorIndex, frame: _Frame) -> NDArray[np.float32]:
-    """The vector of the sampled frame shown then: of the view with that box, or the first."""
+def _read_stored(index: VectorIndex, frame: _Frame) -> NDArray[np.float32]:
+    """Return the stored vector of the sampled frame: of the view with that box, or the first."""
     rows = index.rows(index.frame_at(frame.video.video_id, frame.t))
     index.check("vectors", rows)
     if frame.box is None:

@@ -11,7 +11,7 @@ from framefind.index.timeline import Timeline
 LOWEST = float(np.finfo(np.float64).min)
 """Below every score, but not below that of a video without a result."""
 
-_GROWTH = 4  # times as many videos are searched when those so far do not fill a page
+_GROWTH = 2  # times as many videos are searched when those so far do not fill a page
 
 Floats = NDArray[np.float64]
 Ordinals = NDArray[np.int64]
@@ -53,12 +53,9 @@ def leading(
         is_full = len(results.scores) >= count
         if rest == -np.inf or (is_full and results.scores[count - 1] > rest):
             return results
-        if is_full:
-            cut = float(results.scores[count - 1])
-        else:
-            searched *= _GROWTH
-            wider = float(np.partition(low, -searched)[-searched]) if searched < len(low) else floor
-            cut = max(floor, min(cut, wider))
+        searched *= _GROWTH
+        cut = float(np.partition(low, -searched)[-searched]) if searched < len(low) else floor
+        cut = max(cut, float(results.scores[count - 1]) if is_full else floor)
 
 
 def narrow(
@@ -67,20 +64,23 @@ def narrow(
     find: Callable[[Ordinals], Results],
     bounds: Sequence[Callable[[Ordinals], Floats]],
     floor: float,
+    sample: int | None = None,
 ) -> tuple[Floats, float]:
     """Return closer bounds of the best result of each video, and a higher floor.
 
-    The floor is the `count`-th result of the videos with the greatest `high`. The bounds, each
+    The floor is the `count`-th result of a `sample` of the videos with the greatest `high`, by
+    default `count` of them. The bounds, each
     dearer than the one before, are asked only for videos that may still have a better one.
     """
-    if len(high) > count:
-        results = find(np.sort(np.argpartition(high, -count)[-count:]))
+    sample = count if sample is None else sample
+    if len(high) > sample:
+        results = find(np.sort(np.argpartition(high, -sample)[-sample:]))
         if len(results.scores) >= count:
             floor = max(floor, float(results.scores[count - 1]))
     high = high.copy()
     for bound in bounds:
         chosen = np.flatnonzero(high >= floor)
-        if len(chosen) > count:
+        if len(chosen) > sample:
             high[chosen] = np.minimum(high[chosen], bound(chosen))
     return high, floor
 

@@ -34,6 +34,7 @@ from framefind.search.moments import (
 from framefind.search.ranking import leading, narrow, rank_videos
 from framefind.types import Moment, Query, Then, VideoMoments
 
+_SAMPLED_PAIR_VIDEOS = 4  # the best ones, which have most of the best pairs
 _TYPICAL_FRAMES = 16  # best frames whose neutral scores tell which score has some confidence
 
 
@@ -95,21 +96,17 @@ class Moments:
         """Return some of them for people."""
         shown = self.take(part)
         spans, index = shown.spans, self.scored.scores.index
-        times = self.scored.scores.line.t[spans.best]
-        boxes = index.boxes[shown.views].tolist()
-        paths = {at: readable_first(index.videos[at].paths)[0] for at in set(spans.video.tolist())}
+        videos = {at: index.videos[at] for at in set(spans.video.tolist())}
+        paths = {at: readable_first(video.paths)[0] for at, video in videos.items()}
+        numbers = (spans.start, spans.end, self.scored.scores.line.t[spans.best], spans.score)
+        columns = (spans.video, *numbers, shown.confidence, index.boxes[shown.views])
         return [
             Moment(
-                path=paths[int(video)],
-                video_id=index.videos[int(video)].video_id,
-                start=float(spans.start[at]),
-                end=float(spans.end[at]),
-                t=float(times[at]),
-                score=float(spans.score[at]),
-                confidence=float(shown.confidence[at]),
-                box=tuple(boxes[at]),
+                paths[video], videos[video].video_id, start, end, t, score, confidence, tuple(box)
             )
-            for at, video in enumerate(spans.video)
+            for video, start, end, t, score, confidence, box in zip(
+                *(column.tolist() for column in columns), strict=True
+            )
         ]
 
 
@@ -123,14 +120,17 @@ class Videos:
 
     def show(self, part: slice) -> list[VideoMoments]:
         """Return some of them for people, with all of their moments."""
+        videos, scores = self.videos[part], self.scores[part].tolist()
+        moments: dict[str, list[Moment]] = {}
+        for moment in find_moments(self.scored, np.sort(videos)).show(slice(None)):
+            moments.setdefault(moment.video_id, []).append(moment)
         line, index = self.scored.scores.line, self.scored.scores.index
-        shown = []
-        for at, score in zip(self.videos[part], self.scores[part], strict=True):
-            video = index.videos[int(line.video[line.of_videos[0][at]])]
-            moments = find_moments(self.scored, np.array([at])).show(slice(None))
-            path = readable_first(video.paths)[0]
-            shown.append(VideoMoments(path, video.video_id, float(score), moments))
-        return shown
+        ordinals = line.video[line.of_videos[0][videos]].tolist()
+        shown = [moments[index.videos[ordinal].video_id] for ordinal in ordinals]
+        return [
+            VideoMoments(own[0].path, own[0].video_id, score, own)
+            for own, score in zip(shown, scores, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -284,7 +284,7 @@ def _find_first_pairs(scored: Scored, second: Scored, count: int, floor: float) 
         return _find_pairs(scored, second, videos, count)
 
     high = (bound_best(scored.scores, -np.inf)[1] + bound_best(second.scores, -np.inf)[1]) / 2
-    high, floor = narrow(high, count, find, [bound], floor)
+    high, floor = narrow(high, count, find, [bound], floor, _SAMPLED_PAIR_VIDEOS)
     return leading(high, high, count, find, floor)
 
 

@@ -20,7 +20,7 @@ from framefind.models.base import Model
 from framefind.models.confidence import Neutral
 from framefind.models.neutral import load_neutral
 from framefind.search.filters import Filters, names_of
-from framefind.search.query_vectors import EmbeddedQuery, embed_queries, notes
+from framefind.search.query_vectors import EmbeddedQuery, embed_queries, list_notes
 from framefind.search.ranking import LOWEST
 from framefind.search.results import Scored, estimate_total, find_results, judge_frames
 from framefind.types import FrameScores, Page, Query
@@ -58,7 +58,7 @@ def search(queries: Sequence[Query], index: VectorIndex, model: Model) -> Iterat
     for at in range(0, len(embedded), MAX_BATCH_QUERIES):
         batch = embedded[at : at + MAX_BATCH_QUERIES]
         for query, page in zip(batch, answer(batch, index, judge), strict=True):
-            yield replace(page, notes=notes(query.query, model))
+            yield replace(page, notes=list_notes(query.query, model))
 
 
 def answer(

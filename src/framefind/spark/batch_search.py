@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from framefind.index.build import Appender, listed
+from framefind.index.build import Appender, to_indexed_video
 from framefind.index.vectors import VectorIndex
 from framefind.index.videos import IndexedVideo
 from framefind.library import Library
@@ -128,7 +128,7 @@ def deal_videos(spark: "SparkSession", tables: Tables) -> list[Share]:
             groups.append(Share([], {}))
             room = MAX_SHARE_FRAMES
         room -= video.frames
-        groups[-1].videos.append(listed(video))
+        groups[-1].videos.append(to_indexed_video(video))
         for segment in video.segments:
             for file in files[segment]:
                 groups[-1].files.setdefault(file, []).append(segment)

@@ -13,7 +13,7 @@ from framefind.models import onnx as onnx_models
 from framefind.models import registry
 from framefind.models.base import Model
 from framefind.models.layouts.base import PRECISIONS
-from framefind.search.query_images import read
+from framefind.search.query_images import read_image
 from framefind.video.views import WHOLE
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (70, hubs.SIZE, hubs.SIZE, 3), np.uint8)
@@ -81,7 +81,7 @@ class TestQueries:
         file = io.BytesIO()
         picture.save(file, "PNG")
         model = load(folder)
-        pixels = read(file.getvalue(), WHOLE, model.size, model.resize)
+        pixels = read_image(file.getvalue(), WHOLE, model.size, model.resize)
         return model.embed_images(pixels[np.newaxis])[0]
 
     @pytest.mark.parametrize("size", [(120, 40), (40, 120), (5000, 10)])
