@@ -11,7 +11,7 @@ import framefind
 import media
 from framefind.errors import VideoError
 from framefind.video.decode import Video, frame
-from framefind.video.process import Worker
+from framefind.video.process import DecoderProcess
 from framefind.video.samplers import parse_sampler
 
 DURATION = b"\x44\x89\x88"  # a Matroska file's length: 8 bytes of floating point follow
@@ -40,7 +40,7 @@ def test_a_video_that_claims_years_is_cut_where_it_has_keyframes(tmp_path):
 
 @pytest.mark.parametrize("sampler", ["every=1", "count=3", "keyframes", "shots"])
 def test_every_sampler_ends_with_the_frames_that_are_there(tmp_path, sampler):
-    worker = Worker()
+    worker = DecoderProcess()
     worker.open(str(claiming(tmp_path / "film.mkv")))
     assert len(list(worker.frames(sampler, "whole", 32))) <= 8
     worker.close()
@@ -123,7 +123,7 @@ def test_a_cut_inside_the_last_picture_is_seen_every_time(tmp_path):
     whole = noise(tmp_path / "whole.ts", "libx264", threads="1").read_bytes()
     path = tmp_path / "film.ts"
     path.write_bytes(whole[: 626 * 188])  # whole packets of the container, half a picture
-    worker = Worker()
+    worker = DecoderProcess()
     for _ in range(20):  # threads of the decoder may hand a picture on before they have read it
         worker.open(str(path))
         assert list(worker.frames("every=1", "whole", 32))

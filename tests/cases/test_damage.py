@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import media
-from framefind.video.process import Worker
+from framefind.video.process import DecoderProcess
 
 CONTAINERS = ["mp4", "mov", "mkv", "webm", "ts", "mpg", "wmv", "flv", "avi", "mxf"]
 CODECS = {"webm": "libvpx", "mpg": "mpeg2video", "mxf": "mpeg2video", "wmv": "wmv2", "avi": "mpeg4"}
@@ -55,13 +55,13 @@ def copied(source: Path, path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    one = Worker()
+def worker() -> Iterator[DecoderProcess]:
+    one = DecoderProcess()
     yield one
     one.close()
 
 
-def index(worker: Worker, path: Path, sampler: str = "every=1") -> tuple[int, str | None]:
+def index(worker: DecoderProcess, path: Path, sampler: str = "every=1") -> tuple[int, str | None]:
     """The number of frames that are sampled, and why the video is partial."""
     worker.open(str(path))
     return sum(1 for _ in worker.frames(sampler, "whole", 64)), worker.partial

@@ -8,7 +8,7 @@ import pytest
 import framefind
 import media
 from framefind.indexing import decoders
-from framefind.video.process import Worker
+from framefind.video.process import DecoderProcess
 
 
 def test_several_huge_videos_are_indexed_one_after_the_other(tmp_path, monkeypatch):
@@ -27,7 +27,7 @@ def test_a_decoder_of_the_hugest_pictures_stays_small(tmp_path):
     shown = [np.zeros((*size, 3), np.uint8)] * 2
     path = tmp_path / "film.mov"
     media.film(path, size=size, fps=1, pictures=shown, codec="mjpeg", pix_fmt="yuvj420p")
-    worker = Worker()
+    worker = DecoderProcess()
     try:
         worker.open(str(path))
         assert len(list(worker.frames("every=1", "whole", 32, threads=2))) == 2

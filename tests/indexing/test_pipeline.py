@@ -18,7 +18,7 @@ from conftest import assert_same, content, write_clip
 from framefind import LibraryError
 from framefind.indexing import decoders, pipeline, video_row
 from framefind.tables.tables import Tables
-from framefind.video.process import SampledFrame, Worker
+from framefind.video.process import DecoderProcess, SampledFrame
 
 CLIPS = ["a.mp4", "b.mp4", "c.mp4", "d.mp4"]
 
@@ -34,7 +34,7 @@ def rows(library: framefind.Library) -> dict[str, framefind.Video]:
 @pytest.fixture
 def opened(calls):
     """The files that the run opens in a decoder."""
-    return calls(Worker, "open")
+    return calls(DecoderProcess, "open")
 
 
 CHOICE = {"sampler": "count=2", "views": "whole"}
@@ -130,7 +130,7 @@ class TestAgain:
 
     def test_touched_files_are_not_decoded(self, indexed, copied_clips, calls):
         before = content(indexed)
-        decoded = calls(Worker, "frames")
+        decoded = calls(DecoderProcess, "frames")
         os.utime(copied_clips / "a.mp4", (1e9, 1e9))
         report = indexed.index(copied_clips, **CHOICE)
         assert (report.unchanged, report.indexed, decoded) == (4, [], [])
@@ -142,7 +142,7 @@ class TestAgain:
 
     def test_moved_files_keep_their_frames(self, indexed, copied_clips, calls, opened):
         before = content(indexed)
-        decoded = calls(Worker, "frames")
+        decoded = calls(DecoderProcess, "frames")
         moved = copied_clips / "elsewhere" / "z.mp4"
         moved.parent.mkdir()
         (copied_clips / "a.mp4").rename(moved)
@@ -156,7 +156,7 @@ class TestAgain:
         assert opened == []
 
     def test_copies_are_one_video(self, indexed, copied_clips, calls, opened):
-        decoded = calls(Worker, "frames")
+        decoded = calls(DecoderProcess, "frames")
         copy = shutil.copy(copied_clips / "a.mp4", copied_clips / "z.mp4")
         report = indexed.index(copied_clips, **CHOICE)
         assert (report.copied, report.indexed, decoded) == ([str(copy)], [], [])
@@ -166,7 +166,7 @@ class TestAgain:
         assert opened == []
 
     def test_a_copy_lives_on_when_the_first_path_is_gone(self, indexed, copied_clips, calls):
-        decoded = calls(Worker, "frames")
+        decoded = calls(DecoderProcess, "frames")
         shutil.copy(copied_clips / "a.mp4", copied_clips / "z.mp4")
         indexed.index(copied_clips, **CHOICE)
         (copied_clips / "a.mp4").unlink()
@@ -177,7 +177,7 @@ class TestAgain:
 
     def test_duplicates_in_one_run_are_decoded_once(self, copied_clips, tmp_path, calls):
         shutil.copy(copied_clips / "a.mp4", copied_clips / "z.mp4")
-        decoded = calls(Worker, "frames")
+        decoded = calls(DecoderProcess, "frames")
         library = framefind.open(tmp_path / "l")
         report = library.index(copied_clips, **CHOICE)
         assert (len(report.indexed), len(report.copied), len(decoded)) == (4, 1, 4)
@@ -207,7 +207,7 @@ class TestAgain:
 
     def test_swapped_names_swap_the_videos(self, indexed, copied_clips, calls):
         before = content(indexed)
-        decoded = calls(Worker, "frames")
+        decoded = calls(DecoderProcess, "frames")
         a, b = copied_clips / "a.mp4", copied_clips / "b.mp4"
         a.rename(copied_clips / "t")
         b.rename(a)
@@ -289,7 +289,7 @@ class TestFailures:
         assert set(names(report.failed)) >= {"0.mkv", "1.mkv", "2.mkv", "empty.mp4"}
 
     def test_a_crash_of_the_decoder_fails_one_file(self, clips, tmp_path, monkeypatch):
-        class Crashing(Worker):
+        class Crashing(DecoderProcess):
             def frames(self, *args: object, **kwargs: object) -> Iterator[SampledFrame]:  # type: ignore[override]
                 for frame in super().frames(*args, **kwargs):  # type: ignore[arg-type]
                     yield frame
@@ -299,7 +299,7 @@ class TestFailures:
                         self._child._process.wait()
 
         # More views than the pipe holds, or all frames would have been sent before the crash.
-        monkeypatch.setattr(decoders, "Worker", Crashing)
+        monkeypatch.setattr(decoders, "DecoderProcess", Crashing)
         library = framefind.open(tmp_path / "l")
         report = library.index(clips, views="40/20")
         assert set(names(report.indexed)) >= {"a.mp4", "b.mp4", "c.mp4"}
@@ -308,14 +308,14 @@ class TestFailures:
         assert "crashed" in next(iter(troubled.values()))
 
     def test_a_partial_video_keeps_what_was_decoded(self, clips, tmp_path, monkeypatch):
-        class Giving(Worker):
+        class Giving(DecoderProcess):
             def frames(self, *args: object, **kwargs: object) -> Iterator[SampledFrame]:  # type: ignore[override]
                 for at, frame in enumerate(super().frames(*args, **kwargs)):  # type: ignore[arg-type]
                     if at == 3 and self.path.endswith("d.mp4"):
                         raise framefind.VideoError("it ends here")
                     yield frame
 
-        monkeypatch.setattr(decoders, "Worker", Giving)
+        monkeypatch.setattr(decoders, "DecoderProcess", Giving)
         library = framefind.open(tmp_path / "l")
         report = library.index(clips)
         assert report.partial == {str(clips / "deep" / "d.mp4"): "it ends here"}

@@ -19,7 +19,7 @@ from framefind.indexing.video_row import Ending
 from framefind.indexing.walk import File
 from framefind.models.onnx import OnnxModel
 from framefind.processes import cores
-from framefind.video.process import Worker
+from framefind.video.process import DecoderProcess
 from framefind.video.samplers import parse_sampler
 
 
@@ -113,7 +113,7 @@ def test_a_library_is_the_same_in_spans_and_whole(film, tmp_path, monkeypatch, c
     whole = framefind.open(tmp_path / "whole")
     assert whole.index(film, sampler=sampler).partial == {}
     monkeypatch.setattr(decoders, "span_seconds", lambda sampler: 3.0)
-    decoded = calls(Worker, "frames")
+    decoded = calls(DecoderProcess, "frames")
     cut = framefind.open(tmp_path / "cut")
     report = cut.index(film, sampler=sampler)
     assert len(decoded) > 4

@@ -20,7 +20,7 @@ from framefind.spark import tasks
 from framefind.spark.sources import merged
 from framefind.spark.tasks import Job, VideoSpan
 from framefind.tables.tables import Tables
-from framefind.video.process import Worker
+from framefind.video.process import DecoderProcess
 from media import truncated
 
 pytest.importorskip("pyspark")
@@ -70,7 +70,7 @@ def test_spans_are_the_whole(film, video_id, sampler, borders):
 
 
 def test_cuts_lie_where_packets_allow(film):
-    with_cuts = Worker()
+    with_cuts = DecoderProcess()
     with_cuts.open(str(film))
     assert with_cuts.cuts(4.0) == [4.0, 8.0, 12.0, 16.0, 20.0]
     with_cuts.close()

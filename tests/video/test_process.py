@@ -13,7 +13,7 @@ import media
 from framefind.errors import NotAVideoError, VideoError
 from framefind.video.decode import Video
 from framefind.video.identity import video_id
-from framefind.video.process import Worker
+from framefind.video.process import DecoderProcess
 from framefind.video.samplers import parse_sampler
 from framefind.video.views import Views
 
@@ -25,23 +25,23 @@ def film(tmp_path: Path) -> str:
 
 @pytest.fixture
 def worker():
-    worker = Worker()
+    worker = DecoderProcess()
     yield worker
     worker.close()
 
 
-def process(worker: Worker) -> subprocess.Popen[bytes]:
+def process(worker: DecoderProcess) -> subprocess.Popen[bytes]:
     assert worker._child
     return worker._child._process
 
 
-def impatient(worker: Worker) -> None:
+def impatient(worker: DecoderProcess) -> None:
     """Give a worker that has started less time from now on."""
     assert worker._child
     worker._child._stall = 0.8
 
 
-def test_a_worker_gives_what_decoding_here_gives(worker: Worker, film: str) -> None:
+def test_a_worker_gives_what_decoding_here_gives(worker: DecoderProcess, film: str) -> None:
     facts, identity = worker.open(film)
     sampled = list(worker.frames("every=1", "tiles", 32))
     views = Views.parse("tiles")
@@ -60,7 +60,7 @@ def test_a_worker_gives_what_decoding_here_gives(worker: Worker, film: str) -> N
     assert worker.partial is None
 
 
-def test_start_and_threads(worker: Worker, film: str) -> None:
+def test_start_and_threads(worker: DecoderProcess, film: str) -> None:
     worker.open(film)
     for threads in (1, 2, 0):
         times = [one.t for one in worker.frames("every=5", "whole", 16, 12.0, threads)]
@@ -69,7 +69,7 @@ def test_start_and_threads(worker: Worker, film: str) -> None:
 
 def test_frames_that_look_like_the_one_before_come_without_pixels(tmp_path: Path) -> None:
     path = media.film(tmp_path / "film.mp4", seconds=6, colours=[media.RED, media.BLUE])
-    worker = Worker(dedupe=6.0)
+    worker = DecoderProcess(dedupe=6.0)
     try:
         worker.open(str(path))
         one, two = [list(worker.frames("every=1", "tiles", 32, *how)) for how in ((), (1.5,))]
@@ -82,7 +82,7 @@ def test_frames_that_look_like_the_one_before_come_without_pixels(tmp_path: Path
     assert [len(frame.pixels) for frame in two] == [3, 3, 0, 0]  # a pass begins with a new one
 
 
-def test_where_the_time_went(worker: Worker, film: str) -> None:
+def test_where_the_time_went(worker: DecoderProcess, film: str) -> None:
     worker.open(film)
     list(worker.frames("every=1", "tiles", 32))
     assert worker.spent.keys() == {"probe", "decode", "scale", "send"}
@@ -91,7 +91,7 @@ def test_where_the_time_went(worker: Worker, film: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_decoded_pictures_are_let_go(worker: Worker, tmp_path: Path) -> None:
+def test_decoded_pictures_are_let_go(worker: DecoderProcess, tmp_path: Path) -> None:
     path = str(media.film(tmp_path / "film.mp4", seconds=20, size=(1280, 720)))
     worker.open(path)
     list(worker.frames("every=1", "tiles", 32, 0.0, 1))
@@ -106,14 +106,14 @@ def anonymous(pid: int) -> int:
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
 
 
-def test_a_part(worker: Worker, film: str) -> None:
+def test_a_part(worker: DecoderProcess, film: str) -> None:
     worker.open(film)
     assert worker.cuts(10.0)
     assert [one.t for one in worker.frames("every=5", "whole", 16, 6.0, 1, 21.0)] == [10, 15, 20]
     assert list(worker.frames("every=5", "whole", 16, 6.0, 1, 7.0)) == []
 
 
-def test_one_process_serves_many_files(worker: Worker, tmp_path: Path) -> None:
+def test_one_process_serves_many_files(worker: DecoderProcess, tmp_path: Path) -> None:
     seen = set()
     for i in range(3):
         worker.open(str(media.film(tmp_path / f"{i}.mp4")))
@@ -123,7 +123,7 @@ def test_one_process_serves_many_files(worker: Worker, tmp_path: Path) -> None:
 
 
 def test_errors_come_through_and_the_worker_goes_on(
-    worker: Worker, film: str, tmp_path: Path
+    worker: DecoderProcess, film: str, tmp_path: Path
 ) -> None:
     text = tmp_path / "a text.txt"
     text.write_text("words " * 100)
@@ -139,7 +139,7 @@ def test_errors_come_through_and_the_worker_goes_on(
     assert len(list(worker.frames("every=10", "whole", 16))) == 3
 
 
-def test_partial_comes_through(worker: Worker, tmp_path: Path) -> None:
+def test_partial_comes_through(worker: DecoderProcess, tmp_path: Path) -> None:
     path = media.film(tmp_path / "cut.mp4", codec="mjpeg", pix_fmt="yuvj420p",
                       container_options={"movflags": "faststart"})  # fmt: skip
     worker.open(str(media.truncated(path, 0.6)))
@@ -149,7 +149,7 @@ def test_partial_comes_through(worker: Worker, tmp_path: Path) -> None:
     assert worker.partial is None
 
 
-def test_frames_may_be_abandoned(worker: Worker, film: str, tmp_path: Path) -> None:
+def test_frames_may_be_abandoned(worker: DecoderProcess, film: str, tmp_path: Path) -> None:
     worker.open(film)
     frames = worker.frames("every=0.1", "tiles", 128)
     assert next(frames).t == 0.0
@@ -163,7 +163,7 @@ def test_frames_may_be_abandoned(worker: Worker, film: str, tmp_path: Path) -> N
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV"])
-def test_a_crash_fails_one_file(worker: Worker, film: str, name: str) -> None:
+def test_a_crash_fails_one_file(worker: DecoderProcess, film: str, name: str) -> None:
     worker.open(film)
     frames = worker.frames("every=0.1", "tiles", 256)
     next(frames)
@@ -176,7 +176,7 @@ def test_a_crash_fails_one_file(worker: Worker, film: str, name: str) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
-def test_a_crash_between_files(worker: Worker, film: str) -> None:
+def test_a_crash_between_files(worker: DecoderProcess, film: str) -> None:
     worker.open(film)
     process(worker).kill()
     process(worker).wait()
@@ -187,7 +187,7 @@ def test_a_crash_between_files(worker: Worker, film: str) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 def test_a_hang_fails_one_file(film: str) -> None:
-    worker = Worker()
+    worker = DecoderProcess()
     try:
         worker.open(film)
         impatient(worker)
@@ -202,7 +202,7 @@ def test_a_hang_fails_one_file(film: str) -> None:
 
 
 def test_a_slow_reader_is_no_hang(film: str) -> None:
-    worker = Worker()
+    worker = DecoderProcess()
     pause = threading.Event()
     try:
         worker.open(film)
@@ -216,7 +216,7 @@ def test_a_slow_reader_is_no_hang(film: str) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
-def test_ctrl_c_is_the_parents(worker: Worker, film: str) -> None:
+def test_ctrl_c_is_the_parents(worker: DecoderProcess, film: str) -> None:
     worker.open(film)
     os.kill(process(worker).pid, signal.SIGINT)
     assert len(list(worker.frames("every=10", "whole", 16))) == 3
@@ -239,7 +239,7 @@ def test_the_child_ends_with_its_parent(film: str) -> None:
 
 
 def test_closing_leaves_nothing(film: str) -> None:
-    worker = Worker()
+    worker = DecoderProcess()
     worker.open(film)
     child = process(worker)
     worker.close()
@@ -262,7 +262,7 @@ def test_nothing_in_the_working_folder_is_imported(
 ) -> None:
     (tmp_path / "av.py").write_text("raise SystemExit('not this one')")
     monkeypatch.chdir(tmp_path)
-    worker = Worker()
+    worker = DecoderProcess()
     try:
         assert worker.open(film)
     finally:

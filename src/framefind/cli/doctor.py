@@ -76,7 +76,7 @@ def _check_decoder() -> str:
     import av
     import numpy as np
 
-    from framefind.video.process import Worker
+    from framefind.video.process import DecoderProcess
 
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "check.mp4")
@@ -87,7 +87,7 @@ def _check_decoder() -> str:
                 pixels = np.full((64, 64, 3), level, np.uint8)
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
             container.mux(stream.encode(None))
-        worker = Worker()
+        worker = DecoderProcess()
         try:
             worker.open(path)
             times = [frame.t for frame in worker.frames("every=1.0", "whole", 32)]

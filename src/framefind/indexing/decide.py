@@ -27,7 +27,7 @@ from framefind.tables.tables import Tables
 from framefind.types import Offline, Report, Video
 from framefind.video.facts import Facts
 from framefind.video.identity import video_id as find_video_id
-from framefind.video.process import Worker
+from framefind.video.process import DecoderProcess
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -74,7 +74,7 @@ class Probed:
     error: str | None = None
 
 
-def probe(worker: Worker, path: str) -> Probed:
+def probe(worker: DecoderProcess, path: str) -> Probed:
     """Open a file to see what it is; `worker` has the video open afterwards."""
     try:
         facts, video_id = worker.open(path)

@@ -17,7 +17,7 @@ from framefind.models.base import Model
 from framefind.processes import cores
 from framefind.video.bounds import MAX_SHARED_PIXELS
 from framefind.video.facts import Facts
-from framefind.video.process import SampledFrame, Worker
+from framefind.video.process import DecoderProcess, SampledFrame
 
 _MAX_QUEUED_FRAMES = 128  # between decoding and embedding
 
@@ -82,7 +82,7 @@ class DecoderPool:
             thread.join()
 
     def _run(self) -> None:
-        worker = Worker(decoder=self._options.decoder, dedupe=self._options.dedupe)
+        worker = DecoderProcess(decoder=self._options.decoder, dedupe=self._options.dedupe)
         try:
             while job := self._next():
                 if isinstance(job, File):
@@ -121,7 +121,7 @@ class DecoderPool:
                 continue
             return
 
-    def _take(self, worker: Worker, file: File) -> None:
+    def _take(self, worker: DecoderProcess, file: File) -> None:
         """Open a file, decide what is done with it, and decode what has to be decoded."""
         probed = probe(worker, file.path)
         decision = self._catalog.decide(file, probed)
@@ -145,7 +145,7 @@ class DecoderPool:
             self._change.notify_all()
         self._decode(worker, spans)
 
-    def _find_cuts(self, worker: Worker, facts: Facts) -> list[float]:
+    def _find_cuts(self, worker: DecoderProcess, facts: Facts) -> list[float]:
         """Return where to cut a video into spans; a short one stays whole."""
         length = self._span_seconds
         if not length or not facts.duration or facts.duration < 1.5 * length:
@@ -155,7 +155,7 @@ class DecoderPool:
         except (VideoError, StoreError):  # decoding meets it again
             return []
 
-    def _decode(self, worker: Worker, spans: "Spans[Item]") -> None:
+    def _decode(self, worker: DecoderProcess, spans: "Spans[Item]") -> None:
         """Decode spans of a video as long as there are some left."""
         path = spans.file.path
         while not self._stop.is_set() and (span := spans.take()):

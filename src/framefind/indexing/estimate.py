@@ -16,7 +16,7 @@ from framefind.indexing.walk import File
 from framefind.models.base import Model
 from framefind.processes import cores
 from framefind.types import Offline
-from framefind.video.process import SampledFrame, Worker
+from framefind.video.process import DecoderProcess, SampledFrame
 
 _TRIAL_SECONDS = 2.0  # of trial decoding
 _BYTES_PER_NUMBER = 2 * 0.9  # of a vector: half precision, compressed
@@ -48,7 +48,7 @@ def plan(files: Sequence[File], catalog: Catalog, model: Model, options: IndexOp
     result = Plan()
     trial: _Trial | None = None
     duration = 0.0
-    with closing(Worker(decoder=options.decoder, dedupe=options.dedupe)) as worker:
+    with closing(DecoderProcess(decoder=options.decoder, dedupe=options.dedupe)) as worker:
         for file in files:
             settled = catalog.settle_unopened(file)
             decision = settled or catalog.decide(file, probe(worker, file.path))
@@ -86,7 +86,7 @@ class _Trial:
     size: float  # bytes per frame
 
 
-def _try(worker: Worker, model: Model, options: IndexOptions) -> _Trial:
+def _try(worker: DecoderProcess, model: Model, options: IndexOptions) -> _Trial:
     """Decode the opened video for a moment, and embed what came of it."""
     frames: list[SampledFrame] = []
     started = time.perf_counter()

@@ -11,7 +11,7 @@ from framefind.indexing.options import IndexOptions
 from framefind.indexing.video_row import Ending, join_endings
 from framefind.indexing.walk import File
 from framefind.models.base import Model
-from framefind.video.process import SampledFrame, Worker
+from framefind.video.process import DecoderProcess, SampledFrame
 from framefind.video.samplers import Sampler
 
 MIN_SPAN_SECONDS = 30.0
@@ -115,7 +115,7 @@ def span_seconds(sampler: Sampler) -> float | None:
 
 
 def decode_span(
-    worker: Worker,
+    worker: DecoderProcess,
     path: str,
     span: Span,
     options: IndexOptions,
@@ -130,7 +130,7 @@ def decode_span(
     """
     try:
         if worker.path != path:
-            _, key = worker.open(path, known=video_id is None)
+            _, key = worker.open(path, skip_id=video_id is None)
             if video_id is not None and key != video_id:
                 worker.path = ""
                 raise VideoError(f"{path}: the file was changed while it was read")

@@ -31,7 +31,7 @@ from framefind.models.base import Model
 from framefind.tables.data_files import DataFile
 from framefind.tables.rows import FrameRow
 from framefind.tables.tables import Tables
-from framefind.video.process import SampledFrame, Worker
+from framefind.video.process import DecoderProcess, SampledFrame
 
 _MAX_FRAMES_AHEAD = 32  # between decoding and embedding
 
@@ -99,7 +99,7 @@ def probe_all(paths: Iterable[str], decoder: str, cut: bool) -> Iterator[Probed]
             yield _with_cuts(worker, path, probed) if cut and probed.facts else probed
 
 
-def _with_cuts(worker: Worker, path: str, probed: Probed) -> Probed:
+def _with_cuts(worker: DecoderProcess, path: str, probed: Probed) -> Probed:
     try:
         return replace(probed, cuts=tuple(worker.cuts(MIN_SPAN_SECONDS)))
     except VideoError:  # decoding meets it again
@@ -276,14 +276,14 @@ def _answer(number: int, content: Any) -> Any:
 # -- what a Python worker keeps
 
 
-_idle: dict[tuple[str, float], list[Worker]] = {}
+_idle: dict[tuple[str, float], list[DecoderProcess]] = {}
 
 
 @contextmanager
-def _decoder(decoder: str, dedupe: float) -> Iterator[Worker]:
+def _decoder(decoder: str, dedupe: float) -> Iterator[DecoderProcess]:
     """Give a decoder process, which the next task takes over."""
     idle = _idle.setdefault((decoder, dedupe), [])
-    worker = idle.pop() if idle else Worker(decoder=decoder, dedupe=dedupe)
+    worker = idle.pop() if idle else DecoderProcess(decoder=decoder, dedupe=dedupe)
     worker.path = ""  # what the task before has opened may have changed since
     try:
         yield worker

@@ -48,7 +48,7 @@ class SampledFrame:
     thumbnail: bytes
 
 
-class Worker:
+class DecoderProcess:
     """One child process that decodes one file at a time. Not for several threads at once.
 
     The child is started when it is first needed, and again after it died. `stall` is the number of
@@ -71,14 +71,14 @@ class Worker:
         self._stall, self._decoder, self._dedupe = stall, decoder, dedupe
         self._child: _Child | None = None
 
-    def open(self, path: str, known: bool = False) -> tuple[Facts, str]:
-        """Return the facts and the id of a video, which `frames` then decodes; no id if `known`.
+    def open(self, path: str, skip_id: bool = False) -> tuple[Facts, str]:
+        """Open a video, which `frames` then decodes; return its facts and, unless skipped, its id.
 
         Raises NotAVideoError for a file without video, VideoError for one that cannot be decoded or
         on which the decoder crashes or hangs, and StoreError for one that its store does not give.
         """
         self.path, self.partial = path, None
-        answer = self._ask({"open": path, "known": known, "decoder": self._decoder})
+        answer = self._ask({"open": path, "skip_id": skip_id, "decoder": self._decoder})
         self.fallback = answer["fallback"]
         return Facts(**answer["facts"]), answer["video_id"]
 
@@ -106,7 +106,7 @@ class Worker:
         what could not be decoded, or is None. The iterator may be closed early.
         """
         if not self._child:  # it died, or was closed
-            self.open(self.path, known=True)
+            self.open(self.path, skip_id=True)
         request = {"sampler": sampler, "views": views, "size": size, "resize": resize}
         request |= {"start": start, "end": end}
         ended = False

@@ -41,7 +41,7 @@ class _Server:
         """Answer one request; with an error if it fails."""
         try:
             if "open" in request:
-                self._open(request["open"], request["known"], request["decoder"])
+                self._open(request["open"], request["skip_id"], request["decoder"])
             elif "cuts" in request:
                 assert self._video
                 self._send({"cuts": self._video.cuts(request["cuts"])})
@@ -54,13 +54,13 @@ class _Server:
             reason = f"{path}: {type(error).__name__}: {error}"
             self._send({"error": reason, "kind": "VideoError"})
 
-    def _open(self, path: str, known: bool, decoder: str) -> None:
+    def _open(self, path: str, skip_id: bool, decoder: str) -> None:
         self._close()
         self._decoder = decoder
         self._video = video = Video(path, self._threads, self._beat, decoder)
         facts = asdict(video.facts)
         reader = video.remote.reader if video.remote else None
-        identity = "" if known else video_id(path, reader)
+        identity = "" if skip_id else video_id(path, reader)
         self._lap("probe")
         self._send({"facts": facts, "video_id": identity, "fallback": video.fallback})
 
