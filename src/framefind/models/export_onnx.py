@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from framefind.errors import ChoiceError, ModelError
 from framefind.models.layouts.base import ImageEncoder
 from framefind.models.layouts.manifest import read_manifest, write_manifest
+from framefind.models.messages import first_line
 from framefind.models.onnx import OnnxModel
 from framefind.models.tokenizer import encode_texts, open_tokenizer
 from framefind.models.torch import TorchModel
@@ -122,7 +123,7 @@ def _write(model: TorchModel, folder: Path, precision: str) -> None:
             _REDUCERS[precision](folder / f"{side}.onnx")
     except Exception as error:  # of onnx and ONNX Runtime, mostly for encoders above 2 GB
         raise ModelError(
-            f"model {model.name}: cannot be made {precision} ({_first_line(error)}): export fp32"
+            f"model {model.name}: cannot be made {precision} ({first_line(error)}): export fp32"
         ) from None
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -167,15 +168,11 @@ def _trace(
         raise
     except Exception as error:  # of the exporter, which raises anything
         raise ModelError(
-            f"model {model.name}: its {side} encoder has no ONNX: {_first_line(error)}"
+            f"model {model.name}: its {side} encoder has no ONNX: {first_line(error)}"
         ) from None
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
     _gather(raw, folder, f"{side}.onnx")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _gather(raw: Path, folder: Path, name: str) -> None:

@@ -22,6 +22,7 @@ from framefind.models.layouts.base import Files
 from framefind.models.layouts.external_data import external_files
 from framefind.models.layouts.registry import Chooser
 from framefind.models.layouts.safetensors import SHARD_INDEX, read_index
+from framefind.models.messages import first_line
 from framefind.models.weights_hash import sha256
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -157,13 +158,8 @@ def _as_model_error(name: str, repository: str, command: str, error: Exception) 
             return ModelError(
                 f"model {name}: the hub refuses {repository} ({status}): set HF_TOKEN"
             )
-    reason = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else _first_line(error)
+    reason = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else first_line(error)
     return ModelError(
         f"model {name} is not completely on this machine, and the hub does not give it ({reason}): "
         f"run `{command}` where there is a network; files that are complete are kept"
     )
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

@@ -4,7 +4,7 @@ A layout is told by the names of a repository's files alone, since nothing is do
 is chosen. Reading one opens JSON and the headers of safetensors, never weights.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -78,7 +78,8 @@ class Encoders:
     @property
     def preprocessing(self) -> str:
         """Describe all that decides the inputs of the encoders."""
-        image, text = self.image, self.text
+        image = self.image
+        text = self.text
         words = f"{image.size} px, {image.resize}"
         if not image.mean:
             return words
@@ -97,6 +98,14 @@ class Files:
     precision: str
     names: tuple[str, ...]
     """All that is needed: weights, what lies outside of their graphs, and settings."""
+
+    @classmethod
+    def of_graphs(
+        cls, names: Collection[str], image: str, text: str, precision: str, settings: Sequence[str]
+    ) -> "Files":
+        """Select two ONNX graphs, weights that lie beside them, and settings among the names."""
+        chosen = [name for name in names if name.startswith((image, text)) or name in settings]
+        return cls(image, text, precision, tuple(chosen))
 
 
 class OnnxLayout(Protocol):

@@ -29,9 +29,7 @@ class Immich:
         """Return the layout's files among the names by precision; none in another layout."""
         if _IMAGE not in names or _TEXT not in names:
             return {}
-        # Weights that are too large for a graph lie beside it, as `model.onnx_data` or the like.
-        chosen = [name for name in names if name.startswith((_IMAGE, _TEXT)) or name in _SETTINGS]
-        return {"fp32": Files(_IMAGE, _TEXT, "fp32", tuple(chosen))}
+        return {"fp32": Files.of_graphs(names, _IMAGE, _TEXT, "fp32", _SETTINGS)}
 
     def read(self, folder: Path, files: Files) -> Encoders:
         """Read the settings. Raises ModelError when they are missing or malformed."""

@@ -11,6 +11,7 @@ from framefind.models.layouts.base import Encoders, Files
 
 _SUFFIXES = {"fp32": ("",), "fp16": ("_fp16",), "int8": ("_quantized", "_int8", "_uint8")}
 """Ends of the graphs' names at each precision, best first."""
+_SETTINGS = (*transformers.SETTINGS, *open_clip.SETTINGS)
 
 
 class TransformersJs:
@@ -20,26 +21,17 @@ class TransformersJs:
 
     def find(self, names: Collection[str]) -> dict[str, Files]:
         """Return the layout's files among the names by precision; none in another layout."""
-        settings = [*transformers.SETTINGS, *open_clip.SETTINGS]
-        found = {}
+        by_precision = {}
         for precision, suffixes in _SUFFIXES.items():
             for suffix in suffixes:
                 image = f"onnx/vision_model{suffix}.onnx"
                 text = f"onnx/text_model{suffix}.onnx"
                 if image in names and text in names:
-                    found[precision] = Files(
-                        image,
-                        text,
-                        precision,
-                        tuple(
-                            name
-                            for name in names
-                            # with weights that are too large for a graph, `….onnx_data`
-                            if name.startswith((image, text)) or name in settings
-                        ),
+                    by_precision[precision] = Files.of_graphs(
+                        names, image, text, precision, _SETTINGS
                     )
                     break
-        return found
+        return by_precision
 
     def read(self, folder: Path, files: Files) -> Encoders:
         """Read the settings: of open_clip where the folder has those, else of transformers."""
