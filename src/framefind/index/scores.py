@@ -5,7 +5,7 @@ first with the second code of the query, then from the float32 vectors. So the a
 the float32 product, and nobody outside this folder has to know of an error.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -56,17 +56,17 @@ class Scores:
 
     @cached_property
     def values(self) -> NDArray[np.float32]:
-        """The best scores so far: float32 (frames,)."""
+        """Return the best scores so far: float32 (frames,)."""
         return self.approximate.copy()
 
     @cached_property
     def slack(self) -> NDArray[np.float32]:
-        """How far each of `values` may be from the float32 product: float32 (frames,)."""
+        """Return how far each of `values` may be from the float32 product: float32 (frames,)."""
         return np.repeat(self.video_slack, self.line.of_videos[1])
 
     @cached_property
     def best(self) -> NDArray[np.float32]:
-        """The best approximate score of each video: float32 (videos,)."""
+        """Return the best approximate score of each video: float32 (videos,)."""
         if not len(self.line):
             return np.empty(0, np.float32)
         return np.maximum.reduceat(self.approximate, self.line.of_videos[0])
@@ -105,7 +105,7 @@ class Scores:
         if count is not None and find_runs is not None:
             kept = self._best_runs(at, cut, find_runs(at), count)
             at, cut = at[kept], cut[kept]
-        for settle in (self._refine, self._settle):
+        for settle in (self.refine, self._settle):
             settle(at[np.abs(self.values[at] - cut) <= self.slack[at]])
         return at[self.values[at] >= cut]
 
@@ -137,8 +137,8 @@ class Scores:
         if not len(groups):
             return groups, groups, np.empty(0, np.float32)
         owner = np.repeat(np.arange(len(first)), np.diff(first, append=len(at)))
-        self._refine(at[self.values[at] == np.maximum.reduceat(self.values[at], first)[owner]])
-        for settle in (self._refine, self._settle):
+        self.refine(at[self.values[at] == np.maximum.reduceat(self.values[at], first)[owner]])
+        for settle in (self.refine, self._settle):
             floor = np.maximum.reduceat(self.values[at] - self.slack[at], first)
             settle(at[self.values[at] + self.slack[at] >= floor[owner]])
         score = np.maximum.reduceat(self.values[at], first)
@@ -159,14 +159,9 @@ class Scores:
         self._settle(at)
         return self.values[at]
 
-    def refine(self, at: Positions) -> None:
-        """Halve the errors of the frames at these positions, or do better."""
-        self._refine(at)
-
     def best_views(self, at: Positions) -> Positions:
         """Return the row of the best view of the frames at these positions, by exact scores."""
-        first, counts = self.index.views(self.line.frame[at])
-        rows, owner = ranges(first, counts), np.repeat(np.arange(len(at)), counts)
+        rows, owner = self.index.rows_of(self.line.frame[at])
         scores = self._multiply(rows)
         winners = np.flatnonzero(scores == _best(scores, owner)[owner])
         return np.asarray(rows[winners[np.unique(owner[winners], return_index=True)[1]]])
@@ -174,19 +169,24 @@ class Scores:
     def _settle(self, at: Positions) -> None:
         """Score the frames at these positions exactly."""
         at = at[self.slack[at] > 0]
+        if not len(at):
+            return
         rows, owner = self._candidate_views(at)
         self.values[at] = _best(self._multiply(rows), owner)
         self.slack[at] = 0
 
-    def _refine(self, at: Positions) -> None:
-        """Score the frames at these positions with both codes of the query."""
+    def refine(self, at: Positions) -> None:
+        """Score the frames at these positions with both codes, which about halves their errors."""
         if self._codes is None:
             return
         fine = np.asarray(self.index.frames["error"][self.line.frame[at]] * self._norm, np.float32)
-        coarse = self.slack[at] > fine
-        at, fine = at[coarse], fine[coarse]
+        is_coarse = self.slack[at] > fine
+        at = at[is_coarse]
+        if not len(at):
+            return
         rows, owner = self._candidate_views(at)
-        for part in _split(rows):
+        for start in range(0, len(rows), _REFINED_ROWS):
+            part = rows[start : start + _REFINED_ROWS]
             self.index.check("codes", part)
             self._views[part] += multiply_codes(
                 self._codes.codes[1:],
@@ -195,25 +195,20 @@ class Scores:
                 self.index.scales[part],
             )[0]
         self.values[at] = _best(self._views[rows], owner)
-        self.slack[at] = fine
+        self.slack[at] = fine[is_coarse]
 
     def _candidate_views(self, at: Positions) -> tuple[Positions, Positions]:
         """Return the rows of the views that may be the best of the frames at these positions.
 
         And for each row the ordinal of its frame in `at`.
         """
-        first, counts = self.index.views(self.line.frame[at])
-        rows, owner = ranges(first, counts), np.repeat(np.arange(len(at)), counts)
+        rows, owner = self.index.rows_of(self.line.frame[at])
         near = self._views[rows] >= (self.values[at] - 2 * self.slack[at])[owner]
         return rows[near], owner[near]
 
     def _multiply(self, rows: Positions) -> NDArray[np.float32]:
         self.index.check("vectors", rows)
         return multiply(self.index.vectors, self.query, rows)
-
-
-def _split(rows: Positions) -> Iterator[Positions]:
-    return (rows[at : at + _REFINED_ROWS] for at in range(0, len(rows), _REFINED_ROWS))
 
 
 def _best(scores: NDArray[np.float32], owner: Positions) -> NDArray[np.float32]:

@@ -174,6 +174,16 @@ class VectorIndex:
         """Return the first row and the number of the views of the frames with those ordinals."""
         return self.frames["first"][frames], self.frames["views"][frames].astype(np.int64)
 
+    def rows_of(self, frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the rows of all views of some frames, and for each its frame's place in `frames`.
+
+        Both are int64 (views,).
+        """
+        counts = self.frames["views"][frames].astype(np.int64)
+        owner = np.repeat(np.arange(len(frames)), counts)
+        first = self.frames["first"][frames] - (np.cumsum(counts) - counts)
+        return np.arange(len(owner)) + first[owner], owner
+
     def rows(self, frame: int) -> slice:
         """Return the rows of `vectors` and `boxes` that hold the views of one frame."""
         first, views = self.frames["first"][frame], self.frames["views"][frame]
