@@ -63,7 +63,8 @@ class BucketFile:
 
     def rewind(self) -> "BucketFile":
         """Return the same object, ready to be opened once more."""
-        self._at, self._hollow = 0, False
+        self._at = 0
+        self._hollow = False
         return self
 
     def copy_handle(self) -> "BucketFile":

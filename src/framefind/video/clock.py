@@ -219,7 +219,8 @@ class Clock:
         self.shifts: list[tuple[int, Fraction]] = []
         self.end = self.packets = 0
         self._latest = -(2**63)  # the latest timestamp so far, carried on
-        self._base, self._rate = timing.base, timing.rate
+        self._base = timing.base
+        self._rate = timing.rate
         self._carries = again is not None and timing.timed
         self._sound = cache(lambda: find_sound(again, audio) if again and audio else [])
         is_broadcast = bool(audio and names & _BROADCAST_FORMATS)
@@ -249,7 +250,8 @@ class Clock:
                 duration = packet.duration or int(1 / (self._rate or 25) / self._base)
                 if packet.pts >= self._latest and (not packet.is_discard or self.carried):
                     # Durations of packets that come out of order may reach beyond the true end.
-                    self._latest, self.end = packet.pts, packet.pts + duration
+                    self._latest = packet.pts
+                    self.end = packet.pts + duration
             # After a break of an MP4's clock, FFmpeg discards packets until that has caught up.
             yield _copy_to_show(packet) if self.carried and packet.is_discard else packet
 
@@ -299,8 +301,11 @@ def _copy_to_show(hidden: "av.Packet[Any]") -> "av.Packet[Any]":
     """
     packet: av.Packet[Any] = av.Packet(hidden.size)
     packet.update(bytes(hidden))
-    packet.stream, packet.time_base = hidden.stream, hidden.time_base
-    packet.pts, packet.dts, packet.duration = hidden.pts, hidden.dts, hidden.duration
+    packet.stream = hidden.stream
+    packet.time_base = hidden.time_base
+    packet.pts = hidden.pts
+    packet.dts = hidden.dts
+    packet.duration = hidden.duration
     packet.is_keyframe = hidden.is_keyframe
     return packet
 

@@ -119,7 +119,8 @@ def _mapped(
     """Map pixels of 16 bits to sRGB: `light` decodes HDR, `to_bt709` converts from a wide gamut."""
     deep = pixels.astype(np.uint16, copy=False)
     shown = np.empty((*deep.shape[:2], 3), np.uint8)
-    signals, colours = deep[..., :3].reshape(-1, 3), shown.reshape(-1, 3)
+    signals = deep[..., :3].reshape(-1, 3)
+    colours = shown.reshape(-1, 3)
     for start in range(0, len(signals), _MAX_PIXELS_AT_ONCE):
         part = slice(start, start + _MAX_PIXELS_AT_ONCE)
         linear = (light or _sdr_light)(signals[part].T.copy())
@@ -212,7 +213,8 @@ def _hlg_table() -> Light:
     """Return the light of the scene, 0 to 1, for 16 bits of HLG (ITU-R BT.2100)."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     signal = np.arange(65536) / 65535
-    low, high = signal**2 / 3, (np.exp((signal - c) / a) + b) / 12
+    low = signal**2 / 3
+    high = (np.exp((signal - c) / a) + b) / 12
     return np.where(signal <= 0.5, low, high).astype(np.float32)
 
 

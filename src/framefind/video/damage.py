@@ -58,7 +58,8 @@ class Watch:
         stream: VideoStream,
         again: Callable[[], InputContainer] | None,
     ) -> None:
-        self._container, self._stream = container, stream
+        self._container = container
+        self._stream = stream
         self._again = again
         self._noted: str | None = None
         self._damaged: float | None = None  # time of the first damaged picture
@@ -75,7 +76,8 @@ class Watch:
         self._width = length_width(codec.canonical_name, stream.codec_context.extradata)
         self._dense = codec.canonical_name in _ENTROPY_CODED
         self._raw = codec.name == container.format.name  # demuxer and decoder print under one name
-        self._demuxer, self._decoder = f"[{container.format.name} @ ", f"[{codec.name} @ "
+        self._demuxer = f"[{container.format.name} @ "  # how the lines that it prints begin
+        self._decoder = f"[{codec.name} @ "
         self._level = choose_message_level(container.name)
         self._seen: str | None = None  # what is wrong with a packet; decoding it may show more
         self._packets = 0
@@ -171,7 +173,8 @@ class Watch:
         self.listen()
         if self._doubtful:
             self._judge()
-        stream, formats = self._stream, set(self._container.format.name.split(","))
+        stream = self._stream
+        formats = set(self._container.format.name.split(","))
         if "avi" in formats:  # it was read as a whole list when the file was opened
             self._compare_packets(sum(entry.size > 0 for entry in stream.index_entries))
         elif "mxf" in formats and stream.duration and stream.average_rate:
@@ -235,7 +238,8 @@ class Watch:
 
 def is_filled(data: bytes, width: int) -> bool:
     """Tell whether NAL units, each after its length in bytes, fill a packet of H.264 or HEVC."""
-    place, size = 0, len(data)
+    place = 0
+    size = len(data)
     while place + width <= size:
         place += width + int.from_bytes(data[place : place + width], "big")
     return place <= size

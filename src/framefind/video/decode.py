@@ -29,11 +29,8 @@ from framefind.video.open import file_size, find_hwaccel, is_still_format, open_
 from framefind.video.packets import from_keyframe, select_packets
 from framefind.video.samplers.base import FrameTimes, GivenTimes, Sampler, Selection
 
-_LEADS = 1.0, 10.0
-"""Seconds before a start to read from; the second where keyframes are listed in decoding order."""
-
-_MAX_MISS = 60.0
-"""Seconds before the requested time up to which a seek has landed well."""
+_LEADS = 1.0, 10.0  # seconds before a start to read from; keyframes may be listed by their dts
+_MAX_MISS_SECONDS = 60.0  # before the requested time, within which a seek has landed well
 
 
 class Video:
@@ -92,7 +89,8 @@ class Video:
 
     def close(self) -> None:
         """Close the file, and free the decoder with its threads."""
-        self._first, self._begun = None, iter(())  # the latter would keep this, and this it, alive
+        self._first = None
+        self._begun = iter(())  # the generator refers to this, and would keep it alive
         self._file.close()
 
     @property
@@ -166,7 +164,7 @@ class Video:
             return self._read(skip=start)
         frames = self._seek(max(0.0, start - 1.0))
         first = next(frames, None)
-        if first is not None and start - _MAX_MISS < first.t <= start:
+        if first is not None and start - _MAX_MISS_SECONDS < first.t <= start:
             return chain([first], frames)
         return self._read_again()
 
@@ -183,8 +181,9 @@ class Video:
             self._first = None
         listed = list_packets(file.container, file.stream)
         count = math.ceil(self.facts.duration / length - 0.5)
-        start, step = file.timing.timestamp(0.0), length / file.timing.base
-        return [file.timing.seconds(at) for at in space_keyframes(listed, start, step, count)]
+        step = length / file.timing.base
+        cuts = space_keyframes(listed, file.timing.timestamp(0.0), step, count)
+        return [file.timing.seconds(timestamp) for timestamp in cuts]
 
     # -- what samplers ask for
 
@@ -219,7 +218,8 @@ class Video:
     def read_times(self) -> FrameTimes:
         """Return the times of all frames, from the packets, without decoding."""
         self._selection = None
-        times, keyframes = array("d"), array("d")
+        times = array("d")
+        keyframes = array("d")
         self._reopen()
         timing = self._file.timing
         for number, packet in enumerate(self._packets()):
@@ -282,7 +282,8 @@ class Video:
         )
         self._scaler = Scaler(self._file.geometry)
         if self._file.fallback:
-            self.fallback, self._hwaccel = self._file.fallback, None
+            self.fallback = self._file.fallback
+            self._hwaccel = None
 
     def _reopen(self) -> None:
         self.close()
@@ -301,8 +302,9 @@ class Video:
     def _restart(self) -> Iterator[Frame]:
         """Yield all frames; go on from the first one if nothing else was read since."""
         if self._first is not None:
-            first, self._first = self._first, None
-            return chain([first], self._begun)
+            frames = chain([self._first], self._begun)
+            self._first = None
+            return frames
         return self._read_again()
 
     def _read_again(self) -> Iterator[Frame]:
@@ -327,7 +329,8 @@ class Video:
                 yield frame
 
     def _decode(self, skip: float) -> Iterator[Frame]:
-        file, context = self._file, self._file.stream.codec_context
+        file = self._file
+        context = file.stream.codec_context
         # After the last packet, None makes the decoder give what it holds back.
         for packet, all_frames in chain(self._select(skip), [(None, True)]):
             context.skip_frame = "DEFAULT" if all_frames else "NONREF"

@@ -51,7 +51,9 @@ class Demuxer:
         self.partial: str | None = None
         self.fallback: str | None = None
         self.was_sought = False
-        self._size, self._remote, self._alive = size, remote, alive
+        self._size = size
+        self._remote = remote
+        self._alive = alive
         self.container = self._open(hwaccel)
         try:
             self.formats = set(self.container.format.name.split(","))
@@ -112,7 +114,9 @@ class Demuxer:
         self, duration: Callable[[], float | None]
     ) -> "Stream[Packet[VideoStream]]":
         """Return the video stream for `select_packets`; `duration` gives its seconds, if known."""
-        remote, timing, context = self._remote, self.timing, self.stream.codec_context
+        remote = self._remote
+        timing = self.timing
+        context = self.stream.codec_context
         resets = reset_test(context.codec.canonical_name, context.extradata)
         return Stream(
             timing.seconds,

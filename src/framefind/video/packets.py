@@ -105,7 +105,8 @@ def from_keyframe(
     packets: Iterable[PacketT], stream: Stream[PacketT], start: float
 ) -> Iterator[PacketT]:
     """Yield the packets from the last keyframe at or before `start` on."""
-    packets, held = iter(packets), list[PacketT]()
+    packets = iter(packets)
+    held: list[PacketT] = []
     for packet in packets:
         t = stream.time(packet)
         if packet.is_keyframe and t is not None and t <= start:

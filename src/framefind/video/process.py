@@ -68,7 +68,9 @@ class DecoderProcess:
         self.fallback: str | None = None
         """Why the processor decodes the last video and not `decoder`, if so."""
         self.spent: Counter[str] = Counter()
-        self._stall, self._decoder, self._dedupe = stall, decoder, dedupe
+        self._stall = stall
+        self._decoder = decoder
+        self._dedupe = dedupe
         self._child: _Child | None = None
 
     def open(self, path: str, skip_id: bool = False) -> tuple[Facts, str]:
@@ -77,7 +79,8 @@ class DecoderProcess:
         Raises NotAVideoError for a file without video, VideoError for one that cannot be decoded or
         on which the decoder crashes or hangs, and StoreError for one that its store does not give.
         """
-        self.path, self.partial = path, None
+        self.path = path
+        self.partial = None
         answer = self._ask({"open": path, "skip_id": skip_id, "decoder": self._decoder})
         self.fallback = answer["fallback"]
         return Facts(**answer["facts"]), answer["video_id"]
@@ -118,7 +121,8 @@ class DecoderProcess:
                 thumbnail = frame.thumbnail
                 yield frame
                 answer = self._answer()
-            self.partial, self.duration = answer["ended"], answer["duration"]
+            self.partial = answer["ended"]
+            self.duration = answer["duration"]
             self.spent.update(answer["spent"])
             ended = True
         finally:
