@@ -67,8 +67,11 @@ def test_what_is_made_of_it(client: httpx.Client) -> None:
 
 
 def test_a_video_that_is_gone_or_cannot_be_read(client: httpx.Client, kept: Bucket) -> None:
-    stream = url(client, "mkv") + "/stream"
+    video = url(client, "mkv")
+    stream = f"{video}/stream"
     with kept.closed("film.mkv"):
-        assert client.get(stream).status_code in (415, 503)
+        for address in (stream, f"{video}/frames/1.jpg", f"{video}/clip?start=0&end=1"):
+            assert client.get(address).status_code == 503
+        assert client.get(video).json()["stream"] is None
     kept.files.rm("s3://served/v/film.mkv")
     assert client.get(stream).status_code == 404

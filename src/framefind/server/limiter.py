@@ -12,7 +12,7 @@ import av
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-from framefind.errors import VideoError
+from framefind.errors import StoreError, VideoError
 from framefind.processes import cores
 
 MAX_STREAMS = 16
@@ -60,13 +60,18 @@ class Limiter:
     async def stream(self, chunks: Generator[bytes, None, None]) -> AsyncGenerator[bytes, None]:
         """Yield the chunks of a generator as they are asked for, and close it at the end.
 
-        Raises HTTPException 503 if too many streams are open.
+        Raises HTTPException 503 if too many streams are open, and StoreError if there is no first
+        chunk because of it; later errors end the stream.
         """
         self._open_stream()
+        has_begun = False
         try:
             while (chunk := await self.run(next, chunks, None)) is not None:
+                has_begun = True
                 yield chunk
-        except UNPLAYABLE as error:
+        except (*UNPLAYABLE, StoreError) as error:
+            if isinstance(error, StoreError) and not has_begun:
+                raise
             _log.info("a stream ended early: %s", error)
         finally:
             self.streams -= 1

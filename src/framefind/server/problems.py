@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from framefind.errors import FramefindError, LibraryError, QueryError
+from framefind.errors import FramefindError, LibraryError, QueryError, StoreError
 from framefind.server.routing import allowed_methods
 
 MEDIA_TYPE = "application/problem+json"
@@ -99,6 +99,9 @@ async def _on_framefind_error(request: Request, error: Exception) -> Response:
     _log.warning("%s %s: %s", request.method, request.url.path, error)
     if isinstance(error, LibraryError):
         return problem(503, "the library cannot be read now", headers={"Retry-After": "5"})
+    if isinstance(error, StoreError):
+        detail = "the video's object store does not answer"
+        return problem(503, detail, headers={"Retry-After": "5"})
     return problem(500, "the server's log says why")
 
 

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from framefind.errors import StoreError
 from framefind.server import schemas
 from framefind.server.api.videos import VideoId, describe_video
 from framefind.server.limiter import UNPLAYABLE, Limiter
@@ -141,9 +142,9 @@ def _describe_stream(row: Video, start: float, transcode: bool) -> dict[str, Any
     try:
         file = find_file(row)
         playable = _choose_playback(file, row.duration, transcode)
-    except HTTPException:
+        start = _stream_start(file, playable, start)
+    except (HTTPException, StoreError):
         return None
-    start = _stream_start(file, playable, start)
     url = f"/v1/videos/{row.video_id}/stream"
     if playable.kind != "file":
         url += f"?start={start!r}" + ("&transcode=true" if transcode else "")

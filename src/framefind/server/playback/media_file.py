@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 
-from framefind.errors import StoreError
 from framefind.files import objects
 from framefind.files.names import native_path, readable_first
 from framefind.types import Video
@@ -24,8 +23,8 @@ class MediaFile:
 def find_file(row: Video) -> MediaFile:
     """Return a video's file, from its path or that of a copy; it may ask an object store.
 
-    Raises HTTPException: 404 if there is none or a link in its place, 503 if the store does not
-    answer.
+    Raises HTTPException 404 if there is none or a link in its place, and StoreError if a store does
+    not answer.
     """
     for path in readable_first(row.paths):
         file = _object(path) if objects.is_remote(path) else _local_file(native_path(path))
@@ -45,8 +44,5 @@ def _local_file(path: str) -> MediaFile | None:
 
 
 def _object(uri: str) -> MediaFile | None:
-    try:
-        facts = objects.stat_objects([uri])[uri]
-    except StoreError:
-        raise HTTPException(503, "the video's object store does not answer") from None
+    facts = objects.stat_objects([uri])[uri]
     return MediaFile(uri, facts.size, facts.modified * 1000) if facts else None
