@@ -46,6 +46,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stream = container.add_stream("libx264", rate=Fraction(10))
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
         stream.options = {"g": "20", "crf": "2", "preset": "ultrafast", "sc_threshold": "0"}
+        stream.codec_context.thread_count = 1  # else its size depends on the number of cores
         sound = container.add_stream("aac", rate=8000)
         for second in range(60):
             for _ in range(10):

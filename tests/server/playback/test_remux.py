@@ -28,6 +28,7 @@ def with_sound(path: Path, codec: str, sound: str = "aac", beep: float = 1.5, **
         assert isinstance(video, av.VideoStream)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         video.codec_context.gop_size = 10
+        video.codec_context.thread_count = 1  # else its bytes depend on the number of cores
         audio = container.add_stream(sound, rate=RATE, layout="stereo")
         format, size = audio.codec_context.format.name, audio.codec_context.frame_size or 1024
         for at in range(40):
