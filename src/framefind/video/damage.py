@@ -16,6 +16,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from framefind.counts import write_count
 from framefind.times import clock
 from framefind.video.packets import length_width
 
@@ -212,7 +213,8 @@ class Watch:
 
     def _compare_packets(self, listed: int) -> None:
         if not self._sought and self._packets < listed:
-            self._note(f"{listed - self._packets} of {listed} frames are missing")
+            missing = write_count(listed - self._packets, "frame")
+            self._note(f"{missing} of {listed} missing")
 
     def _reach(self, declared: float) -> None:
         """Note where the file ends, if that is far before the end that is declared."""
