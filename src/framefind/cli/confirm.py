@@ -8,7 +8,6 @@ import typer
 
 from framefind.cli import show
 from framefind.counts import write_count
-from framefind.files.names import readable_first
 
 if TYPE_CHECKING:
     from framefind.library import Library
@@ -26,6 +25,8 @@ class Forgetting:
 
     def __init__(self, library: "Library", paths: Sequence[str]) -> None:
         """Find the videos that go with their last path, and where the others stay."""
+        from framefind.files.names import readable_first
+
         rows, forgotten = library.videos(), {*paths}
         self._paths = paths
         self._library_videos = len(rows)

@@ -1,33 +1,9 @@
 """`framefind doctor`: check that everything that framefind needs works on this machine."""
 
-import os
-import platform
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
-
 import typer
 
 from framefind.cli import show
 from framefind.cli.options import DeviceOption, LibraryOption
-from framefind.counts import write_count
-from framefind.errors import FramefindError, LibraryError, UsageError
-
-MIN_FREE_BYTES = 1 << 30
-
-_PACKAGES = (
-    "av",
-    "onnxruntime",
-    "tokenizers",
-    "huggingface_hub",
-    "numpy",
-    "pyarrow",
-    "deltalake",
-    "pillow",
-)
 
 
 def doctor(library: LibraryOption = None, device: DeviceOption = "auto") -> None:
@@ -35,139 +11,11 @@ def doctor(library: LibraryOption = None, device: DeviceOption = "auto") -> None
 
     $ framefind doctor
     """
+    from framefind.cli.checks import run_checks
+
     has_trouble = False
-    for name, passed, text in _run_checks(library, device):
+    for name, passed, text in run_checks(library, device):
         has_trouble = has_trouble or not passed
         show.print_line(f"{'ok  ' if passed else 'FAIL'}  {name:<10}  {text}")
     if has_trouble:
         raise typer.Exit(1)
-
-
-def _run_checks(library: str | None, device: str) -> Iterator[tuple[str, bool, str]]:
-    """Yield each check's name, whether it passed, and the facts, or what is wrong."""
-    checks: dict[str, Callable[[], str]] = {
-        "python": lambda: f"{platform.python_version()} on {platform.platform()}",
-        "packages": lambda: ", ".join(f"{name} {version(name)}" for name in _PACKAGES),
-        "faiss": _check_faiss,
-        "decoder": _check_decoder,
-        "model": lambda: _check_model(device),
-        "library": lambda: _check_library(library),
-        "index": _check_index,
-        "disk": lambda: _check_disk(library),
-    }
-    for name, check in checks.items():
-        try:
-            yield name, True, check()
-        except UsageError:
-            raise
-        except (FramefindError, ImportError, OSError, ValueError) as error:
-            yield name, False, str(error)
-
-
-def _check_faiss() -> str:
-    """Return the version of Faiss, or what is done without it."""
-    if find_spec("faiss") is None:
-        return "none: searches scan all vectors; `framefind[large]` has it, for over a million"
-    return f"{version('faiss-cpu')}, for libraries of over a million vectors"
-
-
-def _check_decoder() -> str:
-    """Encode a tiny video and decode it in a worker process, as `index` does."""
-    import av
-    import numpy as np
-
-    from framefind.video.process import DecoderProcess
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "check.mp4")
-        with av.open(path, "w") as container:
-            stream = container.add_stream("mpeg4", rate=10)
-            stream.width = stream.height = 64
-            for level in range(0, 200, 10):
-                pixels = np.full((64, 64, 3), level, np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
-            container.mux(stream.encode(None))
-        worker = DecoderProcess()
-        try:
-            worker.open(path)
-            times = [frame.t for frame in worker.frames("every=1.0", "whole", 32)]
-        finally:
-            worker.close()
-    if times != [0.0, 1.0]:
-        raise ValueError(f"a two-second video gave frames at {times}, expected 0 and 1")
-    return f"FFmpeg in av {version('av')} decodes in a worker process"
-
-
-def _check_model(device: str) -> str:
-    """Run the self-test of the model that is shipped."""
-    from framefind.models import registry
-
-    model = registry.load("mini", device)
-    registry.check(model)
-    return (
-        f"{model.name} embeds pictures and texts into {model.dimensions} dimensions by "
-        f"{model.backend}"
-    )
-
-
-def _check_library(library: str | None) -> str:
-    """Count what is in the library. Raises LibraryError when it cannot be written."""
-    from framefind.library import open
-
-    opened = open(library)
-    folder = _find_unwritable(opened.uri)
-    if not opened.exists:
-        if folder:
-            raise LibraryError(f"{opened.uri} cannot be created: {folder} cannot be written")
-        return f"{opened.uri}: none yet, `framefind index` creates it"
-    status = opened.status()
-    videos = write_count(sum(status.videos.values()), "video")
-    facts = f"{opened.uri}: {videos}, {write_count(status.frames, 'frame')}, {status.model}"
-    if folder:
-        raise LibraryError(
-            f"{facts}; {folder} cannot be written: searching works, indexing does not"
-        )
-    return facts
-
-
-def _find_unwritable(uri: str) -> Path | None:
-    """Return the first folder of a library, or above one to be made, that cannot be written."""
-    if not (place := _find_place(uri)):
-        return None
-    folders = [place]
-    if place == Path(uri):
-        folders += [path for path in sorted(place.glob("*")) if path.is_dir()]
-        folders += sorted(place.glob("*/_delta_log"))
-    return next((folder for folder in folders if not os.access(folder, os.W_OK)), None)
-
-
-def _check_index() -> str:
-    from framefind.index import ivf
-
-    if ivf.is_installed():
-        return "faiss builds inverted lists beyond a million vectors"
-    return (
-        "without faiss all vectors are scanned, also beyond a million: "
-        "pip install 'framefind[large]'"
-    )
-
-
-def _check_disk(library: str | None) -> str:
-    """Return how much room is left. Raises LibraryError when it is little."""
-    from framefind.library import open
-
-    if not (place := _find_place(open(library).uri)):
-        return "the library is in an object store"
-    free = shutil.disk_usage(place).free
-    if free < MIN_FREE_BYTES:
-        raise LibraryError(f"{place}: only {free >> 20} MB free; make room before indexing")
-    return f"{free >> 30} GB free for the library"
-
-
-def _find_place(uri: str) -> Path | None:
-    """Return the library's folder, or the nearest one above it; None in an object store."""
-    from framefind.tables.address import is_local
-
-    if not is_local(uri):
-        return None
-    return next(path for path in (Path(uri), *Path(uri).parents) if path.exists())

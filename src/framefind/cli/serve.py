@@ -1,14 +1,6 @@
 """`framefind serve`: the page in a browser, and the HTTP API behind it."""
 
-import os
-import secrets
-import socket
-import threading
-import time
-import webbrowser
-from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -83,6 +75,11 @@ def serve(
     $ framefind serve --open
     $ framefind serve --host 0.0.0.0 --host-name nas.local
     """
+    import os
+    import secrets
+    from tempfile import TemporaryDirectory
+    from threading import Thread
+
     from framefind.library import open
     from framefind.server.app import serve as run_server
     from framefind.server.security import Access, is_loopback
@@ -99,7 +96,7 @@ def serve(
     with TemporaryDirectory(prefix="framefind-") as folder:
         if show_page:
             arguments = (address, host.strip("[]"), port, Path(folder, "open.html"))
-            threading.Thread(target=_open_page, args=arguments, daemon=True).start()
+            Thread(target=_open_page, args=arguments, daemon=True).start()
         run_server(opened, Access(host, port, key, names, roots), refresh)
 
 
@@ -116,6 +113,11 @@ def _open_page(address: str, host: str, port: int, file: Path) -> None:
     The browser is given a file that only this user can read and that leads to the address: the
     arguments of a program, where the token would stand, can be read by every user.
     """
+    import socket
+    import time
+    import webbrowser
+    from contextlib import suppress
+
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     for _ in range(10 * _SECONDS_TO_START):
         with suppress(OSError):
