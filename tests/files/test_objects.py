@@ -12,6 +12,7 @@ from framefind.files import objects
 from framefind.files.names import find_existing, resolve_path, stat_path
 from framefind.files.objects import canonical_uri, find_object, is_remote
 from framefind.video.bucket_file import BucketFile
+from framefind.video.identity import video_id
 from stores import Bucket
 
 SIZE = 5_000_000
@@ -31,6 +32,15 @@ def uri(store_log: Path) -> str:
 
 
 class TestReader:
+    def test_an_id_is_not_made_up_when_the_store_breaks_off(self, uri):
+        reader = objects.open_object(uri)
+        known = video_id(uri, reader)
+        reader = objects.open_object(uri)
+        reader.uri += ".gone"
+        with pytest.raises(StoreError, match="there is no such object"):
+            video_id(uri, reader)
+        assert video_id(uri) == known
+
     @few
     @given(places, st.sampled_from([0, 2**16]))
     def test_gives_the_bytes_of_the_object(self, uri, found, least):

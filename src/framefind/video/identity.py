@@ -14,7 +14,7 @@ def video_id(path: str | os.PathLike[str], reader: ObjectReader | None = None) -
     """Return the id of a file: BLAKE2b-128 (hex) over its size and its first, middle and last MiB.
 
     The size is 8 bytes, little endian. The id of a file that cannot be read is that of its path. An
-    object in a store is read through `reader`, if there is one.
+    object in a store is read through `reader`, if there is one; raises StoreError if that fails.
     """
     name = os.fspath(path)
     try:
@@ -22,7 +22,8 @@ def video_id(path: str | os.PathLike[str], reader: ObjectReader | None = None) -
     except OSError:
         name = os.path.abspath(name)
     except StoreError:
-        pass
+        if reader:  # the object was open: its id would not be that of its path for long
+            raise
     return hashlib.blake2b(os.fsencode(name), digest_size=16).hexdigest()
 
 
