@@ -201,10 +201,11 @@ def test_a_file_that_is_no_video_is_refused_at_once(api, tmp_path, name):
         (tmp_path / name).write_text("these are notes")
     else:
         Image.new("RGB", (64, 48)).save(tmp_path / name)
+    before = api.get("/v1/jobs").json()
     answer = api.post("/v1/jobs", json={"path": str(tmp_path / name)})
     assert answer.status_code == 422
     assert "no video" in answer.json()["detail"]
-    assert api.get("/v1/jobs").json() == {"jobs": []}
+    assert api.get("/v1/jobs").json() == before
 
 
 def test_a_damaged_video_is_a_job_that_says_so(client, tmp_path, copied_clips):
