@@ -1,7 +1,6 @@
-"""Frames: from a decoded picture to upright RGB pixels at any size, and thumbnails."""
+"""Frames: from a decoded picture to upright RGB pixels at any size."""
 
 import heapq
-import io
 from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
@@ -11,16 +10,10 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
-from PIL import Image
 
 from framefind.video import colour
 from framefind.video.geometry import Geometry, Shape
-
-THUMBNAIL_SIZE = 320
-"""The long side of a thumbnail, in pixels."""
-
-THUMBNAIL_QUALITY = 80
-"""The JPEG quality of a thumbnail, of 100."""
+from framefind.video.thumbnail import THUMBNAIL_SIZE, encode_thumbnail
 
 _FILTERS = {
     "bilinear": Interpolation.BILINEAR,
@@ -164,12 +157,8 @@ class Frame:
         return self._scaler.scale(self._picture, 64, 36, Interpolation.FAST_BILINEAR)
 
     def thumbnail(self) -> bytes:
-        """Return a JPEG of `THUMBNAIL_SIZE` on the long side; a smaller frame keeps its size."""
-        factor = min(1.0, THUMBNAIL_SIZE / max(self._size))
-        width, height = (max(1, round(side * factor)) for side in self._size)
-        file = io.BytesIO()
-        Image.fromarray(self.scale(width, height)).save(file, "JPEG", quality=THUMBNAIL_QUALITY)
-        return file.getvalue()
+        """Return the frame's thumbnail, a JPEG."""
+        return encode_thumbnail(self.scale, self.width, self.height)
 
 
 def _is_reducible(picture: av.VideoFrame) -> bool:
