@@ -459,7 +459,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            (["--engine", "flink", "."], "local or spark"),
+            (["--engine", "flink", "."], "'local', 'spark'"),
             (["--master", "local[2]", "."], "go with --engine spark"),
             (["--engine", "spark", "--dry-run", "."], "do not go with --engine spark"),
             (["--engine", "spark", ".", ".."], "one folder or URI"),

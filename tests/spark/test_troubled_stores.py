@@ -38,7 +38,8 @@ def batches(spark: Any, library: framefind.Library) -> Batches:
     """A run on the driver that takes files without a stream, which would need Hadoop's S3."""
     tables, encoder = library.prepare(None)
     job = Job(
-        partial(tasks.same, encoder.fingerprint, library.precision), IndexOptions.parse(**CHOICE)
+        partial(tasks.same, encoder.fingerprint, library.choice.precision),
+        IndexOptions.parse(**CHOICE),
     )
     memory = library.vector_index.folder / "files.json"
     return Batches(spark, tables, job, memory, partial(library.vector_index.lost, tables))
