@@ -41,8 +41,7 @@ def batches(spark: Any, library: framefind.Library) -> Batches:
         partial(tasks.same, encoder.fingerprint, library.choice.precision),
         IndexOptions.parse(**CHOICE),
     )
-    memory = library.vector_index.folder / "files.json"
-    return Batches(spark, tables, job, memory, partial(library.vector_index.lost, tables))
+    return Batches(spark, tables, job, library.vector_index)
 
 
 def test_a_store_that_does_not_answer_gives_no_row_and_is_asked_again(

@@ -2,14 +2,14 @@
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from framefind.indexing.decide import Catalog, Pending, Probed, count_settled
+from framefind.index.refresh import CurrentIndex
+from framefind.indexing.decide import Catalog, Pending, Probed, count_settled, open_catalog
 from framefind.indexing.spans import MIN_SPAN_SECONDS, span_seconds
 from framefind.indexing.video_row import Ending, VideoRow, Written, join_endings
 from framefind.indexing.walk import File
@@ -19,7 +19,7 @@ from framefind.spark.sources import merged, slots
 from framefind.spark.tasks import Job, VideoSpan
 from framefind.tables.data_files import DataFile
 from framefind.tables.tables import Tables
-from framefind.types import Report, Video
+from framefind.types import Report
 from framefind.video.facts import Facts
 
 if TYPE_CHECKING:
@@ -53,40 +53,33 @@ class Batches:
         spark: "SparkSession",
         tables: Tables,
         job: Job,
-        memory: Path,
-        find_lost: Callable[[Sequence[Video]], Collection[str]],
+        vector_index: CurrentIndex,
         minutes: float = 10.0,
     ) -> None:
-        """Read the rows of the library; `memory` is the catalog's.
-
-        `find_lost` gives the ids of videos that have lost frames, which are decoded again; a task
-        decodes up to so many `minutes`.
-        """
+        """Open the catalog of the library; a task decodes up to so many `minutes`."""
         self.report = Report()
         self._spark = spark
         self._tables = tables
         self._job = job
-        self._memory = memory
-        self._find_lost = find_lost
+        self._vector_index = vector_index
         self._sampler = job.options.sampler
         self._max_seconds = 60 * minutes
         self._version = tables.versions()[0]  # of `videos`, that the catalog knows
-        self.catalog = self._read()
+        self.catalog = self._open_catalog()
 
     def take(self, files: Sequence[File], transaction: tuple[str, int] | None = None) -> None:
         """Do all that has to be done about some files, and commit it."""
         if self._tables.versions()[0] != self._version:  # another writer came by
             self._version = self._tables.versions()[0]
-            self.catalog = self._read()
+            self.catalog = self._open_catalog()
         groups = list(self._group(self._decide(files))) or [[]]
         for number, group in enumerate(groups, 1):
             last = number == len(groups)
             self._publish(self._decode(group), last, transaction if last else None)
         self.catalog.save()
 
-    def _read(self) -> Catalog:
-        rows = self._tables.videos()
-        return Catalog(rows, self._memory, self._job.options, self._find_lost(rows))
+    def _open_catalog(self) -> Catalog:
+        return open_catalog(self._vector_index, self._tables, self._job.options)
 
     def _publish(
         self, files: Sequence[DataFile], last: bool, transaction: tuple[str, int] | None

@@ -80,15 +80,7 @@ def index(
     """
     require()
     how = _parse_trigger(trigger)
-    options = IndexOptions.parse(
-        sampler=sampler,
-        views=views,
-        glob=glob,
-        exclude=exclude,
-        retry=retry,
-        dedupe=dedupe,
-        decoder=decoder,
-    )
+    options = IndexOptions.pick(locals())
     opened = (
         library
         if isinstance(library, Library)
@@ -103,9 +95,7 @@ def index(
     with lock(opened.uri, False, "index --engine spark"):
         opener = partial(tasks.same, encoder.fingerprint, opened.choice.precision)
         job = Job(opener, options, opened.choice.device)
-        memory = opened.vector_index.folder / "files.json"
-        find_lost = partial(opened.vector_index.lost, tables)
-        batches = Batches(spark, tables, job, memory, find_lost, minutes)
+        batches = Batches(spark, tables, job, opened.vector_index, minutes)
         with interruptible() as interrupted:
             run = _Run(spark, root, options, tables, batches, on_batch, interrupted)
             run.catch_up(files, begun=_is_begun(checkpoint))
