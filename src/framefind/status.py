@@ -1,12 +1,23 @@
 """A library in numbers."""
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 from framefind.forgetting import find_absent
 from framefind.index.refresh import CurrentIndex
 from framefind.tables import address
 from framefind.tables.tables import Tables
-from framefind.types import Status
+from framefind.types import Status, Video
+
+
+def count_videos(rows: Sequence[Video]) -> dict[str, Any]:
+    """Return the numbers of videos by status and of frames, and the hours of video."""
+    return {
+        "videos": dict(sorted(Counter(row.status for row in rows).items())),
+        "frames": sum(row.frames for row in rows),
+        "hours": sum(row.duration or 0 for row in rows if row.segments) / 3600,
+    }
 
 
 def find_status(uri: str, vector_index: CurrentIndex) -> Status:
@@ -14,13 +25,11 @@ def find_status(uri: str, vector_index: CurrentIndex) -> Status:
     tables = Tables.open(uri)
     rows = tables.videos()
     return Status(
-        uri,
-        tables.fingerprint["model"],
-        dict(sorted(Counter(row.status for row in rows).items())),
-        sum(row.frames for row in rows),
-        sum(row.duration or 0 for row in rows if row.segments) / 3600,
-        address.measure_size(uri),
-        vector_index.is_fresh(tables),
-        find_absent(vector_index.folder, rows).roots(rows),
-        len(vector_index.lost(tables, rows)),
+        library=uri,
+        model=tables.fingerprint["model"],
+        **count_videos(rows),
+        size=address.measure_size(uri),
+        index_fresh=vector_index.is_fresh(tables),
+        offline=find_absent(vector_index.folder, rows).roots(rows),
+        lost=len(vector_index.lost(tables, rows)),
     )

@@ -1,7 +1,6 @@
 """The library in numbers, health, readiness and metrics."""
 
 import asyncio
-from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +14,7 @@ from framefind.server.problems import describe_responses, problem
 from framefind.server.routing import Router
 from framefind.server.security import Access
 from framefind.server.state import LibraryState
+from framefind.status import count_videos
 
 
 def router(state: LibraryState, metrics: Metrics, access: Access) -> APIRouter:
@@ -62,9 +62,7 @@ def _describe_library(state: LibraryState, access: Access) -> dict[str, Any]:
         "library": state.library.uri,
         "exists": snapshot.index is not None,
         "model": snapshot.model.name if snapshot.model else None,
-        "videos": dict(sorted(Counter(row.status for row in rows).items())),
-        "frames": sum(row.frames for row in rows),
-        "hours": sum(row.duration or 0 for row in rows if row.segments) / 3600,
+        **count_videos(rows),
         "folders": [{"path": path, "videos": count} for path, count in folders],
         "index_fresh": state.is_fresh,
         "offline": [asdict(folder) for folder in offline],
