@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from framefind.files.names import match_path, native_path, stored_path
+from framefind.files.names import Patterns, native_path, stored_path
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="names are Unicode elsewhere")
 
@@ -31,7 +31,7 @@ class TestStored:
 
 
 def test_matches_the_path_the_path_below_and_the_name():
-    assert match_path("/v/trip/a.mp4", ["/v/*"])
-    assert match_path("/v/trip/a.mp4", ["trip/*"], "/v")
-    assert match_path("/v/trip/a.mp4", ["a.*"])
-    assert not match_path("/v/trip/a.mp4", ["trip/*", "b.*", "trip"], "")
+    assert Patterns(["/v/*"]).match("/v/trip/a.mp4")
+    assert Patterns(["trip/*"], "/v").match("/v/trip/a.mp4")
+    assert Patterns(["a.*"]).match("/v/trip/a.mp4")
+    assert not Patterns(["trip/*", "b.*", "trip"]).match("/v/trip/a.mp4")

@@ -84,11 +84,6 @@ class Patterns:
         return path, path.removeprefix(os.path.join(self._root, "")) if self._root else path
 
 
-def match_path(path: str, patterns: Iterable[str], root: str = "") -> bool:
-    """Return whether one of the patterns stands for a path below `root`."""
-    return Patterns(patterns, root).match(path)
-
-
 def comparison_form(path: str) -> str:
     """Return a path or a name as it is compared with others: as it is stored, in NFC."""
     name = stored_path(path)
