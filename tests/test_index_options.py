@@ -1,18 +1,17 @@
-"""`IndexOptions.parse` is the one list of index options: everything that repeats it is checked."""
+"""`IndexOptions.parse` is the one list of index options: what repeats it is checked.
+
+Its twins in Python are checked beside it, in `tests/indexing/test_options.py`.
+"""
 
 import inspect
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from typer.main import get_command
 
 from framefind.cli.main import app
 from framefind.indexing.options import IndexOptions
-from framefind.library import Library
-from framefind.spark import stream
 
 OPTIONS = {
     name: parameter.default
@@ -22,12 +21,6 @@ SAMPLER_OPTIONS = {"every", "count", "random", "keyframes", "shots"}
 """What the command line has in place of `sampler`."""
 
 USAGE = (Path(__file__).parent.parent / "docs" / "usage.md").read_text("utf-8")
-
-
-@pytest.mark.parametrize("function", [Library.index, Library.plan, stream.index])
-def test_functions_take_them_all(function: Callable[..., Any]) -> None:
-    parameters = inspect.signature(function).parameters
-    assert {name: parameters[name].default for name in OPTIONS} == OPTIONS
 
 
 def test_the_command_line_takes_them_all() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from framefind import Library
-from framefind.cli import index as command
 from framefind.errors import UsageError
 from framefind.indexing.options import IndexOptions
 from framefind.spark.stream import index as index_with_spark
@@ -24,14 +23,6 @@ def test_they_are_arguments_everywhere(function: Callable[..., Any]) -> None:
     for name, option in OPTIONS.items():
         assert parameters[name].replace(annotation=None) == option.replace(annotation=None)
         assert parameters[name].annotation == option.annotation
-
-
-def test_they_are_options_of_the_command() -> None:
-    parameters = inspect.signature(command.index).parameters
-    samplers = {"every", "count", "keyframes", "shots"}  # each with a value of its own
-    assert parameters.keys() >= OPTIONS.keys() - {"sampler"} | samplers
-    for name in ("views", "retry", "dedupe", "decoder"):
-        assert parameters[name].default == OPTIONS[name].default
 
 
 def test_they_are_parsed_once() -> None:
