@@ -1,6 +1,6 @@
 """`IndexOptions.parse` is the one list of index options: what repeats it is checked.
 
-Its twins in Python are checked beside it, in `tests/indexing/test_options.py`.
+The functions that take these options are checked in `tests/indexing/test_options.py`.
 """
 
 import inspect
