@@ -34,7 +34,8 @@ class PossibleHits:
 
 def bound_best(scores: Scores, min_score: float) -> tuple[Floats, Floats]:
     """Return bounds of each video's best hit: (videos,) twice; -inf where it cannot have any."""
-    best, slack = scores.best.astype(np.float64), scores.video_slack.astype(np.float64)
+    best = scores.best.astype(np.float64)
+    slack = scores.video_slack.astype(np.float64)
     missing = best + slack < min_score
     return np.where(missing, -np.inf, best - slack), np.where(missing, -np.inf, best + slack)
 
@@ -53,9 +54,11 @@ def find_possible_hits(
     certain_cut = np.maximum(high.astype(np.float64) - margin, min_score)
     owner = np.repeat(np.arange(len(videos)), counts)
     near = np.flatnonzero(scores.values[at] + scores.slack[at] >= possible_cut[owner])
-    at, owner = at[near], owner[near]
+    at = at[near]
+    owner = owner[near]
     first = np.flatnonzero(np.diff(owner, prepend=-1))
-    values, slack = scores.values[at].astype(np.float64), scores.slack[at].astype(np.float64)
+    values = scores.values[at].astype(np.float64)
+    slack = scores.slack[at].astype(np.float64)
     certain = values - slack >= certain_cut[owner]
     return PossibleHits(videos[owner[first]], at, first, values - slack, values + slack, certain)
 

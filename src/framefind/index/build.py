@@ -216,7 +216,8 @@ class Appender:
         Raises LibraryError when these are not what a library holds.
         """
         self._check(batch)
-        boxes, embeddings = batch.column("boxes"), batch.column("embeddings")
+        boxes = batch.column("boxes")
+        embeddings = batch.column("embeddings")
         views = np.diff(embeddings.offsets.to_numpy())
         vectors = embeddings.flatten().flatten().to_numpy().reshape(-1, self._dimensions)
         vectors = vectors.astype("<f2")  # as the tables have rounded them
@@ -233,7 +234,8 @@ class Appender:
         parts = boxes.flatten().flatten().to_numpy().astype("<f4").reshape(-1, 4)
         scales = scales.astype("<f4", copy=False)
         sums = np.empty(len(vectors), SUMS)
-        sums["codes"], sums["vectors"] = sum_rows(codes, scales), sum_rows(vectors, parts)
+        sums["codes"] = sum_rows(codes, scales)
+        sums["vectors"] = sum_rows(vectors, parts)
         self._streams["vectors"].write(vectors.tobytes())
         self._streams["codes"].write(codes.tobytes())
         self._streams["scales"].write(scales.tobytes())
@@ -246,8 +248,10 @@ class Appender:
 
     def _check(self, batch: "pyarrow.RecordBatch") -> None:
         """Raise LibraryError for rows of other writers that cannot be searched."""
-        boxes, embeddings = batch.column("boxes"), batch.column("embeddings")
-        inner, corners = embeddings.flatten(), boxes.flatten()
+        boxes = batch.column("boxes")
+        embeddings = batch.column("embeddings")
+        inner = embeddings.flatten()
+        corners = boxes.flatten()
         views = np.diff(embeddings.offsets.to_numpy())
         is_valid = (
             batch.column("t").null_count == 0

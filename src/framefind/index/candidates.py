@@ -41,7 +41,8 @@ def choose_candidates(
     all_frames = len(line) == len(index.frames) >= lists.state.frames
     keep = None if all_frames else _mask(index, line)
     # The best for two queries together is rarely among the best for either.
-    max_frames, nearest = MAX_CANDIDATE_FRAMES, NEAREST_VIEWS
+    max_frames = MAX_CANDIDATE_FRAMES
+    nearest = NEAREST_VIEWS
     if len(queries) > 1:
         max_frames *= 8
         nearest *= 4

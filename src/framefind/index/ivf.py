@@ -155,7 +155,8 @@ def build(index: VectorIndex) -> None:
     old = open_lists(index)
     lists = _extend(old, index) if old else None
     if old and lists is not None:
-        projection, state = old.projection, replace(old.state, frames=len(index.frames))
+        projection = old.projection
+        state = replace(old.state, frames=len(index.frames))
     else:
         lists, projection = _train(index.vectors)
         _add(lists, projection, index, 0)

@@ -57,7 +57,9 @@ def rounding_error(dimensions: int) -> float:
 
 def encode_query(query: NDArray[np.float32]) -> QueryCodes:
     """Return the codes of a query, float32 (d,)."""
-    codes, scales, rest = [], [], [query.astype(np.float64)]
+    codes = []
+    scales = []
+    rest = [query.astype(np.float64)]
     for _ in range(2):
         scales.append(max(float(np.abs(rest[-1]).max()), 1e-30) / 127)
         codes.append(np.rint(rest[-1] / scales[-1]))
@@ -100,7 +102,8 @@ def multiply(
 ) -> NDArray[np.float32]:
     """Return the float32 products of `vectors`, or of those `rows` of them, with `query`, × 100."""
     if isinstance(rows, slice):
-        vectors, rows = vectors[rows], np.arange(len(vectors[rows]))
+        vectors = vectors[rows]
+        rows = np.arange(len(vectors))
     products = np.empty(len(rows), np.float32)
     for at in range(0, len(rows), _EXACT_ROWS):
         part = widen(vectors[rows[at : at + _EXACT_ROWS]])

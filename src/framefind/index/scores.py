@@ -101,10 +101,12 @@ class Scores:
         at, first = self.frames_of(videos)
         cut = np.repeat(cut, np.diff(first, append=len(at)))
         near = self.values[at] + self.slack[at] >= cut
-        at, cut = at[near], cut[near]
+        at = at[near]
+        cut = cut[near]
         if count is not None and find_runs is not None:
             kept = self._best_runs(at, cut, find_runs(at), count)
-            at, cut = at[kept], cut[kept]
+            at = at[kept]
+            cut = cut[kept]
         for settle in (self.refine, self._settle):
             settle(at[np.abs(self.values[at] - cut) <= self.slack[at]])
         return at[self.values[at] >= cut]
@@ -133,7 +135,8 @@ class Scores:
             low, high = self.bound_peaks(at, first)
             groups = np.flatnonzero(high >= np.partition(low, -count)[-count])
             counts = np.diff(first, append=len(at))[groups]
-            at, first = at[ranges(first[groups], counts)], np.cumsum(counts) - counts
+            at = at[ranges(first[groups], counts)]
+            first = np.cumsum(counts) - counts
         if not len(groups):
             return groups, groups, np.empty(0, np.float32)
         owner = np.repeat(np.arange(len(first)), np.diff(first, append=len(at)))

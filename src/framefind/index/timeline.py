@@ -42,9 +42,12 @@ class Timeline:
         The last frame of a video stands until the video's end.
         """
         frame = np.flatnonzero(video >= 0)
-        video, t = video[frame], t[frame]
+        video = video[frame]
+        t = t[frame]
         order = np.lexsort((t, video))
-        frame, video, t = frame[order], video[order], t[order]
+        frame = frame[order]
+        video = video[order]
+        t = t[order]
         first = np.flatnonzero(np.diff(video, prepend=-1))
         counts = np.diff(first, append=len(video))
         last = first + counts - 1

@@ -74,7 +74,9 @@ class VectorIndex:
         self.unread: dict[str, str] = manifest["unread"]
         self.generation = folder / manifest["generation"]
         self._listing = folder / manifest["listing"]
-        vectors, frames, names = manifest["vectors"], manifest["frames"], manifest["names"]
+        vectors = manifest["vectors"]
+        frames = manifest["frames"]
+        names = manifest["names"]
         self.vectors = self._map("vectors", np.float16, (vectors, self.dimensions))
         self.codes = self._map("codes", np.int8, (vectors, self.dimensions))
         self.scales = self._map("scales", np.float32, (vectors,))
@@ -158,7 +160,8 @@ class VectorIndex:
 
         Both are float32 (videos,).
         """
-        line, (first, _) = self.timeline, self.timeline.of_videos
+        line = self.timeline
+        first, _ = line.of_videos
         largest = np.zeros((2, len(self.videos)), np.float32)
         if len(line):
             for row, name in zip(largest, ("error", "length"), strict=True):
@@ -186,7 +189,8 @@ class VectorIndex:
 
     def rows(self, frame: int) -> slice:
         """Return the rows of `vectors` and `boxes` that hold the views of one frame."""
-        first, views = self.frames["first"][frame], self.frames["views"][frame]
+        first = self.frames["first"][frame]
+        views = self.frames["views"][frame]
         return slice(int(first), int(first + views))
 
     def video(self, video_id: str) -> IndexedVideo:
@@ -210,7 +214,8 @@ class VectorIndex:
 
         Raises QueryError when the index has no such video.
         """
-        line, owner = self.timeline, self._ordinal(video_id)
+        line = self.timeline
+        owner = self._ordinal(video_id)
         first, last = np.searchsorted(line.video, [owner, owner + 1])
         if first == last:
             raise QueryError(f"video {video_id} has no frames in the library")

@@ -47,7 +47,8 @@ class VideoNames:
         if pattern in self._by_id:
             return {pattern: self._by_id[pattern]}
         exact = resolve_if_path(pattern)
-        whole, name = comparison_form(exact), comparison_form(pattern)
+        whole = comparison_form(exact)
+        name = comparison_form(pattern)
         folder = os.path.join(whole, "")
         named = (
             self._between(name, name + "\0")  # as it is stored, whatever links are now

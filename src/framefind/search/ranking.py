@@ -96,7 +96,8 @@ def rank_videos(
     """
     if not len(hit):
         return np.empty(0, np.int64), np.empty(0, np.float64)
-    video, score = timeline.video[hit], scores[hit].astype(np.float64)
+    video = timeline.video[hit]
+    score = scores[hit].astype(np.float64)
     first = np.flatnonzero(np.diff(video, prepend=-1))
     result = _rank(score, first, rank, scale)
     order = np.lexsort((video[first], -result))

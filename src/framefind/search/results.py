@@ -85,7 +85,8 @@ class Moments:
     @cached_property
     def confidence(self) -> NDArray[np.float64]:
         """The confidence in each."""
-        scores, neutral = self.scored.scores, self.scored.neutral
+        scores = self.scored.scores
+        neutral = self.scored.neutral
         return judge_frames(scores, self.spans.best, self.spans.score, neutral)
 
     def take(self, at: NDArray[np.int64] | NDArray[np.bool_] | slice) -> "Moments":
@@ -95,7 +96,8 @@ class Moments:
     def show(self, part: slice) -> list[Moment]:
         """Return some of them for people."""
         shown = self.take(part)
-        spans, index = shown.spans, self.scored.scores.index
+        spans = shown.spans
+        index = self.scored.scores.index
         videos = {at: index.videos[at] for at in set(spans.video.tolist())}
         paths = {at: readable_first(video.paths)[0] for at, video in videos.items()}
         numbers = (spans.start, spans.end, self.scored.scores.line.t[spans.best], spans.score)
@@ -120,11 +122,13 @@ class Videos:
 
     def show(self, part: slice) -> list[VideoMoments]:
         """Return some of them for people, with all of their moments."""
-        videos, scores = self.videos[part], self.scores[part].tolist()
+        videos = self.videos[part]
+        scores = self.scores[part].tolist()
         moments: dict[str, list[Moment]] = {}
         for moment in find_moments(self.scored, np.sort(videos)).show(slice(None)):
             moments.setdefault(moment.video_id, []).append(moment)
-        line, index = self.scored.scores.line, self.scored.scores.index
+        line = self.scored.scores.line
+        index = self.scored.scores.index
         ordinals = line.video[line.of_videos[0][videos]].tolist()
         shown = [moments[index.videos[ordinal].video_id] for ordinal in ordinals]
         return [
@@ -203,7 +207,8 @@ def estimate_total(scored: Scored, second: Scored | None) -> int:
 
 def find_moments(scored: Scored, videos: Positions, count: int | None = None) -> Moments:
     """Return the moments of these videos, best first: all, or at least the first `count`."""
-    scores, line = scored.scores, scored.scores.line
+    scores = scored.scores
+    line = scores.line
     if scored.min_confidence is not None and not scored.neutral.of_images:
         count = None  # confidence does not rise with the score
     videos, best = scores.top(videos, count)
@@ -224,7 +229,8 @@ def find_moments(scored: Scored, videos: Positions, count: int | None = None) ->
 
 def _find_first_videos(scored: Scored, count: int, floor: float) -> Videos:
     """Return the first videos by the rank of the query."""
-    scores, rank = scored.scores, scored.query.rank
+    scores = scored.scores
+    rank = scored.query.rank
 
     def bound(videos: Positions) -> NDArray[np.float64]:
         high = np.full(len(videos), -np.inf)
@@ -255,7 +261,8 @@ def _bound_rank(hits: PossibleHits, rank: str, scale: float) -> NDArray[np.float
 
 def _rank_exactly(scored: Scored, videos: Positions) -> Videos:
     """Return those of the videos that have moments, best first."""
-    scores, line = scored.scores, scored.scores.line
+    scores = scored.scores
+    line = scores.line
     if scored.min_confidence is not None:
         moments = find_moments(scored, videos)
         owners = line.video[line.of_videos[0][videos]]
@@ -293,7 +300,8 @@ def _find_pairs(scored: Scored, second: Scored, videos: Positions, count: int) -
     query = scored.query
     first, follower = (_by_time(find_moments(one, videos)) for one in (scored, second))
     at, follower_at = find_followers(first.spans, follower.spans, query.within)
-    first, follower = first.take(at), follower.take(follower_at)
+    first = first.take(at)
+    follower = follower.take(follower_at)
     scores = (first.scores + follower.scores) / np.float32(2)
     order = order_moments(replace(first.spans, score=scores))
     if query.min_score is not None:
@@ -313,7 +321,8 @@ def _by_time(moments: Moments) -> Moments:
 
 def _find_likely(scored: Scored) -> Spans:
     """Return moments that may be right, by the approximate scores."""
-    query, scores = scored.query, scored.scores
+    query = scored.query
+    scores = scored.scores
     line = scores.line
     min_confidence = MAYBE if query.min_score is None else 0.0
     if query.min_confidence is not None:

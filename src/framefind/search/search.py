@@ -143,9 +143,13 @@ def _scan_together(
 
 def _fill_page(query: EmbeddedQuery, parts: Iterable[Part], judge: Judge, floor: float) -> Page:
     """Return the page of a query; parts that it does not reach are not looked at."""
-    neutral, choice = judge.neutral_for(query.query), query.query
+    neutral = judge.neutral_for(query.query)
+    choice = query.query
     shown: list[Any] = []  # moments or videos
-    start, stop, total, is_complete = choice.offset, choice.offset + choice.limit, 0, True
+    start = choice.offset
+    stop = choice.offset + choice.limit
+    total = 0
+    is_complete = True
     for scores, following in parts:
         if stop <= 0:  # an earlier part has filled it
             is_complete = False
