@@ -107,7 +107,8 @@ class Quality:
 
     def document(self) -> dict[str, Any]:
         """Return everything as one JSON document; shares are 0 to 1, times seconds."""
-        ious, sure = self.ious, self.sure
+        ious = self.ious
+        sure = self.sure
         return {
             "schema": "framefind/v1",
             "library": self.library,
@@ -142,7 +143,8 @@ class Quality:
             yield from (f"  {said}" for said in self.missing)
         yield "worst:"
         for answer in self.worst(worst):
-            wanted, found = Path(answer.wanted.path).name, Path(answer.found.path).name
+            wanted = Path(answer.wanted.path).name
+            found = Path(answer.found.path).name
             yield f"  {answer.rank:4}  {answer.text}  ·  wanted {wanted}, found {found}"
 
 
@@ -202,7 +204,8 @@ def read(file: Path, rows: Sequence[Video]) -> tuple[dict[str, list[Span]], list
     """Return the spans that each text describes, and why other captions were left out."""
     queries: dict[str, list[Span]] = {}
     missing = []
-    names, by_id = VideoNames(rows), {row.video_id: row for row in rows}
+    names = VideoNames(rows)
+    by_id = {row.video_id: row for row in rows}
     for number, line in read_lines(file):
         name, texts, start, end = _caption(f"{file}, line {number}", line)
         try:
@@ -218,7 +221,8 @@ def read(file: Path, rows: Sequence[Video]) -> tuple[dict[str, list[Span]], list
 def _caption(where: str, line: str) -> tuple[str, list[str], float | None, float | None]:
     try:
         caption = json.loads(line)
-        name, texts = caption["video"], caption["texts"]
+        name = caption["video"]
+        texts = caption["texts"]
         start, end = (caption.get(key) for key in ("start", "end"))
         if start is not None or end is not None:
             start, end = float(start), float(end)

@@ -89,7 +89,8 @@ def restore(uri: str, patterns: Sequence[str], dry_run: bool = False) -> list[st
     """Bring back what was forgotten: see `Library.restore`."""
     with changing(uri, "restore") as tables:
         found = find_restorable(tables)
-        names, by_id = VideoNames(found), {row.video_id: row for row in found}
+        names = VideoNames(found)
+        by_id = {row.video_id: row for row in found}
         paths: dict[str, list[str]] = {}
         for pattern in patterns:
             matched = names.match(pattern)
@@ -141,7 +142,8 @@ def _match(rows: Iterable[Video], patterns: Iterable[str]) -> dict[str, list[str
 
 def _forget(tables: Tables, rows: Iterable[Video], paths: Mapping[str, Collection[str]]) -> None:
     """Forget paths, given by `video_id`; a video goes when its last path goes."""
-    changed, removed = [], []
+    changed = []
+    removed = []
     for row in rows:
         left = [path for path in row.paths if path not in paths.get(row.video_id, ())]
         if not left:

@@ -18,7 +18,8 @@ def check_memory() -> None:
         return
     import resource
 
-    limit, needed = resource.getrlimit(resource.RLIMIT_AS)[0], MIN_ADDRESS_SPACE
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    needed = MIN_ADDRESS_SPACE
     if limit != resource.RLIM_INFINITY and limit < needed:
         raise LibraryError(
             f"this process may take {limit / 1e9:.1f} GB of address space, and libraries need "

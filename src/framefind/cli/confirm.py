@@ -27,7 +27,8 @@ class Forgetting:
         """Find the videos that go with their last path, and where the others stay."""
         from framefind.files.names import readable_first
 
-        rows, forgotten = library.videos(), {*paths}
+        rows = library.videos()
+        forgotten = {*paths}
         self._paths = paths
         self._library_videos = len(rows)
         self._videos = sum(forgotten.issuperset(row.paths) for row in rows)

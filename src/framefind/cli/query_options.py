@@ -46,7 +46,8 @@ def _make_parameter(field: "Field[Any]") -> inspect.Parameter:
     default = field.default
     kind: Any = field.type
     if option.repeats:
-        default, kind = None, list[str] | None
+        default = None
+        kind = list[str] | None
     elif "|" in option.value:
         kind = Literal[tuple(option.value.split("|"))]
     elif info.parser and default is not None:

@@ -128,10 +128,8 @@ def _print_moments(moments: "Sequence[Moment]") -> None:
     are_pairs = any(moment.then for moment in moments)
     rows = []
     for moment in moments:
-        score, confidence = (
-            round_down(moment.score, 1),
-            f"{round_down(100 * moment.confidence, 0)}%",
-        )
+        score = round_down(moment.score, 1)
+        confidence = f"{round_down(100 * moment.confidence, 0)}%"
         times = [clock(moment.start), clock(moment.end)]
         if moment.then:
             times.append(clock(moment.then.t))
@@ -177,9 +175,11 @@ def print_plan(plan: "Plan", as_json: bool) -> None:
     _print_troubles(plan)
     if as_json:
         return print_json({"schema": "framefind/plan/v1", **asdict(plan)})
-    videos, frames = write_count(plan.videos, "video"), write_count(plan.frames, "frame")
+    videos = write_count(plan.videos, "video")
+    frames = write_count(plan.frames, "frame")
     print_line(f"{videos} to index, {plan.unchanged} unchanged, {plan.hours:.2f} hours")
-    disk, minutes = plan.size / 1e6, plan.seconds / 60
+    disk = plan.size / 1e6
+    minutes = plan.seconds / 60
     print_line(f"about {frames}, {disk:.0f} MB on disk, {minutes:.1f} minutes")
     return None
 

@@ -18,7 +18,8 @@ def videos(
     from framefind.times import clock
 
     opened = open(library)
-    rows, offline = opened.videos(names or ()), opened.offline()
+    rows = opened.videos(names or ())
+    offline = opened.offline()
     if as_json:
         listed = [asdict(row) | {"offline": row.video_id in offline} for row in rows]
         return show.print_json({"schema": "framefind/videos/v1", "videos": listed})

@@ -56,7 +56,8 @@ class Presence:
 
     def __init__(self, memory: Path, known: Collection[str]) -> None:
         """Read the roots from the file `memory`; `known` are all paths in the library."""
-        self._memory, self._known = memory, known
+        self._memory = memory
+        self._known = known
         self._roots = _read(memory)
 
     def find_absent(self, paths: Iterable[str], stores: bool = True) -> Absent:

@@ -30,8 +30,10 @@ FORMATS = (
 
 _USUAL_DEPTHS = (8, 10, 12, 16, 31, 32)  # bits of integer grey
 _ORIENTATION = 0x0112  # a tag of EXIF's and TIFF's
-_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # TIFF's
-_SAMPLE_FORMAT, _UNSIGNED = 339, (1,)
+_PHOTOMETRIC = 262  # TIFF's
+_WHITE_IS_ZERO = 0
+_SAMPLE_FORMAT = 339
+_UNSIGNED = (1,)
 
 
 @contextmanager
@@ -84,7 +86,8 @@ def upright_rgb(picture: "Pillow.Image") -> "Pillow.Image":
         picture.load()
         grey = Image.fromarray(_grey(picture))
         grey.getexif()[_ORIENTATION] = picture.getexif().get(_ORIENTATION, 1)
-        picture, profile = grey, None
+        picture = grey
+        profile = None
     upright = ImageOps.exif_transpose(picture)
     if upright.has_transparency_data:
         layer = upright.convert("RGBA")

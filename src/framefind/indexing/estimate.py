@@ -91,7 +91,8 @@ def _try(worker: DecoderProcess, model: Model, options: IndexOptions) -> _Trial:
     frames: list[SampledFrame] = []
     started = time.perf_counter()
     now = started
-    sampler, views = options.sampler.name, options.views.name
+    sampler = options.sampler.name
+    views = options.views.name
     for frame in worker.frames(sampler, views, model.size, threads=1, resize=model.resize):
         frames.append(frame)
         now = time.perf_counter()

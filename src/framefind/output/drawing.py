@@ -15,12 +15,17 @@ if TYPE_CHECKING:  # Pillow is loaded only when something is drawn
 
 # All lengths are pixels.
 CELL = 400, 225
-MARGIN, GAP, CAPTION = 40, 28, 58
+MARGIN = 40
+GAP = 28
+CAPTION = 58
 _RADIUS = 10
 JPEG_QUALITY = 92  # of 100
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
-GROUND, PANEL = (16, 18, 22), (28, 31, 38)
-BRIGHT, QUIET, ACCENT = (240, 242, 245), (142, 149, 161), (255, 196, 61)
+GROUND = (16, 18, 22)
+PANEL = (28, 31, 38)
+BRIGHT = (240, 242, 245)
+QUIET = (142, 149, 161)
+ACCENT = (255, 196, 61)
 # Pillow's own font has little beyond ASCII; those of these that are installed have the rest.
 _FONTS = (
     "DejaVuSans.ttf",

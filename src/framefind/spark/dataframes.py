@@ -52,10 +52,12 @@ def _frames(batches: Iterable[Any], job: Job) -> Iterator[Any]:
     """Yield rows as they come, a batch of the encoder at a time, for `mapInArrow`."""
     rows: list[FrameRow] = []
     paths: list[str] = []
-    segment, current = "", None
+    segment = ""
+    current = None
     for span, item in tasks.run(_spans(batches), job):
         if span is not current:
-            segment, current = new_segment(), span
+            segment = new_segment()
+            current = span
         if isinstance(item, Ending):
             if item.trouble:
                 yield _trouble(span, segment, item.trouble)
@@ -64,7 +66,8 @@ def _frames(batches: Iterable[Any], job: Job) -> Iterator[Any]:
         paths.append(span.path)
         if len(rows) >= BATCH:
             yield _batch(rows, paths)
-            rows, paths = [], []
+            rows = []
+            paths = []
     if rows:
         yield _batch(rows, paths)
 

@@ -37,7 +37,8 @@ class _Todo:
     cuts: Sequence[float]
 
     def spans(self, length: float) -> list[VideoSpan]:
-        start, path = self.pending.start, self.pending.file.path
+        start = self.pending.start
+        path = self.pending.file.path
         cuts = (cut for cut in merged(self.cuts, length) if cut > start)
         return [
             VideoSpan(path, self.pending.row.video_id, *borders)

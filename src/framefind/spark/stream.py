@@ -282,6 +282,7 @@ def _is_hidden(file: File, root: str) -> bool:
     That is an empty one, one whose name begins with `_` or is not UTF-8, and one that lies outside
     of the root, where a link leads to.
     """
-    path, below = file.path, os.path.relpath(file.path, root).split(os.sep)
+    path = file.path
+    below = os.path.relpath(file.path, root).split(os.sep)
     strange = below[0] == ".." or any(name.startswith("_") for name in below)
     return strange or not file.size or stored_path(path) != path

@@ -150,7 +150,8 @@ def embed(
         views += 0 if isinstance(item, Ending) else len(item.pixels)
         if views >= BATCH:
             yield from flush()
-            batch, views = [], 0
+            batch = []
+            views = 0
     yield from flush()
 
 

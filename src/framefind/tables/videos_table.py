@@ -54,7 +54,8 @@ def as_videos(rows: pa.Table) -> list[Video]:
 
 def write_rows(address: str, rows: pa.Table) -> DataFile:
     """Write rows as one new data file."""
-    store, path = filesystem(address), f"{secrets.token_hex(16)}.parquet"
+    store = filesystem(address)
+    path = f"{secrets.token_hex(16)}.parquet"
     with as_library_error(f"cannot write to {address}"):
         pq.write_table(rows, path, filesystem=store, compression="zstd", store_schema=False)
         if is_local(address):

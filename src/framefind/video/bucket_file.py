@@ -132,7 +132,8 @@ def _media(file: ObjectReader) -> list[range]:
         size, kind = struct.unpack(">I4s", head[:8])
         begin = 8
         if size == 1 and len(head) == 16:
-            size, begin = struct.unpack(">8xQ", head)[0], 16
+            size = struct.unpack(">8xQ", head)[0]
+            begin = 16
         end = offset + size if size else file.size
         if kind not in _BOX_TYPES or end < offset + begin:
             return [] if offset == 0 or kind == b"moof" else media

@@ -72,7 +72,8 @@ class Video:
                 raise VideoError(f"{self.path}: {self.partial or 'it holds no frame'}")
             if self._is_still():
                 raise NotAVideoError(f"{self.path}: a still picture")
-            container, stream = self._file.container, self._file.stream
+            container = self._file.container
+            stream = self._file.stream
             self.facts = Facts.of(container, stream, self._first, self._file.open_beside)
             breaks = clock.is_broken(self.facts.duration, length)
             declares = bool({"mov", "matroska"} & self._file.formats)

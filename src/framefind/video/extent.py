@@ -102,7 +102,8 @@ def _riff(read: Read, size: int) -> int | None:
 
 
 def _mp4(read: Read, size: int) -> int | None:
-    offset, fragmented = 0, False
+    offset = 0
+    fragmented = False
     for _ in range(_MAX_BOXES):
         head = read(offset, 16)
         if len(head) < 8:

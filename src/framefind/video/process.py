@@ -176,7 +176,8 @@ class DecoderProcess:
 
     def _died(self) -> VideoError:
         """Forget the child; return the error that says how it ended."""
-        child, self._child = self._child, None
+        child = self._child
+        self._child = None
         return VideoError(
             f"{self.path}: {child.explain_end() if child else 'its decoder was stopped'}"
         )
