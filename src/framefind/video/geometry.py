@@ -45,7 +45,7 @@ class Shape(NamedTuple):
     aspect: Fraction
 
 
-class Crop(NamedTuple):
+class Margins(NamedTuple):
     """How many pixels a container cuts from each side of the decoded pictures."""
 
     left: int
@@ -63,7 +63,7 @@ class Geometry:
         codec = stream.codec_context.sample_aspect_ratio if stream else None
         self._overrules = self._aspect != codec
         """Whether the container declares another aspect ratio than the pictures; it wins."""
-        self._crop = read_container_crop(stream) if stream else None
+        self._margins = read_container_margins(stream) if stream else None
         self._tiny = VideoReformatter()
         self._facts: Graph | None = None
         self._croppers: dict[tuple[int, int, str], Graph] = {}
@@ -105,11 +105,11 @@ class Geometry:
 
     def crop(self, picture: av.VideoFrame) -> av.VideoFrame:
         """Return the part of a picture that the container shows; the pixels are not copied."""
-        if self._crop is None:
+        if self._margins is None:
             return picture
         if picture.sw_format:  # it is in the memory of a graphics card
             picture = picture.reformat(format=picture.sw_format.name)
-        left, top, right, bottom = self._crop
+        left, top, right, bottom = self._margins
         # FFmpeg cannot start in the middle of a chroma pixel: a column more is cropped then.
         left += -left % (4 // picture.format.chroma_width(4))
         width, height = picture.width - left - right, picture.height - top - bottom
@@ -135,7 +135,7 @@ def read_orientation(matrix: list[int]) -> Orientation:
     return Orientation(True, c < 0, b < 0, stretch if uneven else None)
 
 
-def read_container_crop(stream: VideoStream) -> Crop | None:
+def read_container_margins(stream: VideoStream) -> Margins | None:
     """Return what the container of a stream crops: Matroska's PixelCrop, MP4's clean aperture.
 
     FFmpeg keeps it with the stream, where PyAV does not expose it; a Matroska header that is
@@ -148,17 +148,17 @@ def read_container_crop(stream: VideoStream) -> Crop | None:
             container.start_encoding()
     except (av.FFmpegError, ValueError):  # a codec that Matroska cannot hold
         return None
-    sides = _pixel_crop(file.getvalue())
+    sides = _pixel_margins(file.getvalue())
     return sides if any(sides) else None
 
 
 # -- Matroska (RFC 9559): elements of an id, a size and a content
 
 _MASTERS = {0x18538067: "Segment", 0x1654AE6B: "Tracks", 0xAE: "TrackEntry", 0xE0: "Video"}
-_PIXEL_CROP = {0x54CC: 0, 0x54BB: 1, 0x54DD: 2, 0x54AA: 3}  # by their place in Crop
+_PIXEL_CROP = {0x54CC: 0, 0x54BB: 1, 0x54DD: 2, 0x54AA: 3}  # by their place in Margins
 
 
-def _pixel_crop(header: bytes) -> Crop:
+def _pixel_margins(header: bytes) -> Margins:
     """Return the PixelCrop elements of the first track of a Matroska header."""
     sides = [0, 0, 0, 0]
     at = 0
@@ -169,7 +169,7 @@ def _pixel_crop(header: bytes) -> Crop:
             sides[_PIXEL_CROP[ident]] = int.from_bytes(header[at : at + size], "big")
         if ident not in _MASTERS:
             at += size
-    return Crop(*sides)
+    return Margins(*sides)
 
 
 def _number(data: bytes, at: int, keep_marker: bool = False) -> tuple[int, int]:

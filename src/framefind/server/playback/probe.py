@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from framefind.files.objects import is_remote, open_object
 from framefind.video import clock
 from framefind.video.clock import find_start, has_times
-from framefind.video.geometry import read_container_crop
+from framefind.video.geometry import read_container_margins
 from framefind.video.open import choose_stream, is_seekable, open_container
 
 Kind = Literal["file", "remux", "transcode"]
@@ -63,7 +63,7 @@ def probe(path: str, size: int, modified: int, duration: float | None = None) ->
         if "webm" in formats and _is_webm(path):
             if codec in _WEBM_VIDEO_CODECS and sound in _WEBM_AUDIO_CODECS:
                 return Playable("file", "video/webm")
-        elif read_container_crop(video):  # browsers and MP4 ignore the crop
+        elif read_container_margins(video):  # browsers and MP4 ignore the crop
             return Playable("transcode", why="its pictures are cropped")
         elif "mp4" in formats and codec in _MP4_VIDEO_CODECS and sound in _MP4_AUDIO_CODECS:
             return Playable("file")
