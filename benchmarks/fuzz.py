@@ -30,7 +30,7 @@ from support import fuzz_requests
 import framefind
 from framefind.errors import FramefindError, QueryError
 from framefind.library import Library
-from framefind.types import Progress
+from framefind.reports import Progress
 
 KINDS = {"mp4": "libx264", "mkv": "libx264", "ts": "libx264", "webm": "libvpx", "avi": "mpeg4"}
 KINDS |= {"mpg": "mpeg2video", "wmv": "wmv2", "flv": "flv", "mov": "mjpeg"}

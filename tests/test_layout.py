@@ -34,6 +34,7 @@ ORDER = (
     "video",
     "files",
     "types",
+    "reports",
     "times",
     "arguments",
     "counts",

@@ -24,23 +24,13 @@ if TYPE_CHECKING:
         VideoError,
     )
     from framefind.library import Library, open
-    from framefind.types import (
-        Crop,
-        FrameScores,
-        Moment,
-        Page,
-        Progress,
-        Query,
-        Report,
-        Status,
-        Video,
-        VideoMoments,
-    )
+    from framefind.reports import Progress, Report, Status
+    from framefind.types import Crop, FrameScores, Moment, Page, Query, Video, VideoMoments
     from framefind.video.decode import frame
 
 disable_telemetry()
 
-_HOMES = ("errors", "types", "video.decode", "library")
+_HOMES = ("errors", "types", "reports", "video.decode", "library")
 """The modules that the public names are in; the light ones first."""
 
 __version__ = "0.1.0"

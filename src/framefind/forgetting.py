@@ -7,11 +7,12 @@ from pathlib import Path
 
 from framefind.errors import LibraryError, UsageError
 from framefind.files.presence import Absent, Presence
+from framefind.reports import Offline
 from framefind.search.filters import VideoNames
 from framefind.tables.address import lock
 from framefind.tables.history import forgotten_videos
 from framefind.tables.tables import Tables
-from framefind.types import Offline, Video
+from framefind.types import Video
 
 
 @contextmanager

@@ -18,28 +18,19 @@ from framefind.index.refresh import CurrentIndex
 from framefind.index.vectors import VectorIndex
 from framefind.models.base import Model
 from framefind.models.choice import ModelChoice
+from framefind.reports import Offline, Upkeep
 from framefind.search.filters import VideoNames, names_of
 from framefind.search.query_vectors import as_queries
 from framefind.search.search import score_frames
 from framefind.search.search import search as search_index
 from framefind.tables import address
 from framefind.tables.tables import Tables
-from framefind.types import (
-    FrameScores,
-    Image,
-    Moment,
-    Offline,
-    Page,
-    PathLike,
-    Query,
-    Upkeep,
-    Video,
-)
+from framefind.types import FrameScores, Image, Moment, Page, PathLike, Query, Video
 
 if TYPE_CHECKING:
     from framefind.evaluation import Quality
     from framefind.indexing.estimate import Plan
-    from framefind.types import OnProgress, Report, Status
+    from framefind.reports import OnProgress, Report, Status
 
 
 def _as_html(result: Moment | Page) -> str:
@@ -135,8 +126,8 @@ class Library:
         from framefind.indexing.options import IndexOptions
         from framefind.indexing.pipeline import Indexer
         from framefind.indexing.walk import walk
+        from framefind.reports import Report
         from framefind.tables import maintenance
-        from framefind.types import Report
 
         options = IndexOptions.pick(locals())
         named = arguments.texts(paths, "paths")

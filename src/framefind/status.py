@@ -6,9 +6,10 @@ from typing import Any
 
 from framefind.forgetting import find_absent
 from framefind.index.refresh import CurrentIndex
+from framefind.reports import Status
 from framefind.tables import address
 from framefind.tables.tables import Tables
-from framefind.types import Status, Video
+from framefind.types import Video
 
 
 def count_videos(rows: Sequence[Video]) -> dict[str, Any]:

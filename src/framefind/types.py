@@ -1,4 +1,4 @@
-"""Plain data that all parts pass around: queries, results, reports and rows of videos.
+"""Plain data that all parts pass around: queries, results and rows of videos.
 
 Nothing here reads a file or a table. Only arguments are checked.
 """
@@ -7,7 +7,6 @@ Nothing here reads a file or a table. Only arguments are checked.
 
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
@@ -299,91 +298,3 @@ class Video:
     def paths(self) -> list[str]:
         """All paths of the video: its own, then those of copies."""
         return [self.path, *self.copies]
-
-
-@dataclass(frozen=True)
-class Offline:
-    """A folder that cannot be looked at, why, and how many videos are out of sight with it."""
-
-    root: str
-    reason: str
-    videos: int = 0
-
-
-@dataclass
-class Report:
-    """What a run of `index` did. Paths are as stored; reasons are for people."""
-
-    indexed: list[str] = field(default_factory=list)
-    partial: dict[str, str] = field(default_factory=dict)  # indexed, but for what is said
-    failed: dict[str, str] = field(default_factory=dict)
-    moved: list[str] = field(default_factory=list)
-    copied: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    offline: list[Offline] = field(default_factory=list)  # folders that cannot be looked at
-    unchanged: int = 0
-    failed_before: int = 0  # unchanged since they failed; not tried again
-    passed_over: int = 0  # not videos
-    frames: int = 0
-    video_seconds: float = 0.0
-    seconds: float = 0.0
-    profile: dict[str, float] = field(default_factory=dict)
-    """Seconds of processor time by stage; `wait` is what all cores together did nothing."""
-    fallback: str | None = None  # why the processor decodes what another decoder should have
-
-    def joined(self, other: "Report") -> "Report":
-        """Both reports as one."""
-        together: dict[str, Any] = {}
-        for name, value in vars(self).items():
-            more = getattr(other, name)
-            if name == "profile":
-                together[name] = dict(Counter(value) + Counter(more))
-            elif name == "fallback":
-                together[name] = value or more
-            else:
-                together[name] = value | more if isinstance(value, dict) else value + more
-        return Report(**together)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run of `index` is; `left` is None until it can be told. Times in seconds."""
-
-    done: int
-    total: int
-    frames: int
-    video_seconds: float
-    seconds: float
-    left: float | None
-    path: str
-    trouble: str | None = None  # a video that has just failed, or the part of it that has
-
-
-OnProgress = Callable[[Progress], None]
-
-
-@dataclass(frozen=True)
-class Status:
-    """A library in numbers: videos per status, frames that count, hours of video, bytes on disk."""
-
-    library: str
-    model: str
-    videos: dict[str, int]
-    frames: int
-    hours: float
-    size: int
-    index_fresh: bool
-    offline: list[Offline] = field(default_factory=list)
-    lost: int = 0
-    """Videos that have lost frames: those are in no data file any more."""
-
-
-@dataclass(frozen=True)
-class Upkeep:
-    """What `maintain` did: data files rewritten and written, rows dropped, files deleted."""
-
-    rewritten: int = 0
-    written: int = 0
-    dropped: int = 0
-    deleted: int = 0
-    unreadable: int = 0  # data files, which the log names

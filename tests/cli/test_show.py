@@ -8,7 +8,7 @@ import pytest
 
 from framefind.cli import show
 from framefind.indexing.estimate import Plan
-from framefind.types import Progress
+from framefind.reports import Progress
 
 HALF = Progress(2, 4, 60, 90.0, 30.0, 31.4, "/films/a.mp4")
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from framefind.files.presence import Absent, Presence
-from framefind.types import Offline, Video
+from framefind.reports import Offline
+from framefind.types import Video
 
 
 @pytest.fixture

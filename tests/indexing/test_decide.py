@@ -8,7 +8,8 @@ import pytest
 from framefind.indexing.decide import Catalog, Pending, Probed, Settled
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.walk import File
-from framefind.types import Offline, Video
+from framefind.reports import Offline
+from framefind.types import Video
 from framefind.video.facts import Facts
 
 EVERY, TILES = "every=1.0", "tiles"

@@ -6,9 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from framefind.reports import Upkeep
 from framefind.tables import maintenance, videos_table
 from framefind.tables.tables import Tables
-from framefind.types import Upkeep
 from rows import FINGERPRINT, count, publish, visible, whole, write
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from framefind.evaluation import Quality
     from framefind.indexing.estimate import Plan
     from framefind.library import Library
-    from framefind.types import Moment, Offline, Page, Progress, Report, VideoMoments
+    from framefind.reports import Offline, Progress, Report
+    from framefind.types import Moment, Page, VideoMoments
 
 LINE_SECONDS = 10.0
 """Seconds between two lines of progress where stderr is no terminal."""

@@ -7,7 +7,7 @@ from framefind.cli import show
 
 if TYPE_CHECKING:
     from framefind.library import Library
-    from framefind.types import Report
+    from framefind.reports import Report
 
 
 def index(

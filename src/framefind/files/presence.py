@@ -15,7 +15,8 @@ from pathlib import Path
 
 from framefind.files import disk, objects
 from framefind.files.names import is_below, native_path
-from framefind.types import Offline, Video
+from framefind.reports import Offline
+from framefind.types import Video
 
 
 @dataclass

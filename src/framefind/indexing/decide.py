@@ -23,8 +23,9 @@ from framefind.files.presence import Absent, Presence
 from framefind.index.refresh import CurrentIndex
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.walk import File
+from framefind.reports import Offline, Report
 from framefind.tables.tables import Tables
-from framefind.types import Offline, Report, Video
+from framefind.types import Video
 from framefind.video.facts import Facts
 from framefind.video.identity import video_id as find_video_id
 from framefind.video.process import DecoderProcess

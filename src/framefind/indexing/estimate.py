@@ -15,7 +15,7 @@ from framefind.indexing.options import IndexOptions
 from framefind.indexing.walk import File
 from framefind.models.base import Model
 from framefind.processes import cores
-from framefind.types import Offline
+from framefind.reports import Offline
 from framefind.video.process import DecoderProcess, SampledFrame
 
 _TRIAL_SECONDS = 2.0  # of trial decoding

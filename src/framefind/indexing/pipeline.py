@@ -26,9 +26,9 @@ from framefind.indexing.video_row import VideoRow
 from framefind.indexing.walk import File
 from framefind.models.base import Model
 from framefind.processes import cores
+from framefind.reports import OnProgress, Progress, Report
 from framefind.tables.rows import FrameRow
 from framefind.tables.tables import Tables
-from framefind.types import OnProgress, Progress, Report
 
 COMMIT_FRAMES = 5000
 """Frames that are worth a data file and a commit."""

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from framefind.counts import write_count
 from framefind.errors import LibraryError
 from framefind.files.names import find_existing, native_path
+from framefind.reports import Report
 from framefind.tables.address import is_local, lock, replace_library
 from framefind.tables.tables import Tables
-from framefind.types import Report, Video
+from framefind.types import Video
 
 Index = Callable[..., Report]
 """`Library.index` of the library that is being made; `retry` and `on_progress` are bound."""

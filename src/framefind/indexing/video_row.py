@@ -12,8 +12,9 @@ from typing import Literal
 from framefind.errors import StoreError
 from framefind.files.names import stored_path
 from framefind.indexing.decide import Catalog, Pending, describe_error
+from framefind.reports import Report
 from framefind.tables.rows import new_segment
-from framefind.types import Report, Video
+from framefind.types import Video
 
 SEGMENT_SECONDS = 600.0
 """How much of a video a segment holds at most."""

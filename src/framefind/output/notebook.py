@@ -15,7 +15,8 @@ from framefind.times import clock
 from framefind.types import Moment
 
 if TYPE_CHECKING:
-    from framefind.types import Page, Status
+    from framefind.reports import Status
+    from framefind.types import Page
 
 _MAX_MOMENTS = 24  # that are shown, each of about 20 kB
 _JPEG_QUALITY = 85  # of 100; a notebook stores every picture

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from framefind.types import Progress
+    from framefind.reports import Progress
 
 _NICENESS = 5  # searches in the server come first
 

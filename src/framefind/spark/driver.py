@@ -13,13 +13,13 @@ from framefind.indexing.decide import Catalog, Pending, Probed, count_settled, o
 from framefind.indexing.spans import MIN_SPAN_SECONDS, span_seconds
 from framefind.indexing.video_row import Ending, VideoRow, Written, join_endings
 from framefind.indexing.walk import File
+from framefind.reports import Report
 from framefind.spark import tasks as executor
 from framefind.spark.session import as_framefind_error
 from framefind.spark.sources import merged, slots
 from framefind.spark.tasks import Job, VideoSpan
 from framefind.tables.data_files import DataFile
 from framefind.tables.tables import Tables
-from framefind.types import Report
 from framefind.video.facts import Facts
 
 if TYPE_CHECKING:

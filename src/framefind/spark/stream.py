@@ -28,6 +28,7 @@ from framefind.indexing.pipeline import interruptible
 from framefind.indexing.walk import File, is_skipped, walk
 from framefind.library import Library
 from framefind.library import open as open_library
+from framefind.reports import Report
 from framefind.spark import tasks
 from framefind.spark.driver import Batches
 from framefind.spark.session import SparkError, as_framefind_error, require
@@ -36,7 +37,7 @@ from framefind.spark.tasks import Job
 from framefind.tables import maintenance
 from framefind.tables.address import is_local, lock
 from framefind.tables.tables import Tables
-from framefind.types import PathLike, Report
+from framefind.types import PathLike
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from deltalake.exceptions import CommitFailedError
 
 from framefind.errors import DataFileError, LibraryError
+from framefind.reports import Upkeep
 from framefind.tables import data_files, history
 from framefind.tables.delta_log import list_files, replace_files
 from framefind.tables.schema import FRAMES, with_unknown_columns
 from framefind.tables.tables import Tables
-from framefind.types import Upkeep
 
 _log = logging.getLogger(__name__)
 
