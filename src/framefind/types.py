@@ -36,6 +36,27 @@ html_writer: Callable[[Any], str] | None = None
 """Writes that HTML; the library sets it, so that nothing here needs to know how."""
 
 
+CUE_SOURCES = ("subtitles", "speech", "screen")
+"""Where words come from: what is beside the picture, what is said, what is written in it."""
+
+
+@dataclass(frozen=True)
+class Cue:
+    """A piece of text with a time.
+
+    `start` and `end` are seconds on the container's clock, as frames count; `source` is one of
+    CUE_SOURCES. `language` is a BCP 47 code such as `en`, empty where it is not known. Only cues
+    of `screen` have a `box`: where the text stands.
+    """
+
+    start: float
+    end: float
+    text: str
+    source: str
+    language: str = ""
+    box: Box | None = None
+
+
 RANKS = ("softmax", "max", "sum")
 """How videos may be ranked by their hits: see `ranking.rank_videos`."""
 
@@ -293,6 +314,9 @@ class Video:
     status: str = "indexing"
     error: str | None = None
     indexed_at: datetime | None = None
+    cues: int = 0
+    cue_segments: list[str] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
 
     @property
     def paths(self) -> list[str]:

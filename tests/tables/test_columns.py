@@ -17,14 +17,14 @@ from framefind.server.api import videos as routes
 from framefind.spark.sources import SEGMENT
 from framefind.tables import schema
 from framefind.tables.rows import FrameRow
-from framefind.tables.schema import FRAMES, VIDEOS
+from framefind.tables.schema import CUES, FRAMES, VIDEOS
 from framefind.tables.tables import Tables
-from framefind.types import Box, Video
+from framefind.types import Box, Cue, Video
 from rows import publish, visible, whole
 
 LIBRARIES = Path(__file__).with_name("libraries")
 
-NOT_SERVED = {"copies", "sampler", "views", "segments", "indexed_until"}
+NOT_SERVED = {"copies", "sampler", "views", "segments", "indexed_until", "cue_segments", "read"}
 """Columns of `videos` that the HTTP API does not show."""
 
 TYPES: dict[Any, pa.DataType] = {
@@ -51,6 +51,15 @@ def test_the_fields_of_a_row_are_the_columns_of_its_table(row: type, columns: pa
     assert fields == [(column.name, column.type) for column in columns]
 
 
+def test_the_fields_of_a_cue_are_the_columns_of_its_table() -> None:
+    hints = get_type_hints(Cue)
+    assert pa.types.is_list(CUES.field("box").type)
+    assert get_args(hints.pop("box")) == (Box, NoneType)
+    assert {*hints, "box", "video_id", "segment"} == {*CUES.names}
+    for name, hint in hints.items():
+        assert CUES.field(name).type == column_type(hint)
+
+
 def test_the_http_api_shows_columns_in_their_types() -> None:
     fields = get_type_hints(schemas.Video)
     del fields["name"]
@@ -73,7 +82,9 @@ def test_spark_gives_columns_in_their_types() -> None:
 
 def test_the_docs_list_the_columns() -> None:
     text = (Path(__file__).parents[2] / "docs" / "tables.md").read_text("utf-8")
-    assert [name for name in (*VIDEOS.names, *FRAMES.names) if f"`{name}`" not in text] == []
+    assert [
+        name for name in (*VIDEOS.names, *FRAMES.names, *CUES.names) if f"`{name}`" not in text
+    ] == []
 
 
 def test_a_library_of_every_schema_version_is_kept() -> None:

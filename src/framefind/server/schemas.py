@@ -185,6 +185,7 @@ class Video(BaseModel):
     status: Literal["indexing", "indexed", "partial", "failed"]
     error: str | None
     frames: int
+    cues: int
     modified: datetime | None
     indexed_at: datetime | None
 

@@ -227,7 +227,7 @@ def holds_others(folder: Path) -> bool:
 
 
 def _is_unfinished(entry: Path) -> bool:
-    if entry.name in ("videos", "frames") and entry.is_dir():
+    if entry.name in ("videos", "cues", "frames") and entry.is_dir():
         return all(inner.name == "_delta_log" for inner in entry.iterdir())
     return entry.name == LOCK
 

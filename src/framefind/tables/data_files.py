@@ -52,7 +52,8 @@ class DataFile:
     """A finished data file, in plain values, so that an executor can send it to the committer.
 
     `path` is relative to the table, `size` in bytes. `min_key` and `max_key` hold the smallest and
-    the largest video_id, segment and t, each by itself; None in files of `videos`.
+    the largest values of the columns `keys` (video_id, segment and a time), each by itself; None in
+    files of `videos`.
     """
 
     path: str
@@ -60,14 +61,15 @@ class DataFile:
     rows: int
     min_key: Key | None = None
     max_key: Key | None = None
+    keys: tuple[str, ...] = tuple(KEYS)
 
     def statistics(self) -> str:
         """Return the statistics for Delta Lake's log: a JSON object."""
         statistics: dict[str, Any] = {"numRecords": self.rows}
         if self.min_key and self.max_key:
-            statistics["minValues"] = dict(zip(KEYS, self.min_key, strict=True))
-            statistics["maxValues"] = dict(zip(KEYS, self.max_key, strict=True))
-            statistics["nullCount"] = dict.fromkeys(KEYS, 0)
+            statistics["minValues"] = dict(zip(self.keys, self.min_key, strict=True))
+            statistics["maxValues"] = dict(zip(self.keys, self.max_key, strict=True))
+            statistics["nullCount"] = dict.fromkeys(self.keys, 0)
         return json.dumps(statistics)
 
 
@@ -157,7 +159,7 @@ class FramesWriter:
                 self._parquet = _parquet(self._sink, self._schema)
             rows = rows.sort_by([("video_id", "ascending"), ("t", "ascending")])
             self._parquet.write_table(rows, row_group_size=ROWS_PER_GROUP)
-            self._spans.append(_span(rows))
+            self._spans.append(key_span(rows))
 
     @contextmanager
     def _deleting_on_error(self) -> Iterator[None]:
@@ -181,7 +183,7 @@ def merge(
                 # One thread, because Arrow keeps the memory that each thread has used.
                 for batch in parquet.iter_batches(2 * ROWS_PER_GROUP, None, use_threads=False):
                     rows = conform(batch, schema)
-                    kept = rows.filter(_among(rows["segment"], segments))
+                    kept = rows.filter(among(rows["segment"], segments))
                     writer.extend(pa.Table.from_batches([kept]))
         return writer.close()
 
@@ -210,7 +212,7 @@ def read_frames(
             8 * ROWS_PER_GROUP, row_groups=groups, columns=_INDEXED.names
         ):
             rows = conform(batch, _INDEXED)
-            kept = rows.filter(_among(rows["segment"], segments))
+            kept = rows.filter(among(rows["segment"], segments))
             if kept.num_rows:
                 yield kept
 
@@ -337,8 +339,9 @@ def _lists(matrices: Sequence[NDArray[np.float32]]) -> pa.ListArray:
     return pa.ListArray.from_arrays(outer, pa.ListArray.from_arrays(inner, rows.ravel()))
 
 
-def _span(rows: pa.Table) -> tuple[Key, Key]:
-    spans = [pc.min_max(rows[name]).as_py() for name in KEYS]
+def key_span(rows: pa.Table, keys: Sequence[str] = KEYS) -> tuple[Key, Key]:
+    """Return the smallest and the largest values of the key columns, each by itself."""
+    spans = [pc.min_max(rows[name]).as_py() for name in keys]
     return _key(span["min"] for span in spans), _key(span["max"] for span in spans)
 
 
@@ -347,5 +350,6 @@ def _key(parts: Iterable[Any]) -> Key:
     return video_id, segment, t
 
 
-def _among(column: pa.ChunkedArray | pa.Array, values: Collection[str]) -> Any:
+def among(column: pa.ChunkedArray | pa.Array, values: Collection[str]) -> Any:
+    """Return which texts of a column are among some values: an array of booleans."""
     return pc.is_in(column, value_set=pa.array(sorted(values), pa.string()))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.types import Box
+from framefind.types import Box, Cue
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,25 @@ class FrameRow:
     embeddings: NDArray[np.float32]
 
 
-def new_segment() -> str:
+@dataclass(frozen=True)
+class CueRow:
+    """One row of `cues`: a cue of a video."""
+
+    video_id: str
+    segment: str
+    cue: Cue
+
+
+def new_segment(source: str = "") -> str:
     """Return a random segment id that begins with the current time.
 
     So the segments of a data file lie close together, and the statistics of nearly all other files
-    rule out that they hold a given frame.
+    rule out that they hold a given frame. That of a segment of cues ends with their source.
     """
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+    segment = f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+    return f"{segment}-{source}" if source else segment
+
+
+def segment_source(segment: str) -> str:
+    """Return the source of the cues in a segment."""
+    return segment.rpartition("-")[2]

@@ -54,6 +54,9 @@ VIDEOS = pa.schema(
         "status": pa.string(),
         "error": pa.string(),
         "indexed_at": _TIME,
+        "cues": pa.int64(),
+        "cue_segments": _TEXTS,
+        "read": _TEXTS,
     }
 )
 
@@ -68,9 +71,25 @@ FRAMES = pa.schema(
     }
 )
 
-SCHEMAS = {"videos": VIDEOS, "frames": FRAMES}
+CUES = pa.schema(
+    {
+        "video_id": pa.string(),
+        "segment": pa.string(),
+        "start": pa.float64(),
+        "end": pa.float64(),
+        "source": pa.string(),
+        "language": pa.string(),
+        "text": pa.string(),
+        "box": pa.list_(pa.float32()),
+    }
+)
 
-_REQUIRED = {"video_id", "path", "segment", "segments", "t", "boxes", "embeddings"}
+SCHEMAS = {"videos": VIDEOS, "frames": FRAMES, "cues": CUES}
+
+_REQUIRED = {
+    *("video_id", "path", "segment", "segments", "t", "boxes", "embeddings"),
+    *("start", "end", "text"),
+}
 """Columns that cannot be filled when a table lacks them."""
 
 _Rows = TypeVar("_Rows", pa.Table, pa.RecordBatch)
@@ -104,14 +123,14 @@ def check_columns(names: Sequence[str], schema: pa.Schema) -> None:
 
 
 def with_unknown_columns(table: "DeltaTable", name: str) -> pa.Schema:
-    """Return the columns of `videos` or `frames`, followed by those that other programs added."""
+    """Return the columns of a table, by its name, and then those that other programs added."""
     schema = SCHEMAS[name]
     stored = pa.schema(table.schema().to_arrow())
     return pa.schema([*schema, *(field for field in stored if field.name not in schema.names)])
 
 
 def add_missing_columns(table: "DeltaTable", name: str) -> None:
-    """Add the columns that `videos` or `frames` lacks, before it is written to.
+    """Add the columns that the table of that name lacks, before it is written to.
 
     Raises LibraryError when the table has a column of another type than `SCHEMAS`.
     """

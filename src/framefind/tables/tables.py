@@ -1,9 +1,9 @@
-"""The two Delta tables of a library, `videos` and `frames`: opened, read and published to.
+"""The Delta tables of a library, `videos`, `frames` and `cues`: opened, read and published to.
 
-A frame counts if and only if its segment is in its video's `segments`. So data files are first
-appended to `frames`, where no reader sees their rows, and then one MERGE on the small `videos`
-publishes, replaces and removes whole videos at once. A writer that is killed in between leaves
-unpublished rows behind, which `maintain` drops.
+A frame or cue counts if and only if its segment is in its video's `segments` or `cue_segments`. So
+data files are first appended to `frames` and `cues`, where no reader sees their rows, and then one
+MERGE on the small `videos` publishes, replaces and removes whole videos at once. A writer that is
+killed in between leaves unpublished rows behind, which `maintain` drops.
 
 deltalake and pyarrow are imported where they are used, so that a search whose index is up to date
 loads neither.
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from framefind.tables.data_files import DataFile, FramesWriter, Key
+    from framefind.tables.rows import CueRow
 
 MAX_COMMIT_ATTEMPTS = 50
 """Maximum attempts at a commit that loses to concurrent writers."""
@@ -56,7 +57,7 @@ _T = TypeVar("_T")
 
 
 class Tables:
-    """The two tables of one library, at a local path or an object-store URI.
+    """The tables of one library, at a local path or an object-store URI.
 
     Every method sees the newest version. Methods raise LibraryError when the library cannot be
     read or written; what was committed before stays as it was.
@@ -86,7 +87,7 @@ class Tables:
         """
         from deltalake import DeltaTable
 
-        from framefind.tables import schema
+        from framefind.tables import cues_table, schema
 
         tables = cls(uri)
         if cls.exists(uri):
@@ -116,6 +117,7 @@ class Tables:
                     f"{uri} is not a complete framefind library (its `frames` table is missing): "
                     "restore it or choose another folder"
                 )
+            cues_table.create(tables.address("cues"), version)
             DeltaTable.create(
                 tables.address("frames"),
                 schema.FRAMES,
@@ -221,8 +223,9 @@ class Tables:
         removed: Collection[str] = (),
         transaction: tuple[str, int] | None = None,
         forgets: bool = False,
+        cues: "Sequence[DataFile]" = (),
     ) -> bool:
-        """Append data files to `frames`, then write and remove videos by id in one commit.
+        """Append `files` to `frames` and `cues`, then write and remove videos in one commit.
 
         An id in both is written. A commit that loses to another writer's is tried again. With a
         transaction (application, number) this happens exactly once: when the application has
@@ -235,8 +238,9 @@ class Tables:
 
         if transaction and self.has_published(transaction):
             return False
-        if files:
-            self._append(files)
+        for name, new in (("frames", files), ("cues", cues)):
+            if new:
+                self._append(name, new)
         if not (videos or removed or transaction):
             return True
 
@@ -299,6 +303,28 @@ class Tables:
         with self.reading():
             yield from data_files.read_frames(self.store, file, segments)
 
+    def write_cues(self, rows: "Sequence[CueRow]") -> "list[DataFile]":
+        """Write cues as a data file of `cues`, for `publish`."""
+        from framefind.tables import cues_table, schema
+
+        address = self.address("cues")
+        if rows:  # a library from before there were cues has no such table
+            self.commit(lambda: cues_table.create(address, {_SCHEMA: str(schema.VERSION)}))
+        return cues_table.write(address, cues_table.as_table(rows))
+
+    def read_cues(self, segments: Collection[str] | None = None) -> "Iterator[pa.RecordBatch]":
+        """Yield the cues of some segments, or all that count, with the columns of `cues`.
+
+        A segment's cues never change, so that what is derived from them grows by the segments that
+        are new in the videos' `cue_segments`.
+        """
+        from framefind.tables import cues_table
+
+        if segments is None:
+            segments = {name for row in self.videos() for name in row.cue_segments}
+        with self.reading():
+            yield from cues_table.read(self.address("cues"), segments)
+
     def thumbnails(self, keys: "Sequence[Key]") -> list[bytes | None]:
         """Return the JPEGs of frames given by video_id, segment and t; None for a missing one."""
         from framefind.tables import data_files
@@ -316,7 +342,7 @@ class Tables:
         return [jpegs.get(key) for key in keys]
 
     def address(self, name: str) -> str:
-        """Return the path or URI of one of the tables, `videos` or `frames`."""
+        """Return the path or URI of one of the tables: `videos`, `frames` or `cues`."""
         return f"{self.uri.rstrip('/')}/{name}"
 
     def delta(self, name: str) -> "DeltaTable":
@@ -345,13 +371,13 @@ class Tables:
                 time.sleep(random.uniform(0, 0.01 * min(attempt, 20)))
             return commit()
 
-    def _append(self, files: "Sequence[DataFile]") -> None:
-        from framefind.tables.schema import FRAMES, add_missing_columns
+    def _append(self, name: str, files: "Sequence[DataFile]") -> None:
+        from framefind.tables.schema import SCHEMAS, add_missing_columns
 
         def append() -> None:
-            table = self.delta("frames")
-            add_missing_columns(table, "frames")
-            table.create_write_transaction([*add_actions(files)], "append", FRAMES)
+            table = self.delta(name)
+            add_missing_columns(table, name)
+            table.create_write_transaction([*add_actions(files)], "append", SCHEMAS[name])
 
         self.commit(append)
 

@@ -88,6 +88,7 @@ def describe_video(row: Video) -> dict[str, Any]:
         "status": row.status,
         "error": row.error,
         "frames": row.frames,
+        "cues": row.cues,
         "modified": row.modified.isoformat() if row.modified else None,
         "indexed_at": row.indexed_at.isoformat() if row.indexed_at else None,
     }

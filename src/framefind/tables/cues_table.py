@@ -1,0 +1,95 @@
+"""The table `cues`: small beside `frames`, so what a commit appends is one data file.
+
+A library that was made before there were cues has no such table until some are appended.
+deltalake is imported where it is used.
+"""
+
+import secrets
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from framefind.files import disk
+from framefind.tables import data_files
+from framefind.tables.address import as_library_error, filesystem, is_local, storage_options
+from framefind.tables.data_files import DataFile
+from framefind.tables.delta_log import list_files, open_table
+from framefind.tables.rows import CueRow
+from framefind.tables.schema import CUES
+
+KEYS = ("video_id", "segment", "start")
+_ROWS_PER_GROUP = 8192
+
+
+def create(address: str, properties: Mapping[str, str]) -> None:
+    """Create the table unless it is there."""
+    from deltalake import DeltaTable
+
+    DeltaTable.create(
+        address,
+        CUES,
+        mode="ignore",
+        storage_options=storage_options(address),
+        configuration=dict(properties),
+        raise_if_key_not_exists=False,
+    )
+
+
+def find_files(address: str) -> list[dict[str, object]]:
+    """Return the data files as the log lists them; none where there is no table."""
+    from deltalake.exceptions import TableNotFoundError
+
+    try:
+        return list_files(open_table(address))
+    except (TableNotFoundError, FileNotFoundError):
+        return []
+
+
+def as_table(rows: Sequence[CueRow]) -> pa.Table:
+    """Return cues as a table of CUES."""
+    records = [vars(row.cue) | {"video_id": row.video_id, "segment": row.segment} for row in rows]
+    return pa.Table.from_pylist(records, CUES)
+
+
+def write(address: str, rows: pa.Table) -> list[DataFile]:
+    """Write cues as one new data file, in order of video and time; no file without cues.
+
+    None of them counts before `Tables.publish` receives the file.
+    """
+    if not rows.num_rows:
+        return []
+    store, path = filesystem(address), f"{secrets.token_hex(16)}.parquet"
+    rows = rows.sort_by([("video_id", "ascending"), ("start", "ascending")])
+    with as_library_error(f"cannot write to {address}"):
+        pq.write_table(
+            rows,
+            path,
+            filesystem=store,
+            row_group_size=_ROWS_PER_GROUP,
+            compression="zstd",
+            store_schema=False,
+        )
+        if is_local(address):
+            disk.sync(Path(address, path))
+        size = store.get_file_info(path).size
+    return [DataFile(path, size, rows.num_rows, *data_files.key_span(rows, KEYS), KEYS)]
+
+
+def read(address: str, segments: Collection[str]) -> Iterator[pa.RecordBatch]:
+    """Yield the cues of some segments, with the columns of CUES, a batch per data file at least.
+
+    Files that hold none of them, by the log's statistics, are not opened.
+    """
+    if not segments:
+        return
+    ordered = sorted(segments)
+    store = filesystem(address)
+    for action in find_files(address):
+        low, high = (str(action.get(f"{end}.segment") or "") for end in ("min", "max"))
+        if high and (high < ordered[0] or low > ordered[-1]):
+            continue
+        rows = data_files.read(store, str(action["path"]), CUES)
+        kept = rows.filter(data_files.among(rows["segment"], segments))
+        yield from kept.to_batches()
