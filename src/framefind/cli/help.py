@@ -1,5 +1,7 @@
 """What `--help` shows of commands and options, beyond what Typer does."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import typer
@@ -18,7 +20,7 @@ class Command(TyperCommand):
 
     def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
         """Return the parameters, `--help` among them."""
-        return _hide_types(super().get_params(ctx))
+        return _simplify_types(super().get_params(ctx))
 
 
 class Group(TyperGroup):
@@ -26,20 +28,28 @@ class Group(TyperGroup):
 
     def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
         """Return the parameters, `--help` among them."""
-        return _hide_types(super().get_params(ctx))
+        return _simplify_types(super().get_params(ctx))
 
 
-def _hide_types(parameters: list[Any]) -> list[Any]:
-    """Hide the types of flags, which take no value, and of arguments, whose names say enough."""
+def _simplify_types(parameters: list[Any]) -> list[Any]:
+    """Show choices as `local|spark`; hide the types of flags and arguments: they say nothing."""
     panels = [getattr(parameter, "rich_help_panel", None) for parameter in parameters]
     for parameter in parameters:
         if getattr(parameter, "is_flag", False) and parameter.metavar is None:
             parameter.metavar = ""
         if parameter.param_type_name == "argument":
             parameter.display_type_rich = _show_no_type
+        else:
+            parameter.display_type_rich = partial(_show_bare, parameter.display_type_rich)
         if parameter.name == "help":
             parameter.rich_help_panel = next(filter(None, reversed(panels)), None)
     return parameters
+
+
+def _show_bare(show: Callable[[typer.Context], str | None], ctx: typer.Context) -> str | None:
+    """Return the type that `show` returns, without brackets."""
+    shown = show(ctx)
+    return shown and shown.strip("<>")
 
 
 def _show_no_type(ctx: typer.Context) -> None:

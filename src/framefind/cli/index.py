@@ -21,7 +21,7 @@ _MINI = (
 def index(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH…", help="Videos, or folders of them.", show_default=False),
+        typer.Argument(metavar="PATH", help="Videos, or folders of them.", show_default=False),
     ] = None,
     glob: Annotated[
         list[str] | None,
@@ -103,8 +103,7 @@ def index(
     precision: Annotated[
         Precision,
         typer.Option(
-            metavar="NAME",
-            help="Precision of a new library's model: auto, fp32, fp16, bf16 or int8.",
+            help="Precision of a new library's model; auto: what suits this computer.",
             rich_help_panel=LIBRARY,
         ),
     ] = "auto",

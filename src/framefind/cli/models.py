@@ -25,7 +25,7 @@ NameArgument = Annotated[
 ]
 PrecisionOption = Annotated[
     Precision,
-    typer.Option(metavar="NAME", help="fp32, fp16, bf16, int8, or auto: what suits this computer."),
+    typer.Option(help="Precision of its weights; auto: what suits this computer."),
 ]
 
 

@@ -33,7 +33,7 @@ JsonOption = Annotated[
 VideosArgument = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="VIDEO…", help="Paths, folders, globs or ids of videos.", show_default=False
+        metavar="VIDEO", help="Paths, folders, globs or ids of videos.", show_default=False
     ),
 ]
 DryRunOption = Annotated[
