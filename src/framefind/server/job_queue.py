@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from framefind.library import Library
 from framefind.processes import python_command
+from framefind.reports import Progress
 from framefind.server import schemas
 
 _ENDED = ("done", "cancelled", "failed")
@@ -201,10 +202,9 @@ class JobQueue:
     def _read_message(job: schemas.Job, message: dict[str, Any]) -> None:
         """Update a job by what its process wrote; see `index_job`."""
         if progress := message.get("progress"):
-            trouble = progress.pop("trouble")
-            if trouble and len(job.failed) < _MAX_FAILURES:
-                job.failed[progress["path"]] = trouble
-            job.progress = schemas.JobProgress(**progress)
+            job.progress = Progress(**progress)
+            if job.progress.trouble and len(job.failed) < _MAX_FAILURES:
+                job.failed[job.progress.path] = job.progress.trouble
         elif report := message.get("report"):
             job.report = report
             job.failed |= dict(list(report["failed"].items())[:_MAX_FAILURES])

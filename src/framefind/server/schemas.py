@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from framefind import types
 from framefind.arguments import Option
+from framefind.reports import Progress
 from framefind.times import parse_time
 
 VIDEO_ID_PATTERN = r"^[0-9a-f]{32}$"
@@ -259,18 +260,6 @@ class NewJob(BaseModel):
     path: str = Field(min_length=1, max_length=4096, description="A folder or a video.")
 
 
-class JobProgress(BaseModel):
-    """The progress of a job. Times in seconds; `left` is null until it can be estimated."""
-
-    done: int
-    total: int
-    frames: int
-    video_seconds: float
-    seconds: float
-    left: float | None
-    path: str
-
-
 class Job(BaseModel):
     """A run of `index`. Counts are of files."""
 
@@ -278,7 +267,7 @@ class Job(BaseModel):
     path: str
     state: Literal["queued", "running", "cancelling", "done", "cancelled", "failed"]
     created: datetime
-    progress: JobProgress | None = None
+    progress: Progress | None = None
     failed: dict[str, str] = Field(default={}, description="Per path, why it could not be indexed.")
     report: dict[str, Any] | None = Field(default=None, description="What was done, at the end.")
     error: str | None = None

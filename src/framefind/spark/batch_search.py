@@ -22,11 +22,11 @@ from framefind.index.build import Appender, to_indexed_video
 from framefind.index.vectors import VectorIndex
 from framefind.index.videos import IndexedVideo
 from framefind.library import Library
-from framefind.library import open as open_library
 from framefind.search.filters import VideoNames
 from framefind.search.query_vectors import EmbeddedQuery, as_queries, embed_queries
 from framefind.search.ranking import LOWEST
 from framefind.search.search import Judge, answer
+from framefind.spark.session import as_library
 from framefind.tables.tables import Tables
 from framefind.types import Moment, PathLike, Query, VideoMoments
 
@@ -97,7 +97,7 @@ def search(
     """
     from pyspark.sql.pandas.types import from_arrow_schema
 
-    opened = library if isinstance(library, Library) else open_library(library)
+    opened = as_library(library)
     query_list = as_queries(queries)
     tables = Tables.open(opened.uri)
     model = opened.encoder(tables.fingerprint)

@@ -1,4 +1,4 @@
-"""Start a quiet Spark session whose workers run this Python, and explain what Spark lacks."""
+"""What a job begins with: a quiet Spark session, a library; errors that say what Spark lacks."""
 
 import os
 import re
@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framefind.errors import FramefindError
+from framefind.library import Library
+from framefind.library import open as open_library
+from framefind.types import PathLike
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -65,6 +68,15 @@ def require() -> None:
             f"Spark needs Java 17 or newer, and {where}: install one (`apt install "
             "openjdk-17-jre-headless`, `brew install openjdk@17`) and set JAVA_HOME to its folder"
         )
+
+
+def as_library(
+    library: Library | PathLike | None, *, device: str = "auto", precision: str = "auto"
+) -> Library:
+    """Return the library, opened if it is given by its path or URI; the default one for None."""
+    if isinstance(library, Library):
+        return library
+    return open_library(library, device=device, precision=precision)
 
 
 def as_framefind_error(error: BaseException) -> FramefindError:

@@ -27,11 +27,10 @@ from framefind.indexing.options import IndexOptions
 from framefind.indexing.pipeline import interruptible
 from framefind.indexing.walk import File, is_skipped, walk
 from framefind.library import Library
-from framefind.library import open as open_library
 from framefind.reports import Report
 from framefind.spark import tasks
 from framefind.spark.driver import Batches
-from framefind.spark.session import SparkError, as_framefind_error, require
+from framefind.spark.session import SparkError, as_framefind_error, as_library, require
 from framefind.spark.sources import FILES, as_file, for_spark, plain, videos
 from framefind.spark.tasks import Job
 from framefind.tables import maintenance
@@ -82,11 +81,7 @@ def index(
     require()
     how = _parse_trigger(trigger)
     options = IndexOptions.pick(locals())
-    opened = (
-        library
-        if isinstance(library, Library)
-        else open_library(library, device=device, precision=precision)
-    )
+    opened = as_library(library, device=device, precision=precision)
     root = _root(source)
     if checkpoint is None:
         key = blake2b(root.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
