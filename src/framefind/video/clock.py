@@ -24,6 +24,8 @@ from av.container import InputContainer
 from av.format import Flags
 from av.video.stream import VideoStream
 
+from framefind.video.open import choose_stream, is_seekable
+
 MAX_REORDERED = 16
 """How many packets may follow one whose frame is shown after theirs."""
 
@@ -321,13 +323,33 @@ def _earliest(packet: "av.Packet[Any]", ahead: "Ahead[av.Packet[Any]]") -> int:
 
 
 def find_shifts(
-    container: InputContainer, stream: VideoStream, again: Callable[[], InputContainer]
+    path: str, again: Callable[[], InputContainer], length: float | None
 ) -> list[tuple[int, Fraction]]:
-    """Return where the clock of a file breaks, in bytes, and the seconds added from there on."""
-    clock = Clock(container, Timing(container, stream), again)
-    for _ in clock.rising(packet for packet in container.demux(stream) if packet.size):
-        pass
-    return clock.shifts
+    """Return where the clock of a file breaks, in bytes, and the seconds added from there on.
+
+    `again` opens the file, and `length` is the video's in seconds, if it is known.
+    """
+    with again() as container:
+        stream = choose_stream(path, container)
+        if not has_broken_clock(path, container, stream, again, length):
+            return []
+        clock = Clock(container, Timing(container, stream), again)
+        for _ in clock.rising(packet for packet in container.demux(stream) if packet.size):
+            pass
+        return clock.shifts
+
+
+def has_broken_clock(
+    path: str,
+    container: InputContainer,
+    stream: VideoStream,
+    again: Callable[[], InputContainer],
+    length: float | None,
+) -> bool:
+    """Tell whether timestamps restart or jump, as far as that shows without reading the file."""
+    if {"mov", "matroska"} & set(container.format.name.split(",")):
+        return not is_seekable(path, container, stream)
+    return is_broken(find_length(container, stream, again), length)
 
 
 def is_broken(declared: float | None, length: float | None) -> bool:

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from framefind.processes import python_command
 from framefind.types import Box
 from framefind.video.facts import Facts
 from framefind.video.messages import HEADER_LENGTH
+from framefind.video.sound import Samples
 
 MAX_STALL_SECONDS = 120.0
 """Seconds without a sign of life after which a child is killed."""
@@ -108,21 +109,40 @@ class DecoderProcess:
         StoreError if the object store stops giving it. When the iterator has ended, `partial` says
         what could not be decoded, or is None. The iterator may be closed early.
         """
-        if not self._child:  # it died, or was closed
-            self.open(self.path, skip_id=True)
         request = {"sampler": sampler, "views": views, "size": size, "resize": resize}
-        request |= {"start": start, "end": end}
-        ended = False
+        request |= {"start": start, "end": end, "threads": threads, "dedupe": self._dedupe}
         thumbnail = b""
-        try:
-            answer = self._ask({**request, "threads": threads, "dedupe": self._dedupe})
-            while "ended" not in answer:
-                frame = self._read_frame(answer, thumbnail)
+        with contextlib.closing(self._stream(request)) as headers:
+            for header in headers:
+                frame = self._read_frame(header, thumbnail)
                 thumbnail = frame.thumbnail
                 yield frame
+
+    def sound(self, start: float = 0.0, length: float | None = None) -> Iterator[Samples]:
+        """Yield the sound of the opened video from `start` seconds on; see `Sound.pieces`.
+
+        `length` is the video's in seconds, if it is known. Raises errors, and sets `partial`, as
+        `frames` does.
+        """
+        with contextlib.closing(self._stream({"sound": start, "length": length})) as headers:
+            for header in headers:
+                piece = np.zeros(header["samples"], np.float32)
+                if not header["silent"]:
+                    self._read(piece.view(np.uint8).data)
+                yield piece
+
+    def _stream(self, request: dict[str, Any]) -> Generator[dict[str, Any]]:
+        """Send a request; yield the headers of what it streams, and note how that has ended."""
+        if not self._child:  # it died, or was closed
+            self.open(self.path, skip_id=True)
+        ended = False
+        try:
+            answer = self._ask(request)
+            while "ended" not in answer:
+                yield answer
                 answer = self._answer()
             self.partial = answer["ended"]
-            self.duration = answer["duration"]
+            self.duration = answer.get("duration", self.duration)
             self.spent.update(answer["spent"])
             ended = True
         finally:

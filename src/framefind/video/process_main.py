@@ -12,6 +12,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from framefind.errors import StoreError, VideoError
@@ -20,6 +21,7 @@ from framefind.video.decode import Video
 from framefind.video.identity import video_id
 from framefind.video.messages import encode_header
 from framefind.video.samplers import parse_sampler
+from framefind.video.sound import Sound
 from framefind.video.views import DuplicateDetector, Views
 
 _SECONDS_BETWEEN_BEATS = 1.0  # two signs of life, while no frame is sampled
@@ -45,6 +47,8 @@ class _Server:
             elif "cuts" in request:
                 assert self._video
                 self._send({"cuts": self._video.cuts(request["cuts"])})
+            elif "sound" in request:
+                self._sound(request["sound"], request["length"])
             else:
                 self._frames(**request)
         except (VideoError, StoreError) as error:
@@ -105,6 +109,19 @@ class _Server:
                 "spent": self._spent,
             }
         )
+        self._spent.clear()
+
+    def _sound(self, start: float, length: float | None) -> None:
+        assert self._video
+        with Sound(self._video.path, length, self._beat) as sound:
+            for piece in sound.pieces(start):
+                self._lap("decode")
+                silent = not piece.any()
+                header = {"samples": len(piece), "silent": silent}
+                self._send(header, b"" if silent else piece.view(np.uint8).data)
+                self._lap("send")
+            self._lap("decode")
+            self._send({"ended": sound.damage, "spent": self._spent})
         self._spent.clear()
 
     def _lap(self, stage: str) -> None:

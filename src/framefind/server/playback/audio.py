@@ -12,8 +12,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet as AnyPacket
 
-from framefind.server.playback.probe import best_audio_stream
 from framefind.video.clock import find_start
+from framefind.video.sound import choose_sound, decode_packet
 
 Packet: TypeAlias = "AnyPacket[Any]"
 
@@ -89,7 +89,7 @@ class SoundTrack:
         shifts: Sequence[tuple[int, Fraction]],
     ) -> None:
         """`shifts` hold what is added to times (seconds) from which byte of the file on."""
-        stream = best_audio_stream(source)
+        stream = choose_sound(source)
         self._encoder = AacEncoder(output) if stream else None
         self._frames: Iterator[av.AudioFrame] = iter(())
         if stream:
@@ -152,14 +152,6 @@ def _shift(packet: Packet, position: int, shifts: Sequence[tuple[int, Fraction]]
         packet.pts += round(shifts[index - 1][1] / packet.time_base)
         packet.dts = packet.pts
     return packet.pts * packet.time_base
-
-
-def decode_packet(packet: Packet) -> Iterator[av.AudioFrame]:
-    """Yield the frames of a packet of sound; none if it is damaged: a moment of silence."""
-    with suppress(av.FFmpegError):
-        for frame in packet.decode():
-            assert isinstance(frame, av.AudioFrame)
-            yield frame
 
 
 def _silence(pts: int) -> av.AudioFrame:

@@ -5,20 +5,19 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
 import av
-from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from framefind.files.objects import is_remote, open_object
-from framefind.video import clock
-from framefind.video.clock import find_start, has_times
+from framefind.video.clock import find_start, has_broken_clock, has_times
 from framefind.video.geometry import read_container_margins
 from framefind.video.open import choose_stream, is_seekable, open_container
+from framefind.video.sound import choose_sound
 
 Kind = Literal["file", "remux", "transcode"]
 
@@ -53,12 +52,13 @@ def probe(path: str, size: int, modified: int, duration: float | None = None) ->
         video = choose_stream(path, container)
         codec = video.codec_context.codec.canonical_name
         pixels = video.codec_context.pix_fmt
-        audio = best_audio_stream(container)
+        audio = choose_sound(container)
         sound = audio.codec_context.codec.canonical_name if audio else None
         formats = container.format.name.split(",")
         if pixels not in _PIXEL_FORMATS:
             return Playable("transcode", why=f"browsers do not show {codec} with {pixels} pixels")
-        if has_broken_clock(path, size, container, video, duration):
+        again = partial(open_container, path, size)
+        if has_broken_clock(path, container, video, again, duration):
             return Playable("transcode", why="its clock begins anew or jumps")
         if "webm" in formats and _is_webm(path):
             if codec in _WEBM_VIDEO_CODECS and sound in _WEBM_AUDIO_CODECS:
@@ -75,24 +75,6 @@ def probe(path: str, size: int, modified: int, duration: float | None = None) ->
             return Playable("remux", why=f"browsers do not play {sound} sound", copies_audio=False)
         why = f"browsers do not play {formats[0]} files with {codec}"
         return Playable("remux", why=why, copies_audio=bool(_GLOBAL_HEADER_FORMATS & set(formats)))
-
-
-def has_broken_clock(
-    path: str, size: int, container: InputContainer, video: VideoStream, duration: float | None
-) -> bool:
-    """Return whether timestamps restart or jump, as far as that shows without reading the file."""
-    if {"mov", "matroska"} & set(container.format.name.split(",")):
-        return not is_seekable(path, container, video)
-    declared = clock.find_length(container, video, lambda: open_container(path, size))
-    return clock.is_broken(declared, duration)
-
-
-def best_audio_stream(container: InputContainer) -> AudioStream | None:
-    """Return the best audio stream that can be decoded."""
-    best = container.streams.best("audio")
-    if isinstance(best, AudioStream) and best.codec_context is not None:
-        return best
-    return None
 
 
 def keyframe_before(path: str, size: int, start: float) -> float:

@@ -10,11 +10,12 @@ import av
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-from framefind.server.playback.audio import AacEncoder, Packet, decode_packet
-from framefind.server.playback.probe import best_audio_stream, seek
+from framefind.server.playback.audio import AacEncoder, Packet
+from framefind.server.playback.probe import seek
 from framefind.server.playback.sink import Sink
 from framefind.video.clock import find_start
 from framefind.video.open import choose_stream, open_container
+from framefind.video.sound import choose_sound, decode_packet
 
 # The header comes with the first fragment: only then is known when each stream begins.
 _CONTAINER_OPTIONS = {"movflags": "frag_keyframe+delay_moov+default_base_moof"}
@@ -43,7 +44,7 @@ def _copy(
         av.open(sink, "w", format="mp4", container_options=_CONTAINER_OPTIONS) as output,
     ):
         video = choose_stream(path, source)
-        audio = best_audio_stream(source)
+        audio = choose_sound(source)
         video_copy = output.add_stream_from_template(video, opaque=True)
         audio_copy = None
         encoder = None

@@ -7,6 +7,7 @@ import math
 from collections import deque
 from collections.abc import Generator, Iterator
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 
 import av
@@ -15,12 +16,11 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from framefind.server.playback.audio import Packet, SoundTrack
-from framefind.server.playback.probe import has_broken_clock
 from framefind.server.playback.sink import Sink
 from framefind.video import clock
 from framefind.video.decode import Video
 from framefind.video.frame import Frame
-from framefind.video.open import choose_stream, open_container
+from framefind.video.open import open_container
 
 _FRAGMENTED = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 _FILE = {"movflags": "faststart"}
@@ -81,7 +81,7 @@ def _encode(
         if first is None:
             return
         encoder = _PictureEncoder(output, first[0])
-        shifts = _clock_shifts(path, size, duration)
+        shifts = clock.find_shifts(path, partial(open_container, path, size), duration)
         sound = SoundTrack(output, sound_source, start, end, shifts)
         for frame, shown_from, shown_until in chain([first], spans):
             output.mux(encoder.encode(frame, shown_from, shown_until))
@@ -89,15 +89,6 @@ def _encode(
             yield
         output.mux(encoder.flush())
         output.mux(sound.flush())
-
-
-def _clock_shifts(path: str, size: int, duration: float | None) -> list[tuple[int, Fraction]]:
-    """Return where the clock of a file breaks and by how much; see `clock.shifts`."""
-    with open_container(path, size) as container:
-        video = choose_stream(path, container)
-        if not has_broken_clock(path, size, container, video, duration):
-            return []
-        return clock.find_shifts(container, video, lambda: open_container(path, size))
 
 
 def _frame_spans(
