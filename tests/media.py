@@ -170,3 +170,44 @@ def packet_times(path: Path, stream: int = 0) -> list[float]:
             for packet in packets
             if packet.pts is not None and not packet.is_discard
         )
+
+
+def with_tracks(
+    video: Path,
+    path: Path,
+    tracks: dict[str, Sequence[tuple[float, float, bytes]]],
+    codec: str = "subrip",
+) -> Path:
+    """Write a video's packets and a text track per language: (start, end, packet) in seconds."""
+    base = Fraction(1, 1000)
+    with av.open(video) as source, av.open(path, "w") as container:
+        copy = container.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.dts is not None]
+        streams = {}
+        for language in tracks:
+            streams[language] = container.add_stream(codec)
+            streams[language].metadata["language"] = language
+            streams[language].codec_context.subtitle_header = _ASS_HEADER
+        for packet in packets:
+            packet.stream = copy
+        for language, cues in tracks.items():
+            for start, end, data in cues:
+                packet = av.Packet(data)
+                packet.stream = streams[language]
+                packet.time_base = base
+                packet.pts = packet.dts = round(start / base)
+                packet.duration = round((end - start) / base)
+                packets.append(packet)
+        for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
+            container.mux(packet)
+    return path
+
+
+_ASS_HEADER = b"""[Script Info]
+ScriptType: v4.00+
+[V4+ Styles]
+Format: Name, Fontname
+Style: Default,Arial
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+"""

@@ -4,6 +4,7 @@ FramefindError
 ├── VideoError          a video cannot be decoded
 │   └── NotAVideoError  a file holds no video
 ├── StoreError          an object store does not answer
+├── WordsError          words cannot be read
 ├── ModelError          a model cannot be loaded
 │   └── ChoiceError     its name, device or precision is unknown (also a UsageError)
 ├── LibraryError        a library cannot be opened or written
@@ -27,6 +28,10 @@ class NotAVideoError(VideoError):
 
 class StoreError(FramefindError):
     """An object store cannot be reached, refuses, or lacks its package; never a video's fault."""
+
+
+class WordsError(FramefindError):
+    """Words of a video cannot be read: a subtitle file is broken, or what reads them is missing."""
 
 
 class ModelError(FramefindError):

@@ -1,0 +1,49 @@
+"""What all sources of cues share: times that make sense, repeats joined, a limit."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from framefind.errors import WordsError
+from framefind.types import Cue
+
+MAX_CHARACTERS = 1 << 24
+"""Characters of the subtitles of one video; more are no subtitles."""
+
+MAX_SECONDS = 1e6
+"""A time beyond this is none."""
+
+_MAX_GAP_SECONDS = 0.1  # between two cues of one text that are one
+
+
+def tidy_cues(cues: Iterable[Cue]) -> Iterator[Cue]:
+    """Yield cues that have a text and a time, each text once while it stands, about in order.
+
+    A cue that begins before zero begins at zero; one that ends before it begins has no length. One
+    that repeats the text before it, in its language, goes on with it. Raises WordsError after
+    `MAX_CHARACTERS`.
+    """
+    held: dict[str, Cue] = {}
+    characters = 0
+    for cue in cues:
+        if (
+            not cue.text
+            or not 0 <= max(cue.start, cue.end) <= MAX_SECONDS
+            or cue.start < -MAX_SECONDS
+        ):
+            continue
+        start = max(0.0, cue.start)
+        new = replace(cue, start=start, end=max(start, cue.end))
+        last = held.get(cue.language)
+        if last and last.text == new.text and last.start <= start <= last.end + _MAX_GAP_SECONDS:
+            held[cue.language] = replace(last, end=max(last.end, new.end))
+            continue
+        characters += len(new.text)
+        if characters > MAX_CHARACTERS:
+            yield from held.values()
+            raise WordsError(
+                f"it holds more than {MAX_CHARACTERS:,} characters; the rest is left out"
+            )
+        if last:
+            yield last
+        held[cue.language] = new
+    yield from held.values()

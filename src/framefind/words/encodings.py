@@ -1,0 +1,54 @@
+"""The text of a file whose encoding nobody tells."""
+
+import codecs
+
+_BOMS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # begins as UTF-16's does
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_SAMPLE_BYTES = 1 << 16
+
+
+_USUAL = """
+cp1250=bs,cs,hr,hu,pl,ro,sk,sl,sq cp1251=be,bg,mk,ru,sr,uk cp1253=el cp1254=tr cp1255=he
+cp1252=ca,da,de,en,es,eu,fi,fr,ga,gl,is,it,nb,nl,nn,no,pt,sv cp1256=ar,fa,ur cp1258=vi
+cp874=th cp932=ja cp949=ko
+"""
+_BY_LANGUAGE = {
+    language: pair.partition("=")[0]
+    for pair in _USUAL.split()
+    for language in pair.partition("=")[2].split(",")
+}
+
+
+def decode_text(data: bytes, language: str = "") -> str:
+    """Return the text that bytes hold: by their mark, as UTF-8 or 16, else as they are likeliest.
+
+    `language` is a code of two letters, where it is known. What does not decode becomes U+FFFD.
+    """
+    for mark, encoding in _BOMS.items():
+        if data.startswith(mark):
+            return data.decode(encoding, "replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode(_guess(data, language), "replace")
+
+
+def _guess(data: bytes, language: str) -> str:
+    """Return the likeliest encoding of bytes that are not UTF-8."""
+    from charset_normalizer import from_bytes
+
+    head = data[:_SAMPLE_BYTES]
+    if head[:4000].count(0) > len(head[:4000]) // 8:  # every other byte of Latin text
+        return "utf-16-be" if head[0] == 0 else "utf-16-le"
+    usual = _BY_LANGUAGE.get(language[:2])
+    if usual and "\ufffd" not in data.decode(usual, "replace"):
+        return usual
+    # What is ASCII, such as times and numbers, tells nothing.
+    lines = [line for line in head.splitlines() if not line.isascii()]
+    best = from_bytes(b"\n".join(lines)).best()
+    return best.encoding if best else "cp1252"

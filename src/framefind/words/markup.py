@@ -1,0 +1,31 @@
+"""Markup of subtitles: what is left is plain text."""
+
+import html
+import re
+import unicodedata
+
+_DRAWING = re.compile(r"\\p[1-9]")  # an ASS override after which text is a vector drawing
+_OVERRIDE = re.compile(r"\{\\[^{}]*\}")
+_BRACES = re.compile(r"\{[^{}]*\}")
+_BREAK = re.compile(r"\\[Nn]|<\s*br\s*/?\s*>", re.IGNORECASE)
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->|<\?.*?\?>|</?[\d:.]+>", re.DOTALL)
+_HIDDEN = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+)
+_SPACES = re.compile(r"[^\S\n]+")
+
+
+def strip_markup(raw: str, is_ass: bool = False) -> str:
+    """Return the text of a cue in Unicode's NFC form, its lines without tags and spare spaces.
+
+    Tags of HTML, WebVTT and ASS go, and so do control characters, also those that turn the
+    direction of text: right-to-left text needs none. `is_ass`: all braces are overrides.
+    """
+    if _DRAWING.search(raw):
+        return ""
+    text = (_BRACES if is_ass else _OVERRIDE).sub("", raw)
+    text = _BREAK.sub("\n", text).replace("\\h", " ").replace("\r\n", "\n").replace("\r", "\n")
+    text = html.unescape(_TAG.sub("", text))
+    text = _HIDDEN.sub(" ", unicodedata.normalize("NFC", text))
+    lines = (_SPACES.sub(" ", line).strip() for line in text.split("\n"))
+    return "\n".join(line for line in lines if line)

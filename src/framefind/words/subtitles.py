@@ -1,0 +1,29 @@
+"""Subtitles: the text tracks of a video's file and the subtitle files beside it."""
+
+from collections.abc import Callable, Iterator
+
+from framefind.errors import WordsError
+from framefind.types import Cue
+from framefind.words.cues import tidy_cues
+from framefind.words.sidecars import Sidecars, read_sidecar
+from framefind.words.tracks import read_tracks
+
+
+def read_subtitles(
+    path: str, fps: float | None, fail: Callable[[str], None], alive: Callable[[], None]
+) -> Iterator[Cue]:
+    """Yield the cues of a video's text tracks, then of its sidecars.
+
+    `fail` is called with what cannot be read, which stops nothing else; `alive` now and then.
+    Raises what opening a video raises.
+    """
+    try:
+        yield from tidy_cues(read_tracks(path, alive))
+    except WordsError as error:
+        fail(str(error))
+    for sidecar in Sidecars().find(path):
+        alive()
+        try:
+            yield from tidy_cues(read_sidecar(sidecar, fps=fps))
+        except WordsError as error:
+            fail(str(error))

@@ -1,0 +1,186 @@
+"""Subtitle files beside a video: which are its own, what they hold, and broken ones."""
+
+import codecs
+import os
+from pathlib import Path
+
+import pytest
+
+from framefind.errors import WordsError
+from framefind.words import sidecars
+from framefind.words.cues import tidy_cues
+from framefind.words.sidecars import Sidecars, read_sidecar
+
+SRT = """1
+00:00:01,000 --> 00:00:02,500
+<font color="red">Where</font> is the <b>laundromat</b>?
+
+2
+00:00:03,000 --> 00:00:04,000
+- Here.
+- There.
+"""
+VTT = """WEBVTT
+
+STYLE
+::cue { color: red }
+
+intro
+00:01.000 --> 00:02.500 align:start
+<v Anna><00:00:01.500>Where is the laundromat?
+
+NOTE not to be read
+
+the answer
+00:03.000 --> 00:04.000
+- Here.
+- There.
+"""
+ASS = r"""[Script Info]
+ScriptType: v4.00+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize
+Style: Default,Arial,20
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: 0,0:00:01.00,0:00:02.50,Default,,0,0,0,,{\i1}Where{\i0} is the laundromat?
+Dialogue: 1,0:00:01.00,0:00:02.50,Default,,0,0,0,,{\p1}m 0 0 l 100 0 100 100{\p0}
+Comment: 0,0:00:01.00,0:00:02.50,Default,,0,0,0,,not to be read
+Dialogue: 0,0:00:03.00,0:00:04.00,Default,,0,0,0,,- Here.\N- There.
+"""
+SSA = ASS.replace("v4.00+", "v4.00").replace("V4+", "V4").replace("Layer", "Marked")
+TTML = """<?xml version="1.0" encoding="UTF-8"?>
+<tt xmlns="http://www.w3.org/ns/ttml"><body><div>
+<p begin="00:00:01.000" end="00:00:02.500">Where is the laundromat?</p>
+<p begin="00:00:03.000" end="00:00:04.000">- Here.<br/>- There.</p>
+</div></body></tt>
+"""
+SAMI = """<SAMI><HEAD><STYLE TYPE="text/css"><!-- .ENCC { lang: en-US; } --></STYLE></HEAD><BODY>
+<SYNC Start=1000><P Class=ENCC>Where is the laundromat?
+<SYNC Start=2500><P Class=ENCC>&nbsp;
+<SYNC Start=3000><P Class=ENCC>- Here.<br>- There.
+<SYNC Start=4000><P Class=ENCC>&nbsp;
+</BODY></SAMI>
+"""
+MICRODVD = "{25}{62}{y:i}Where is the laundromat?\n{75}{100}- Here.|- There.\n"
+
+
+def read(path: Path, fps: float | None = None) -> list[tuple[float, float, str]]:
+    cues = tidy_cues(read_sidecar(path, fps=fps))
+    return [(cue.start, cue.end, cue.text) for cue in cues]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [
+        ("srt", SRT),
+        ("vtt", VTT),
+        ("ass", ASS),
+        ("ssa", SSA),
+        ("ttml", TTML),
+        ("smi", SAMI),
+        ("sub", MICRODVD),
+    ],
+)
+def test_each_format(tmp_path: Path, suffix: str, content: str) -> None:
+    path = tmp_path / f"film.{suffix}"
+    path.write_text(content)
+    first, second = read(path, fps=25)
+    assert first == pytest.approx((1.0, 2.5, "Where is the laundromat?"), abs=0.03)
+    assert second == pytest.approx((3.0, 4.0, "- Here.\n- There."))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("utf-8-sig", "Où est la laverie ?"),
+        ("utf-16", "Où est la laverie ?"),
+        ("utf-16-le", "Où est la laverie ?"),
+        ("utf-16-be", "Où est la laverie ?"),
+        ("cp1252", "Où est la laverie près d’ici, s’il vous plaît ? C’était l’été."),
+        ("cp1251", "Скажите, пожалуйста, где здесь ближайшая прачечная?"),
+        ("cp1256", "مرحبا، أين محطة القطار؟ أريد أن أشتري تذكرة."),
+        ("gb18030", "你好，请问火车站在哪里？我想去买一张票。谢谢你的帮助。"),
+    ],
+)
+def test_encodings(tmp_path: Path, encoding: str, text: str) -> None:
+    path = tmp_path / ("film.fr.srt" if encoding == "cp1252" else "film.srt")
+    path.write_bytes(SRT.replace("- Here.", text).encode(encoding))
+    assert read(path)[1][2] == f"{text}\n- There."
+
+
+def test_which_files_are_a_videos_own(tmp_path: Path) -> None:
+    own = [
+        *("Film.srt", "film.en.vtt", "film.pt-BR.ass", "film.English.SDH.srt", "film.forced.srt"),
+        *("film.zh-Hans.srt", "film.eng.hi.srt"),
+    ]
+    others = [
+        *("film.mp4", "film2.srt", "film.part2.srt", "film.txt", "fil.srt", ".film.srt"),
+        *("film.en.srt.bak", "film.2.en.srt", "filmen.srt"),
+    ]
+    for name in own + others:
+        (tmp_path / name).touch()
+    found = Sidecars().find(tmp_path / "film.mp4")
+    assert sorted(path.name for path in found) == sorted(own)
+    assert Sidecars().find(tmp_path / "nowhere" / "film.mp4") == []
+    assert Sidecars().find("s3://bucket/film.mp4") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("film.srt", ""),
+        ("film.en.srt", "en"),
+        ("film.ger.forced.srt", "de"),
+        ("film.pt-br.srt", "pt-BR"),
+        ("film.zh-hans.sdh.srt", "zh-Hans"),
+        ("film.Spanish.srt", "es"),
+        ("a.film.srt", ""),
+    ],
+)
+def test_the_language_in_a_name(tmp_path: Path, name: str, language: str) -> None:
+    path = tmp_path / name
+    path.write_text(SRT)
+    assert {cue.language for cue in read_sidecar(path)} == {language}
+
+
+def test_the_description_changes_with_the_files(tmp_path: Path) -> None:
+    video, path = tmp_path / "film.mp4", tmp_path / "film.srt"
+    assert Sidecars().describe(video) == ""
+    path.write_text(SRT)
+    first = Sidecars().describe(video)
+    assert len(first) == 8
+    assert Sidecars().describe(video) == first
+    os.utime(path, ns=(1, 1))
+    second = Sidecars().describe(video)
+    path.write_text(SRT + "\n")
+    third = Sidecars().describe(video)
+    assert len({first, second, third}) == 3
+
+
+@pytest.mark.parametrize(
+    ("suffix", "data", "reason"),
+    [
+        ("srt", b"", "holds no cue"),
+        ("srt", b"\xff\xd8\xff\xe0 a picture", "holds no cue"),
+        ("vtt", b"WEBVTT\n\nno time at all\n", "holds no cue"),
+        ("ttml", b"<tt><body><p begin='00:00:01.000'", "broken, or no subtitles"),
+        ("ass", b"[Script Info]\n", "broken, or no subtitles"),
+        ("sub", b"\x00\x00\x01\xba\x44\x00", "VobSub"),
+        ("sub", b"{25}{62}what frame rate?\n", "broken, or no subtitles"),
+        ("srt", codecs.BOM_UTF16_LE + b"1", "holds no cue"),
+    ],
+)
+def test_broken_files_are_named(tmp_path: Path, suffix: str, data: bytes, reason: str) -> None:
+    path = tmp_path / f"film.{suffix}"
+    path.write_bytes(data)
+    with pytest.raises(WordsError, match=rf"film\.{suffix} .*{reason}"):
+        list(read_sidecar(path))
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "film.srt"
+    with path.open("wb") as file:
+        file.truncate(sidecars.MAX_BYTES + 1)
+    with pytest.raises(WordsError, match="larger than 16 MiB"):
+        list(read_sidecar(path))
