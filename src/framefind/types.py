@@ -230,12 +230,14 @@ class Query:
     rank: str = _which("softmax", "|".join(RANKS), "With `by` video: how hits add up to its score.")
     min_score: float | None = _which(None, "N", "Only scores of at least this (cosine × 100).")
     min_confidence: float | None = _which(None, "N", "Only confidences of at least this (0 to 1).")
-    video: PathLike | Iterable[PathLike] = _where((), "VIDEO", "Path, folder, glob, id.", repeats=True)
+    video: PathLike | Iterable[PathLike] = _where(
+        (), "VIDEO", "Only these videos: a path, folder, glob or id.", repeats=True
+    )
     start: float | None = _where(
-        None, "TIME", "Only from this time on: 90, 1:30.", spelling="from"
+        None, "TIME", "Only from this time on, such as 90 or 1:30.", spelling="from"
     )
     end: float | None = _where(
-        None, "TIME", "Only up to this time: 90, 1:30.", spelling="to"
+        None, "TIME", "Only up to this time, such as 90 or 1:30.", spelling="to"
     )
     after: datetime | None = _where(None, "DATE", "Only videos modified since, as of 2026-01-31.")
     before: datetime | None = _where(None, "DATE", "Only videos modified before this date.")
