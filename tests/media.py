@@ -131,6 +131,62 @@ def sound(path: Path, seconds: float = 1.0) -> Path:
     return path
 
 
+def talkie(
+    path: Path,
+    tracks: Sequence[NDArray[np.float32]],
+    codec: str = "aac",
+    rate: int = 16_000,
+    layout: str = "mono",
+    delay: float = 0.0,
+    gap: tuple[float, float] = (0.0, 0.0),
+    origin: float = 0.0,
+    default: int = 0,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Write a grey video with tracks of sound, each a channel of samples, `rate` a second.
+
+    Sound begins `delay` seconds after the pictures and is missing in `gap`; all timestamps are
+    `origin` seconds later. One of the tracks is the `default`, or none.
+    """
+    seconds = max(map(len, tracks)) / rate
+    with av.open(path, "w", options=options or {}) as container:
+        pictures = container.add_stream("mpeg4", rate=10)
+        assert isinstance(pictures, av.VideoStream)
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+        pictures.codec_context.time_base = Fraction(1, 10)
+        sounds = [container.add_stream(codec, rate=rate, layout=layout) for _ in tracks]
+        for number, sound in enumerate(sounds):
+            sound.disposition = Disposition.default if number == default else Disposition(0)
+        size = sounds[0].codec_context.frame_size or 1024
+        parts: list[tuple[float, av.stream.Stream, av.frame.Frame]] = []
+        for tenth in range(round(seconds * 10)):
+            frame = av.VideoFrame.from_ndarray(plain((9, 9, 9)), "rgb24")
+            frame.pts, frame.time_base = tenth + round(origin * 10), Fraction(1, 10)
+            parts.append((tenth / 10, pictures, frame))
+        for sound, channel in zip(sounds, tracks, strict=True):
+            context = sound.codec_context
+            samples = np.tile(channel, (context.layout.nb_channels, 1))
+            if context.format.name.startswith("s16"):
+                samples = (samples * 32767).astype(np.int16)
+            width = size
+            if not context.format.is_planar:
+                samples = samples.T.reshape(1, -1)
+                width *= context.layout.nb_channels
+            for n in range(samples.shape[1] // width):
+                begin = n * size / rate
+                if begin >= delay and not gap[0] <= begin < gap[1]:
+                    part = np.ascontiguousarray(samples[:, n * width : (n + 1) * width])
+                    frame = av.AudioFrame.from_ndarray(part, context.format.name, layout)
+                    frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+                    frame.pts = n * size + round(origin * rate)
+                    parts.append((begin, sound, frame))
+        for _, stream, frame in sorted(parts, key=lambda part: part[0]):
+            container.mux(stream.encode(frame))
+        for stream in (pictures, *sounds):
+            container.mux(stream.encode(None))
+    return path
+
+
 def still(path: Path) -> Path:
     """Write a still picture, in the format that its suffix names."""
     Image.fromarray(corners()).save(path)

@@ -10,14 +10,11 @@ network, tells whether the files of a snapshot are complete.
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 from framefind.errors import ModelError
-from framefind.models import catalog
-from framefind.models.devices import INSTALL_TORCH
 from framefind.models.layouts.base import Files
 from framefind.models.layouts.external_data import external_files
 from framefind.models.layouts.registry import Chooser
@@ -50,12 +47,18 @@ def find_cached(repository: str, revision: str | None, chooser: Chooser) -> Path
 
 
 def download(
-    name: str, repository: str, revision: str | None, chooser: Chooser, precision: str = "auto"
+    name: str,
+    repository: str,
+    revision: str | None,
+    chooser: Chooser,
+    command: str,
+    suggest: Callable[[], str],
 ) -> Path:
     """Download what is missing of the chosen files of a model's repository, and check all of them.
 
     Files that are complete are kept; one whose content does not match the hub's hash is downloaded
-    again. Returns their folder. Raises ModelError when there is no such model, or no network.
+    again. Returns their folder. Raises ModelError when there is no such model, which `suggest` says
+    what to do about, or no network: then `command` downloads it.
     """
     from huggingface_hub import HfApi, snapshot_download
 
@@ -78,9 +81,7 @@ def download(
     except LookupError as error:
         raise ModelError(f"model {name}: the repository {repository} {error}") from None
     except Exception as error:  # of huggingface_hub, or of the HTTP client that its version uses
-        option = "" if precision == "auto" else f" --precision {precision}"
-        command = f"framefind models download {name}{option}"
-        raise _as_model_error(name, repository, command, error) from None
+        raise _as_model_error(name, repository, command, suggest, error) from None
     raise ModelError(f"model {name}: {damaged[0].name} arrives damaged from {repository}")
 
 
@@ -136,19 +137,18 @@ def _bars_on_terminals_only() -> Iterator[None]:
         enable_progress_bars()
 
 
-def _as_model_error(name: str, repository: str, command: str, error: Exception) -> ModelError:
+def _as_model_error(
+    name: str, repository: str, command: str, suggest: Callable[[], str], error: Exception
+) -> ModelError:
     """Return an error that says what failed, and what to do about it."""
     from huggingface_hub import constants, errors
 
     if isinstance(error, errors.GatedRepoError):
         return ModelError(f"model {name}: {repository} asks for a token with access: set HF_TOKEN")
     if isinstance(error, errors.RepositoryNotFoundError):
-        other_names = (
-            "" if find_spec("open_clip") else f"; other names of open_clip need {INSTALL_TORCH}"
-        )
         return ModelError(
             f"unknown model {name!r}: the hub has no {repository}, or it is private and needs "
-            f"HF_TOKEN; {catalog.suggest_names(name)}{other_names}"
+            f"HF_TOKEN; {suggest()}"
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return ModelError(f"model {name}: {repository} has no such revision")

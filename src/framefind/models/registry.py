@@ -242,7 +242,16 @@ def _download(
     def choose(names: Collection[str]) -> Files:
         return _choose_files(choosers, names)[1]
 
-    return hub.download(name, repository, revision or named_revision, choose, precision)
+    option = "" if precision == "auto" else f" --precision {precision}"
+    command = f"framefind models download {name}{option}"
+    suggest = partial(_suggest_names, name)
+    return hub.download(name, repository, revision or named_revision, choose, command, suggest)
+
+
+def _suggest_names(name: str) -> str:
+    """Return what an error says about a name that the hub does not know."""
+    more = "" if find_spec("open_clip") else f"; other names of open_clip need {INSTALL_TORCH}"
+    return f"{catalog.suggest_names(name)}{more}"
 
 
 def download(name: str, precision: str = "auto") -> Path:

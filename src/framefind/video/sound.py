@@ -135,18 +135,20 @@ class Sound:
     def _frames(self, start: float) -> Iterator[tuple[float, av.AudioFrame]]:
         """Yield decoded frames from about `start` on, each with its time in seconds."""
         earliest = start - _DECODE_EARLIER_SECONDS
+        base = float(self.stream.time_base or 0) if self.stream else 0.0
+        origin = float(self._origin)
         position = 0
         t = 0.0
         for packet in self._packets(earliest):
             position = packet.pos or position  # only the first of several packets has its own
-            shift = self._shift(position)
+            zero = origin - self._shift(position)
             if packet.pts is not None:
-                t = float(packet.pts * packet.time_base - self._origin + shift)
+                t = packet.pts * base - zero
                 if t < earliest:
                     continue
             for frame in decode_packet(packet, partial(self._fail_at, t)):
-                if frame.pts is not None and frame.time_base:
-                    t = float(frame.pts * frame.time_base - self._origin + shift)
+                if frame.pts is not None:
+                    t = frame.pts * base - zero
                 yield t, frame
                 t += frame.samples / frame.sample_rate
 
@@ -167,10 +169,10 @@ class Sound:
             else:
                 yield packet
 
-    def _shift(self, position: int) -> Fraction:
+    def _shift(self, position: int) -> float:
         """Return what is added to times at that byte of the file, in seconds."""
         index = bisect_right(self._shifts, position, key=lambda shift: shift[0])
-        return self._shifts[index - 1][1] if index else Fraction(0)
+        return float(self._shifts[index - 1][1]) if index else 0.0
 
     def _fail_at(self, t: float, error: Exception) -> None:
         self._fail(f"damaged sound at {write_time(round(max(0.0, t)))} ({explain_error(error)})")
