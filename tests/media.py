@@ -8,7 +8,7 @@ import av
 import numpy as np
 from av.stream import Disposition
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
 Picture = NDArray[np.uint8]
@@ -267,3 +267,19 @@ Style: Default,Arial
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 """
+
+
+def sign(
+    text: str,
+    size: tuple[int, int] = (640, 360),
+    em: int = 24,
+    at: tuple[int, int] = (60, 100),
+    ink: Colour = BLACK,
+    paper: Colour = WHITE,
+    font: str | None = None,
+) -> Picture:
+    """A picture with a text: letters of `em` pixels, from `at` on; `font` is a file's name."""
+    picture = Image.fromarray(plain(paper, size))
+    letters = ImageFont.truetype(font, em) if font else ImageFont.load_default(em)
+    ImageDraw.Draw(picture).text(at, text, ink, letters)
+    return np.asarray(picture)

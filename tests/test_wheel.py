@@ -25,6 +25,10 @@ READ = (
     "server/page/index.html",
     "server/page/main.js",
     "spark/log4j2.properties",
+    "words/screen/models/LICENSE",
+    "words/screen/models/NOTICE",
+    "words/screen/models/PP-OCRv6_det_tiny.onnx",
+    "words/screen/models/PP-OCRv6_rec_tiny.onnx",
 )
 
 

@@ -111,6 +111,8 @@ class OnnxRuntimeGraph:
         in_cache = _MAX_BATCH_PER_CORE * (threads or cores())
         self.batch_size = _MAX_BATCH if on_gpu else min(_MAX_BATCH, in_cache)
         self.description = f"{self.name} on the {'GPU' if on_gpu else 'CPU'}"
+        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        """What the file says of itself, by name."""
 
     def run(self, inputs: dict[str, NDArray[Any]]) -> NDArray[Any]:
         """Return vectors (n, dimensions) for inputs by name, each (n, ...)."""
