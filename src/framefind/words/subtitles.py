@@ -1,9 +1,10 @@
-"""Subtitles: the text tracks of a video's file and the subtitle files beside it."""
+"""Subtitles: the tracks of a video's file, text or drawn, and the subtitle files beside it."""
 
 from collections.abc import Callable, Iterator
 
 from framefind.errors import WordsError
 from framefind.types import Cue
+from framefind.words.bitmaps import read_bitmaps
 from framefind.words.cues import tidy_cues
 from framefind.words.sidecars import Sidecars, read_sidecar
 from framefind.words.tracks import read_tracks
@@ -12,15 +13,16 @@ from framefind.words.tracks import read_tracks
 def read_subtitles(
     path: str, fps: float | None, fail: Callable[[str], None], alive: Callable[[], None]
 ) -> Iterator[Cue]:
-    """Yield the cues of a video's text tracks, then of its sidecars.
+    """Yield the cues of a video's text tracks, of its drawn ones, then of its sidecars.
 
     `fail` is called with what cannot be read, which stops nothing else; `alive` now and then.
     Raises what opening a video raises.
     """
-    try:
-        yield from tidy_cues(read_tracks(path, alive))
-    except WordsError as error:
-        fail(str(error))
+    for read in (read_tracks, read_bitmaps):
+        try:
+            yield from tidy_cues(read(path, alive))
+        except WordsError as error:
+            fail(str(error))
     for sidecar in Sidecars().find(path):
         alive()
         try:

@@ -1,7 +1,7 @@
 """Text tracks inside a video's file, read without decoding a picture."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -32,11 +32,23 @@ def read_tracks(
     `alive` is called for every packet. Raises WordsError for a file that breaks off, and what
     opening a video raises.
     """
+    for packet, origin in demux_tracks(path, _TEXTS, alive):
+        yield from _read_packet(packet, origin)
+
+
+def demux_tracks(
+    path: str | os.PathLike[str], codecs: Container[str], alive: Callable[[], None]
+) -> "Iterator[tuple[Packet[Any], Fraction]]":
+    """Yield the packets of a file's subtitles in those codecs, and when its times begin (seconds).
+
+    `alive` is called for every packet. Raises WordsError for a file that breaks off, and what
+    opening a video raises.
+    """
     source = canonical_uri(os.fspath(path))
     remote = open_remote(source) if is_remote(source) else None
     size = remote.size if remote else file_size(source)
     with open_container(source, size, file=remote) as container:
-        streams = [stream for stream in container.streams.subtitles if _codec(stream) in _TEXTS]
+        streams = [stream for stream in container.streams.subtitles if _codec(stream) in codecs]
         if not streams:
             return
         origin = clock.find_start(container, choose_stream(source, container))
@@ -46,9 +58,9 @@ def read_tracks(
             for packet in container.demux(streams):
                 alive()
                 if packet.size and packet.pts is not None:
-                    yield from _read_packet(packet, origin)
+                    yield packet, origin
         except (av.FFmpegError, ValueError) as error:
-            raise WordsError(f"its text tracks break off: {explain_error(error)}") from error
+            raise WordsError(f"its subtitles break off: {explain_error(error)}") from error
 
 
 def _read_packet(packet: "Packet[Any]", origin: Fraction) -> Iterator[Cue]:
