@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from framefind.errors import NotAVideoError, StoreError, VideoError
 from framefind.processes import python_command
-from framefind.types import Box
+from framefind.types import Box, Cue
 from framefind.video.facts import Facts
 from framefind.video.messages import HEADER_LENGTH
 from framefind.video.sound import Samples
@@ -49,18 +49,31 @@ class SampledFrame:
     thumbnail: bytes
 
 
+@dataclass(frozen=True)
+class ScreenCues:
+    """What was written in frames and is not any more; `at_end`: or may be in the next span."""
+
+    cues: list[Cue]
+    at_end: bool
+
+
 class DecoderProcess:
     """One child process that decodes one file at a time. Not for several threads at once.
 
     The child is started when it is first needed, and again after it died. `stall` is the number of
     seconds without any progress after which it is killed, `decoder` as for Video. Frames that look
-    like the one before, by the bound `dedupe`, come without pixels.
+    like the one before, by the bound `dedupe`, come without pixels. `main` is the module that the
+    child runs: one that calls `process_main.main`.
 
-    `spent` sums the seconds of processor time of `probe`, `decode`, `scale` and `send`.
+    `spent` sums the seconds of processor time of `probe`, `decode`, `scale`, `send` and `read`.
     """
 
     def __init__(
-        self, stall: float = MAX_STALL_SECONDS, decoder: str = "auto", dedupe: float = 0.0
+        self,
+        stall: float = MAX_STALL_SECONDS,
+        decoder: str = "auto",
+        dedupe: float = 0.0,
+        main: str = "framefind.video.process_main",
     ) -> None:
         self.path = ""
         self.partial: str | None = None
@@ -72,6 +85,7 @@ class DecoderProcess:
         self._stall = stall
         self._decoder = decoder
         self._dedupe = dedupe
+        self._main = main
         self._child: _Child | None = None
 
     def open(self, path: str, skip_id: bool = False) -> tuple[Facts, str]:
@@ -100,8 +114,27 @@ class DecoderProcess:
         end: float = math.inf,
         resize: str = "bilinear",
     ) -> Iterator[SampledFrame]:
+        """Yield the sampled frames alone; otherwise as `sample`."""
+        items = self.sample(sampler, views, size, start, threads, end, resize)
+        with contextlib.closing(items):
+            for item in items:
+                if isinstance(item, SampledFrame):
+                    yield item
+
+    def sample(
+        self,
+        sampler: str,
+        views: str,
+        size: int,
+        start: float = 0.0,
+        threads: int = 0,
+        end: float = math.inf,
+        resize: str = "bilinear",
+        read_screen: bool = False,
+    ) -> Generator[SampledFrame | ScreenCues]:
         """Yield the sampled frames of the opened video from `start` until before `end`, in views.
 
+        With `read_screen`, yields between them what is written in them; without `views`, only that.
         `size` is the side of a view in pixels, `resize` the filter that scales it down, as a model
         names it; `threads` are the decoder's (0: one per core).
 
@@ -111,12 +144,26 @@ class DecoderProcess:
         """
         request = {"sampler": sampler, "views": views, "size": size, "resize": resize}
         request |= {"start": start, "end": end, "threads": threads, "dedupe": self._dedupe}
+        request |= {"read_screen": read_screen}
         thumbnail = b""
         with contextlib.closing(self._stream(request)) as headers:
             for header in headers:
+                if "cues" in header:
+                    yield ScreenCues([*map(_as_cue, header["cues"])], header["at_end"])
+                    continue
                 frame = self._read_frame(header, thumbnail)
                 thumbnail = frame.thumbnail
                 yield frame
+
+    def subtitles(self, fps: float | None) -> Iterator[Cue]:
+        """Yield the subtitles of the opened video, of which `fps` are the frames per second.
+
+        Raises errors as `sample` does; `partial` says which subtitles could not be read.
+        """
+        request = {"subtitles": True, "fps": fps}
+        with contextlib.closing(self._stream(request)) as headers:
+            for header in headers:
+                yield from map(_as_cue, header["cues"])
 
     def sound(self, start: float = 0.0, length: float | None = None) -> Iterator[Samples]:
         """Yield the sound of the opened video from `start` seconds on; see `Sound.pieces`.
@@ -156,7 +203,7 @@ class DecoderProcess:
             self._child = None
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        self._child = self._child or _Child(self._stall)
+        self._child = self._child or _Child(self._stall, self._main)
         try:
             self._child.write(request)
         except OSError:
@@ -203,12 +250,17 @@ class DecoderProcess:
         )
 
 
+def _as_cue(values: list[Any]) -> Cue:
+    start, end, text, source, language, box = values
+    return Cue(start, end, text, source, language, box and tuple(box))
+
+
 class _Child:
     """A process, its pipes, and a thread that kills it when it shows no sign of life."""
 
-    def __init__(self, stall: float) -> None:
+    def __init__(self, stall: float, main: str) -> None:
         self._process = subprocess.Popen(
-            python_command("framefind.video.process_main"),
+            python_command(main),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -1,4 +1,7 @@
-"""Decode for a parent process: the child's side of `process.py`."""
+"""Decode for a parent process: the child's side of `process.py`.
+
+Modules above this one may give `main` what reads words, to be run beside decoding.
+"""
 
 import json
 import os
@@ -8,30 +11,59 @@ import sys
 import threading
 import time
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, astuple
 from functools import partial
-from typing import Any
+from itertools import islice
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from framefind.errors import StoreError, VideoError
+from framefind.types import Cue
 from framefind.video.damage import capture_messages
 from framefind.video.decode import Video
+from framefind.video.frame import Frame
 from framefind.video.identity import video_id
 from framefind.video.messages import encode_header
 from framefind.video.samplers import parse_sampler
 from framefind.video.sound import Sound
 from framefind.video.views import DuplicateDetector, Views
 
+
+class ScreenReader(Protocol):
+    """Reads what is written in frames, given in order."""
+
+    def add(self, frame: Frame) -> Iterable[Cue]:
+        """Read a frame; yield the cues that have ended before it."""
+
+    def finish(self, end: float) -> Iterable[Cue]:
+        """Yield the cues that are still open at `end`, in seconds."""
+
+
+ReadSubtitles = Callable[
+    [str, float | None, Callable[[str], None], Callable[[], None]], Iterator[Cue]
+]
+"""Reads a video's subtitles: by its path, its frames per second, and two callbacks; see `words`."""
+
+_CUES_PER_MESSAGE = 1000
 _SECONDS_BETWEEN_BEATS = 1.0  # two signs of life, while no frame is sampled
 
 
 class _Server:
     """Answers requests, one after the other, with messages to the file descriptor `output`."""
 
-    def __init__(self, output: int) -> None:
+    def __init__(
+        self,
+        output: int,
+        open_screen_reader: Callable[[], ScreenReader] | None,
+        read_subtitles: ReadSubtitles | None,
+    ) -> None:
         self._output = output
+        self._open_screen_reader = open_screen_reader
+        self._read_subtitles = read_subtitles
         self._video: Video | None = None
         self._threads = 0
         self._decoder = "auto"
@@ -47,6 +79,8 @@ class _Server:
             elif "cuts" in request:
                 assert self._video
                 self._send({"cuts": self._video.cuts(request["cuts"])})
+            elif "subtitles" in request:
+                self._subtitles(request["fps"])
             elif "sound" in request:
                 self._sound(request["sound"], request["length"])
             else:
@@ -78,30 +112,28 @@ class _Server:
         end: float,
         threads: int,
         dedupe: float,
+        read_screen: bool,
     ) -> None:
+        """Send the sampled frames in views, and what is written in them; either may be left out."""
         assert self._video
         if threads != self._threads:  # the next file is likely to get as many
             self._threads = threads
             self._open_again()
-        cut = Views.parse(views)
-        detector = DuplicateDetector(dedupe)
+        cut = Views.parse(views) if views else None
+        detector = DuplicateDetector(dedupe) if dedupe else None
+        reader = self._open_screen_reader() if read_screen and self._open_screen_reader else None
+        frame: Frame | None = None
         for frame in self._video.frames(parse_sampler(sampler), start, end):
             self._lap("decode")
-            scale = partial(frame.scale, resize=resize)
-            pixels = cut.cut(scale, frame.width, frame.height, size)
-            is_duplicate = dedupe > 0 and detector.is_duplicate(pixels)
-            thumbnail = b"" if is_duplicate else frame.thumbnail()
-            shown = pixels[:0] if is_duplicate else pixels
-            header = {
-                "t": frame.t,
-                "boxes": cut.boxes(frame.width, frame.height),
-                "shape": shown.shape,
-                "thumbnail": len(thumbnail),
-            }
-            self._lap("scale")
-            self._send(header, shown.reshape(-1).data, thumbnail)
-            self._lap("send")
+            if cut:
+                self._send_views(frame, cut, partial(frame.scale, resize=resize), size, detector)
+            if reader:
+                self._send_cues(reader.add(frame))
+                self._lap("read")
         self._lap("decode")
+        if reader:
+            self._send_cues(reader.finish(min(end, self._video.end(frame))), True)
+            self._lap("read")
         self._send(
             {
                 "ended": self._video.partial,
@@ -109,6 +141,46 @@ class _Server:
                 "spent": self._spent,
             }
         )
+        self._spent.clear()
+
+    def _send_views(
+        self,
+        frame: Frame,
+        cut: Views,
+        scale: Callable[[int, int], NDArray[np.uint8]],
+        size: int,
+        detector: DuplicateDetector | None,
+    ) -> None:
+        """Send a frame; without pixels if it looks like the one before."""
+        pixels = cut.cut(scale, frame.width, frame.height, size)
+        is_duplicate = detector is not None and detector.is_duplicate(pixels)
+        thumbnail = b"" if is_duplicate else frame.thumbnail()
+        shown = pixels[:0] if is_duplicate else pixels
+        header = {
+            "t": frame.t,
+            "boxes": cut.boxes(frame.width, frame.height),
+            "shape": shown.shape,
+            "thumbnail": len(thumbnail),
+        }
+        self._lap("scale")
+        self._send(header, shown.reshape(-1).data, thumbnail)
+        self._lap("send")
+
+    def _send_cues(self, cues: Iterable[Cue], at_end: bool = False) -> None:
+        """Send cues, if there are any; `at_end` tells that they may go on in the next span."""
+        if rows := [astuple(cue) for cue in cues]:
+            self._send({"cues": rows, "at_end": at_end})
+
+    def _subtitles(self, fps: float | None) -> None:
+        assert self._video
+        assert self._read_subtitles
+        troubles: list[str] = []
+        cues = self._read_subtitles(self._video.path, fps, troubles.append, self._beat)
+        while some := list(islice(cues, _CUES_PER_MESSAGE)):
+            self._lap("read")
+            self._send_cues(some)
+        self._lap("read")
+        self._send({"ended": "; ".join(troubles) or None, "spent": self._spent})
         self._spent.clear()
 
     def _sound(self, start: float, length: float | None) -> None:
@@ -160,7 +232,10 @@ def _read_requests(lines: "queue.SimpleQueue[bytes]") -> None:
     os._exit(0)
 
 
-def main() -> None:
+def main(
+    open_screen_reader: Callable[[], ScreenReader] | None = None,
+    read_subtitles: ReadSubtitles | None = None,
+) -> None:
     """Serve the parent on stdin and stdout."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to act on
     output = os.dup(1)
@@ -168,7 +243,7 @@ def main() -> None:
     capture_messages()
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(lines,), daemon=True).start()
-    server = _Server(output)
+    server = _Server(output, open_screen_reader, read_subtitles)
     Image.preinit()  # loads the JPEG plugin now, not with the first thumbnail
     while True:
         server.answer(json.loads(lines.get()))
