@@ -24,12 +24,15 @@ class Report:
     failed: dict[str, str] = field(default_factory=dict)
     moved: list[str] = field(default_factory=list)
     copied: list[str] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)  # only words were read of them
+    unread: dict[str, str] = field(default_factory=dict)  # words that could not be read
     missing: list[str] = field(default_factory=list)
     offline: list[Offline] = field(default_factory=list)  # folders that cannot be looked at
     unchanged: int = 0
     failed_before: int = 0  # unchanged since they failed; not tried again
     passed_over: int = 0  # not videos
     frames: int = 0
+    cues: int = 0
     video_seconds: float = 0.0
     seconds: float = 0.0
     profile: dict[str, float] = field(default_factory=dict)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from framefind.indexing.decide import Catalog, Pending, Probed, Settled
+from framefind.indexing.decide import Catalog
+from framefind.indexing.decisions import Pending, Probed, Settled
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.walk import File
 from framefind.reports import Offline

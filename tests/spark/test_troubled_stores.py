@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 
 import framefind
 from conftest import assert_same, content, write_clip
-from framefind.indexing.decide import Probed
+from framefind.indexing.decisions import Probed
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.walk import walk
 from stores import Bucket

@@ -50,7 +50,7 @@ def test_too_much_text_is_cut_off_and_told(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(module, "MAX_CHARACTERS", 20)
     cues = tidy_cues(cue(i, i + 0.5, f"text {i:04}") for i in range(9))
     assert [next(cues).text for _ in range(2)] == ["text 0000", "text 0001"]
-    with pytest.raises(WordsError, match="more than 20 characters; the rest is left out"):
+    with pytest.raises(WordsError, match="or 20 characters; the rest is left out"):
         next(cues)
 
 

@@ -9,106 +9,30 @@ import json
 import math
 import os
 import threading
-from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from framefind.errors import NotAVideoError, StoreError, VideoError
+from framefind.errors import StoreError
 from framefind.files import disk
-from framefind.files.names import stat_path, stored_path
+from framefind.files.names import native_path, stat_path, stored_path
 from framefind.files.objects import find_object, is_remote
 from framefind.files.presence import Absent, Presence
 from framefind.index.refresh import CurrentIndex
+from framefind.indexing.decisions import Pending, Probed, Settled
 from framefind.indexing.options import IndexOptions
+from framefind.indexing.reading import Reading
 from framefind.indexing.walk import File
-from framefind.reports import Offline, Report
+from framefind.reports import Offline
+from framefind.tables.rows import segment_source
 from framefind.tables.tables import Tables
 from framefind.types import Video
 from framefind.video.facts import Facts
-from framefind.video.identity import video_id as find_video_id
-from framefind.video.process import DecoderProcess
+from framefind.words.sidecars import Sidecars
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A file of which nothing has to be decoded, and why; `error` is for people."""
-
-    kind: Literal[
-        "unchanged",
-        "touched",
-        "moved",
-        "copied",
-        "not a video",
-        "failed",
-        "failed before",
-        "unreachable",
-    ]
-    file: File
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A video to decode from `start` on, in seconds; `row` is what its row is to begin with."""
-
-    file: File
-    row: Video
-    start: float = -math.inf
-
-
-@dataclass(frozen=True)
-class Probed:
-    """What opening a file shows: a video's id and facts, or why there is none.
-
-    `cuts` are times in seconds where the video may be cut into spans, if somebody looked for them.
-    A store that does not give the file makes it `unreachable`, which says nothing of the video.
-    """
-
-    kind: Literal["video", "not a video", "failed", "unreachable"]
-    video_id: str = ""
-    facts: Facts | None = None
-    cuts: tuple[float, ...] = ()
-    error: str | None = None
-
-
-def probe(worker: DecoderProcess, path: str) -> Probed:
-    """Open a file to see what it is; `worker` has the video open afterwards."""
-    try:
-        facts, video_id = worker.open(path)
-    except NotAVideoError as error:
-        return Probed("not a video", error=describe_error(path, error))
-    except StoreError as error:
-        return Probed("unreachable", error=describe_error(path, error))
-    except VideoError as error:
-        return Probed("failed", find_video_id(path), error=describe_error(path, error))
-    return Probed("video", video_id, facts)
-
-
-def describe_error(path: str, error: Exception) -> str:
-    """Return an error's message without its path, which stands beside it everywhere."""
-    return str(error).removeprefix(f"{path}: ")
-
-
-def count_settled(settled: Settled, report: Report) -> None:
-    """Count in the report what a settled file is."""
-    path = stored_path(settled.file.path)
-    match settled.kind:
-        case "unchanged" | "touched":
-            report.unchanged += 1
-        case "moved":
-            report.moved.append(path)
-        case "copied":
-            report.copied.append(path)
-        case "not a video":
-            report.passed_over += 1
-        case "failed before":
-            report.failed_before += 1
-        case "failed" | "unreachable":
-            report.failed[path] = settled.error or "unknown"
 
 
 class Catalog:
@@ -123,11 +47,13 @@ class Catalog:
         memory: Path,
         options: IndexOptions,
         lost: Collection[str] = (),
+        count_cues: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         """Start from the rows of the library; `memory` is a file, a cache that may be lost.
 
         It remembers the facts of files that have no row of their own: copies and what is not a
-        video. Videos that have `lost` frames, given by id, are decoded again.
+        video. Videos that have `lost` frames, given by id, are decoded again. `count_cues` returns
+        the number of cues by segment, and is called when that is needed.
         """
         self._lock = threading.RLock()
         self._lost = frozenset(lost)
@@ -139,6 +65,10 @@ class Catalog:
         self._sampler = options.sampler.name
         self._views = options.views.name
         self._retry = options.retry
+        self._read = options.read
+        self._sidecars = Sidecars()
+        self._count_cues = count_cues
+        self._cue_counts: dict[str, int] = {}
         self._memory_file = memory
         self._presence = Presence(memory.with_name("roots.json"), self._owner)
         self._memory: dict[str, list[int | str]] = _read(memory)
@@ -169,7 +99,8 @@ class Catalog:
             same = remembered == [*now, row.video_id]
         if same and row.status == "failed" and not self._retry:
             return Settled("failed before", file)
-        return Settled("unchanged", file) if same and self._is_finished(row) else None
+        done = same and self._is_finished(row) and not self._unread(row)
+        return Settled("unchanged", file) if done else None
 
     def decide(self, file: File, probed: Probed) -> Settled | Pending:
         """Decide what is done with a file that was opened, and note it.
@@ -195,9 +126,33 @@ class Catalog:
         return stored_path(path) in self._owner
 
     def note(self, row: Video) -> None:
-        """Note a row that is to be published, with the copies found since its video was begun."""
+        """Note a row that is to be published, with what was found since its video was begun."""
         with self._lock:
-            self._put(replace(row, copies=self._rows[row.video_id].copies))
+            now = self._rows[row.video_id]
+            row = replace(row, copies=now.copies)
+            self._put(replace(row, cues=now.cues, cue_segments=now.cue_segments, read=now.read))
+
+    def note_words(self, video_id: str, reading: Reading, counts: Mapping[str, int]) -> None:
+        """Note what is read of a source: its segments, with the cues that this run wrote in each.
+
+        They take the place of the source's other segments.
+        """
+        with self._lock:
+            row = self._rows[video_id]
+            others = [name for name in row.cue_segments if segment_source(name) != reading.source]
+            read = [one for one in row.read if Reading.parse(one).source != reading.source]
+            segments = [*others, *counts]
+            self._cue_counts |= {name: cues for name, cues in counts.items() if cues}
+            if not self._cue_counts.keys() >= {*segments}:
+                self._cue_counts = dict(self._count_cues()) | self._cue_counts
+            self._put(
+                replace(
+                    row,
+                    cues=sum(self._cue_counts.get(name, 0) for name in segments),
+                    cue_segments=segments,
+                    read=sorted([*read, str(reading)]),
+                )
+            )
 
     def fail(self, file: File, video_id: str, reason: str) -> None:
         """Note that a file cannot be indexed, unless that would hide what was stored of it.
@@ -293,7 +248,8 @@ class Catalog:
             return self._begin(file, row, facts)
         self._owner[path] = video_id
         self._put(row)
-        return Settled(kind, file)
+        words = self._unread(row)
+        return Pending(file, row, math.inf, words) if words else Settled(kind, file)
 
     def _begin(self, file: File, row: Video, facts: Facts) -> Pending:
         """Begin a video, or go on where an earlier run stopped."""
@@ -304,7 +260,22 @@ class Catalog:
         self._rows[row.video_id] = row
         self._begun.add(row.video_id)
         row = replace(row, **asdict(facts) | {"duration": facts.plausible_duration(file.size)})
-        return Pending(file, replace(row, sampler=self._sampler, views=self._views), start)
+        row = replace(row, sampler=self._sampler, views=self._views)
+        return Pending(file, row, start, self._unread(row))
+
+    def _unread(self, row: Video) -> tuple[Reading, ...]:
+        """Return which words of a video are still to be read, each from where it is until now."""
+        before = {reading.source: reading for reading in map(Reading.parse, row.read)}
+        unread = []
+        for reading in self._read:
+            if reading.source == "subtitles":
+                reading = replace(reading, by=self._sidecars.describe(native_path(row.path)))
+            known = before.get(reading.source)
+            if known is None or known.by != reading.by:
+                unread.append(replace(reading, until=-math.inf))
+            elif known.until < math.inf:
+                unread.append(known)
+        return tuple(unread)
 
     def _put(self, row: Video) -> None:
         self._rows[row.video_id] = row
@@ -375,4 +346,5 @@ def open_catalog(
     """Read what a library knows of files, for one run; `tables` is None for a new library."""
     rows = tables.videos() if tables else []
     lost = vector_index.lost(tables, rows) if tables else []
-    return Catalog(rows, vector_index.folder / "files.json", options, lost)
+    count_cues = tables.count_cues if tables else dict
+    return Catalog(rows, vector_index.folder / "files.json", options, lost, count_cues)

@@ -1,23 +1,31 @@
 """Decoder threads: one per decoder process, feeding one bounded queue."""
 
+import math
 import queue
 import threading
 from collections import Counter, deque
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 
 from framefind.errors import StoreError, VideoError
-from framefind.indexing.decide import Catalog, Pending, Settled, probe
+from framefind.indexing.decide import Catalog
+from framefind.indexing.decisions import Pending, Settled, describe_error, probe
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.spans import Spans, decode_span, span_seconds
 from framefind.indexing.video_row import Ending
 from framefind.indexing.walk import File
 from framefind.models.base import Model
 from framefind.processes import cores
+from framefind.types import Cue
 from framefind.video.bounds import MAX_SHARED_PIXELS
 from framefind.video.facts import Facts
-from framefind.video.process import DecoderProcess, SampledFrame
+from framefind.video.process import DecoderProcess, SampledFrame, ScreenCues
+
+DECODER = "framefind.words.decoder_main"
+"""The program of the decoders' processes."""
 
 _MAX_QUEUED_FRAMES = 128  # between decoding and embedding
 
@@ -38,7 +46,30 @@ class Ended:
     ending: Ending
 
 
-Item = Settled | Pending | Decoded | Ended | BaseException
+@dataclass(frozen=True)
+class Cues:
+    """Cues of a pending video; `until`: its `source` is read up to that second."""
+
+    video_id: str
+    source: str
+    cues: Sequence[Cue]
+    until: float | None = None
+
+
+@dataclass(frozen=True)
+class WordsEnded:
+    """A source of a pending video of which all cues have been given; `trouble` is for people.
+
+    One that is not `whole`, since its store does not give it any longer, is read again.
+    """
+
+    video_id: str
+    source: str
+    trouble: str | None = None
+    whole: bool = True
+
+
+Item = Cues | WordsEnded | Settled | Pending | Decoded | Ended | BaseException
 
 
 class DecoderPool:
@@ -82,7 +113,9 @@ class DecoderPool:
             thread.join()
 
     def _run(self) -> None:
-        worker = DecoderProcess(decoder=self._options.decoder, dedupe=self._options.dedupe)
+        worker = DecoderProcess(
+            decoder=self._options.decoder, dedupe=self._options.dedupe, main=DECODER
+        )
         try:
             while job := self._next():
                 if isinstance(job, File):
@@ -128,22 +161,36 @@ class DecoderPool:
         self._put(decision)
         if not isinstance(decision, Pending) or probed.facts is None:
             return
-        video_id = probed.video_id
-        huge = probed.facts.width * probed.facts.height > MAX_SHARED_PIXELS
-        cuts = [] if huge else self._find_cuts(worker, probed.facts)
-
-        def finish(ending: Ending) -> None:
-            self._put(Ended(video_id, ending))
-
-        spans = Spans(file, video_id, decision.start, cuts, self._put, finish)
-        if huge:
-            with self._huge:
+        is_huge = probed.facts.width * probed.facts.height > MAX_SHARED_PIXELS
+        spans: Spans[Item] | None = None
+        if decision.decodes_from < math.inf:
+            cuts = [] if is_huge else self._find_cuts(worker, probed.facts)
+            spans = Spans(decision, cuts, self._put, partial(self._end, probed.video_id))
+        if spans and not is_huge:
+            with self._change:
+                self._open.append(spans)
+                self._change.notify_all()
+        if any(reading.source == "subtitles" for reading in decision.words):
+            self._read_subtitles(worker, probed.video_id, probed.facts.fps)
+        if spans:
+            with self._huge if is_huge else nullcontext():
                 self._decode(worker, spans)
-            return
-        with self._change:
-            self._open.append(spans)
-            self._change.notify_all()
-        self._decode(worker, spans)
+
+    def _end(self, video_id: str, ending: Ending) -> None:
+        self._put(Ended(video_id, ending))
+
+    def _read_subtitles(self, worker: DecoderProcess, video_id: str, fps: float) -> None:
+        """Read the subtitles of the video that `worker` has open."""
+        path = worker.path
+        try:
+            cues = worker.subtitles(fps or None)
+            while batch := list(islice(cues, _MAX_QUEUED_FRAMES)):
+                self._put(Cues(video_id, "subtitles", batch))
+            ended = WordsEnded(video_id, "subtitles", worker.partial)
+        except (VideoError, StoreError) as error:
+            is_whole = isinstance(error, VideoError)  # what is there was read as far as it can be
+            ended = WordsEnded(video_id, "subtitles", describe_error(path, error), is_whole)
+        self._put(ended)
 
     def _find_cuts(self, worker: DecoderProcess, facts: Facts) -> list[float]:
         """Return where to cut a video into spans; a short one stays whole."""
@@ -157,16 +204,27 @@ class DecoderPool:
 
     def _decode(self, worker: DecoderProcess, spans: "Spans[Item]") -> None:
         """Decode spans of a video as long as there are some left."""
-        path = spans.file.path
+        path = spans.pending.file.path
         while not self._stop.is_set() and (span := spans.take()):
             threads = self._share(spans)
             ending = Ending()
             with closing(
-                decode_span(worker, path, span, self._options, self._model, threads)
+                decode_span(
+                    worker,
+                    path,
+                    span,
+                    self._options,
+                    self._model,
+                    threads,
+                    views_from=spans.pending.start,
+                    read_screen=spans.pending.screen is not None,
+                )
             ) as items:
                 for item in items:
                     if isinstance(item, Ending):
                         ending = item
+                    elif isinstance(item, ScreenCues):
+                        spans.add(span, Cues(spans.video_id, "screen", item.cues, item.until))
                     else:
                         spans.add(span, Decoded(spans.video_id, item))
                     if self._stop.is_set() or spans.closed:

@@ -10,7 +10,8 @@ import numpy as np
 
 from framefind.errors import StoreError, VideoError
 from framefind.files.names import stored_path
-from framefind.indexing.decide import Catalog, Settled, probe
+from framefind.indexing.decide import Catalog
+from framefind.indexing.decisions import Settled, probe
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.walk import File
 from framefind.models.base import Model

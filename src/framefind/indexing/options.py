@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from framefind.arguments import number, texts
+from framefind.indexing.reading import Reading, parse_readings
 from framefind.types import PathLike
 from framefind.video.open import find_hwaccel
 from framefind.video.samplers import Sampler, parse_sampler
@@ -17,7 +18,7 @@ class IndexOptions:
 
     `glob` and `exclude` choose files in folders, `retry` takes videos that failed before. A frame
     that looks like the one before it, by the bound `dedupe` (0: none does), takes its vectors.
-    `decoder` is `auto`, `cpu` or a device of PyAV's.
+    `decoder` is `auto`, `cpu` or a device of PyAV's. `read` are the words that are read.
     """
 
     sampler: Sampler
@@ -27,6 +28,7 @@ class IndexOptions:
     retry: bool = False
     dedupe: float = 0.0
     decoder: str = "auto"
+    read: tuple[Reading, ...] = ()
 
     @classmethod
     def parse(
@@ -39,6 +41,7 @@ class IndexOptions:
         retry: bool = False,
         dedupe: bool | float = False,
         decoder: str = "auto",
+        read: str | Iterable[str] | None = None,
     ) -> "IndexOptions":
         """Read the options as users give them; `dedupe=True` is the usual bound.
 
@@ -56,6 +59,7 @@ class IndexOptions:
             retry=retry,
             dedupe=MAX_DUPLICATE_CHANGE if dedupe is True else float(dedupe),
             decoder=decoder,
+            read=parse_readings(read),
         )
 
     @classmethod

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.files.names import stored_path
-from framefind.indexing.decide import Catalog, Pending, Settled, count_settled
-from framefind.indexing.decoders import Decoded, DecoderPool, Ended
+from framefind.indexing.decide import Catalog
+from framefind.indexing.decisions import Pending, Settled, count_settled
+from framefind.indexing.decoders import Cues, Decoded, DecoderPool, Ended, WordsEnded
 from framefind.indexing.embed import BATCH, Embedder
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.pace import Pace
@@ -27,12 +28,13 @@ from framefind.indexing.walk import File
 from framefind.models.base import Model
 from framefind.processes import cores
 from framefind.reports import OnProgress, Progress, Report
-from framefind.tables.rows import FrameRow
+from framefind.tables.rows import CueRow, FrameRow
 from framefind.tables.tables import Tables
 
 COMMIT_FRAMES = 5000
 """Frames that are worth a data file and a commit."""
 
+_CUES_PER_FRAME = 10  # that are worth as much
 _COMMIT_SECONDS = 10.0
 _PROGRESS_SECONDS = 0.1  # between two reports of progress
 
@@ -61,6 +63,7 @@ class Indexer:
         self._batch: list[Decoded | Ended | Settled] = []
         self._batch_views = 0
         self._uncommitted = 0
+        self._cues: list[CueRow] = []
         self._started = time.monotonic()
         self._committed_at = self._started
         self._told_at = self._started
@@ -116,13 +119,19 @@ class Indexer:
             raise item
         if isinstance(item, Pending):
             self._rows[item.row.video_id] = VideoRow(item)
+        elif isinstance(item, Cues):
+            video = self._rows[item.video_id]
+            self._cues += video.add_cues(item.source, item.cues, item.until)
+        elif isinstance(item, WordsEnded):
+            self._end_words(item)
         elif item is not None:
             self._batch.append(item)
             self._batch_views += len(item.frame.pixels) if isinstance(item, Decoded) else 0
         if item is None or self._batch_views >= BATCH:
             self._embed()
             waited = time.monotonic() - self._committed_at
-            if self._uncommitted >= COMMIT_FRAMES or waited >= _COMMIT_SECONDS:
+            uncommitted = self._uncommitted + len(self._cues) // _CUES_PER_FRAME
+            if uncommitted >= COMMIT_FRAMES or waited >= _COMMIT_SECONDS:
                 self._commit()
 
     def _embed(self) -> None:
@@ -152,10 +161,28 @@ class Indexer:
         self._uncommitted += 1
 
     def _end(self, ended: Ended) -> None:
-        video = self._rows.pop(ended.video_id)
+        video = self._rows[ended.video_id]
         self._embedder.forget(ended.video_id)
+        if "screen" in video.words:
+            is_whole = ended.ending.stopped != "unreachable"
+            self._end_words(WordsEnded(ended.video_id, "screen", None, is_whole))
         video.end(ended.ending, self._catalog, self._report)
-        self._count_done(video.file, ended.ending.trouble)
+        self._finish(video, ended.ending.trouble)
+
+    def _end_words(self, ended: WordsEnded) -> None:
+        video = self._rows[ended.video_id]
+        self._cues += video.end_words(
+            ended.source, ended.trouble, ended.whole, self._catalog, self._report
+        )
+        self._finish(video, ended.trouble)
+
+    def _finish(self, video: VideoRow, trouble: str | None) -> None:
+        """Count a video all of whose parts have ended; else tell what trouble one had."""
+        if video.is_done:
+            self._rows.pop(video.row.video_id)
+            self._count_done(video.file, trouble)
+        elif trouble:
+            self._tell(stored_path(video.file.path), trouble)
 
     def _count_done(self, file: File, trouble: str | None) -> None:
         self._done += 1
@@ -168,10 +195,13 @@ class Indexer:
         with self._timed("write"):
             files = self._writer.close()
             for video in self._rows.values():
+                self._cues += video.release_cues()
                 video.note_progress(self._catalog)
+            cues = self._tables.write_cues(self._cues)
             rows = self._catalog.take_changes()
-            if files or rows or removed:
-                self._tables.publish(files, rows, removed)
+            if files or rows or removed or cues:
+                self._tables.publish(files, rows, removed, cues=cues)
+            self._cues = []
             self._writer = self._tables.writer()
         self._uncommitted = 0
         self._committed_at = time.monotonic()
@@ -187,7 +217,7 @@ class Indexer:
         spent = defaultdict(float, {**decoders, **self._spent})
         spent["rest"] = max(0.0, own - sum(self._spent.values()))
         idle = self._report.seconds * cores() - sum(spent.values())
-        stages = ("probe", "decode", "scale", "send", "embed", "write", "rest")
+        stages = ("probe", "decode", "scale", "send", "read", "embed", "write", "rest")
         self._report.profile = {stage: spent[stage] for stage in stages} | {"wait": max(0.0, idle)}
 
     def _tell(self, path: str = "", trouble: str | None = None) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from framefind.errors import StoreError, VideoError
+from framefind.indexing.decisions import Pending
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.video_row import Ending, join_endings
-from framefind.indexing.walk import File
 from framefind.models.base import Model
-from framefind.video.process import DecoderProcess, SampledFrame
+from framefind.video.process import DecoderProcess, SampledFrame, ScreenCues
 from framefind.video.samplers import Sampler
 
 MIN_SPAN_SECONDS = 30.0
@@ -34,7 +34,7 @@ class Span:
 
 
 class Spans(Generic[FrameT]):
-    """The spans of one video from `start` on, cut at `cuts`; thread-safe.
+    """The spans of one pending video, cut at `cuts`; thread-safe.
 
     Frames go to `put` in the order of spans; those of a span that is not yet due are held, up to a
     limit. `finish` is called once, with how the video ended.
@@ -42,15 +42,14 @@ class Spans(Generic[FrameT]):
 
     def __init__(
         self,
-        file: File,
-        video_id: str,
-        start: float,
+        pending: Pending,
         cuts: Sequence[float],
         put: Callable[[FrameT], None],
         finish: Callable[[Ending], None],
     ) -> None:
-        self.file = file
-        self.video_id = video_id
+        self.pending = pending
+        self.video_id = pending.row.video_id
+        start = pending.decodes_from
         borders = [start, *(cut for cut in cuts if cut > start), math.inf]
         self._left = [Span(i, *borders[i : i + 2]) for i in range(len(borders) - 1)]
         self.count = len(self._left)
@@ -122,11 +121,14 @@ def decode_span(
     model: Model,
     threads: int,
     video_id: str | None = None,
-) -> Generator[SampledFrame | Ending]:
+    views_from: float = -math.inf,
+    read_screen: bool = False,
+) -> Generator[SampledFrame | ScreenCues | Ending]:
     """Yield the sampled frames of a span, then how it ended.
 
     Opens the video unless `worker` has it open; with `video_id`, a file that is another video by
-    now fails. Views are cut for `model`; `threads` are the decoder's (0: one per core).
+    now fails. Views are cut for `model` from `views_from` seconds on; `threads` are the decoder's
+    (0: one per core). With `read_screen`, what is written in the frames comes between them.
     """
     try:
         if worker.path != path:
@@ -134,14 +136,16 @@ def decode_span(
             if video_id is not None and key != video_id:
                 worker.path = ""
                 raise VideoError(f"{path}: the file was changed while it was read")
-        yield from worker.frames(
+        yield from worker.sample(
             options.sampler.name,
-            options.views.name,
+            options.views.name if views_from < span.end else "",
             model.size,
             span.start,
             threads,
             span.end,
             model.resize,
+            read_screen,
+            views_from,
         )
         ending = Ending(worker.partial, None, worker.duration, worker.fallback)
     except (VideoError, StoreError) as error:

@@ -4,17 +4,19 @@ The local engine adds frame after frame; Spark adds spans that its tasks have wr
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
 from framefind.errors import StoreError
 from framefind.files.names import stored_path
-from framefind.indexing.decide import Catalog, Pending, describe_error
+from framefind.indexing.decide import Catalog
+from framefind.indexing.decisions import Pending, describe_error
+from framefind.indexing.words_written import WordsWritten
 from framefind.reports import Report
-from framefind.tables.rows import new_segment
-from framefind.types import Video
+from framefind.tables.rows import CueRow, new_segment
+from framefind.types import Cue, Video
 
 SEGMENT_SECONDS = 600.0
 """How much of a video a segment holds at most."""
@@ -108,9 +110,19 @@ class VideoRow:
             if goes_on
             else Written()
         )
+        self.words = {reading.source: WordsWritten(self.row, reading) for reading in pending.words}
+        self._embeds = pending.start < math.inf
+        self._parts = {*self.words} - {"screen"}  # what has not ended yet
+        if pending.decodes_from < math.inf:
+            self._parts.add("frames")
         self._shows_nothing_older = goes_on or not self.row.segments
         self._frames_before = self._frames_noted = self.written.frames
         self._seconds_before = self.seconds_reached
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its frames and all of its words have ended."""
+        return not self._parts
 
     @property
     def frames_added(self) -> int:
@@ -128,11 +140,42 @@ class VideoRow:
         return max(0.0, self.written.last)
 
     def note_progress(self, catalog: Catalog) -> None:
-        """End the segment, and note how far the video is, so that the next run goes on there."""
+        """End the segments, and note how far the video is, so that the next run goes on there."""
         self.written.end_segment()
+        for words in self.words.values():
+            words.end_segment()
+            if words.shows_nothing_older and words.reading.until > -math.inf:
+                catalog.note_words(self.row.video_id, words.reading, words.counts)
+        if "frames" not in self._parts or not self._embeds:
+            return
         if self._shows_nothing_older and self.written.frames > self._frames_noted:
             self._frames_noted = self.written.frames
             catalog.note(self._finish("indexing"))
+
+    def add_cues(self, source: str, cues: Iterable[Cue], until: float | None) -> list[CueRow]:
+        """Take cues of a source that is read up to `until` seconds; return the rows to write."""
+        words = self.words[source]
+        words.add(cues)
+        return [] if until is None else list(words.reach(until))
+
+    def release_cues(self) -> Iterator[CueRow]:
+        """Yield the rows of what stands on the screen at the end of the last span."""
+        for words in self.words.values():
+            yield from words.release()
+
+    def end_words(
+        self, source: str, trouble: str | None, is_whole: bool, catalog: Catalog, report: Report
+    ) -> list[CueRow]:
+        """Note a source that has ended, `is_whole` or to be gone on with; return rows to write."""
+        words = self.words[source]
+        self._parts.discard(source)
+        rows = [*(words.reach(math.inf) if is_whole else ()), *words.release()]
+        if words.reading.until > -math.inf and (is_whole or words.shows_nothing_older):
+            catalog.note_words(self.row.video_id, words.reading, words.counts)
+        report.cues += sum(words.counts.values())
+        if trouble:
+            report.unread[stored_path(self.file.path)] = trouble
+        return rows
 
     def end(self, ending: Ending, catalog: Catalog, report: Report) -> None:
         """Note the row as it stays: whole, in part, failed, or to be gone on with.
@@ -142,6 +185,11 @@ class VideoRow:
         """
         path = stored_path(self.file.path)
         trouble = ending.trouble or "unknown"
+        self._parts.discard("frames")
+        if not self._embeds:
+            if ending.trouble:
+                report.unread[path] = ending.trouble
+            return
         if ending.duration:
             self.row = replace(self.row, duration=ending.duration)
         report.frames += self.frames_added

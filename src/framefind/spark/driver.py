@@ -9,7 +9,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from framefind.index.refresh import CurrentIndex
-from framefind.indexing.decide import Catalog, Pending, Probed, count_settled, open_catalog
+from framefind.indexing.decide import Catalog, open_catalog
+from framefind.indexing.decisions import Pending, Probed, count_settled
 from framefind.indexing.spans import MIN_SPAN_SECONDS, span_seconds
 from framefind.indexing.video_row import Ending, VideoRow, Written, join_endings
 from framefind.indexing.walk import File

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from framefind.indexing.decide import Probed
+from framefind.indexing.decisions import Probed
 from framefind.indexing.walk import File, look_up
 from framefind.spark.session import require
 from framefind.tables.address import is_local

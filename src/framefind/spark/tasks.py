@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.errors import ModelError, StoreError, VideoError
-from framefind.indexing.decide import Probed, describe_error, probe
+from framefind.indexing.decisions import Probed, describe_error, probe
 from framefind.indexing.embed import BATCH, Embedder
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.pipeline import COMMIT_FRAMES

@@ -5,6 +5,7 @@ deltalake is imported where it is used.
 """
 
 import secrets
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -75,6 +76,15 @@ def write(address: str, rows: pa.Table) -> list[DataFile]:
             disk.sync(Path(address, path))
         size = store.get_file_info(path).size
     return [DataFile(path, size, rows.num_rows, *data_files.key_span(rows, KEYS), KEYS)]
+
+
+def count_segments(address: str) -> dict[str, int]:
+    """Return the number of cues by segment; of every data file, that column is read alone."""
+    store = filesystem(address)
+    counts: Counter[str] = Counter()
+    for action in find_files(address):
+        counts.update(data_files.count_segments(store, str(action["path"])))
+    return dict(counts)
 
 
 def read(address: str, segments: Collection[str]) -> Iterator[pa.RecordBatch]:

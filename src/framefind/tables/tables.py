@@ -315,8 +315,7 @@ class Tables:
     def read_cues(self, segments: Collection[str] | None = None) -> "Iterator[pa.RecordBatch]":
         """Yield the cues of some segments, or all that count, with the columns of `cues`.
 
-        A segment's cues never change, so that what is derived from them grows by the segments that
-        are new in the videos' `cue_segments`.
+        A segment's cues never change.
         """
         from framefind.tables import cues_table
 
@@ -324,6 +323,13 @@ class Tables:
             segments = {name for row in self.videos() for name in row.cue_segments}
         with self.reading():
             yield from cues_table.read(self.address("cues"), segments)
+
+    def count_cues(self) -> dict[str, int]:
+        """Return the number of cues by segment, published or not."""
+        from framefind.tables import cues_table
+
+        with self.reading():
+            return cues_table.count_segments(self.address("cues"))
 
     def thumbnails(self, keys: "Sequence[Key]") -> list[bytes | None]:
         """Return the JPEGs of frames given by video_id, segment and t; None for a missing one."""

@@ -51,10 +51,10 @@ class SampledFrame:
 
 @dataclass(frozen=True)
 class ScreenCues:
-    """What was written in frames and is not any more; `at_end`: or may be in the next span."""
+    """What was written in frames; `until`: all is read up to that second, and may go on there."""
 
     cues: list[Cue]
-    at_end: bool
+    until: float | None
 
 
 class DecoderProcess:
@@ -131,10 +131,12 @@ class DecoderProcess:
         end: float = math.inf,
         resize: str = "bilinear",
         read_screen: bool = False,
+        views_from: float = -math.inf,
     ) -> Generator[SampledFrame | ScreenCues]:
         """Yield the sampled frames of the opened video from `start` until before `end`, in views.
 
-        With `read_screen`, yields between them what is written in them; without `views`, only that.
+        With `read_screen`, yields between them what is written in them; without `views`, only that,
+        and only that before `views_from`.
         `size` is the side of a view in pixels, `resize` the filter that scales it down, as a model
         names it; `threads` are the decoder's (0: one per core).
 
@@ -144,12 +146,12 @@ class DecoderProcess:
         """
         request = {"sampler": sampler, "views": views, "size": size, "resize": resize}
         request |= {"start": start, "end": end, "threads": threads, "dedupe": self._dedupe}
-        request |= {"read_screen": read_screen}
+        request |= {"read_screen": read_screen, "views_from": views_from}
         thumbnail = b""
         with contextlib.closing(self._stream(request)) as headers:
             for header in headers:
                 if "cues" in header:
-                    yield ScreenCues([*map(_as_cue, header["cues"])], header["at_end"])
+                    yield ScreenCues([*map(_as_cue, header["cues"])], header["until"])
                     continue
                 frame = self._read_frame(header, thumbnail)
                 thumbnail = frame.thumbnail

@@ -113,6 +113,7 @@ class _Server:
         threads: int,
         dedupe: float,
         read_screen: bool,
+        views_from: float,
     ) -> None:
         """Send the sampled frames in views, and what is written in them; either may be left out."""
         assert self._video
@@ -125,14 +126,14 @@ class _Server:
         frame: Frame | None = None
         for frame in self._video.frames(parse_sampler(sampler), start, end):
             self._lap("decode")
-            if cut:
+            if cut and frame.t >= views_from:
                 self._send_views(frame, cut, partial(frame.scale, resize=resize), size, detector)
             if reader:
                 self._send_cues(reader.add(frame))
                 self._lap("read")
         self._lap("decode")
         if reader:
-            self._send_cues(reader.finish(min(end, self._video.end(frame))), True)
+            self._send_cues(reader.finish(min(end, self._video.end(frame))), end)
             self._lap("read")
         self._send(
             {
@@ -166,10 +167,11 @@ class _Server:
         self._send(header, shown.reshape(-1).data, thumbnail)
         self._lap("send")
 
-    def _send_cues(self, cues: Iterable[Cue], at_end: bool = False) -> None:
-        """Send cues, if there are any; `at_end` tells that they may go on in the next span."""
-        if rows := [astuple(cue) for cue in cues]:
-            self._send({"cues": rows, "at_end": at_end})
+    def _send_cues(self, cues: Iterable[Cue], until: float | None = None) -> None:
+        """Send cues, if there are any; `until` tells that all is read up to that second."""
+        rows = [astuple(cue) for cue in cues]
+        if rows or until is not None:
+            self._send({"cues": rows, "until": until})
 
     def _subtitles(self, fps: float | None) -> None:
         assert self._video

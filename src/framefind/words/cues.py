@@ -6,8 +6,11 @@ from dataclasses import replace
 from framefind.errors import WordsError
 from framefind.types import Cue
 
-MAX_CHARACTERS = 1 << 24
-"""Characters of the subtitles of one video; more are no subtitles."""
+MAX_CHARACTERS = 1 << 22
+"""Characters in the cues of one file; more are no subtitles."""
+
+MAX_CUES = 200_000
+"""Cues of one file; more are no subtitles."""
 
 MAX_SECONDS = 1e6
 """A time beyond this is none."""
@@ -20,10 +23,11 @@ def tidy_cues(cues: Iterable[Cue]) -> Iterator[Cue]:
 
     A cue that begins before zero begins at zero; one that ends before it begins has no length. One
     that repeats the text before it, in its language, goes on with it. Raises WordsError after
-    `MAX_CHARACTERS`.
+    `MAX_CHARACTERS` or `MAX_CUES`.
     """
     held: dict[str, Cue] = {}
     characters = 0
+    count = 0
     for cue in cues:
         if (
             not cue.text
@@ -37,11 +41,13 @@ def tidy_cues(cues: Iterable[Cue]) -> Iterator[Cue]:
         if last and last.text == new.text and last.start <= start <= last.end + _MAX_GAP_SECONDS:
             held[cue.language] = replace(last, end=max(last.end, new.end))
             continue
+        count += 1
         characters += len(new.text)
-        if characters > MAX_CHARACTERS:
+        if characters > MAX_CHARACTERS or count > MAX_CUES:
             yield from held.values()
             raise WordsError(
-                f"it holds more than {MAX_CHARACTERS:,} characters; the rest is left out"
+                f"it holds more than {MAX_CUES:,} cues or {MAX_CHARACTERS:,} characters; the rest "
+                "is left out"
             )
         if last:
             yield last

@@ -1,0 +1,86 @@
+"""The cues of one source of a video while they come in: in which segments, and how far."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from framefind.indexing.reading import Reading
+from framefind.tables.rows import CueRow, new_segment, segment_source
+from framefind.types import Box, Cue, Video
+
+_MAX_GAP_SECONDS = 2.5  # from the end of a span to the first frame sampled in the next
+
+
+class WordsWritten:
+    """The cues of one source of a video that are written; `reading` tells until when.
+
+    Cues are written once all is read up to some time, from where another run can go on. What stands
+    on the screen at the end of a span is held, since it may stand in the next one, too.
+    """
+
+    def __init__(self, row: Video, reading: Reading) -> None:
+        """Go on at `reading.until` with what the row has of the source, or begin anew."""
+        own = [name for name in row.cue_segments if segment_source(name) == reading.source]
+        goes_on = reading.until > -math.inf
+        self.reading = reading
+        self.shows_nothing_older = goes_on or not own
+        """Whether what is read may be shown before all is."""
+        self.counts = dict.fromkeys(own if goes_on else (), 0)
+        """The cues in each segment that this run has written; 0 in those of earlier runs."""
+        self._video_id = row.video_id
+        self._segment: str | None = None
+        self._new: list[Cue] = []
+        self._standing: list[Cue] = []
+
+    def add(self, cues: Iterable[Cue]) -> None:
+        """Take cues from after the time that is reached."""
+        for cue in cues:
+            before = next((one for one in self._standing if _goes_on(one, cue)), None)
+            if before:
+                self._standing.remove(before)
+                cue = replace(cue, start=before.start)
+            self._new.append(cue)
+
+    def reach(self, until: float) -> Iterator[CueRow]:
+        """Note that all is read up to a time, in seconds; yield the rows to write."""
+        self.reading = replace(self.reading, until=until)
+        new = self._new
+        self._new = []
+        yield from self.release()
+        for cue in new:
+            if cue.source == "screen" and cue.end >= until:
+                self._standing.append(cue)
+            else:
+                yield self._row(cue)
+
+    def release(self) -> Iterator[CueRow]:
+        """Yield the rows of what stood at the end of the last span."""
+        standing = self._standing
+        self._standing = []
+        yield from map(self._row, standing)
+
+    def end_segment(self) -> None:
+        """Have the next cue begin a new segment, since a segment lies in one data file."""
+        self._segment = None
+
+    def _row(self, cue: Cue) -> CueRow:
+        if self._segment is None:
+            self._segment = new_segment(self.reading.source)
+            self.counts[self._segment] = 0
+        self.counts[self._segment] += 1
+        return CueRow(self._video_id, self._segment, cue)
+
+
+def _goes_on(one: Cue, other: Cue) -> bool:
+    """Return whether a cue is the same line on the screen as one that ended before it."""
+    near = math.isclose(one.end, other.start, rel_tol=0, abs_tol=_MAX_GAP_SECONDS)
+    return near and one.text == other.text and _overlap(one.box, other.box)
+
+
+def _overlap(one: Box | None, other: Box | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return all(
+        one[axis] < other[axis] + other[axis + 2] and other[axis] < one[axis] + one[axis + 2]
+        for axis in (0, 1)
+    )
