@@ -1,18 +1,21 @@
 """Forget videos (`remove`, `prune`) and bring them back (`restore`). Files are never touched."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from framefind import arguments
 from framefind.errors import LibraryError, UsageError
 from framefind.files.presence import Absent, Presence
 from framefind.reports import Offline
 from framefind.search.filters import VideoNames
 from framefind.tables.address import lock
 from framefind.tables.history import forgotten_videos
+from framefind.tables.rows import segment_source
 from framefind.tables.tables import Tables
-from framefind.types import Video
+from framefind.types import CUE_SOURCES, Video
 
 
 @contextmanager
@@ -44,8 +47,12 @@ def find_offline(index_folder: Path, rows: Sequence[Video]) -> dict[str, Offline
     return {row.video_id: hidden for row in rows if (hidden := absent.hides(row))}
 
 
-def remove(uri: str, patterns: Sequence[str], purge: bool, dry_run: bool) -> list[str]:
+def remove(
+    uri: str, patterns: Sequence[str], words: Sequence[str], purge: bool, dry_run: bool
+) -> list[str]:
     """Forget the paths that the patterns name: see `Library.remove`."""
+    for source in words:
+        arguments.choice(source, "words", CUE_SOURCES)
     if dry_run:
         return _listed(_match(Tables.open(uri).videos(), patterns))
     from framefind.tables import maintenance
@@ -53,7 +60,10 @@ def remove(uri: str, patterns: Sequence[str], purge: bool, dry_run: bool) -> lis
     with changing(uri, "remove", exclusive=purge) as tables:
         rows = tables.videos()
         paths = _match(rows, patterns)
-        _forget(tables, rows, paths)
+        if words:
+            _forget_words(tables, (row for row in rows if row.video_id in paths), words)
+        else:
+            _forget(tables, rows, paths)
         if purge:
             maintenance.purge(tables)
     return _listed(paths)
@@ -153,6 +163,20 @@ def _forget(tables: Tables, rows: Iterable[Video], paths: Mapping[str, Collectio
             changed.append(replace(row, path=left[0], copies=left[1:]))
     if changed or removed:
         tables.publish(videos=changed, removed=removed, forgets=True)
+
+
+def _forget_words(tables: Tables, rows: Iterable[Video], sources: Collection[str]) -> None:
+    """Forget what was read of some sources in some videos."""
+    counts = tables.count_cues()
+    changed = []
+    for row in rows:
+        segments = [name for name in row.cue_segments if segment_source(name) not in sources]
+        read = [name for name in row.read if re.split("[/@]", name)[0] not in sources]
+        if (segments, read) != (row.cue_segments, row.read):
+            cues = sum(counts.get(name, 0) for name in segments)
+            changed.append(replace(row, cues=cues, cue_segments=segments, read=read))
+    if changed:
+        tables.publish(videos=changed)
 
 
 def _listed(paths: Mapping[str, Sequence[str]]) -> list[str]:

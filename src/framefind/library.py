@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from framefind import arguments, forgetting, types
 from framefind.files.folders import default_library, expand_home
-from framefind.files.names import is_library, native_path, readable_first, resolve_path, stored_path
+from framefind.files.names import is_library, native_path, readable_first
 from framefind.files.objects import canonical_uri
 from framefind.index.refresh import CurrentIndex
 from framefind.index.vectors import VectorIndex
@@ -25,7 +25,17 @@ from framefind.search.search import score_frames
 from framefind.search.search import search as search_index
 from framefind.tables import address
 from framefind.tables.tables import Tables
-from framefind.types import FrameScores, Image, Moment, Page, PathLike, Query, Video
+from framefind.types import (
+    CUE_SOURCES,
+    Cue,
+    FrameScores,
+    Image,
+    Moment,
+    Page,
+    PathLike,
+    Query,
+    Video,
+)
 
 if TYPE_CHECKING:
     from framefind.evaluation import Quality
@@ -108,6 +118,7 @@ class Library:
         retry: bool = False,
         dedupe: bool | float = False,
         decoder: str = "auto",
+        read: str | Iterable[str] | None = None,
         on_progress: "OnProgress | None" = None,
     ) -> "Report":
         """Index videos: files, or folders at any depth. Idempotent and resumable.
@@ -116,33 +127,21 @@ class Library:
         if it is missing, with `model` (default `mini`). With `dedupe`, near-duplicate frames reuse
         the vectors of the frame before: True, or how many levels of 255 a block may change on
         average. `decoder` is `auto`, `cpu` or a hardware device of PyAV, such as `cuda`. With
-        `roots`, only files below one of these real paths are read, after links are resolved.
+        `roots`, only files below one of these real paths are read, after links are resolved. `read`
+        are the words that are read as well: `subtitles`, `none`, or the default for None; what a
+        video lacks of them is read without decoding it again, and other words stay.
 
         Returns what was done with each file; a bad file never stops the run. Raises LibraryError
         when another run is writing, the library cannot be written, or it was made with another
         model.
         """
-        from framefind.indexing.decide import open_catalog
+        from framefind.indexing import run
         from framefind.indexing.options import IndexOptions
-        from framefind.indexing.pipeline import Indexer
-        from framefind.indexing.walk import walk
-        from framefind.reports import Report
-        from framefind.tables import maintenance
 
         options = IndexOptions.pick(locals())
         named = arguments.texts(paths, "paths")
-        files = list(walk(named, options.glob, options.exclude, roots))
-        if not files and not self.exists:
-            return Report()
-        with address.lock(self.uri, doing="index"):
-            tables, encoder = self.prepare(model)
-            catalog = open_catalog(self.vector_index, tables, options)
-            report = Indexer(tables, catalog, encoder, options, on_progress).run(files)
-            folders = [stored_path(resolve_path(path)) for path in named]
-            report.missing, report.offline = catalog.survey(folders)
-            maintenance.tidy(tables)
-            self.vector_index.refresh(tables)
-        return report
+        choice = self.choice.named(model)
+        return run.index(self.vector_index, choice, named, options, roots, on_progress)
 
     def plan(
         self,
@@ -156,23 +155,15 @@ class Library:
         retry: bool = False,
         dedupe: bool | float = False,
         decoder: str = "auto",
+        read: str | Iterable[str] | None = None,
     ) -> "Plan":
         """Estimate what `index` would do with the same arguments, and what it would cost."""
-        from framefind.indexing.decide import open_catalog
-        from framefind.indexing.estimate import plan
+        from framefind.indexing import run
         from framefind.indexing.options import IndexOptions
-        from framefind.indexing.prepare import find_tables
-        from framefind.indexing.walk import walk
 
         options = IndexOptions.pick(locals())
         named = arguments.texts(paths, "paths")
-        files = list(walk(named, options.glob, options.exclude))
-        tables, encoder = find_tables(self.uri, self.choice.named(model))
-        catalog = open_catalog(self.vector_index, tables, options)
-        planned = plan(files, catalog, encoder, options)
-        folders = [stored_path(resolve_path(path)) for path in named]
-        planned.missing, planned.offline = catalog.survey(folders, learn=False)
-        return planned
+        return run.plan(self.vector_index, self.choice.named(model), named, options)
 
     def reembed(self, model: str, on_progress: "OnProgress | None" = None) -> "Report":
         """Move the library over to another model: decode and embed all its videos again.
@@ -284,6 +275,23 @@ class Library:
             )
         )
 
+    def words(self, video: str, sources: str | Iterable[str] = ()) -> list[Cue]:
+        """Return what was read in a video (path, name or id), in order of time: its cues.
+
+        With `sources`, only of those: `subtitles`, `speech`, `screen`. Raises QueryError when there
+        is no such video.
+        """
+        from framefind.tables import cues_table
+
+        chosen = arguments.texts(sources, "sources") or CUE_SOURCES
+        for source in chosen:
+            arguments.choice(source, "sources", CUE_SOURCES)
+        tables = Tables.open(self.uri)
+        rows = {row.video_id: row for row in tables.videos()}
+        row = rows[video if video in rows else VideoNames(rows.values()).find(video)]
+        cues = cues_table.as_cues(tables.read_cues(row.cue_segments))
+        return [cue for cue in cues if cue.source in chosen]
+
     def thumbnails(self, moments: Moment | Iterable[Moment]) -> list[bytes | None]:
         """Return the JPEG thumbnail of each moment's best frame; None where it is lost."""
         index = self.vector_index.get()
@@ -335,18 +343,25 @@ class Library:
         return forgetting.find_offline(self.vector_index.folder, Tables.open(self.uri).videos())
 
     def remove(
-        self, names: PathLike | Iterable[PathLike], *, purge: bool = False, dry_run: bool = False
+        self,
+        names: PathLike | Iterable[PathLike],
+        *,
+        words: str | Iterable[str] = (),
+        purge: bool = False,
+        dry_run: bool = False,
     ) -> list[str]:
         """Forget the paths that `names` stand for (id, path, folder or glob), and return them.
 
-        A video goes when its last path goes; files are never touched. With `purge`, what the
+        A video goes when its last path goes; files are never touched. With `words`, only what was
+        read of these sources goes, such as `speech`, and the videos stay. With `purge`, what the
         library stored of the videos is deleted from the disk at once, and nobody else may be
         writing meanwhile; without, `maintain` deletes it later. With `dry_run` nothing is done.
         Raises UsageError for a name that no video has, before anything is forgotten, and
         LibraryError when another is writing, or to purge an object store.
         """
         patterns = arguments.texts(names, "names")
-        return forgetting.remove(self.uri, patterns, purge, dry_run)
+        sources = arguments.texts(words, "words")
+        return forgetting.remove(self.uri, patterns, sources, purge, dry_run)
 
     def restorable(self) -> list[Video]:
         """Return what `restore` can bring back: videos, each with the paths that were forgotten."""

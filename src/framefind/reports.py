@@ -81,6 +81,7 @@ class Status:
     hours: float
     size: int
     index_fresh: bool
+    cues: int = 0
     offline: list[Offline] = field(default_factory=list)
     lost: int = 0
     """Videos that have lost frames: those are in no data file any more."""

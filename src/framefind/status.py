@@ -17,6 +17,7 @@ def count_videos(rows: Sequence[Video]) -> dict[str, Any]:
     return {
         "videos": dict(sorted(Counter(row.status for row in rows).items())),
         "frames": sum(row.frames for row in rows),
+        "cues": sum(row.cues for row in rows),
         "hours": sum(row.duration or 0 for row in rows if row.segments) / 3600,
     }
 

@@ -52,7 +52,7 @@ def file(path: Path, **changes: object) -> File:
 def catalog_of(
     rows: list[Video], memory: Path, sampler: str = EVERY, retry: bool = False
 ) -> Catalog:
-    return Catalog(rows, memory, IndexOptions.parse(sampler=sampler, retry=retry))
+    return Catalog(rows, memory, IndexOptions.parse(sampler=sampler, retry=retry, read="none"))
 
 
 def verdict(catalog: Catalog, seen: File) -> str:

@@ -130,7 +130,7 @@ class TestAgain:
 
     def test_touched_files_are_not_decoded(self, indexed, copied_clips, calls):
         before = content(indexed)
-        decoded = calls(DecoderProcess, "frames")
+        decoded = calls(DecoderProcess, "sample")
         os.utime(copied_clips / "a.mp4", (1e9, 1e9))
         report = indexed.index(copied_clips, **CHOICE)
         assert (report.unchanged, report.indexed, decoded) == (4, [], [])
@@ -142,7 +142,7 @@ class TestAgain:
 
     def test_moved_files_keep_their_frames(self, indexed, copied_clips, calls, opened):
         before = content(indexed)
-        decoded = calls(DecoderProcess, "frames")
+        decoded = calls(DecoderProcess, "sample")
         moved = copied_clips / "elsewhere" / "z.mp4"
         moved.parent.mkdir()
         (copied_clips / "a.mp4").rename(moved)
@@ -156,7 +156,7 @@ class TestAgain:
         assert opened == []
 
     def test_copies_are_one_video(self, indexed, copied_clips, calls, opened):
-        decoded = calls(DecoderProcess, "frames")
+        decoded = calls(DecoderProcess, "sample")
         copy = shutil.copy(copied_clips / "a.mp4", copied_clips / "z.mp4")
         report = indexed.index(copied_clips, **CHOICE)
         assert (report.copied, report.indexed, decoded) == ([str(copy)], [], [])
@@ -166,7 +166,7 @@ class TestAgain:
         assert opened == []
 
     def test_a_copy_lives_on_when_the_first_path_is_gone(self, indexed, copied_clips, calls):
-        decoded = calls(DecoderProcess, "frames")
+        decoded = calls(DecoderProcess, "sample")
         shutil.copy(copied_clips / "a.mp4", copied_clips / "z.mp4")
         indexed.index(copied_clips, **CHOICE)
         (copied_clips / "a.mp4").unlink()
@@ -177,7 +177,7 @@ class TestAgain:
 
     def test_duplicates_in_one_run_are_decoded_once(self, copied_clips, tmp_path, calls):
         shutil.copy(copied_clips / "a.mp4", copied_clips / "z.mp4")
-        decoded = calls(DecoderProcess, "frames")
+        decoded = calls(DecoderProcess, "sample")
         library = framefind.open(tmp_path / "l")
         report = library.index(copied_clips, **CHOICE)
         assert (len(report.indexed), len(report.copied), len(decoded)) == (4, 1, 4)
@@ -207,7 +207,7 @@ class TestAgain:
 
     def test_swapped_names_swap_the_videos(self, indexed, copied_clips, calls):
         before = content(indexed)
-        decoded = calls(DecoderProcess, "frames")
+        decoded = calls(DecoderProcess, "sample")
         a, b = copied_clips / "a.mp4", copied_clips / "b.mp4"
         a.rename(copied_clips / "t")
         b.rename(a)

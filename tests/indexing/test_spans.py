@@ -14,13 +14,19 @@ from hypothesis import strategies as st
 import framefind
 from conftest import assert_same, content, write_clip
 from framefind.indexing import decoders
+from framefind.indexing.decisions import Pending
 from framefind.indexing.spans import Spans, span_seconds
 from framefind.indexing.video_row import Ending
 from framefind.indexing.walk import File
 from framefind.models.onnx import OnnxModel
 from framefind.processes import cores
+from framefind.types import Video
 from framefind.video.process import DecoderProcess
 from framefind.video.samplers import parse_sampler
+
+
+def pending(start: float) -> Pending:
+    return Pending(File("f"), Video(video_id="id", path="f"), start)
 
 
 def run(
@@ -60,7 +66,7 @@ def run(
 def test_frames_leave_in_order_and_once(cuts, decoders, start, seed):
     given_out: list[float] = []
     ended: list[Ending] = []
-    spans = Spans(File("f"), "id", start, cuts, given_out.append, ended.append)
+    spans = Spans(pending(start), cuts, given_out.append, ended.append)
     run(spans, decoders, seed, troubled=0)
     assert given_out == [float(t) for t in range(60) if t >= start]
     assert ended == [Ending("broken", duration=float(spans.count - 1))]
@@ -71,14 +77,14 @@ def test_frames_leave_in_order_and_once(cuts, decoders, start, seed):
 def test_a_span_that_fails_ends_the_video_there(decoders):
     given_out: list[float] = []
     ended: list[Ending] = []
-    spans = Spans(File("f"), "id", 0.0, [20.0, 40.0], given_out.append, ended.append)
+    spans = Spans(pending(0.0), [20.0, 40.0], given_out.append, ended.append)
     run(spans, decoders, 0, fails=1)
     assert given_out == [float(t) for t in range(21)]
     assert ended == [Ending("broken", "failed", duration=1.0)]
 
 
 def test_who_waits_is_freed_when_it_is_given_up(monkeypatch):
-    spans: Spans[float] = Spans(File("f"), "id", 0.0, [1.0], lambda frame: None, lambda end: None)
+    spans: Spans[float] = Spans(pending(0.0), [1.0], lambda frame: None, lambda end: None)
     first, second = spans.take(), spans.take()
     assert first
     assert second
@@ -113,7 +119,7 @@ def test_a_library_is_the_same_in_spans_and_whole(film, tmp_path, monkeypatch, c
     whole = framefind.open(tmp_path / "whole")
     assert whole.index(film, sampler=sampler).partial == {}
     monkeypatch.setattr(decoders, "span_seconds", lambda sampler: 3.0)
-    decoded = calls(DecoderProcess, "frames")
+    decoded = calls(DecoderProcess, "sample")
     cut = framefind.open(tmp_path / "cut")
     report = cut.index(film, sampler=sampler)
     assert len(decoded) > 4

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
+from framefind.tables import cues_table, maintenance
 from framefind.tables.rows import CueRow, new_segment, segment_source
 from framefind.tables.tables import Tables
 from framefind.types import Cue
@@ -83,3 +84,37 @@ def test_an_older_library_has_no_cues_until_some_are_written(tmp_path: Path) -> 
     tables.publish(videos=[replace(row, cues=1, cue_segments=[segment])])
     assert read(tables) == [("a", LINE)]
     assert DeltaTable(tables.address("cues")).metadata().configuration["framefind.schema"] == "1"
+
+
+def test_upkeep_drops_what_is_not_published_and_keeps_the_rest(tables: Tables) -> None:
+    row = publish(tables, "a")
+    kept, forgotten = write_segment(tables, "a", SIGN), write_segment(tables, "a", LINE)
+    tables.publish(videos=[replace(row, cue_segments=[kept, forgotten])])
+    tables.publish(videos=[replace(row, cue_segments=[kept])])
+    maintenance.maintain(tables)
+    assert tables.count_cues() == {kept: 1, forgotten: 1}
+    maintenance.purge(tables)
+    assert tables.count_cues() == {kept: 1}
+    assert read(tables) == [("a", SIGN)]
+    files = {path.name for path in Path(tables.address("cues")).glob("*.parquet")}
+    assert len(files) == 1
+
+
+def test_many_small_files_become_one(tables: Tables) -> None:
+    row = publish(tables, "a")
+    segments = [write_segment(tables, "a", replace(SIGN, start=float(i))) for i in range(9)]
+    tables.publish(videos=[replace(row, cue_segments=segments)])
+    maintenance.tidy(tables)
+    assert len(cues_table.find_files(tables.address("cues"))) == 1
+    assert [cue.start for _, cue in read(tables)] == [float(i) for i in range(9)]
+
+
+def test_what_was_forgotten_keeps_its_cues_until_it_is_purged(tables: Tables) -> None:
+    row = publish(tables, "a")
+    segment = write_segment(tables, "a", SIGN)
+    tables.publish(videos=[replace(row, cue_segments=[segment])])
+    tables.publish(removed=["a"], forgets=True)
+    maintenance.maintain(tables)
+    assert tables.count_cues() == {segment: 1}
+    maintenance.purge(tables)
+    assert tables.count_cues() == {}

@@ -98,7 +98,7 @@ def test_compactions_at_once_do_not_double_rows(
 
     def overtaken(*arguments):
         monkeypatch.setattr(maintenance.data_files, "merge", merge)
-        maintenance.compact_frames(other)
+        maintenance.compact(other, "frames")
         return merge(*arguments)
 
     monkeypatch.setattr(maintenance.data_files, "merge", overtaken)
@@ -125,7 +125,7 @@ def test_a_compaction_overtaken_at_its_commit(
 
     def overtaken_by_a_compaction(*arguments):
         monkeypatch.setattr(maintenance, "replace_files", replace_files)
-        maintenance.compact_frames(other)
+        maintenance.compact(other, "frames")
         replace_files(*arguments)
 
     monkeypatch.setattr(maintenance, "replace_files", overtaken_by_an_append)

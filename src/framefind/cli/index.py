@@ -91,6 +91,14 @@ def index(
             rich_help_panel=_FRAMES,
         ),
     ] = False,
+    read: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Words to read as well: subtitles (default), or none.",
+            rich_help_panel=_FRAMES,
+        ),
+    ] = None,
     library: LibraryOption = None,
     model: Annotated[
         str | None,
@@ -196,6 +204,7 @@ def index(
         "retry": retry,
         "dedupe": dedupe,
         "decoder": decoder,
+        "read": read,
     }
     try:
         if dry_run:

@@ -20,9 +20,10 @@ from framefind.cli.search import search
 from framefind.cli.serve import serve
 from framefind.cli.status import status
 from framefind.cli.videos import videos
+from framefind.cli.words import words
 
 _COMMANDS = {
-    help.FIND: (index, search, serve),
+    help.FIND: (index, search, words, serve),
     help.MANAGE: (videos, status, remove, prune, restore, maintain),
     help.CHECK: (evaluate, doctor),
 }

@@ -189,6 +189,8 @@ def print_report(report: "Report", as_json: bool) -> None:
     """Print what `index` did: troubles, counts, speed."""
     for path, reason in report.partial.items():
         print_note(f"partial: {path}: {reason}")
+    for path, reason in report.unread.items():
+        print_note(f"not all words read: {path}: {reason}")
     _print_troubles(report)
     if report.fallback:
         print_note(f"decoded by the processor: {report.fallback}")
@@ -200,6 +202,8 @@ def print_report(report: "Report", as_json: bool) -> None:
         rate = report.frames / max(report.seconds, 1e-9)
         took = f"{write_count(report.frames, 'frame')} in {report.seconds:.1f} s"
         print_note(f"{took}: {rate:.0f} a second, {speed:.0f} × real time")
+    if report.cues:
+        print_note(f"{write_count(report.cues, 'cue')} of words")
     return None
 
 
@@ -228,6 +232,7 @@ def summarize(report: "Report") -> str:
     """Return the counts of a report that are not zero."""
     counts = {
         "indexed": len(report.indexed),
+        "read": len(report.read),
         "unchanged": report.unchanged,
         "moved": len(report.moved),
         "copied": len(report.copied),

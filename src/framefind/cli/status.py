@@ -22,6 +22,7 @@ def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     show.print_line(f"model    {facts.model}")
     show.print_line(f"videos   {counts}")
     show.print_line(f"frames   {facts.frames} of {facts.hours:.2f} hours")
+    show.print_line(f"cues     {facts.cues}")
     show.print_line(f"disk     {facts.size / 1e6:.1f} MB")
     show.print_line(
         f"index    {'up to date' if facts.index_fresh else 'refreshed by the next search'}"

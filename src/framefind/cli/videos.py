@@ -30,7 +30,9 @@ def videos(
         root = offline.get(row.video_id)
         reasons = [row.error] if row.error else []
         reasons += [f"offline: {root.root}: {root.reason}"] if root else []
-        table.append((row.path, length, size, str(row.frames), row.status, "; ".join(reasons)))
-    columns = ("video", "length", "size", "frames", "status", "reason")
+        table.append(
+            (row.path, length, size, str(row.frames), str(row.cues), row.status, "; ".join(reasons))
+        )
+    columns = ("video", "length", "size", "frames", "cues", "status", "reason")
     show.print_table(columns, table)
     return None

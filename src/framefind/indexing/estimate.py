@@ -40,7 +40,7 @@ class Plan:
     seconds: float = 0.0
 
 
-def plan(files: Sequence[File], catalog: Catalog, model: Model, options: IndexOptions) -> Plan:
+def estimate(files: Sequence[File], catalog: Catalog, model: Model, options: IndexOptions) -> Plan:
     """Probe the files that are new or changed, try a little of the first, and extrapolate.
 
     Nothing is written. `seconds` supposes that all videos are about as hard to decode as the

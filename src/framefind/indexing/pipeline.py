@@ -180,6 +180,8 @@ class Indexer:
         """Count a video all of whose parts have ended; else tell what trouble one had."""
         if video.is_done:
             self._rows.pop(video.row.video_id)
+            if not video.embeds:
+                self._report.read.append(stored_path(video.file.path))
             self._count_done(video.file, trouble)
         elif trouble:
             self._tell(stored_path(video.file.path), trouble)

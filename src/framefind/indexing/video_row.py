@@ -111,7 +111,7 @@ class VideoRow:
             else Written()
         )
         self.words = {reading.source: WordsWritten(self.row, reading) for reading in pending.words}
-        self._embeds = pending.start < math.inf
+        self.embeds = pending.start < math.inf
         self._parts = {*self.words} - {"screen"}  # what has not ended yet
         if pending.decodes_from < math.inf:
             self._parts.add("frames")
@@ -146,7 +146,7 @@ class VideoRow:
             words.end_segment()
             if words.shows_nothing_older and words.reading.until > -math.inf:
                 catalog.note_words(self.row.video_id, words.reading, words.counts)
-        if "frames" not in self._parts or not self._embeds:
+        if "frames" not in self._parts or not self.embeds:
             return
         if self._shows_nothing_older and self.written.frames > self._frames_noted:
             self._frames_noted = self.written.frames
@@ -186,7 +186,7 @@ class VideoRow:
         path = stored_path(self.file.path)
         trouble = ending.trouble or "unknown"
         self._parts.discard("frames")
-        if not self._embeds:
+        if not self.embeds:
             if ending.trouble:
                 report.unread[path] = ending.trouble
             return

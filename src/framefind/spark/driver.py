@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -81,7 +81,8 @@ class Batches:
         self.catalog.save()
 
     def _open_catalog(self) -> Catalog:
-        return open_catalog(self._vector_index, self._tables, self._job.options)
+        options = replace(self._job.options, read=())
+        return open_catalog(self._vector_index, self._tables, options)
 
     def _publish(
         self, files: Sequence[DataFile], last: bool, transaction: tuple[str, int] | None

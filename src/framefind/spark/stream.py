@@ -59,6 +59,7 @@ def index(
     retry: bool = False,
     dedupe: bool | float = False,
     decoder: str = "auto",
+    read: str | Iterable[str] | None = None,
     device: str = "auto",
     precision: str = "auto",
     minutes: float = 10.0,

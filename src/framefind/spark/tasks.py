@@ -31,7 +31,7 @@ from framefind.models.base import Model
 from framefind.tables.data_files import DataFile
 from framefind.tables.rows import FrameRow
 from framefind.tables.tables import Tables
-from framefind.video.process import DecoderProcess, SampledFrame
+from framefind.video.process import DecoderProcess, SampledFrame, ScreenCues
 
 _MAX_FRAMES_AHEAD = 32  # between decoding and embedding
 
@@ -121,7 +121,8 @@ def sample(
             for item in decode_span(
                 worker, span.path, times, options, model, threads, span.video_id
             ):
-                yield span, item
+                if not isinstance(item, ScreenCues):
+                    yield span, item
 
 
 def embed(

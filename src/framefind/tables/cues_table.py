@@ -6,7 +6,7 @@ deltalake is imported where it is used.
 
 import secrets
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,8 +17,9 @@ from framefind.tables import data_files
 from framefind.tables.address import as_library_error, filesystem, is_local, storage_options
 from framefind.tables.data_files import DataFile
 from framefind.tables.delta_log import list_files, open_table
-from framefind.tables.rows import CueRow
+from framefind.tables.rows import CueRow, segment_source
 from framefind.tables.schema import CUES
+from framefind.types import Cue
 
 KEYS = ("video_id", "segment", "start")
 _ROWS_PER_GROUP = 8192
@@ -38,6 +39,13 @@ def create(address: str, properties: Mapping[str, str]) -> None:
     )
 
 
+def exists(address: str) -> bool:
+    """Return whether there is the table."""
+    from deltalake import DeltaTable
+
+    return DeltaTable.is_deltatable(address, storage_options(address))
+
+
 def find_files(address: str) -> list[dict[str, object]]:
     """Return the data files as the log lists them; none where there is no table."""
     from deltalake.exceptions import TableNotFoundError
@@ -52,6 +60,23 @@ def as_table(rows: Sequence[CueRow]) -> pa.Table:
     """Return cues as a table of CUES."""
     records = [vars(row.cue) | {"video_id": row.video_id, "segment": row.segment} for row in rows]
     return pa.Table.from_pylist(records, CUES)
+
+
+def as_cues(batches: Iterable[pa.RecordBatch]) -> list[Cue]:
+    """Return rows of CUES as cues, in order of time."""
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    cues = [
+        Cue(
+            start=row["start"],
+            end=row["end"],
+            text=row["text"],
+            source=row["source"] or segment_source(row["segment"]),
+            language=row["language"] or "",
+            box=row["box"] and tuple(row["box"]),
+        )
+        for row in rows
+    ]
+    return sorted(cues, key=lambda cue: (cue.start, cue.end))
 
 
 def write(address: str, rows: pa.Table) -> list[DataFile]:
@@ -76,6 +101,16 @@ def write(address: str, rows: pa.Table) -> list[DataFile]:
             disk.sync(Path(address, path))
         size = store.get_file_info(path).size
     return [DataFile(path, size, rows.num_rows, *data_files.key_span(rows, KEYS), KEYS)]
+
+
+def merge(
+    address: str, paths: Sequence[str], segments: Collection[str], schema: pa.Schema
+) -> list[DataFile]:
+    """Write the rows of some segments in some data files into one new file of that schema."""
+    store = filesystem(address)
+    parts = [data_files.read(store, path, schema) for path in paths]
+    rows = pa.concat_tables([schema.empty_table(), *parts])
+    return write(address, rows.filter(data_files.among(rows["segment"], segments)))
 
 
 def count_segments(address: str) -> dict[str, int]:

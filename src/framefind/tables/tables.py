@@ -278,12 +278,12 @@ class Tables:
         """Return the data files of `frames`, as paths relative to it, sorted."""
         return sorted(action["path"] for action in list_files(self.delta("frames")))
 
-    def read_segments(self, file: str) -> dict[str, int]:
+    def read_segments(self, file: str, name: str = "frames") -> dict[str, int]:
         """Return the number of rows of each segment in one data file; reads that column only."""
         from framefind.tables import data_files
 
         with self.reading():
-            return data_files.count_segments(self.store, file)
+            return data_files.count_segments(filesystem(self.address(name)), file)
 
     def find_lost(self, videos: Sequence[Video]) -> list[str]:
         """Return the ids of the videos that have a segment which is in no data file any more."""

@@ -1,0 +1,56 @@
+"""One run of `index` on this computer, and what it would do."""
+
+from collections.abc import Iterable, Sequence
+
+from framefind.files.names import resolve_path, stored_path
+from framefind.index.refresh import CurrentIndex
+from framefind.indexing.decide import open_catalog
+from framefind.indexing.estimate import Plan, estimate
+from framefind.indexing.options import IndexOptions
+from framefind.indexing.pipeline import Indexer
+from framefind.indexing.prepare import find_tables, prepare_tables
+from framefind.indexing.walk import walk
+from framefind.models.choice import ModelChoice
+from framefind.reports import OnProgress, Report
+from framefind.tables import address, maintenance
+from framefind.tables.tables import Tables
+from framefind.types import PathLike
+
+
+def index(
+    vector_index: CurrentIndex,
+    choice: ModelChoice,
+    paths: Sequence[str],
+    options: IndexOptions,
+    roots: PathLike | Iterable[PathLike],
+    on_progress: OnProgress | None,
+) -> Report:
+    """Index videos, and bring the index up to date: see `Library.index`."""
+    uri = vector_index.uri
+    files = list(walk(paths, options.glob, options.exclude, roots))
+    if not files and not Tables.exists(uri):
+        return Report()
+    with address.lock(uri, doing="index"):
+        tables, encoder = prepare_tables(uri, choice)
+        catalog = open_catalog(vector_index, tables, options)
+        report = Indexer(tables, catalog, encoder, options, on_progress).run(files)
+        report.missing, report.offline = catalog.survey(_folders(paths))
+        maintenance.tidy(tables)
+        vector_index.refresh(tables)
+    return report
+
+
+def plan(
+    vector_index: CurrentIndex, choice: ModelChoice, paths: Sequence[str], options: IndexOptions
+) -> Plan:
+    """Estimate what `index` would do, and what it would cost: see `Library.plan`."""
+    files = list(walk(paths, options.glob, options.exclude))
+    tables, encoder = find_tables(vector_index.uri, choice)
+    catalog = open_catalog(vector_index, tables, options)
+    planned = estimate(files, catalog, encoder, options)
+    planned.missing, planned.offline = catalog.survey(_folders(paths), learn=False)
+    return planned
+
+
+def _folders(paths: Iterable[str]) -> list[str]:
+    return [stored_path(resolve_path(path)) for path in paths]
