@@ -26,6 +26,7 @@ class Report:
     copied: list[str] = field(default_factory=list)
     read: list[str] = field(default_factory=list)  # only words were read of them
     unread: dict[str, str] = field(default_factory=dict)  # words that could not be read
+    notes: list[str] = field(default_factory=list)  # what no video could be read for, and why
     missing: list[str] = field(default_factory=list)
     offline: list[Offline] = field(default_factory=list)  # folders that cannot be looked at
     unchanged: int = 0

@@ -189,6 +189,8 @@ def print_report(report: "Report", as_json: bool) -> None:
     """Print what `index` did: troubles, counts, speed."""
     for path, reason in report.partial.items():
         print_note(f"partial: {path}: {reason}")
+    for note in report.notes:
+        print_note(note)
     for path, reason in report.unread.items():
         print_note(f"not all words read: {path}: {reason}")
     _print_troubles(report)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from framefind.errors import StoreError, VideoError
+from framefind.errors import ModelError, StoreError, VideoError
 from framefind.indexing.decide import Catalog
 from framefind.indexing.decisions import Pending, Settled, describe_error, probe
 from framefind.indexing.options import IndexOptions
@@ -23,6 +23,8 @@ from framefind.types import Cue
 from framefind.video.bounds import MAX_SHARED_PIXELS
 from framefind.video.facts import Facts
 from framefind.video.process import DecoderProcess, SampledFrame, ScreenCues
+from framefind.words.recogniser import Recogniser
+from framefind.words.speech import read_speech
 
 DECODER = "framefind.words.decoder_main"
 """The program of the decoders' processes."""
@@ -80,9 +82,14 @@ class DecoderPool:
     """
 
     def __init__(
-        self, files: Sequence[File], catalog: Catalog, options: IndexOptions, model: Model
+        self,
+        files: Sequence[File],
+        catalog: Catalog,
+        options: IndexOptions,
+        model: Model,
+        recogniser: Recogniser | None = None,
     ) -> None:
-        """Start decoding `files`; views are cut for `model`."""
+        """Start decoding `files`; views are cut for `model`, speech is read by `recogniser`."""
         self.items: queue.Queue[Item] = queue.Queue(_MAX_QUEUED_FRAMES)
         self.spent: Counter[str] = Counter()
         """Seconds of processor time by stage, of videos that are done with."""
@@ -90,6 +97,8 @@ class DecoderPool:
         self._catalog = catalog
         self._options = options
         self._model = model
+        self._recogniser = recogniser
+        self._speaking = threading.Lock()  # held by whoever uses it
         self._span_seconds = span_seconds(options.sampler)
         self._change = threading.Condition()  # guards what follows
         self._busy = 0
@@ -175,6 +184,9 @@ class DecoderPool:
         if spans:
             with self._huge if is_huge else nullcontext():
                 self._decode(worker, spans)
+        for reading in decision.words:
+            if reading.source == "speech":
+                self._read_speech(worker, decision, reading.until)
 
     def _end(self, video_id: str, ending: Ending) -> None:
         self._put(Ended(video_id, ending))
@@ -190,6 +202,27 @@ class DecoderPool:
         except (VideoError, StoreError) as error:
             is_whole = isinstance(error, VideoError)  # what is there was read as far as it can be
             ended = WordsEnded(video_id, "subtitles", describe_error(path, error), is_whole)
+        self._put(ended)
+
+    def _read_speech(self, worker: DecoderProcess, pending: Pending, start: float) -> None:
+        """Read what is said in a video from `start` seconds on; one video at a time."""
+        assert self._recogniser
+        video_id, path = pending.row.video_id, pending.file.path
+        with self._speaking:
+            try:
+                if worker.path != path:
+                    worker.open(path, skip_id=True)
+                start = max(0.0, start)
+                with closing(worker.sound(start, pending.row.duration)) as pieces:
+                    for span in read_speech(pieces, self._recogniser, start):
+                        self._put(Cues(video_id, "speech", span.cues, span.end))
+                        if self._stop.is_set():
+                            return
+                ended = WordsEnded(video_id, "speech", worker.partial)
+            except VideoError as error:
+                ended = WordsEnded(video_id, "speech", describe_error(path, error))
+            except (StoreError, ModelError) as error:
+                ended = WordsEnded(video_id, "speech", describe_error(path, error), False)
         self._put(ended)
 
     def _find_cuts(self, worker: DecoderProcess, facts: Facts) -> list[float]:

@@ -23,6 +23,7 @@ from framefind.indexing.decoders import Cues, Decoded, DecoderPool, Ended, Words
 from framefind.indexing.embed import BATCH, Embedder
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.pace import Pace
+from framefind.indexing.readers import Readers
 from framefind.indexing.video_row import VideoRow
 from framefind.indexing.walk import File
 from framefind.models.base import Model
@@ -48,12 +49,14 @@ class Indexer:
         catalog: Catalog,
         model: Model,
         options: IndexOptions,
+        readers: Readers,
         on_progress: OnProgress | None = None,
     ) -> None:
         self._tables = tables
         self._catalog = catalog
         self._model = model
         self._options = options
+        self._readers = readers
         self._on_progress = on_progress
         self._embedder = Embedder(model)
         self._writer = tables.writer()
@@ -77,7 +80,9 @@ class Indexer:
         unsettled = [file for file in files if not self._settle_unopened(file)]
         self._total = len(unsettled)
         self._pace = Pace(sum(file.size + 1 for file in unsettled))
-        pool = DecoderPool(unsettled, self._catalog, self._options, self._model)
+        pool = DecoderPool(
+            unsettled, self._catalog, self._options, self._model, self._readers.recogniser
+        )
         try:
             self._take_all(pool)
         finally:

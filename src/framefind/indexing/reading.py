@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from framefind.arguments import texts
 from framefind.errors import UsageError
 from framefind.types import CUE_SOURCES
+from framefind.words.recogniser import is_available
 
 DEFAULT = ("subtitles",)
-"""The sources that are read unless others are asked for."""
+"""The sources that are read unless others are asked for, and `speech` where a model is here."""
 
 _AT = "@"
 
@@ -46,7 +47,8 @@ def parse_readings(read: str | Iterable[str] | None) -> tuple[Reading, ...]:
 
     Raises UsageError for a source that there is none of.
     """
-    asked = DEFAULT if read is None else texts(read, "read")
+    default = (*DEFAULT, "speech") if is_available() else DEFAULT
+    asked = default if read is None else texts(read, "read")
     names = [name for one in asked for name in one.split(",")]
     readings = {}
     for name in names:

@@ -1,6 +1,7 @@
 """One run of `index` on this computer, and what it would do."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from framefind.files.names import resolve_path, stored_path
 from framefind.index.refresh import CurrentIndex
@@ -9,6 +10,7 @@ from framefind.indexing.estimate import Plan, estimate
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.pipeline import Indexer
 from framefind.indexing.prepare import find_tables, prepare_tables
+from framefind.indexing.readers import open_readers
 from framefind.indexing.walk import walk
 from framefind.models.choice import ModelChoice
 from framefind.reports import OnProgress, Report
@@ -32,8 +34,11 @@ def index(
         return Report()
     with address.lock(uri, doing="index"):
         tables, encoder = prepare_tables(uri, choice)
+        readers = open_readers(options.read, choice.device)
+        options = replace(options, read=readers.read)
         catalog = open_catalog(vector_index, tables, options)
-        report = Indexer(tables, catalog, encoder, options, on_progress).run(files)
+        report = Indexer(tables, catalog, encoder, options, readers, on_progress).run(files)
+        report.notes = readers.missing
         report.missing, report.offline = catalog.survey(_folders(paths))
         maintenance.tidy(tables)
         vector_index.refresh(tables)

@@ -167,7 +167,7 @@ class DecoderProcess:
             for header in headers:
                 yield from map(_as_cue, header["cues"])
 
-    def sound(self, start: float = 0.0, length: float | None = None) -> Iterator[Samples]:
+    def sound(self, start: float = 0.0, length: float | None = None) -> Generator[Samples]:
         """Yield the sound of the opened video from `start` seconds on; see `Sound.pieces`.
 
         `length` is the video's in seconds, if it is known. Raises errors, and sets `partial`, as
