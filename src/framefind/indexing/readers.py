@@ -7,6 +7,9 @@ from framefind.errors import ChoiceError, ModelError
 from framefind.indexing.reading import Reading
 from framefind.words.recogniser import DEFAULT_MODEL, SPEECH, Recogniser
 
+SCREEN_MODEL = "pp-ocrv6-tiny"
+"""The models of `words/screen`, which a library tells; other ones read again."""
+
 
 @dataclass(frozen=True)
 class Readers:
@@ -35,5 +38,7 @@ def open_readers(read: Iterable[Reading], device: str = "auto") -> Readers:
                 missing.append(f"speech is not read: {error}")
                 continue
             reading = replace(reading, by=recogniser.name.removeprefix(SPEECH))
+        elif reading.source == "screen":
+            reading = replace(reading, by=SCREEN_MODEL)
         readings.append(reading)
     return Readers(tuple(readings), recogniser, missing)
