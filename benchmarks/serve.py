@@ -47,16 +47,16 @@ def main() -> None:
         library = make(folder, chosen.library, chosen.vectors)
         films = make_films(folder / "films")
         with Server(library) as server, server.client() as http:
-            print("| | searches/s | p50 ms | p95 ms | max ms | frames indexed |")
-            print("|---|---|---|---|---|---|")
-            seconds = asyncio.run(ask(server.port, chosen.clients, chosen.seconds))
-            report("alone", seconds, chosen.seconds, 0)
+            print("| | searches/s | p50 ms | p95 ms | max ms | CPU ms a search | frames indexed |")
+            print("|---|---|---|---|---|---|---|")
+            seconds, cpu = asyncio.run(ask(server, chosen.clients, chosen.seconds))
+            report("alone", seconds, chosen.seconds, cpu, 0)
             job = http.post("/v1/jobs", json={"path": str(films)}).json()["id"]
             while indexed(http, job) == 0:
                 time.sleep(0.1)
             before = indexed(http, job)
-            seconds = asyncio.run(ask(server.port, chosen.clients, chosen.seconds))
-            report("indexing", seconds, chosen.seconds, indexed(http, job) - before)
+            seconds, cpu = asyncio.run(ask(server, chosen.clients, chosen.seconds))
+            report("indexing", seconds, chosen.seconds, cpu, indexed(http, job) - before)
             http.delete(f"/v1/jobs/{job}")
 
 
@@ -112,20 +112,26 @@ def indexed(http: httpx.Client, job: str) -> int:
     return progress["frames"] if progress else 0
 
 
-async def ask(port: int, clients: int, seconds: float) -> list[float]:
-    """Return the seconds that each search took, of those that began after the warm-up."""
+async def ask(server: Server, clients: int, seconds: float) -> tuple[list[float], float]:
+    """Return the seconds that each search took, of those that began after the warm-up.
+
+    And the seconds of processor time that the server, without its jobs, took for one of all.
+    """
     texts = (f"{text} {number}" for number in itertools.count() for text in QUERIES)
-    began = time.perf_counter()
-    end = began + WARM_UP_SECONDS + seconds
-    taken: list[float] = []
-    start = began + WARM_UP_SECONDS
-    await asyncio.gather(*(client(port, texts, start, end, taken) for _ in range(clients)))
-    return taken
+    start = time.perf_counter() + WARM_UP_SECONDS
+    answers: list[tuple[float, float]] = []
+    spent = server.processor_seconds()
+    await asyncio.gather(
+        *(client(server.port, texts, start + seconds, answers) for _ in range(clients))
+    )
+    spent = server.processor_seconds() - spent
+    return [taken for sent, taken in answers if sent >= start], spent / len(answers)
 
 
 async def client(
-    port: int, texts: Iterator[str], start: float, end: float, taken: list[float]
+    port: int, texts: Iterator[str], end: float, answers: list[tuple[float, float]]
 ) -> None:
+    """Ask one text after another; add when each was asked and how long its answer took."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while (sent := time.perf_counter()) < end:
         url = f"/v1/search?limit=24&q={quote(next(texts))}"
@@ -134,18 +140,17 @@ async def client(
         assert b" 200 " in head, head
         length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
         await reader.readexactly(length)
-        if sent >= start:
-            taken.append(time.perf_counter() - sent)
+        answers.append((sent, time.perf_counter() - sent))
     writer.close()
 
 
-def report(name: str, taken: list[float], seconds: float, indexed: int) -> None:
+def report(name: str, taken: list[float], seconds: float, cpu: float, indexed: int) -> None:
     """Print a row."""
     if not taken:
         raise SystemExit(f"{name}: no search was answered in time; give it more --seconds")
     p50, p95, most = np.percentile(taken, [50, 95, 100]) * 1000
-    rate = len(taken) / seconds
-    print(f"| {name} | {rate:.0f} | {p50:.0f} | {p95:.0f} | {most:.0f} | {indexed} |", flush=True)
+    figures = f"{p50:.0f} | {p95:.0f} | {most:.0f} | {1000 * cpu:.1f} | {indexed}"
+    print(f"| {name} | {len(taken) / seconds:.0f} | {figures} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,12 @@ class Server:
         address = f"http://127.0.0.1:{self.port}"
         return httpx.Client(base_url=address, timeout=120, trust_env=False)
 
+    def processor_seconds(self) -> float:
+        """Return the processor time that the server has taken so far. Linux only."""
+        fields = Path("/proc", str(self.process.pid), "stat").read_text("ascii").rsplit(")")[1]
+        user, system = fields.split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def size(self) -> tuple[float, int, int]:
         """Return the megabytes of memory, threads and open files. Linux only."""
         folder = Path("/proc", str(self.process.pid))

@@ -16,15 +16,15 @@ from framefind.index.products import (
     kernel,
     multiply,
     multiply_codes,
+    multiply_matrices,
     rounding_error,
-    widen,
 )
 from framefind.index.scores import Scores
 from framefind.index.timeline import Timeline
 from framefind.index.vectors import VectorIndex
 from framefind.processes import cores
 
-MAX_CODED_QUERIES = 15
+MAX_CODED_QUERIES = 11
 """More queries than these are multiplied as float32 matrices."""
 
 _MAX_GAP_FRAMES = 64  # scan through gaps up to this long instead of splitting the scan
@@ -55,43 +55,48 @@ def _multiply_codes(index: VectorIndex, queries: Matrix, line: Timeline) -> Iter
     coarse = np.concatenate([code.codes[:1] for code in codes])
     weights = np.array([code.weights[0] for code in codes])
 
-    def score(rows: slice, out: Matrix) -> None:
+    first = index.first_views
+    views = np.empty((len(queries), len(index.vectors)), np.float32)  # touched where it is scanned
+    best = np.empty((len(queries), len(index.frames)), np.float32)
+
+    def score(start: int, end: int) -> None:
+        rows = slice(int(first[start]), int(first[end]))
         if is_coded:
             index.check("codes", rows)
-            out[:] = multiply_codes(coarse, weights, index.codes[rows], index.scales[rows])
+            views[:, rows] = multiply_codes(coarse, weights, index.codes[rows], index.scales[rows])
         else:
             index.check("vectors", rows)
-            for row, query in zip(out, queries, strict=True):
-                row[:] = multiply(index.vectors, query, rows)
+            for row, query in zip(views, queries, strict=True):
+                row[rows] = multiply(index.vectors, query, rows)
+        for own_best, own_views in zip(best, views[:, rows], strict=True):
+            own_best[start:end] = _best_of_frames(own_views, first[start : end + 1] - rows.start)
 
-    views = np.empty((len(queries), len(index.vectors)), np.float32)  # touched where it is scanned
-    frames = _scan_shards(index, line, score, views)
+    _share(score, line, _SHARD_FRAMES if len(queries) == 1 else _CACHED_FRAMES)
     errors, lengths = _video_errors(index, line)
-    for query, code, own_views, values in zip(queries, codes, views, frames, strict=True):
+    for query, code, own_views, values in zip(queries, codes, views, best, strict=True):
         norm = np.float32(100 * np.linalg.norm(query))
         slack = is_coded * (errors * norm + lengths * np.float32(100 * code.lost))
         own_codes = code if is_coded else None
-        yield Scores(index, query, line, values, slack, own_views, own_codes)
+        yield Scores(index, query, line, values[line.frame], slack, own_views, own_codes)
 
 
 def _multiply_matrices(index: VectorIndex, queries: Matrix, line: Timeline) -> Iterator[Scores]:
     """Yield scores by products of float32 matrices, which differ in their last bits only."""
     columns = np.ascontiguousarray(queries.T * np.float32(100))
-    views = np.empty((len(index.vectors), len(queries)), np.float32)  # touched where multiplied
-    best = np.empty((len(index.frames), len(queries)), np.float32)
-    for start, end in _stretches(line.frame):
-        for at in range(start, end, _CACHED_FRAMES):
-            frames = np.arange(at, min(at + _CACHED_FRAMES, end))
-            first, counts = index.views(frames)
-            rows = slice(int(first[0]), int(first[-1] + counts[-1]))
-            index.check("vectors", rows)
-            np.matmul(widen(index.vectors[rows]), columns, out=views[rows])
-            best[frames] = _best_rows(views[rows], first - rows.start, counts)
+    first = index.first_views
+    best = np.empty((len(queries), len(index.frames)), np.float32)  # touched where it is scanned
+
+    def score(start: int, end: int) -> None:
+        rows = slice(int(first[start]), int(first[end]))
+        index.check("vectors", rows)
+        products = multiply_matrices(index.vectors[rows], columns)
+        best[:, start:end] = _best_of_frames(products, first[start : end + 1] - rows.start).T
+
+    _share(score, line, _CACHED_FRAMES)
     _, lengths = _video_errors(index, line)
-    for query, own_views, values in zip(queries, views.T, best[line.frame].T, strict=True):
+    for query, values in zip(queries, best, strict=True):
         error = 100 * rounding_error(index.dimensions) * float(np.linalg.norm(query))
-        slack = lengths * np.float32(error)
-        yield Scores(index, query, line, np.ascontiguousarray(values), slack, own_views, None)
+        yield Scores(index, query, line, values[line.frame], lengths * np.float32(error))
 
 
 def _video_errors(index: VectorIndex, line: Timeline) -> tuple[NDArray[np.float32], ...]:
@@ -101,25 +106,8 @@ def _video_errors(index: VectorIndex, line: Timeline) -> tuple[NDArray[np.float3
     return errors[videos], lengths[videos]
 
 
-def _scan_shards(
-    index: VectorIndex, line: Timeline, score: Callable[[slice, Matrix], None], views: Matrix
-) -> Matrix:
-    """Fill in `views` (n, views) for the frames of `line`, on all cores.
-
-    Return the best score of each frame of the line: (n, frames).
-    """
-    first = index.first_views
-    best = np.empty((len(views), len(index.frames)), np.float32)
-
-    def run(shard: tuple[int, int]) -> None:
-        start, end = shard
-        rows = slice(int(first[start]), int(first[end]))
-        score(rows, views[:, rows])
-        bounds = first[start : end + 1] - rows.start
-        for own_best, own_views in zip(best, views, strict=True):
-            own_best[start:end] = _best_of_frames(own_views[rows], bounds)
-
-    size = _SHARD_FRAMES if len(views) == 1 else _CACHED_FRAMES
+def _share(score: Callable[[int, int], None], line: Timeline, size: int) -> None:
+    """Call `score` for ranges of at most `size` frames that cover those of `line`, on all cores."""
     shards = [
         (at, min(at + size, end))
         for start, end in _stretches(line.frame)
@@ -127,10 +115,9 @@ def _scan_shards(
     ]
     if len(shards) < 2:
         for shard in shards:
-            run(shard)
+            score(*shard)
     else:
-        list(_threads().map(run, shards))
-    return best[:, line.frame]
+        list(_threads().map(lambda shard: score(*shard), shards))
 
 
 @cache
@@ -139,8 +126,8 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(cores(), "framefind-scan")
 
 
-def _best_of_frames(scores: NDArray[np.float32], bounds: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the best of the scores between each two bounds."""
+def _best_of_frames(scores: Matrix, bounds: NDArray[np.int64]) -> Matrix:
+    """Return the best of the scores between each two bounds; of several queries, by columns."""
     views = int(bounds[1])
     if len(scores) == views * (len(bounds) - 1) and (np.diff(bounds) == views).all():
         best = scores[::views].copy()  # `reduceat` takes several times as long
@@ -148,15 +135,6 @@ def _best_of_frames(scores: NDArray[np.float32], bounds: NDArray[np.int64]) -> N
             np.maximum(best, scores[view::views], out=best)
         return best
     return np.asarray(np.maximum.reduceat(scores, bounds[:-1]))
-
-
-def _best_rows(rows: Matrix, first: NDArray[np.int64], counts: NDArray[np.int64]) -> Matrix:
-    """Return the greatest of each range of rows by columns; `reduceat` takes ten times as long."""
-    best = rows[first]
-    for nth in range(1, int(counts.max())):
-        at = np.flatnonzero(counts > nth)
-        best[at] = np.maximum(best[at], rows[first[at] + nth])
-    return best
 
 
 def _stretches(frames: NDArray[np.int64]) -> Iterator[tuple[int, int]]:

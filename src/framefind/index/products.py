@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_EXACT_ROWS = 1 << 9  # vectors that are widened at a time, so that they stay in the cache
+_CACHED_ROWS = 1 << 8  # vectors that are widened at a time, so that they stay in the cache
+_ONE_THREAD = 1 << 18  # multiplications up to which OpenBLAS leaves a product to one thread
 _EXPONENT_SHIFT = np.float32(2.0**112)  # float32 counts exponents from there, half precision not
 
 Kernel = Callable[..., Any]
@@ -105,18 +106,51 @@ def multiply(
         vectors = vectors[rows]
         rows = np.arange(len(vectors))
     products = np.empty(len(rows), np.float32)
-    for at in range(0, len(rows), _EXACT_ROWS):
-        part = widen(vectors[rows[at : at + _EXACT_ROWS]])
+    wide = np.empty((min(len(rows), _CACHED_ROWS), vectors.shape[1]), np.float32)
+    for at in range(0, len(rows), _CACHED_ROWS):
+        part = vectors[rows[at : at + _CACHED_ROWS]]
+        widen(part, wide[: len(part)])
         # Not by `@`: there, the last bits of a row's product depend on how many rows there are.
-        products[at : at + _EXACT_ROWS] = np.einsum("ij,j->i", part, query)
+        products[at : at + len(part)] = np.einsum("ij,j->i", wide[: len(part)], query)
     return products * np.float32(100)
 
 
-def widen(vectors: NDArray[Any]) -> NDArray[np.float32]:
-    """Return finite numbers of half precision in float32; `astype` takes five times as long."""
+def multiply_matrices(
+    vectors: NDArray[np.float16], columns: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return the float32 products of vectors (n, d) with columns (d, q): (n, q).
+
+    They are computed on this thread alone. OpenBLAS shares larger products among its own threads,
+    which wait for each other so often that it takes ten times as long while the cores are busy.
+    """
+    d, q = columns.shape
+    size = max(1, _ONE_THREAD // (d * q))
+    products = np.empty((len(vectors), q), np.float32)
+    wide = np.empty((min(len(vectors), _CACHED_ROWS), d), np.float32)
+    for at in range(0, len(vectors), _CACHED_ROWS):
+        part = vectors[at : at + _CACHED_ROWS]
+        out = products[at : at + len(part)]
+        widen(part, wide[: len(part)])
+        end = len(part) // size * size
+        stack = wide[:end].reshape(-1, size, d)
+        np.matmul(stack, columns, out=out[:end].reshape(-1, size, q))
+        np.matmul(wide[end : len(part)], columns, out=out[end:])
+    return products
+
+
+def widen(vectors: NDArray[Any], out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Return finite numbers of half precision in float32; `astype` takes five times as long.
+
+    They are written to `out`, if given: new memory takes longer than all the rest.
+    """
+    if out is None:
+        out = np.empty(vectors.shape, np.float32)
     if vectors.dtype != np.float16:
-        return np.asarray(vectors, np.float32)
-    bits = vectors.view(np.int16).astype(np.int32)
+        out[:] = vectors
+        return out
+    bits = out.view(np.int32)
+    bits[:] = vectors.view(np.int16)
     bits <<= 13  # exponent and fraction are now where float32 has them,
     bits &= ~0x70000000  # of the bits above, only the first, the sign, is kept,
-    return bits.view(np.float32) * _EXPONENT_SHIFT
+    out *= _EXPONENT_SHIFT
+    return out

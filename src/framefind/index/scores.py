@@ -36,14 +36,14 @@ class Scores:
         line: Timeline,
         approximate: NDArray[np.float32],
         video_slack: NDArray[np.float32],
-        views: NDArray[np.float32],
-        codes: QueryCodes | None,
+        views: NDArray[np.float32] | None = None,
+        codes: QueryCodes | None = None,
     ) -> None:
         """Keep what a scan has computed.
 
         `video_slack` (videos,) is the largest error of each video's frames. `views` (views of the
-        index,) are the scores of the views of these frames. With `codes` of the query they are
-        products of codes, else nearly float32 products.
+        index,) are the scores of the views of these frames, if they are kept. With `codes` of the
+        query they are products of codes, else nearly float32 products.
         """
         self.index = index
         self.query = query
@@ -100,27 +100,36 @@ class Scores:
         """
         at, first = self.frames_of(videos)
         cut = np.repeat(cut, np.diff(first, append=len(at)))
-        near = self.values[at] + self.slack[at] >= cut
-        at = at[near]
-        cut = cut[near]
-        if count is not None and find_runs is not None:
-            kept = self._best_runs(at, cut, find_runs(at), count)
-            at = at[kept]
-            cut = cut[kept]
         for settle in (self.refine, self._settle):
+            near = self.values[at] + self.slack[at] >= cut
+            at = at[near]
+            cut = cut[near]
+            if count is not None and find_runs is not None:
+                kept = self._best_runs(at, cut, find_runs(at), count)
+                at = at[kept]
+                cut = cut[kept]
             settle(at[np.abs(self.values[at] - cut) <= self.slack[at]])
         return at[self.values[at] >= cut]
 
     def _best_runs(
         self, at: Positions, cut: NDArray[np.float64], first: Positions, count: int
     ) -> NDArray[np.bool_]:
-        """Return which frames are of runs that may hold the best `count` certain hits."""
+        """Return which frames are of runs that may hold the best `count` certain hits.
+
+        The likely best frames of these runs are scored exactly.
+        """
+        kept = np.ones(len(at), bool)
         if count >= len(first):
-            return np.ones(len(at), bool)
-        low, high = self.values[at] - self.slack[at], self.values[at] + self.slack[at]
-        certain = np.maximum.reduceat(np.where(low >= cut, low, -np.inf), first)
-        kept = np.maximum.reduceat(high, first) >= np.partition(certain, -count)[-count]
-        return np.repeat(kept, np.diff(first, append=len(at)))
+            return kept
+        for is_last in (False, True):
+            low = self.values[at] - self.slack[at]
+            certain = np.maximum.reduceat(np.where(low >= cut, low, -np.inf), first)
+            _, high = self.bound_peaks(at, first)
+            runs = high >= np.partition(certain, -count)[-count]
+            kept = np.repeat(runs, np.diff(first, append=len(at)))
+            if not is_last:
+                self._settle(at[kept & self._tops(at, first)])
+        return kept
 
     def peaks(
         self, at: Positions, first: Positions, count: int | None = None
@@ -131,22 +140,37 @@ class Scores:
         `count` best ones; the first array returned holds their ordinals.
         """
         groups = np.arange(len(first))
-        if count is not None and count < len(first):
-            low, high = self.bound_peaks(at, first)
-            groups = np.flatnonzero(high >= np.partition(low, -count)[-count])
-            counts = np.diff(first, append=len(at))[groups]
-            at = at[ranges(first[groups], counts)]
-            first = np.cumsum(counts) - counts
         if not len(groups):
             return groups, groups, np.empty(0, np.float32)
-        owner = np.repeat(np.arange(len(first)), np.diff(first, append=len(at)))
-        self.refine(at[self.values[at] == np.maximum.reduceat(self.values[at], first)[owner]])
-        for settle in (self.refine, self._settle):
-            floor = np.maximum.reduceat(self.values[at] - self.slack[at], first)
-            settle(at[self.values[at] + self.slack[at] >= floor[owner]])
+        for choose, settle in (
+            (self._tops, self._settle),  # first, since rivals of exact scores are few
+            (self._rivals, self.refine),
+            (self._tops, self._settle),
+            (self._rivals, self._settle),
+        ):
+            if count is not None and count < len(first):
+                low, high = self.bound_peaks(at, first)
+                kept = np.flatnonzero(high >= np.partition(low, -count)[-count])
+                counts = np.diff(first, append=len(at))[kept]
+                at = at[ranges(first[kept], counts)]
+                first = np.cumsum(counts) - counts
+                groups = groups[kept]
+            settle(at[choose(at, first)])
         score = np.maximum.reduceat(self.values[at], first)
-        winners = np.flatnonzero(self.values[at] == score[owner])
-        return groups, at[winners[np.unique(owner[winners], return_index=True)[1]]], score
+        winners = np.flatnonzero(self._tops(at, first))
+        owner = np.searchsorted(first, winners, "right") - 1
+        return groups, at[winners[np.unique(owner, return_index=True)[1]]], score
+
+    def _tops(self, at: Positions, first: Positions) -> NDArray[np.bool_]:
+        """Return which frames have the best score so far of their group."""
+        best = np.maximum.reduceat(self.values[at], first)
+        return np.asarray(self.values[at] == np.repeat(best, np.diff(first, append=len(at))))
+
+    def _rivals(self, at: Positions, first: Positions) -> NDArray[np.bool_]:
+        """Return which frames may have the best score of their group."""
+        low, _ = self.bound_peaks(at, first)
+        high = self.values[at] + self.slack[at]
+        return np.asarray(high >= np.repeat(low, np.diff(first, append=len(at))))
 
     def bound_peaks(
         self, at: Positions, first: Positions
@@ -180,7 +204,7 @@ class Scores:
 
     def refine(self, at: Positions) -> None:
         """Score the frames at these positions with both codes, which about halves their errors."""
-        if self._codes is None:
+        if self._codes is None or self._views is None:
             return
         fine = np.asarray(self.index.frames["error"][self.line.frame[at]] * self._norm, np.float32)
         is_coarse = self.slack[at] > fine
@@ -206,6 +230,8 @@ class Scores:
         And for each row the ordinal of its frame in `at`.
         """
         rows, owner = self.index.rows_of(self.line.frame[at])
+        if self._views is None:
+            return rows, owner
         near = self._views[rows] >= (self.values[at] - 2 * self.slack[at])[owner]
         return rows[near], owner[near]
 
