@@ -17,7 +17,7 @@ def test_the_table_is_plausible():
     for row in catalog.known_models():
         assert row.size % 16 == 0
         assert 256 <= row.dimensions <= 2048
-        assert 0 < row.recall < 100
+        assert 0 < (row.recall or row.video) < 100
         assert row.gmacs > 0
         assert row.parameters > 100
 

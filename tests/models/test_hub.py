@@ -229,14 +229,21 @@ class TestCommand:
         return CliRunner().invoke(app, list(arguments))
 
     def test_lists_what_is_known_and_what_is_here(self, known_here):
-        rows = {row["name"]: row for row in json.loads(self.run("--json").stdout)["models"]}
+        listed = json.loads(self.run("--json", "--seconds", "0.1").stdout)["models"]
+        rows = {row["name"]: row for row in listed}
         assert rows[registry.full_name("mini")]["here"]
-        assert rows["ViT-B-16-SigLIP2/webli"]["alias"] == "balanced"
+        assert rows["ViT-B-32-SigLIP2-256/webli"]["alias"] == "balanced"
+        speeds = {name: row["hours_per_hour"] for name, row in rows.items()}
+        assert speeds["RN50x4/openai"] < speeds["ViT-B-32/openai"] < speeds[catalog.MINI]
+        measured = {name for name, row in rows.items() if row["measured"]}
+        assert measured == {catalog.MINI}
         assert rows["ViT-B-16-SigLIP2/webli"]["best"]
         assert not rows["RN50x4/openai"]["best"]
         assert not rows["ViT-T-1/tiny"]["here"]
         registry.load("tiny", precision="int8")
-        listed = self.run().stdout.splitlines()
+        measured = json.loads(self.run("--json", "--seconds", "0.1").stdout)["models"]
+        assert next(row for row in measured if row["name"] == "ViT-T-1/tiny")["measured"]
+        listed = self.run("--seconds", "0").stdout.splitlines()
         assert next(line for line in listed if "ViT-T-1/tiny" in line).endswith("yes")
 
     def test_downloads_and_repairs(self, known_here):

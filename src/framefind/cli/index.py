@@ -104,7 +104,7 @@ def index(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Model of a new library (default: mini); `framefind models` lists others.",
+            help="Model of a new library (default: mini, or what `framefind models use` chose).",
             rich_help_panel=LIBRARY,
         ),
     ] = None,
@@ -184,6 +184,7 @@ def index(
     $ framefind index ~/Videos --dry-run
     """
     from framefind.library import open
+    from framefind.models.choice import default_model
 
     if not paths and not reembed:
         show.fail_usage("name the videos, or folders of them")
@@ -195,6 +196,8 @@ def index(
     if model:
         models.print_full_name(model)
     is_new = not opened.exists
+    if is_new and not model and not as_json:
+        models.offer_better()
     choice: dict[str, Any] = {
         "model": model,
         "sampler": _name_sampler(every, count, random, keyframes, shots),
@@ -217,7 +220,7 @@ def index(
         else:
             with show.progress() as on_progress:
                 if reembed:
-                    report = opened.reembed(model or "mini", on_progress=on_progress)
+                    report = opened.reembed(model or default_model(), on_progress=on_progress)
                 else:
                     report = opened.index(paths or (), on_progress=on_progress, **choice)
     except KeyboardInterrupt:
@@ -226,7 +229,7 @@ def index(
     show.print_report(report, as_json)
     if profile:
         show.print_profile(report)
-    if is_new and report.frames and (model or "mini").startswith("mini"):
+    if is_new and report.frames and (model or default_model()).startswith("mini"):
         show.print_note(_MINI)
     if report.failed:
         raise typer.Exit(3)

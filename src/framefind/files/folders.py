@@ -41,6 +41,17 @@ def cache_folder() -> Path:
     return folder if folder.is_absolute() else _NOWHERE
 
 
+def config_folder() -> Path:
+    """Return the folder for the user's settings; one that cannot be written without a home."""
+    from platformdirs import user_config_path
+
+    try:
+        folder = user_config_path("framefind")
+    except RuntimeError:
+        return _NOWHERE
+    return folder if folder.is_absolute() else _NOWHERE
+
+
 def expand_home(path: str) -> str:
     """Return a path with `~` resolved. Raises UsageError for an unknown home folder."""
     expanded = os.path.expanduser(path)

@@ -1,10 +1,28 @@
 """Which model a caller asks for, and the one that fits a library."""
 
+import os
 from dataclasses import dataclass, replace
 
-from framefind.errors import LibraryError
+from framefind.errors import ChoiceError, LibraryError
+from framefind.files import config
 from framefind.models import registry
 from framefind.models.base import Model
+
+
+def default_model() -> str:
+    """Return the model of new libraries, by its full name.
+
+    That is `$FRAMEFIND_MODEL`, else what `framefind models use` chose, else `mini`. Raises
+    ChoiceError for an unknown name.
+    """
+    name = os.environ.get("FRAMEFIND_MODEL")
+    if name:
+        return registry.full_name(name)
+    name = config.read_text_setting("model")
+    try:
+        return registry.full_name(name or "mini")
+    except ChoiceError as error:
+        raise ChoiceError(f"{config.config_file()}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -27,7 +45,7 @@ class ModelChoice:
 
     def load(self) -> Model:
         """Load the model of a new library: the named one, else the default."""
-        return registry.load(self.name or "mini", self.device, self.precision)
+        return registry.load(self.name or default_model(), self.device, self.precision)
 
     def reopen(self, library: str, fingerprint: dict[str, str]) -> Model:
         """Load the model that made a library's vectors, or another file of the same checkpoint.

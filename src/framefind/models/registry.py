@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "check",
     "check_choices",
+    "check_runtime",
     "download",
     "export",
     "full_name",
@@ -68,6 +69,18 @@ def load(
     """
     check_choices(device, precision)
     return _load(full_name(name), device, precision, revision, "", threads)
+
+
+def check_runtime(name: str) -> None:
+    """Raise ModelError when a known model needs PyTorch, which is not installed here."""
+    full = full_name(name)
+    needs_torch = {model.name for model in catalog.known_models() if not model.has_onnx}
+    if full.partition("@")[0] in needs_torch and not _has_torch():
+        raise ModelError(
+            f"model {full} has weights for PyTorch only: {INSTALL_TORCH}, or run `framefind models "
+            f"export {full} DIR` where that is installed and `framefind models use local-dir:DIR` "
+            "here"
+        )
 
 
 def check_choices(device: str, precision: str) -> None:

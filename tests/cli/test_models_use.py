@@ -1,0 +1,63 @@
+"""`framefind models use`, and the offer of a better model."""
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from framefind.cli import models
+from framefind.files import config, folders
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.delenv("FRAMEFIND_MODEL", raising=False)
+
+
+def test_use_stores_the_full_name_but_of_mini():
+    used = CliRunner().invoke(models.app, ["use", "balanced"])
+    assert used.exit_code == 0
+    assert str(config.config_file()) in used.stderr
+    assert config.read_text_setting("model") == "ViT-B-32-SigLIP2-256/webli"
+    assert CliRunner().invoke(models.app, ["use", "mini"]).exit_code == 0
+    assert config.read_text_setting("model") == "mini"
+    assert CliRunner().invoke(models.app, ["use", "nothing at all"]).exit_code != 0
+    assert config.read_text_setting("model") == "mini"
+
+
+def test_the_first_index_offers_once_and_only_at_a_terminal(tmp_path):
+    """Three runs: piped, at a terminal, at a terminal again."""
+    (tmp_path / "videos").mkdir()
+
+    def index(name: str, terminal: bool) -> str:
+        target = str(tmp_path / f"{name}.framefind")
+        arguments = ["index", str(tmp_path / "videos"), "--library", target]
+        command = [sys.executable, "-m", "framefind.cli", *arguments]
+        if not terminal:
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            return done.stderr
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        printed = b""
+        while True:
+            try:
+                part = os.read(ours, 4096)
+            except OSError:  # all have closed it
+                break
+            if not part:
+                break
+            printed += part
+        os.close(ours)
+        assert process.wait() == 0
+        return printed.decode()
+
+    assert "models use balanced" not in index("piped", False)
+    assert not (folders.data_folder() / "offered-models").exists()
+    assert "models use balanced" in index("first", True)
+    assert "models use balanced" not in index("second", True)
