@@ -76,8 +76,10 @@ def find_lines(probabilities: NDArray[np.float32]) -> list[Corners]:
 
 def _mean(values: NDArray[np.float32], rectangle: Rectangle) -> float:
     """Return the mean of the values within a rectangle, one for each of its pixels."""
-    across = (np.arange(round(rectangle.width)) + 0.5) / round(rectangle.width) - 0.5
-    down = (np.arange(round(rectangle.height)) + 0.5) / round(rectangle.height) - 0.5
+    columns = max(1, round(rectangle.width))
+    rows = max(1, round(rectangle.height))
+    across = (np.arange(columns) + 0.5) / columns - 0.5
+    down = (np.arange(rows) + 0.5) / rows - 0.5
     x, y = rectangle.points(*np.meshgrid(across, down)).astype(np.intp).reshape(-1, 2).T
     height, width = values.shape
     return float(values[y.clip(0, height - 1), x.clip(0, width - 1)].mean())

@@ -62,11 +62,14 @@ def looks_like(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
 
     They are compared block by block, since a text may change by a single digit.
     """
+    bands = range(0, len(one), _BLOCK)
+    return all(_looks_like(one[top : top + _BLOCK], other[top : top + _BLOCK]) for top in bands)
+
+
+def _looks_like(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    """Tell the same of two bands, one block high."""
     height, width, channels = one.shape
-    differences = np.abs(one.astype(np.int16) - other).reshape(height, width * channels)
-    rows = np.arange(0, height, _BLOCK)
-    columns = np.arange(0, width * channels, _BLOCK * channels)
-    sums = np.add.reduceat(differences, rows, axis=0, dtype=np.int32)
-    sums = np.add.reduceat(sums, columns, axis=1)
-    counts = np.outer(np.diff(rows, append=height), np.diff(columns, append=width * channels))
-    return bool((sums <= _MAX_CHANGE * counts).all())
+    sums = np.abs(one.astype(np.int16) - other).sum(axis=0, dtype=np.int32).reshape(-1)
+    starts = np.arange(0, width * channels, _BLOCK * channels)
+    counts = height * np.diff(starts, append=width * channels)
+    return bool((np.add.reduceat(sums, starts) <= _MAX_CHANGE * counts).all())

@@ -100,10 +100,11 @@ def _find_runs(
     mask: NDArray[np.bool_],
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Return row, start and end (exclusive) of each run of pixels, in reading order."""
-    steps = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    used = np.flatnonzero(mask.any(axis=1))  # few, in most pictures
+    steps = np.diff(np.pad(mask[used], ((0, 0), (1, 1))).astype(np.int8), axis=1)
     rows, starts = np.nonzero(steps == 1)
     _, ends = np.nonzero(steps == -1)
-    return rows, starts, ends
+    return used[rows], starts, ends
 
 
 def _touching_runs(
