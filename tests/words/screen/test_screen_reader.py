@@ -110,6 +110,15 @@ def test_accents_are_read():
     assert texts(read_pictures(picture)) == ["Café Müller, señor Núñez"]
 
 
+def test_chinese_is_read():
+    font = "NotoSansCJK-Regular.ttc"
+    try:
+        ImageFont.truetype(font, 30)
+    except OSError:
+        pytest.skip("no font with Chinese is installed")
+    assert texts(read_pictures(sign("北京南站", em=40, font=font))) == ["北京南站"]
+
+
 @pytest.mark.parametrize("turns", [1, 3])
 def test_a_line_may_run_upwards_or_downwards(turns):
     assert texts(read_pictures(np.rot90(sign("Rockefeller", em=40), turns))) == ["Rockefeller"]

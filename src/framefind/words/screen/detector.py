@@ -23,7 +23,7 @@ _STRIDE = 32
 MAX_LINES = 100
 """Lines of one picture that are looked at; the largest, if there are more."""
 
-_FILE = Path(__file__).with_name("models") / "PP-OCRv6_det_tiny.onnx"
+FILE = Path(__file__).with_name("models") / "PP-OCRv6_det_tiny.onnx"
 # Of blue, green and red, as the network was trained.
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]
 _STD = np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
@@ -87,4 +87,4 @@ def _mean(values: NDArray[np.float32], rectangle: Rectangle) -> float:
 
 @cache
 def _open_network() -> OnnxRuntimeGraph:
-    return OnnxRuntimeGraph(_FILE, "cpu", threads=1)
+    return OnnxRuntimeGraph(FILE, "cpu", threads=1)

@@ -15,7 +15,7 @@ MAX_LINE_WIDTH = 75 * LINE_HEIGHT
 MIN_CONFIDENCE = 0.8
 """Confidence from which what was read is taken for text; most of the rest is none."""
 
-_FILE = Path(__file__).with_name("models") / "PP-OCRv6_rec_tiny.onnx"
+FILE = Path(__file__).with_name("models") / "PP-OCRv6_rec_tiny.onnx"
 _MIN_WIDTH = 96
 """Pixels to which a shorter line is filled up."""
 _STEP = 32
@@ -49,7 +49,7 @@ def decode(probabilities: NDArray[np.float32], characters: list[str]) -> tuple[s
 
 @cache
 def _open_network() -> OnnxRuntimeGraph:
-    return OnnxRuntimeGraph(_FILE, "cpu", threads=1)
+    return OnnxRuntimeGraph(FILE, "cpu", threads=1)
 
 
 @cache
