@@ -8,7 +8,8 @@ Every sampler gets a library of its own, which is deleted in the end.
 Times of moments: the captions describe whole clips and have no times, so clips are joined to longer
 videos (`support/joined_clips.py`), and a clip's captions describe the span that it takes there. A
 query's moment is the best one of the right video. Beside it stand two answers that know nothing of
-the pictures: the whole video, and three spans of the right length at random places.
+the pictures: the whole video, and three spans of the right length at random places. Then the same
+on spans of scenes that were labelled by hand (`support/scene_spans.jsonl`).
 """
 
 import argparse
@@ -16,7 +17,9 @@ import json
 import random
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from support import labelled
@@ -30,8 +33,10 @@ from framefind.models.base import Model
 from framefind.models.confidence import confidence
 from framefind.models.neutral import load_neutral
 from framefind.types import RANKS
+from framefind.video.decode import Video
 
 SAMPLERS = ("every=1.0 tiles", "every=1.0 whole", "count=10 tiles", "keyframes tiles")
+SCENE_SPANS = Path(__file__).parent / "support" / "scene_spans.jsonl"
 OVERLAPS = (0.3, 0.5, 0.7)  # intersection over union
 NEIGHBOURS = 5  # frames that are shown for a frame as the query
 
@@ -50,7 +55,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         library = evaluate_captions(options.videos, options.model, options.sampler, folder)
-        evaluate_moments(options.videos, options.model, options.sampler, folder / "joined")
+        joined = write_joined_clips(options.videos, folder)
+        evaluate_moments(joined, folder, options.model, options.sampler)
+        evaluate_moments(SCENE_SPANS, options.videos / "scenes", options.model, options.sampler)
         evaluate_frames(library, model)
         labelled.table(labelled.results(options.shards, model, neutral), neutral)
 
@@ -86,40 +93,45 @@ def _recall_row(quality: Quality, sampler: str, frames: int) -> str:
     )
 
 
-def evaluate_moments(videos: Path, model: str, samplers: list[str], folder: Path) -> None:
-    """Print how well moments overlap the spans that captions describe, per sampler."""
-    folder.mkdir()
-    captions = write_joined_clips(videos, folder)
+def evaluate_moments(captions: Path, videos: Path, model: str, samplers: list[str]) -> None:
+    """Print how well moments overlap the spans that captions of `videos` describe, per sampler."""
+    spans = [json.loads(line) for line in captions.read_text("utf-8").split("\n") if line]
+    paths = [videos / name for name in sorted({span["video"] for span in spans})]
     print("\n| sampler, views | R@1 | touches the span | mIoU | ≥ 0.3 | ≥ 0.5 | ≥ 0.7 |")
     print("|---|---|---|---|---|---|---|")
-    for name, overlaps in _baselines(captions).items():
+    durations = [_read_duration(videos / span["video"]) for span in spans]
+    for name, overlaps in _baselines(spans, durations).items():
         print(f"| {name} | | | {_overlap_columns(overlaps)} |")
-    for number, name in enumerate(samplers):
+    for name in samplers:
         sampler, views = name.split()
-        library = framefind.open(folder / f"{number}.framefind")
-        library.index(sorted(folder.glob("*.mp4")), model=model, sampler=sampler, views=views)
-        quality = library.evaluate(captions)
+        with tempfile.TemporaryDirectory() as folder:
+            library = framefind.open(folder)
+            library.index(paths, model=model, sampler=sampler, views=views)
+            quality = library.evaluate(captions)
         touches = statistics.fmean(bool(answer.iou) for answer in quality.answers)
         columns = f"{100 * quality.recall(1):.1f} | {100 * touches:.1f}"
         print(f"| {name} | {columns} | {_overlap_columns(quality.ious)} |", flush=True)
 
 
-def _baselines(captions: Path) -> dict[str, list[float]]:
-    """Return the overlaps (intersection over union) of answers that look at no picture."""
-    spans = [json.loads(line) for line in captions.read_text("utf-8").split("\n") if line]
-    durations: dict[str, float] = {}
-    for span in spans:
-        durations[span["video"]] = max(durations.get(span["video"], 0.0), span["end"])
+def _read_duration(path: Path) -> float:
+    with Video(path) as video:
+        return video.duration or 0.0
+
+
+def _baselines(spans: list[dict[str, Any]], durations: Sequence[float]) -> dict[str, list[float]]:
+    """Return the overlaps (intersection over union) of answers that look at no picture.
+
+    `durations` are those of the spans' videos, in seconds.
+    """
     rng = random.Random(0)
     whole: list[float] = []
     placed: list[float] = []
-    for span in spans:
+    for span, duration in zip(spans, durations, strict=True):
         length = span["end"] - span["start"]
-        duration = durations[span["video"]]
         for _ in span["texts"]:
             whole.append(length / duration)
             for _ in range(3):
-                shift = abs(rng.uniform(0, duration - length) - span["start"])
+                shift = abs(rng.uniform(0, max(0.0, duration - length)) - span["start"])
                 placed.append(max(0.0, length - shift) / (length + shift))
     return {"the whole video": whole, "right length, random place": placed}
 

@@ -317,6 +317,8 @@ class Video:
     cues: int = 0
     cue_segments: list[str] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
+    cuts: list[float] | None = None
+    """When shots begin, but for the first; None where a framefind before this column indexed."""
 
     @property
     def paths(self) -> list[str]:

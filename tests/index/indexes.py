@@ -48,7 +48,9 @@ def film(rng: np.random.Generator, frames: int, views: int, d: int, spread: floa
 def write(
     folder: Path, films: Sequence[Vectors], dead: Sequence[int] = (), old: VectorIndex | None = None
 ) -> VectorIndex:
-    """An index of these videos, a frame a second; the `dead` are in its files, but do not count.
+    """An index of these videos, a frame a second, most with cuts.
+
+    The `dead` are in its files, but do not count.
 
     With `old`, what that has is not written again.
     """
@@ -59,7 +61,15 @@ def write(
             if f"s{at}" not in known:
                 appender.append(_batch(f"s{at}", vectors))
         videos = [
-            IndexedVideo(f"id{at}", f"/{at:04}.mp4", [], float(len(vectors)), 1e9 + at, [f"s{at}"])
+            IndexedVideo(
+                video_id=f"id{at}",
+                path=f"/{at:04}.mp4",
+                copies=[],
+                duration=float(len(vectors)),
+                modified=1e9 + at,
+                segments=[f"s{at}"],
+                cuts=None if at % 3 == 2 else [t + 0.4 for t in range(at % 3 + 1, len(vectors), 4)],
+            )
             for at, vectors in enumerate(films)
             if at not in dead
         ]

@@ -10,6 +10,7 @@ from framefind.errors import LibraryError
 from framefind.index.build import refresh
 from framefind.index.int8_scan import scan
 from framefind.index.products import multiply
+from framefind.index.timeline import Timeline
 from framefind.index.vectors import VectorIndex
 from framefind.tables import maintenance
 from framefind.tables.rows import FrameRow
@@ -142,6 +143,16 @@ class TestTimeline:
         own = line.video == 1
         assert line.until[own].tolist() == until
         assert set(line.interval[own].tolist()) == {interval}
+
+    def test_cuts_part_what_frames_stand_for(self):
+        owner = np.array([0, 0, 0, 0, 1, 1])
+        t = np.array([0.0, 1.0, 2.0, 3.0, 0.0, 1.0])
+        line = Timeline.build(owner, t, [4.0, 2.0], [[0.4, 0.8, 2.0, 9.0], None])
+        assert line.since.tolist() == [0, 0.8, 2, 3, 0, 1]
+        assert line.until.tolist() == [0.4, 2, 3, 4, 1, 2]
+        assert line.shot.tolist() == [0, 2, 3, 3, 0, 1]
+        assert line.select(end=0.9).t.tolist() == [0, 1, 0]
+        assert line.select(start=0.5, end=0.7).t.tolist() == [0]
 
     def test_segments_of_a_video_are_one_line(self, tables, tmp_path):
         add(tables, {"a": [0.0, 1.0, 2.0, 3.0]}, segments=3)

@@ -1,3 +1,5 @@
+from bisect import bisect_right
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from numpy.typing import NDArray
 
 from framefind.errors import QueryError
 from framefind.index.timeline import Timeline
-from framefind.search.moments import Spans, cuts, merge, order_moments
+from framefind.search.moments import Spans, cuts, keep_parts, merge, near_cuts, order_moments
 from framefind.search.ranking import rank_videos
 from framefind.types import RANKS, Page, Query
 
@@ -53,7 +55,9 @@ def line(videos: list[list[Frame]]) -> tuple[Timeline, NDArray[np.float32]]:
     owner = np.repeat(np.arange(len(videos)), [len(video) for video in videos]).astype(np.int64)
     frame = np.arange(len(t), dtype=np.int64)
     scores = np.array([score for video in videos for _, score in video], np.float32)
-    return Timeline(frame, owner, t, np.array(until, float), np.array(interval, float)), scores
+    shot = frame - np.searchsorted(owner, owner)
+    columns = (t, np.array(until, float), np.array(interval, float), t, shot)
+    return Timeline(frame, owner, *columns), scores
 
 
 def rows(spans: Spans) -> list[tuple[int, float, float, int, float]]:
@@ -188,6 +192,54 @@ class TestMerge:
     @given(videos, st.floats(-100, 100, width=32))
     def test_no_moment_is_below_the_score(self, videos, min_score):
         assert (found(videos, min_score).score >= min_score).all()
+
+
+class TestShots:
+    """One video, a frame a second."""
+
+    HIT, NEAR, FAR = 50.0, 38.0, 0.0
+
+    def moments(
+        self, scores: list[float], cuts_of: list[float] | None
+    ) -> list[tuple[float, float]]:
+        owner = np.zeros(len(scores), np.int64)
+        t = np.arange(len(scores), dtype=np.float64)
+        timeline = Timeline.build(owner, t, [float(len(scores))], [cuts_of])
+        best = np.array([max(scores)], np.float32)
+        values = np.array(scores, np.float32)
+        near = np.flatnonzero(values >= near_cuts(best, SCALE))
+        kept = keep_parts(timeline, near, values[near] >= cuts(best, SCALE))
+        spans = merge(timeline, values, kept)
+        return list(zip(spans.start.tolist(), spans.end.tolist(), strict=True))
+
+    def test_a_hit_takes_what_is_near_in_its_shot(self):
+        scores = [self.NEAR] * 4 + [self.HIT] + [self.NEAR] * 3 + [self.FAR] * 2
+        assert self.moments(scores, []) == [(0, 8)]
+        assert self.moments(scores, [1.3, 6.8]) == [(1.3, 6.8)]
+        assert self.moments(scores, None) == [(4, 5)]
+
+    def test_a_cut_is_passed_where_hits_are_on_both_sides(self):
+        scores = [self.NEAR, self.HIT, self.NEAR, self.NEAR, self.HIT, self.NEAR]
+        assert self.moments(scores, [2.5]) == [(0, 6)]
+        assert self.moments(scores, [2.5, 4.5]) == [(0, 4.5)]
+
+    def test_a_long_run_is_split_at_a_cut(self):
+        assert self.moments([self.HIT] * 50, [19.5]) == [(0, 19.5), (19.5, 49), (49, 50)]
+
+    @given(
+        st.lists(st.sampled_from([HIT, NEAR, FAR, 47.0, 41.0]), min_size=1, max_size=25),
+        st.lists(st.floats(0.01, 25), max_size=6).map(sorted),
+    )
+    def test_each_hit_is_in_one_moment_and_its_ends_lie_in_shots_with_hits(self, scores, cuts_of):
+        spans = self.moments(scores, cuts_of)
+        cut = max(scores) - 100 * np.log(8) / SCALE
+        hit = [t for t, score in enumerate(scores) if score >= cut]
+        assert [sum(start <= t < end for start, end in spans) for t in hit] == [1] * len(hit)
+        for start, end in spans:
+            inside = [t for t in range(len(scores)) if start <= t < end]
+            shots = [bisect_right(cuts_of, t) for t in inside]
+            of_hits = {shot for t, shot in zip(inside, shots, strict=True) if t in hit}
+            assert {shots[0], shots[-1]} <= of_hits
 
 
 class TestOrder:

@@ -25,6 +25,7 @@ from rows import publish, visible, whole
 LIBRARIES = Path(__file__).with_name("libraries")
 
 NOT_SERVED = {"copies", "sampler", "views", "segments", "indexed_until", "cue_segments", "read"}
+NOT_SERVED |= {"cuts"}
 """Columns of `videos` that the HTTP API does not show."""
 
 TYPES: dict[Any, pa.DataType] = {
@@ -34,6 +35,7 @@ TYPES: dict[Any, pa.DataType] = {
     bytes: pa.binary(),
     datetime: VIDEOS.field("modified").type,
     list[str]: pa.list_(pa.string()),
+    list[float]: pa.list_(pa.float64()),
     Sequence[Box]: FRAMES.field("boxes").type,
     NDArray[np.float32]: FRAMES.field("embeddings").type,
 }

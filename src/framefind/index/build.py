@@ -123,7 +123,13 @@ def to_indexed_video(video: "Video") -> IndexedVideo:
     """Return what an index keeps of a video."""
     modified = video.modified.timestamp() if video.modified else None
     return IndexedVideo(
-        video.video_id, video.path, video.copies, video.duration, modified, video.segments
+        video.video_id,
+        video.path,
+        video.copies,
+        video.duration,
+        modified,
+        video.segments,
+        video.cuts,
     )
 
 
@@ -335,7 +341,9 @@ class Appender:
             owners[at] = owner.get(name, -1)
         frames = np.fromfile(self._generation / "frames", FRAME, self._frames)
         video = owners[frames["segment"]] if len(owners) else np.empty(0, np.int64)
-        Timeline.build(video, frames["t"], [video.duration for video in videos]).save(listing)
+        durations = [video.duration for video in videos]
+        cuts = [video.cuts for video in videos]
+        Timeline.build(video, frames["t"], durations, cuts).save(listing)
         np.save(listing / "owners.npy", owners)
 
     def __enter__(self) -> "Appender":

@@ -85,31 +85,46 @@ class Scores:
         kept, _, score = self.peaks(at, first, count)
         return videos[kept], score
 
-    def hits(
+    def hits(self, videos: Positions, cut: NDArray[np.float64]) -> Positions:
+        """Return the positions of the hits: frames of `videos` whose exact score reaches `cut`.
+
+        `cut` (videos,) is one score for each video.
+        """
+        return self.near_hits(videos, cut, cut)[0]
+
+    def near_hits(
         self,
         videos: Positions,
+        near: NDArray[np.float64],
         cut: NDArray[np.float64],
         count: int | None = None,
         find_runs: Callable[[Positions], Positions] | None = None,
-    ) -> Positions:
-        """Return the positions of the hits: frames of `videos` whose exact score reaches `cut`.
+    ) -> tuple[Positions, NDArray[np.bool_]]:
+        """Return the positions of frames whose exact score reaches `near`, and which reach `cut`.
 
-        `cut` (videos,) is one score for each video. With `count`, only of those runs of hits that
-        may hold the best `count` moments: `find_runs` returns where runs begin among some
-        positions, and a moment is a run or a part of one.
+        Both are one score for each of the `videos`: float64 (videos,). With `count`, only of those
+        runs of frames that may hold the best `count` moments: `find_runs` returns where runs begin
+        among some positions, and a moment is a run or a part of one, with a frame that reaches
+        `cut`.
         """
         at, first = self.frames_of(videos)
-        cut = np.repeat(cut, np.diff(first, append=len(at)))
+        counts = np.diff(first, append=len(at))
+        near = np.repeat(near, counts)
+        cut = np.repeat(cut, counts)
         for settle in (self.refine, self._settle):
-            near = self.values[at] + self.slack[at] >= cut
-            at = at[near]
-            cut = cut[near]
+            kept = self.values[at] + self.slack[at] >= near
+            at = at[kept]
+            near = near[kept]
+            cut = cut[kept]
             if count is not None and find_runs is not None:
                 kept = self._best_runs(at, cut, find_runs(at), count)
                 at = at[kept]
+                near = near[kept]
                 cut = cut[kept]
-            settle(at[np.abs(self.values[at] - cut) <= self.slack[at]])
-        return at[self.values[at] >= cut]
+            for bound in (near, cut):
+                settle(at[np.abs(self.values[at] - bound) <= self.slack[at]])
+        kept = self.values[at] >= near
+        return at[kept], self.values[at[kept]] >= cut[kept]
 
     def _best_runs(
         self, at: Positions, cut: NDArray[np.float64], first: Positions, count: int

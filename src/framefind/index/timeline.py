@@ -20,6 +20,8 @@ class Timeline:
     t: NDArray[np.float64]
     until: NDArray[np.float64]  # the time up to which the frame stands
     interval: NDArray[np.float64]  # the sampling interval of its video
+    since: NDArray[np.float64]  # the time from which on the frame stands for what is shown
+    shot: NDArray[np.int64]  # number of the shot in its video
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -36,10 +38,13 @@ class Timeline:
         video: NDArray[np.int64],
         t: NDArray[np.float64],
         durations: Sequence[float | None],
+        cuts: Sequence[Sequence[float] | None],
     ) -> "Timeline":
         """Return the timeline of all frames of an index; `video` is -1 for dead ones.
 
-        The last frame of a video stands until the video's end.
+        A frame stands from its own time until that of the next one, or until the video's end; where
+        shots change between two frames, the one stands until the first cut, and the next from the
+        last cut on. Where `cuts` of a video are not known, each frame is a shot of its own.
         """
         frame = np.flatnonzero(video >= 0)
         video = video[frame]
@@ -58,7 +63,14 @@ class Timeline:
         until[last] = np.maximum(ends, t[last])
         unknown = until[last] <= t[last]
         until[last[unknown]] = t[last[unknown]] + interval[unknown]
-        return cls(frame, video, t, until, np.repeat(interval, counts))
+        since = t.copy()
+        shot = np.arange(len(t)) - np.repeat(first, counts)
+        for begin, count in zip(first, counts, strict=True):
+            own = cuts[video[begin]]
+            if own is not None:
+                part = slice(begin, begin + count)
+                shot[part] = _cut(t[part], until[part], since[part], np.array(own, np.float64))
+        return cls(frame, video, t, until, np.repeat(interval, counts), since, shot)
 
     @classmethod
     def load(cls, folder: Path) -> "Timeline":
@@ -94,12 +106,28 @@ class Timeline:
         if start is not None:
             keep &= line.until > start
         if end is not None:
-            keep &= line.t <= end
+            keep &= line.since <= end
         return line if keep.all() else line.take(np.flatnonzero(keep))
 
     def take(self, at: NDArray[np.int64]) -> "Timeline":
         """Return the frames at these positions."""
         return Timeline(*(getattr(self, field.name)[at] for field in fields(self)))
+
+
+def _cut(
+    t: NDArray[np.float64],
+    until: NDArray[np.float64],
+    since: NDArray[np.float64],
+    cuts: NDArray[np.float64],
+) -> NDArray[np.int64]:
+    """Cut what the frames of one video stand for at its `cuts`; return the shot of each frame."""
+    cuts = cuts[(cuts > t[0]) & (cuts < until[-1])]
+    shot = np.searchsorted(cuts, t, "right")
+    following = np.append(cuts, np.inf)[shot]
+    np.minimum(until, following, out=until)
+    begins = shot > np.append(0, shot[:-1])
+    since[begins] = cuts[shot[begins] - 1]
+    return shot
 
 
 def ranges(first: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -26,7 +26,7 @@ from framefind.index.videos import IndexedVideo, Videos
 if TYPE_CHECKING:
     from framefind.tables.delta_log import Revision
 
-FORMAT = 6
+FORMAT = 7
 
 _CHECKED_ROWS = 1 << 12  # vectors that are checked at a time
 

@@ -25,6 +25,7 @@ class IndexedVideo:
     duration: float | None
     modified: float | None  # seconds since 1970
     segments: list[str]
+    cuts: list[float] | None = None
 
     @property
     def paths(self) -> list[str]:

@@ -158,7 +158,7 @@ class Indexer:
 
     def _write(self, item: Decoded, vectors: NDArray[np.float32]) -> None:
         frame = item.frame
-        segment = self._rows[item.video_id].written.add_frame(frame.t)
+        segment = self._rows[item.video_id].written.add_frame(frame.t, frame.cuts)
         with self._timed("write"):
             self._writer.add(
                 FrameRow(item.video_id, segment, frame.t, frame.thumbnail, frame.boxes, vectors)

@@ -147,7 +147,7 @@ def decode_span(
             read_screen,
             views_from,
         )
-        ending = Ending(worker.partial, None, worker.duration, worker.fallback)
+        ending = Ending(worker.partial, None, worker.duration, worker.fallback, worker.last_cuts)
     except (VideoError, StoreError) as error:
         ending = Ending.from_error(path, error, worker.fallback)
     yield ending

@@ -4,7 +4,7 @@ The local engine adds frame after frame; Spark adds spans that its tasks have wr
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -29,13 +29,14 @@ class Ending:
     `trouble` says what could not be decoded. If that `stopped` it, no frame follows: the video is
     damaged (`failed`), or its store does not give it any longer (`unreachable`). `duration` is the
     whole video's in seconds, as its frames tell; `fallback` says why the processor decoded what
-    another decoder should have.
+    another decoder should have. `cuts` are those that were found after the last frame was given.
     """
 
     trouble: str | None = None
     stopped: Literal["failed", "unreachable"] | None = None
     duration: float | None = None
     fallback: str | None = None
+    cuts: Sequence[float] = ()
 
     @classmethod
     def from_error(cls, path: str, error: Exception, fallback: str | None) -> "Ending":
@@ -58,6 +59,7 @@ def join_endings(endings: Iterable[Ending]) -> Ending:
             stopped=ending.stopped,
             duration=ending.duration,
             fallback=joined.fallback or ending.fallback,
+            cuts=(*joined.cuts, *ending.cuts),
         )
     return joined
 
@@ -67,16 +69,22 @@ class Written:
     """The frames of a video, or of a span of one, that are written: in which segments, how many.
 
     `last` is the time of the last one in seconds; `begin` that of the first one in the segment that
-    takes more of them, None if the next frame begins a new segment.
+    takes more of them, None if the next frame begins a new segment. `cuts` are the times in seconds
+    at which shots begin.
     """
 
     segments: list[str] = field(default_factory=list)
     frames: int = 0
     last: float = -math.inf
     begin: float | None = None
+    cuts: list[float] = field(default_factory=list)
 
-    def add_frame(self, t: float) -> str:
-        """Count the frame at `t` seconds, and return the segment that it belongs to."""
+    def add_frame(self, t: float, cuts: Iterable[float] = ()) -> str:
+        """Count the frame at `t` seconds, and return the segment that it belongs to.
+
+        `cuts` are those that were found since the frame before.
+        """
+        self.cuts += cuts
         if self.begin is None or t - self.begin >= SEGMENT_SECONDS:
             self.segments.append(new_segment())
             self.begin = t
@@ -89,6 +97,7 @@ class Written:
         self.segments += span.segments
         self.frames += span.frames
         self.last = max(self.last, span.last)
+        self.cuts += span.cuts
 
     def end_segment(self) -> None:
         """Have the next frame begin a new segment, since a segment lies in one data file."""
@@ -105,11 +114,15 @@ class VideoRow:
         self.file = pending.file
         self.row = pending.row
         goes_on = pending.start > -math.inf
-        self.written = (
-            Written(list(self.row.segments), self.row.frames, self.row.indexed_until)
-            if goes_on
-            else Written()
-        )
+        self.written = Written()
+        if goes_on:
+            self.written = Written(
+                segments=list(self.row.segments),
+                frames=self.row.frames,
+                last=self.row.indexed_until,
+                cuts=list(self.row.cuts or ()),
+            )
+        self._knows_cuts = self.row.cuts is not None or not goes_on
         self.words = {reading.source: WordsWritten(self.row, reading) for reading in pending.words}
         self.embeds = pending.start < math.inf
         self._parts = {*self.words} - {"screen"}  # what has not ended yet
@@ -190,6 +203,7 @@ class VideoRow:
             if ending.trouble:
                 report.unread[path] = ending.trouble
             return
+        self.written.cuts += ending.cuts
         if ending.duration:
             self.row = replace(self.row, duration=ending.duration)
         report.frames += self.frames_added
@@ -224,4 +238,5 @@ class VideoRow:
             indexed_at=datetime.now(UTC),
             status=status,
             error=error,
+            cuts=sorted({*self.written.cuts}) if self._knows_cuts else None,
         )

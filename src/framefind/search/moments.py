@@ -1,4 +1,4 @@
-"""Moments: hits that are neighbours in time, merged; and videos, ranked by their moments.
+"""Moments: hits that are neighbours in time, merged, as far as their shots are about the same.
 
 Everything here is decided inside one video, so that an unrelated video never changes another's
 moments, scores or confidence.
@@ -13,6 +13,9 @@ from framefind.index.timeline import Timeline, ranges
 
 LIKELY_RATIO = 8.0
 """A hit is at most this many times less likely, to the model, than its video's best frame."""
+
+NEAR_MARGINS = 1.5
+"""A frame of a hit's shot is near if it is at most so many margins below its video's best."""
 
 MAX_MOMENT_SECONDS = 30.0
 """Length up to which hits join; a single frame may stand for longer."""
@@ -50,6 +53,11 @@ def cuts(
     return np.maximum(best.astype(np.float64) - margin(scale), min_score)
 
 
+def near_cuts(best: NDArray[np.float32], scale: float) -> NDArray[np.float64]:
+    """Return the score from which on a frame may belong to a hit of its shot, for each video."""
+    return best.astype(np.float64) - NEAR_MARGINS * margin(scale)
+
+
 def margin(scale: float) -> float:
     """Return how far below its video's best a hit may score, for a model of that `scale`."""
     return float(100 * np.log(LIKELY_RATIO) / scale)
@@ -64,45 +72,67 @@ def find_runs(timeline: Timeline, hit: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.flatnonzero(np.concatenate([[True], breaks]))
 
 
-def merge(timeline: Timeline, scores: NDArray[np.float32], hit: NDArray[np.int64]) -> Spans:
-    """Merge hits (positions in the timeline, ascending) into moments.
+def keep_parts(
+    timeline: Timeline, near: NDArray[np.int64], is_hit: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Return the near frames that a hit takes with it: those of one shot that join, with a hit.
 
-    Hits of a video join while they are within twice its sampling interval (at least two seconds)
-    of each other and the moment stays within 30 seconds; every hit is in exactly one moment, and
-    moments of a video do not overlap.
+    `near` are positions, ascending; `is_hit` tells which of them are hits.
+    """
+    if not len(near):
+        return near
+    begins = np.diff(timeline.shot[near], prepend=-1) != 0
+    begins[find_runs(timeline, near)] = True
+    first = np.flatnonzero(begins)
+    kept = np.logical_or.reduceat(is_hit, first)
+    return np.asarray(near[np.repeat(kept, np.diff(first, append=len(near)))])
+
+
+def merge(timeline: Timeline, scores: NDArray[np.float32], hit: NDArray[np.int64]) -> Spans:
+    """Merge hits, and frames that they take with them, into moments.
+
+    They are positions in the timeline, ascending. Those of a video join while they are within twice
+    its sampling interval (at least two seconds) of each other and the moment stays within 30
+    seconds; each is in exactly one moment, and moments of a video do not overlap. A moment begins
+    and ends with what its frames stand for: where a shot does, if it reaches that far.
     """
     if not len(hit):
         none = np.empty(0, np.int64)
         times = none.astype("f8")
         return Spans(none, times, times, none, none.astype("f4"), none)
     video = timeline.video[hit]
-    t = timeline.t[hit]
+    since = timeline.since[hit]
     until = timeline.until[hit]
-    first = _split_long(find_runs(timeline, hit), t, until)
+    first = _split_long(find_runs(timeline, hit), since, until, timeline.shot[hit])
     last = np.append(first[1:], len(hit)) - 1
     score = np.maximum.reduceat(scores[hit], first)
     moment = np.repeat(np.arange(len(first)), np.diff(first, append=len(hit)))
     winners = np.flatnonzero(scores[hit] == score[moment])
     best = hit[winners[np.unique(moment[winners], return_index=True)[1]]]
-    return Spans(video[first], t[first], until[last], best, score, first)
+    return Spans(video[first], since[first], until[last], best, score, first)
 
 
 def _split_long(
-    first: NDArray[np.int64], t: NDArray[np.float64], until: NDArray[np.float64]
+    first: NDArray[np.int64],
+    since: NDArray[np.float64],
+    until: NDArray[np.float64],
+    shot: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Split runs of joined hits that last longer than a moment may."""
-    last = np.append(first[1:], len(t)) - 1
+    """Split runs of joined hits that last longer than a moment may, where shots end if possible."""
+    last = np.append(first[1:], len(since)) - 1
     extra = []
-    for at in np.flatnonzero(until[last] - t[first] > MAX_MOMENT_SECONDS):
+    for at in np.flatnonzero(until[last] - since[first] > MAX_MOMENT_SECONDS):
         start = int(first[at])
         end = int(last[at]) + 1
         while True:
             fit = start + int(
-                np.searchsorted(until[start:end], t[start] + MAX_MOMENT_SECONDS, "right")
+                np.searchsorted(until[start:end], since[start] + MAX_MOMENT_SECONDS, "right")
             )
-            start = max(fit, start + 1)  # a single frame may stand for longer
-            if start >= end:
+            fit = max(fit, start + 1)  # a single frame may stand for longer
+            if fit >= end:
                 break
+            begins = np.flatnonzero(np.diff(shot[start : fit + 1])) + 1
+            start = start + int(begins[-1]) if len(begins) else fit
             extra.append(start)
     return np.sort(np.append(first, np.array(extra, np.int64)))
 

@@ -27,8 +27,10 @@ from framefind.search.moments import (
     cuts,
     find_followers,
     find_runs,
+    keep_parts,
     margin,
     merge,
+    near_cuts,
     order_moments,
 )
 from framefind.search.ranking import leading, narrow, rank_videos
@@ -212,9 +214,14 @@ def find_moments(scored: Scored, videos: Positions, count: int | None = None) ->
     if scored.min_confidence is not None and not scored.neutral.of_images:
         count = None  # confidence does not rise with the score
     videos, best = scores.top(videos, count)
-    hits = scores.hits(
-        videos, cuts(best, scored.scale, scored.min_score), count, lambda at: find_runs(line, at)
+    near, is_hit = scores.near_hits(
+        videos,
+        near_cuts(best, scored.scale),
+        cuts(best, scored.scale, scored.min_score),
+        count,
+        lambda at: find_runs(line, at),
     )
+    hits = keep_parts(line, near, is_hit)
     spans = merge(line, scores.values, hits)
     kept, best_hits, score = scores.peaks(hits, spans.first, count)
     spans = replace(spans.take(kept), best=best_hits, score=score)
@@ -281,8 +288,8 @@ def _rank_exactly(scored: Scored, videos: Positions) -> Videos:
 def _find_first_pairs(scored: Scored, second: Scored, count: int, floor: float) -> Pairs:
     """Return the first pairs of a moment and one that follows it."""
     line = scored.scores.line
-    longest = float((line.until - line.t).max(initial=MAX_MOMENT_SECONDS))
-    reach = (MAX_MOMENT_SECONDS, longest + scored.query.within + MAX_MOMENT_SECONDS)
+    longest = float((line.until - line.since).max(initial=MAX_MOMENT_SECONDS))
+    reach = (MAX_MOMENT_SECONDS, 2 * longest + scored.query.within)
 
     def bound(videos: Positions) -> NDArray[np.float64]:
         return bound_pairs(scored.scores, second.scores, videos, margin(scored.scale), reach)

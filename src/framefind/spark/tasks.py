@@ -188,7 +188,7 @@ def write(
                 files += writer.close()
                 writer = tables.writer()
                 written.end_segment()
-            segment = written.add_frame(item.frame.t)
+            segment = written.add_frame(item.frame.t, item.frame.cuts)
             writer.add(frame_row(span, segment, item))
         files += writer.close()
     finally:

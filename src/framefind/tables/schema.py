@@ -57,6 +57,7 @@ VIDEOS = pa.schema(
         "cues": pa.int64(),
         "cue_segments": _TEXTS,
         "read": _TEXTS,
+        "cuts": pa.list_(pa.float64()),
     }
 )
 

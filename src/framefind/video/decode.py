@@ -60,6 +60,7 @@ class Video:
         self._size = self.remote.size if self.remote else file_size(self.path)
         self._threads = threads
         self._alive = alive or (lambda: None)
+        self.on_frame: Callable[[Frame], None] = lambda frame: None  # is shown all decoded frames
         self._selection: Selection | None = None
         self._found_end: float | None = None  # seconds until the end, as a whole pass finds it
         self._short_end: float | None = None  # the same of any pass, if far more are declared
@@ -327,6 +328,7 @@ class Video:
         for frame in frames if self._file.timing.timed else sort_times(frames):
             if frame.t > last:
                 last = frame.t
+                self.on_frame(frame)
                 yield frame
 
     def _decode(self, skip: float) -> Iterator[Frame]:

@@ -83,6 +83,7 @@ class Frame:
         self._decoded = picture
         self._scaler = scaler
         self._reduced: tuple[int, av.VideoFrame] | None = None
+        self._look: NDArray[np.uint8] | None = None
 
     @cached_property
     def _picture(self) -> av.VideoFrame:
@@ -154,7 +155,10 @@ class Frame:
 
     def look(self) -> NDArray[np.uint8]:
         """Return a tiny picture to compare frames by, roughly scaled and not upright."""
-        return self._scaler.scale(self._picture, 64, 36, Interpolation.FAST_BILINEAR)
+        if self._look is None:
+            how = Interpolation.FAST_BILINEAR
+            self._look = self._scaler.scale(self._picture, 64, 36, how)
+        return self._look
 
     def thumbnail(self) -> bytes:
         """Return the frame's thumbnail, a JPEG."""

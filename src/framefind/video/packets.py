@@ -82,6 +82,10 @@ def select_packets(
         if packet.is_keyframe and t is not None:
             selection.led = selection.led or t < selection.start
             past = t if t >= selection.end else past
+            if past == t and selection.sees_end:
+                selection.is_spare(t)
+                yield packet, True
+                continue
         spare = t is not None and begun and (packet.is_discard or selection.is_spare(t))
         if selection.keyframes_only:
             if packet.is_keyframe and not spare:

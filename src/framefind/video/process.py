@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,12 +41,15 @@ class SampledFrame:
 
     `t` in seconds; `boxes`, one per view; `pixels`, uint8 RGB (views, size, size, 3); `thumbnail`,
     a JPEG. A frame that looks like the one before it has no `pixels`, and that one's thumbnail.
+    `cuts` are the times in seconds at which shots begin, as far as they were found since the frame
+    before.
     """
 
     t: float
     boxes: list[Box]
     pixels: NDArray[np.uint8]
     thumbnail: bytes
+    cuts: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class DecoderProcess:
         """Seconds of the last video, as far as they are known after its frames; see Video."""
         self.fallback: str | None = None
         """Why the processor decodes the last video and not `decoder`, if so."""
+        self.last_cuts: list[float] = []
+        """Cuts that were found after the last frame was given."""
         self.spent: Counter[str] = Counter()
         self._stall = stall
         self._decoder = decoder
@@ -192,6 +197,7 @@ class DecoderProcess:
                 answer = self._answer()
             self.partial = answer["ended"]
             self.duration = answer.get("duration", self.duration)
+            self.last_cuts = answer.get("cuts", [])
             self.spent.update(answer["spent"])
             ended = True
         finally:
@@ -219,7 +225,8 @@ class DecoderProcess:
         thumbnail = bytearray(header["thumbnail"])
         self._read(memoryview(thumbnail))
         boxes: list[Box] = [(x, y, width, height) for x, y, width, height in header["boxes"]]
-        return SampledFrame(header["t"], boxes, pixels, bytes(thumbnail) or last)
+        shown = bytes(thumbnail) or last
+        return SampledFrame(header["t"], boxes, pixels, shown, header["cuts"])
 
     def _answer(self) -> dict[str, Any]:
         """Return the next header that is no sign of life. Raises the error that it holds."""

@@ -23,6 +23,7 @@ from PIL import Image
 
 from framefind.errors import StoreError, VideoError
 from framefind.types import Cue
+from framefind.video.cuts import CutFinder
 from framefind.video.damage import capture_messages
 from framefind.video.decode import Video
 from framefind.video.frame import Frame
@@ -123,11 +124,15 @@ class _Server:
         cut = Views.parse(views) if views else None
         detector = DuplicateDetector(dedupe) if dedupe else None
         reader = self._open_screen_reader() if read_screen and self._open_screen_reader else None
+        finder = CutFinder()
+        if cut:
+            self._video.on_frame = finder.add
         frame: Frame | None = None
         for frame in self._video.frames(parse_sampler(sampler), start, end):
             self._lap("decode")
             if cut and frame.t >= views_from:
-                self._send_views(frame, cut, partial(frame.scale, resize=resize), size, detector)
+                scale = partial(frame.scale, resize=resize)
+                self._send_views(frame, cut, scale, size, detector, finder.take())
             if reader:
                 self._send_cues(reader.add(frame))
                 self._lap("read")
@@ -139,6 +144,7 @@ class _Server:
             {
                 "ended": self._video.partial,
                 "duration": self._video.duration,
+                "cuts": finder.finish(),
                 "spent": self._spent,
             }
         )
@@ -151,14 +157,16 @@ class _Server:
         scale: Callable[[int, int], NDArray[np.uint8]],
         size: int,
         detector: DuplicateDetector | None,
+        cuts: list[float],
     ) -> None:
-        """Send a frame; without pixels if it looks like the one before."""
+        """Send a frame, and `cuts` with it; without pixels if it looks like the one before."""
         pixels = cut.cut(scale, frame.width, frame.height, size)
         is_duplicate = detector is not None and detector.is_duplicate(pixels)
         thumbnail = b"" if is_duplicate else frame.thumbnail()
         shown = pixels[:0] if is_duplicate else pixels
         header = {
             "t": frame.t,
+            "cuts": cuts,
             "boxes": cut.boxes(frame.width, frame.height),
             "shape": shown.shape,
             "thumbnail": len(thumbnail),

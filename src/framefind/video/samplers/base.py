@@ -44,6 +44,8 @@ class Selection:
 
     keyframes_only: ClassVar[bool] = False
     """Whether packets other than keyframes are not even looked at."""
+    sees_end: ClassVar[bool] = False
+    """Whether the first keyframe from `end` on is decoded, to see if the video is cut there."""
 
     def is_spare(self, t: float) -> bool:
         """Tell whether the frame at `t` is not sampled, as far as the packets up to it show."""

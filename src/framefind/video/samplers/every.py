@@ -85,6 +85,8 @@ class FirstOfEachInterval(Selection):
     A frame is spare once an earlier one of its interval has come, unless it `stands`.
     """
 
+    sees_end: ClassVar[bool] = True
+
     interval: float = 1.0
     _intervals: dict[int, tuple[float, float]] = field(default_factory=dict)
     """The first and the last time in each of the latest intervals."""

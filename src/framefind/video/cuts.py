@@ -1,0 +1,117 @@
+"""Cuts: which frames begin a new shot, told from small pictures of those around them.
+
+A frame begins a shot when it differs from the frame before it by much, and by much more than its
+neighbours differ from theirs, which tells a cut from motion: the idea of PySceneDetect's
+AdaptiveDetector, applied to the mean difference of small pictures. The pictures around a cut must
+stay different, too, which tells it from a flash.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+WINDOW = 2
+"""How many changes on either side a change is compared with to be a cut."""
+
+_MIN_RATIO = 3.0  # of a cut's change to the mean of its neighbours' (PySceneDetect's threshold)
+_MIN_CHANGE = 15.0  # mean difference of a cut, of 255 (PySceneDetect's threshold)
+_MAX_GAP_SECONDS = 0.5  # frames further apart do not tell motion from a cut
+
+FrameT = TypeVar("FrameT")
+
+
+class Visible(Protocol):
+    """Anything that is shown at a time, in seconds, and has a look."""
+
+    @property
+    def t(self) -> float: ...  # noqa: D102
+
+    def look(self) -> NDArray[np.uint8]:
+        """Return a small picture; all have one shape."""
+
+
+class Step(NamedTuple, Generic[FrameT]):
+    """A frame, its look, and the mean difference to the look of the frame before."""
+
+    frame: FrameT
+    look: NDArray[np.int16]
+    change: float
+
+
+def add_step(near: deque[Step[FrameT]], frame: FrameT, look: NDArray[np.uint8]) -> None:
+    """Append the step to a frame from the one before it, if there is one."""
+    signed = look.astype(np.int16)
+    near.append(Step(frame, signed, difference(signed, near[-1].look) if near else 0.0))
+
+
+def is_cut(steps: Sequence[Step[FrameT]], i: int) -> bool:
+    """Tell whether step `i` differs enough from what is before it, and stays different."""
+    change = steps[i].change
+    if change < _MIN_CHANGE:
+        return False
+    first = max(0, i - 1 - WINDOW)
+    last = min(len(steps) - 1, i + WINDOW)
+    others = [steps[j].change for j in range(first + 1, last + 1) if j != i]
+    usual = sum(others) / len(others) if others else 0.0
+    return (
+        change >= _MIN_RATIO * usual
+        and difference(steps[last].look, steps[i - 1].look) >= _MIN_CHANGE
+        and difference(steps[i].look, steps[first].look) >= _MIN_CHANGE
+    )
+
+
+def difference(one: NDArray[np.int16], other: NDArray[np.int16]) -> float:
+    """Return the mean absolute difference of two small pictures."""
+    return float(np.abs(one - other).mean())
+
+
+class CutFinder:
+    """Finds the cuts among the decoded frames of a video, or of a span of one, as they come.
+
+    The first frame begins no shot. Frames that are not decoded leave gaps: after a long one, a
+    frame that differs enough begins a shot, wherever in the gap the cut may be.
+    """
+
+    def __init__(self) -> None:
+        self._near: deque[Step[float]] = deque(maxlen=2 * WINDOW + 2)
+        self._cuts: list[float] = []
+
+    def add(self, frame: Visible) -> None:
+        """Look at the next frame."""
+        near = self._near
+        is_near = not near or frame.t - near[-1].frame <= _MAX_GAP_SECONDS
+        if not is_near:
+            self._decide_rest()
+        add_step(near, frame.t, frame.look())
+        if not is_near:
+            if near[-1].change >= _MIN_CHANGE:
+                self._cuts.append(frame.t)
+            last = near[-1]._replace(change=0.0)
+            near.clear()
+            near.append(last)
+        elif len(near) > WINDOW + 1:
+            self._decide(len(near) - 1 - WINDOW)
+
+    def take(self) -> list[float]:
+        """Return the times in seconds of the cuts that were found since the last call."""
+        cuts = self._cuts
+        self._cuts = []
+        return cuts
+
+    def finish(self) -> list[float]:
+        """Return the cuts that are left; no frame follows."""
+        self._decide_rest()
+        self._near.clear()
+        return self.take()
+
+    def _decide(self, i: int) -> None:
+        if is_cut(self._near, i):
+            self._cuts.append(self._near[i].frame)
+
+    def _decide_rest(self) -> None:
+        """Decide about the last frames, which have fewer after them."""
+        for i in range(max(1, len(self._near) - WINDOW), len(self._near)):
+            self._decide(i)
