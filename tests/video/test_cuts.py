@@ -20,6 +20,7 @@ class Flat:
 
     t: float
     level: int
+    is_keyframe: bool = False
 
     def look(self) -> NDArray[np.uint8]:
         return np.full((4, 4), self.level, np.uint8)

@@ -19,6 +19,7 @@ WINDOW = 2
 _MIN_RATIO = 3.0  # of a cut's change to the mean of its neighbours' (PySceneDetect's threshold)
 _MIN_CHANGE = 15.0  # mean difference of a cut, of 255 (PySceneDetect's threshold)
 _MAX_GAP_SECONDS = 0.5  # frames further apart do not tell motion from a cut
+_LOOK_SECONDS = 0.12  # the first frame in each such interval is looked at, and every keyframe
 
 FrameT = TypeVar("FrameT")
 
@@ -68,6 +69,13 @@ def difference(one: NDArray[np.int16], other: NDArray[np.int16]) -> float:
     return float(np.abs(one - other).mean())
 
 
+class Decoded(Visible, Protocol):
+    """A decoded frame."""
+
+    @property
+    def is_keyframe(self) -> bool: ...  # noqa: D102
+
+
 class CutFinder:
     """Finds the cuts among the decoded frames of a video, or of a span of one, as they come.
 
@@ -78,9 +86,14 @@ class CutFinder:
     def __init__(self) -> None:
         self._near: deque[Step[float]] = deque(maxlen=2 * WINDOW + 2)
         self._cuts: list[float] = []
+        self._interval = -1
 
-    def add(self, frame: Visible) -> None:
-        """Look at the next frame."""
+    def add(self, frame: Decoded) -> None:
+        """Take the next frame, and look at it if it is not too close to the one before."""
+        interval = int(frame.t / _LOOK_SECONDS)
+        if interval == self._interval and not frame.is_keyframe:
+            return
+        self._interval = interval
         near = self._near
         is_near = not near or frame.t - near[-1].frame <= _MAX_GAP_SECONDS
         if not is_near:

@@ -100,6 +100,11 @@ class Frame:
         return (height, width) if orientation.turned else (width, height)
 
     @property
+    def is_keyframe(self) -> bool:
+        """Return whether it was decoded without any other frame."""
+        return bool(self._decoded.key_frame)
+
+    @property
     def width(self) -> int:
         """Return the upright width in pixels."""
         return self._size[0]
