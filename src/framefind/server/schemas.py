@@ -191,6 +191,33 @@ class Video(BaseModel):
     indexed_at: datetime | None
 
 
+class CuesQuery(BaseModel):
+    """Which cues of a video."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    source: Literal["subtitles", "speech", "screen"] | None = None
+    language: str | None = Field(None, max_length=64, description="Such as `en`; empty: unknown.")
+
+
+class Cue(BaseModel):
+    """A piece of text with a time: what is said, or written in subtitles or in the picture."""
+
+    start: float = Field(description="Seconds.")
+    end: float = Field(description="Seconds.")
+    text: str
+    source: Literal["subtitles", "speech", "screen"]
+    language: str
+    box: list[float] | None = Field(description="x, y, width, height as fractions, on the screen.")
+
+
+class Cues(BaseModel):
+    """The cues of a video, in order of time."""
+
+    schema_: Literal["framefind/cues/v1"] = Field(alias="schema")
+    cues: list[Cue]
+
+
 class Stream(BaseModel):
     """How a browser can play a video.
 

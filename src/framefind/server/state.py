@@ -13,9 +13,10 @@ from framefind.errors import QueryError
 from framefind.index.vectors import VectorIndex
 from framefind.library import Library
 from framefind.models.base import Model
+from framefind.tables.cues_table import as_cues
 from framefind.tables.delta_log import Revision
 from framefind.tables.tables import Tables
-from framefind.types import Video
+from framefind.types import Cue, Video
 
 _MAX_ATTEMPTS = 5
 
@@ -102,6 +103,14 @@ class LibraryState:
         if row is None:
             raise HTTPException(404, "the library has no such video")
         return row
+
+    def cues(self, video_id: str) -> list[Cue]:
+        """Return the cues of a video by time. Raises HTTPException 404 if there is no such video.
+
+        Raises LibraryError if they cannot be read.
+        """
+        segments = self.video(video_id).cue_segments
+        return as_cues(Tables(self.library.uri).read_cues(segments))
 
     def count_by_folder(self) -> dict[str, int]:
         """Return the folders that hold videos, with how many are in each and below it."""

@@ -82,6 +82,11 @@ export function videos(query, limit, offset, signal) {
 /** A video's facts, and how to play it from `start` on; `anew`: as a stream that is encoded anew. */
 export const video = (id, start, signal, anew = false) =>
   ask(`videos/${id}?start=${start.toFixed(3)}${anew ? "&transcode=true" : ""}`, { signal });
+/** What is said and written in a video, in order of time. */
+export const cues = async (id, signal) => (await ask(`videos/${id}/cues`, { signal })).cues;
+/** The same as WebVTT, for a stream whose clock starts at `offset`. */
+export const subtitles = (id, source, language, offset) =>
+  `${ROOT}/videos/${id}/cues.vtt?${new URLSearchParams({ source, language, offset })}`;
 export const jobs = () => ask("jobs");
 export const cancel = (id) => ask(`jobs/${id}`, { method: "DELETE" });
 /** All jobs, each whenever it changes, by one connection: a browser has six to a server. */

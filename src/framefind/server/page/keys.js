@@ -10,7 +10,7 @@ const HELP = [
   ["Space", "play, pause"],
   ["← →", "a second back and on, while one plays"],
   ["PgUp PgDn", "ten seconds, on the strip"],
-  ["M  F", "sound; full screen"],
+  ["M  C  F", "sound; subtitles; full screen"],
   ["Esc", "close"],
   ["?", "these keys"],
 ];

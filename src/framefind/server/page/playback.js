@@ -105,6 +105,7 @@ export class Playback extends EventTarget {
     this.asked = t;
     this.offset = this.isMade ? stream.start : 0;
     this.media.src = stream.url;
+    this.dispatchEvent(new Event("load"));
     // Also to 0: Firefox would begin a made stream where a file that it could not play was to begin.
     this.media.currentTime = this.isMade ? 0 : t;
   }

@@ -6,6 +6,8 @@ import { clock, folder, name, percent, span } from "./format.js";
 import { Playback, playable } from "./playback.js";
 import { asks, onlyFilters } from "./query.js";
 import { Strip } from "./strip.js";
+import { Subtitles } from "./subtitles.js";
+import { Transcript } from "./transcript.js";
 
 const BEFORE = 1; // seconds that are played before the moment starts
 
@@ -18,10 +20,13 @@ export class Player {
     Object.assign(this, { dialog, siblings, rank, go, step, like });
     this.media = el("video", { playsinline: true, preload: "auto", tabindex: "-1" });
     this.playback = new Playback(this.media);
+    this.subtitles = new Subtitles(this.media);
     this.strip = new Strip((t) => this.playback.seek(t));
+    this.transcript = new Transcript((t) => this.playback.seek(t), (cues) => this.strip.say(cues));
     this.#build();
     this.media.addEventListener("click", () => this.playback.toggle());
     this.playback.addEventListener("change", () => this.#follow());
+    this.playback.addEventListener("load", () => this.subtitles.from(this.playback.offset));
     this.playback.addEventListener("trouble", (event) => this.#trouble(event.detail));
     dialog.addEventListener("keydown", (event) => this.#key(event));
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
@@ -46,6 +51,7 @@ export class Player {
     this.#describe(moment);
     this.playback.wait(start); // nothing of the video before stays
     this.strip.show(moment.video_id, 0, [], moment);
+    this.#read([]);
     this.#follow();
     if (!this.dialog.open) this.dialog.showModal();
     // Else a browser takes the first button, which closes; then Space would.
@@ -56,6 +62,7 @@ export class Player {
       this.#know(video);
       this.playback.open(video, start);
       this.strip.at(start);
+      if (video.cues) this.#listen(signal);
     } catch (error) {
       if (error.name !== "AbortError") this.#trouble(error.message);
       return;
@@ -72,6 +79,23 @@ export class Player {
     this.dialog.close();
   }
 
+  /** Fetch what is said and written in the video. */
+  async #listen(signal) {
+    try {
+      this.#read(await api.cues(this.moment.video_id, signal));
+    } catch (error) { // the video plays all the same
+      if (error.name !== "AbortError") toast(`There is no transcript: ${error.message}`);
+    }
+  }
+
+  #read(cues) {
+    this.subtitles.show(this.moment.video_id, cues, this.playback.offset);
+    this.captioner.hidden = !this.subtitles.exist;
+    this.transcript.show(cues, this.query.q);
+    this.dialog.classList.toggle("transcribed", cues.length > 0);
+    this.#follow();
+  }
+
   #build() {
     const act = (sign, words, does, more) => button(sign, words, does, { class: "bare", hidden: true, ...more });
     this.title = el("h2", { id: "player-name" });
@@ -81,13 +105,14 @@ export class Player {
     this.clock = el("span", { class: "clock" });
     this.place = el("span", { class: "place" });
     this.muter = act("sound", "Mute (M)", () => this.#mute());
+    this.captioner = act("subtitles", "Subtitles (C)", () => this.#caption(), { "aria-pressed": "false" });
     const stage = el("div", { class: "stage" }, this.media, this.note, el("span", { class: "spinner", "aria-hidden": "true" }));
     const controls = el("div", { class: "controls" },
       this.toggler, this.clock,
       el("span", { class: "steps" },
         act("previous", "Previous moment ([)", () => this.step(-1)), this.place,
         act("next", "Next moment (])", () => this.step(1))),
-      this.muter, act("fullscreen", "Full screen (F)", () => this.#fullscreen()));
+      this.captioner, this.muter, act("fullscreen", "Full screen (F)", () => this.#fullscreen()));
     this.theatre = el("div", { class: "theatre" }, stage, this.strip.element, controls);
     controls.addEventListener("click", ({ detail }) => detail && this.toggler.focus()); // by pointer
     this.facts = el("p", { class: "about" });
@@ -103,7 +128,7 @@ export class Player {
     this.dialog.replaceChildren(el("div", { class: "sheet" },
       el("header", {}, el("div", { class: "names" }, this.title, this.where),
         act("close", "Close (Esc)", () => this.dialog.close())),
-      this.theatre, el("div", { class: "below" }, this.facts, actions), this.others));
+      el("div", { class: "scene" }, this.theatre, this.transcript.element), el("div", { class: "below" }, this.facts, actions), this.others));
   }
 
   #describe(moment) {
@@ -173,6 +198,7 @@ export class Player {
     const { time, duration } = this.playback;
     this.strip.last(duration);
     this.strip.at(time);
+    this.transcript.at(time);
     this.clock.textContent = duration ? `${clock(time)} / ${clock(duration)}` : clock(time);
     const { paused, muted, readyState } = this.media;
     const waiting = !paused && readyState < 3 && this.note.hidden;
@@ -184,6 +210,11 @@ export class Player {
   #mute() {
     this.media.muted = !this.media.muted;
     this.#follow();
+  }
+
+  #caption() {
+    this.subtitles.turn(!this.subtitles.on);
+    this.captioner.setAttribute("aria-pressed", String(this.subtitles.on));
   }
 
   #fullscreen() {
@@ -200,6 +231,7 @@ export class Player {
       ArrowLeft: () => this.playback.seek(this.playback.time - 1),
       ArrowRight: () => this.playback.seek(this.playback.time + 1),
       m: () => this.#mute(),
+      c: () => this.#caption(),
       f: () => this.#fullscreen(),
       ...(onControl ? {} : { " ": () => this.playback.toggle(), Enter: () => this.playback.toggle() }),
     };

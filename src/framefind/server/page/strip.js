@@ -6,6 +6,7 @@ import { clock } from "./format.js";
 
 const STEP = 1; // seconds, by an arrow key
 const LEAP = 10; // by Page Up and Page Down
+const MOST = 1000; // words that are marked: more are closer together than pixels
 
 export class Strip {
   /** `seek(t)` is called when the user chooses a time. */
@@ -13,12 +14,13 @@ export class Strip {
     this.seek = seek;
     this.canvas = el("canvas", { "aria-hidden": "true" });
     this.marks = el("div", { class: "marks" });
+    this.words = el("div", { class: "words" });
     this.head = el("div", { class: "head" });
     this.preview = el("div", { class: "preview", hidden: true });
     this.element = el("div", {
       class: "strip", role: "slider", tabindex: "0", "aria-label": "Time in the video",
       "aria-valuemin": "0",
-    }, this.canvas, this.marks, this.head, this.preview);
+    }, this.canvas, this.words, this.marks, this.head, this.preview);
     this.element.addEventListener("pointerdown", (event) => this.#drag(event));
     this.element.addEventListener("pointermove", (event) => this.#hover(event));
     this.element.addEventListener("pointerleave", () => (this.preview.hidden = true));
@@ -29,7 +31,7 @@ export class Strip {
 
   /** Show a video without scores yet: its length, its moments, the one that plays. */
   show(id, duration, moments, current) {
-    Object.assign(this, { id, duration: undefined, scores: null, moments, current });
+    Object.assign(this, { id, duration: undefined, scores: null, cues: [], moments, current });
     this.last(duration);
     this.at(current.start ?? 0);
   }
@@ -40,17 +42,26 @@ export class Strip {
     this.duration = duration;
     this.element.setAttribute("aria-valuemax", duration.toFixed(1));
     const { moments, current } = this;
-    const mark = (kind, { start, end }) => {
-      const made = el("span", { class: kind });
-      made.style.left = `${(100 * start) / duration}%`;
-      made.style.width = `${(100 * (end - start)) / duration}%`;
-      return made;
-    };
     this.marks.replaceChildren(...(duration ? [
-      ...moments.map((one) => mark(one === current ? "mark-now" : "mark-other", one)),
-      ...(current.then ? [mark("mark-then", current.then)] : []),
+      ...moments.map((one) => this.#mark(one === current ? "mark-now" : "mark-other", one)),
+      ...(current.then ? [this.#mark("mark-then", current.then)] : []),
     ] : []));
+    this.say(this.cues);
     this.draw();
+  }
+
+  /** Show when the words are said or written that are looked for. */
+  say(cues) {
+    this.cues = cues;
+    const shown = this.duration ? cues.slice(0, MOST) : [];
+    this.words.replaceChildren(...shown.map((cue) => this.#mark("word", cue)));
+  }
+
+  #mark(kind, { start, end }) {
+    const made = el("span", { class: kind });
+    made.style.left = `${(100 * start) / this.duration}%`;
+    made.style.width = `${(100 * (end - start)) / this.duration}%`;
+    return made;
   }
 
   heat(scores) {
