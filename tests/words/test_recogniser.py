@@ -8,7 +8,9 @@ import hubs
 import numpy as np
 import pytest
 from huggingface_hub import constants
+from typer.testing import CliRunner
 
+from framefind.cli.models import app
 from framefind.errors import ChoiceError, ModelError
 from framefind.words import recogniser
 from framefind.words.recogniser import Recogniser
@@ -65,6 +67,11 @@ class TestWhereModelsComeFrom:
         with pytest.raises(ModelError, match=message):
             Recogniser()
         assert not hub.log
+
+    def test_the_command_that_is_named_downloads_it(self, hub):
+        done = CliRunner().invoke(app, ["download", "speech/tiny/speech"])
+        assert done.exit_code == 0, done.output
+        assert recogniser._find_cached("tiny/speech") == Path(done.output.strip())
 
     def test_a_folder_without_one_is_named(self, extra, tmp_path):
         with pytest.raises(ModelError, match=f"{tmp_path} holds no model of speech"):

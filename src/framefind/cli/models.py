@@ -135,10 +135,17 @@ def use(name: NameArgument) -> None:
 def download(name: NameArgument, precision: PrecisionOption = "auto") -> None:
     """Download a model, or check and repair one that was downloaded before.
 
+    Models of speech begin with `speech/`.
+
     $ framefind models download balanced
     """
     from framefind.models import registry
+    from framefind.words import recogniser
 
+    if name.startswith(recogniser.SPEECH):
+        folder = recogniser.download(name.removeprefix(recogniser.SPEECH))
+        show.print_line(str(folder))
+        return
     show.print_line(str(registry.download(print_full_name(name), precision)))
 
 
