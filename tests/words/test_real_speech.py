@@ -22,7 +22,7 @@ def recogniser() -> Recogniser:
     ("name", "phrase", "t"),
     [
         ("odd/luke-cha+fate-suite/video/vp8/RRSF49-short.mp4", "moved everything to the", 2.7),
-        ("odd/luke-cha+fate-suite/video/rv20/sipr_16k.mp4", "zombies at three", 13.4),
+        ("odd/luke-cha+fate-suite/video/rv20/sipr_16k.mp4", "dude, you are so anti-social", 27.8),
         ("scenes/NYC2015+team-2/videos/team0.mp4", "come join us", 12.6),
     ],
 )

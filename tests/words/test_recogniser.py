@@ -121,7 +121,7 @@ class TestGuards:
         [
             ({"log_probability": -0.3}, True),
             ({"log_probability": -1.5}, False),
-            ({"log_probability": -0.4, "compression_ratio": 3.0}, False),
+            ({"log_probability": -0.4, "compression_ratio": 3.5}, False),
             ({"log_probability": -0.7, "no_speech_prob": 0.9}, False),
             ({"log_probability": -0.4, "no_speech_prob": 0.9}, True),
         ],

@@ -10,9 +10,7 @@ _MIN_SECONDS = 0.001  # players skip a cue without length
 
 def write_srt(cues: Iterable[Cue]) -> str:
     """Return cues as a SubRip file."""
-    blocks = [
-        f"{number}\n{_span(cue, ',')}\n{_text(cue)}\n" for number, cue in enumerate(cues, 1)
-    ]
+    blocks = [f"{number}\n{_span(cue, ',')}\n{_text(cue)}\n" for number, cue in enumerate(cues, 1)]
     return "\n".join(blocks)
 
 

@@ -45,7 +45,7 @@ _NEEDED_FILES = "model.bin", "config.json", "tokenizer.json"
 _MORE_FILES = "vocabulary.json", "vocabulary.txt", "preprocessor_config.json"
 _MAX_TOKENS = 200  # of a window: half as much again as the fastest speakers fill it with
 # What follows are guards against words that nobody said.
-_MAX_COMPRESSION = 2.4  # of the text: more is one phrase over and over
+_MAX_COMPRESSION = 3.0  # of a window's text: more is one phrase over and over
 _MIN_LOG_PROBABILITY = -0.9  # on average of a window's tokens
 _MAX_NO_SPEECH = 0.6  # probability; above, the text has to be more probable:
 _MIN_LOG_PROBABILITY_IF_NO_SPEECH = -0.5

@@ -7,6 +7,7 @@ first; what has none costs next to nothing.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -52,28 +53,37 @@ def _find_cues(samples: Samples, recogniser: Recogniser, start: float) -> Iterat
     for parts in find_windows(samples):
         window = np.concatenate([samples[part.first : part.last] for part in parts])
         words, language = recogniser.recognise(window, language)
-        for phrase in cut_phrases(_place(words, parts)):
+        for phrase in chain.from_iterable(map(cut_phrases, _place(words, parts))):
             text = "".join(word.text for word in phrase).strip()
             if text:
                 times = start + phrase[0].start, start + phrase[-1].end
                 yield Cue(*times, text, "speech", language)
 
 
-def _place(words: Iterable[Word], parts: list[Part]) -> Iterator[Word]:
+def _place(words: Iterable[Word], parts: list[Part]) -> Iterator[list[Word]]:
     """Yield the words of a window with times in the samples that its parts were taken from.
 
-    A word lies in one part, that of its middle.
+    A word lies in one part, that of its middle. Words come together up to the next pause, which is
+    where two parts do not touch.
     """
     ends = np.cumsum([part.samples for part in parts])
+    together: list[Word] = []
+    before = parts[0]
     for word in words:
         middle = (word.start + word.end) / 2 * SAMPLE_RATE
         number = min(int(np.searchsorted(ends, middle, side="right")), len(parts) - 1)
         part = parts[number]
+        if part is not before and parts[number - 1].last < part.first and together:
+            yield together
+            together = []
+        before = part
         moved = (part.last - int(ends[number])) / SAMPLE_RATE
         first = part.first / SAMPLE_RATE
         last = part.last / SAMPLE_RATE
         begin = min(max(word.start + moved, first), last)
-        yield Word(begin, min(max(word.end + moved, begin), last), word.text)
+        together.append(Word(begin, min(max(word.end + moved, begin), last), word.text))
+    if together:
+        yield together
 
 
 def _cut_spans(pieces: Iterable[Samples]) -> Iterator[Samples]:

@@ -22,8 +22,7 @@ _BLOCKS_NEARBY = 5  # on either side of a probe that hints at a voice
 _HINT = 0.2  # probability that does
 _VOICE = 0.5  # probability that makes a stretch one of voices
 _MAYBE = 0.35  # probability down to which it goes on
-_MARGIN_STEPS = round(0.3 * _STEPS_PER_SECOND)  # that are kept before and after a stretch
-_MAX_PAUSE_STEPS = round(0.5 * _STEPS_PER_SECOND)  # of a stretch, beside its margins
+_MARGIN_STEPS = round(0.3 * _STEPS_PER_SECOND)  # that are kept before and after a voice
 _MAX_PART_STEPS = round(10 * _STEPS_PER_SECOND)
 _MIN_PART_STEPS = _MAX_PART_STEPS // 2
 _SMOOTH_STEPS = 5  # over which the lowest probability is looked for, to cut there
@@ -65,9 +64,6 @@ def _find_parts(samples: Samples) -> list[Part]:
     for first, last in _runs(probabilities >= _MAYBE):
         if probabilities[first:last].max() >= _VOICE:
             heard[max(0, first - _MARGIN_STEPS) : last + _MARGIN_STEPS] = True
-    for first, last in _runs(~heard):
-        if first > 0 and last < len(heard) and last - first <= _MAX_PAUSE_STEPS:
-            heard[first:last] = True
     cuts = [cut for run in _runs(heard) for cut in pairwise(_cut(*run, probabilities))]
     return [Part(first * _STEP, min(last * _STEP, len(samples))) for first, last in cuts]
 
