@@ -6,7 +6,7 @@ its shape leaves free; five frames a second are enough, since samplers take fewe
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,10 +22,17 @@ FPS = 5
 WIDTH, HEIGHT = 480, 270
 
 
-def write_joined_clips(videos: Path, folder: Path, seed: int = 0) -> Path:
+Draw = Callable[[Image.Image, int], None]
+"""Draws onto a picture of a clip, given by its place."""
+
+
+def write_joined_clips(
+    videos: Path, folder: Path, seed: int = 0, draw: Draw = lambda picture, clip: None
+) -> Path:
     """Join the clips that `captions.jsonl` of `videos` names, in a random order, into `folder`.
 
-    Returns the path of the joined videos' captions, which have `start` and `end` in seconds.
+    Every picture goes through `draw`. Returns the path of the joined videos' captions, which have
+    `start` and `end` in seconds.
     """
     lines = (videos / "captions.jsonl").read_text("utf-8").split("\n")
     captions = [json.loads(line) for line in lines if line]
@@ -34,7 +41,8 @@ def write_joined_clips(videos: Path, folder: Path, seed: int = 0) -> Path:
     for first in range(0, len(captions), CLIPS_PER_VIDEO):
         group = captions[first : first + CLIPS_PER_VIDEO]
         file = folder / f"{first // CLIPS_PER_VIDEO:02}.mp4"
-        spans = _join([videos / clip["video"] for clip in group], file)
+        clips = {first + at: videos / clip["video"] for at, clip in enumerate(group)}
+        spans = _join(clips, file, draw)
         for clip, (start, end) in zip(group, spans, strict=True):
             joined.append({"video": file.name, "texts": clip["texts"], "start": start, "end": end})
     path = folder / "captions.jsonl"
@@ -42,16 +50,18 @@ def write_joined_clips(videos: Path, folder: Path, seed: int = 0) -> Path:
     return path
 
 
-def _join(clips: list[Path], file: Path) -> list[tuple[float, float]]:
+def _join(clips: dict[int, Path], file: Path, draw: Draw) -> list[tuple[float, float]]:
     """Write clips one after another; return the start and end of each, in seconds."""
     spans = []
     frames = 0
     with av.open(str(file), "w") as container:
         stream = container.add_stream("libx264", FPS, {"crf": "20", "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for clip in clips:
+        for at, clip in clips.items():
             start = frames / FPS
-            for picture in _letterboxed(clip):
+            for canvas in _letterboxed(clip):
+                draw(canvas, at)
+                picture = av.VideoFrame.from_ndarray(np.asarray(canvas), format="rgb24")
                 picture.pts, picture.time_base = frames, Fraction(1, FPS)
                 container.mux(stream.encode(picture))
                 frames += 1
@@ -60,7 +70,7 @@ def _join(clips: list[Path], file: Path) -> list[tuple[float, float]]:
     return spans
 
 
-def _letterboxed(clip: Path) -> Iterator[av.VideoFrame]:
+def _letterboxed(clip: Path) -> Iterator[Image.Image]:
     with Video(clip) as video:
         for frame in video.frames(parse_sampler(f"every={1 / FPS}")):
             factor = min(WIDTH / frame.width, HEIGHT / frame.height)
@@ -69,4 +79,4 @@ def _letterboxed(clip: Path) -> Iterator[av.VideoFrame]:
             canvas = Image.new("RGB", (WIDTH, HEIGHT))
             corner = ((WIDTH - width) // 2, (HEIGHT - height) // 2)
             canvas.paste(Image.fromarray(frame.scale(width, height)), corner)
-            yield av.VideoFrame.from_ndarray(np.asarray(canvas), format="rgb24")
+            yield canvas

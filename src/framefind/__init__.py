@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     )
     from framefind.library import Library, open
     from framefind.reports import Progress, Report, Status
-    from framefind.types import Crop, FrameScores, Moment, Page, Query, Video, VideoMoments
+    from framefind.types import Crop, FrameScores, Match, Moment, Page, Query, Video, VideoMoments
     from framefind.video.decode import frame
 
 disable_telemetry()
@@ -40,6 +40,7 @@ __all__ = [
     "FramefindError",
     "Library",
     "LibraryError",
+    "Match",
     "ModelError",
     "Moment",
     "NotAVideoError",

@@ -207,6 +207,7 @@ class Library:
         minus: str | Iterable[str] = (),
         then: str | None = None,
         within: float = 10.0,
+        in_: str | Iterable[str] = (),
         limit: int = 10,
         offset: int = 0,
         by: str = "moment",
@@ -227,7 +228,8 @@ class Library:
         (`video@t`), a Moment, a box of one of those (`car.jpg#0.1,0.2,0.5,0.5`, or a Crop), or
         several of them. `plus` and `minus` add and subtract texts; `2:snow` counts double. With
         `then`, only moments that are followed by what that text says, at most `within` seconds
-        after their end.
+        after their end. What stands in double quotes must be said or written so. `in_` is where to
+        look: in pictures (`seen`), in what is `said` (subtitles too), in what is written (`read`).
 
         Filters: `video` keeps videos by glob, folder or id; `after` and `before` by modified time;
         `min_duration` and `max_duration` by length in seconds. `start` and `end` keep frames by

@@ -57,6 +57,38 @@ class Cue:
     box: Box | None = None
 
 
+SEEN, SAID, READ = "seen", "said", "read"
+KINDS = (SEEN, SAID, READ)
+"""What may answer a query: pictures, what is said, what is written in the picture."""
+
+SOURCES_OF = {SAID: ("subtitles", "speech"), READ: ("screen",)}
+"""The sources of cues that answer as each."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """Why a moment answers a query: it is `seen`, or words that are `said` or `read`.
+
+    Words have a cue's `start` and `end` in seconds, its text, and the spans of the text that match,
+    as offsets of characters: from, to.
+    """
+
+    kind: str
+    start: float | None = None
+    end: float | None = None
+    text: str = ""
+    spans: list[tuple[int, int]] = field(default_factory=list)
+
+    def parts(self) -> Iterator[tuple[str, bool]]:
+        """Yield the text in parts, each with whether it matches."""
+        at = 0
+        for start, end in self.spans:
+            yield self.text[at:start], False
+            yield self.text[start:end], True
+            at = end
+        yield self.text[at:], False
+
+
 RANKS = ("softmax", "max", "sum")
 """How videos may be ranked by their hits: see `ranking.rank_videos`."""
 
@@ -76,8 +108,9 @@ class Then:
 class Moment:
     """A span of one video that answers a query, from `start` to `end` in seconds.
 
-    `t` (seconds), `score` (cosine × 100) and `box` are those of its best hit; `confidence` is 0 to
-    1. `path` and `video_id` name the video; `then` is what follows, for a query with `then`.
+    `t` (seconds), `score` (cosine × 100, and more where words match) and `box` are those of its
+    best hit; `confidence` is 0 to 1. `path` and `video_id` name the video; `then` is what follows,
+    for a query with `then`; `why` is what matches, the best first.
     """
 
     path: str
@@ -89,6 +122,7 @@ class Moment:
     confidence: float
     box: Box
     then: Then | None = None
+    why: list[Match] = field(default_factory=list)
 
     def _repr_html_(self) -> str | None:
         return notebook_html(self)
@@ -224,6 +258,14 @@ class Query:
     )
     then: str | None = _what(None, "TEXT", "Only moments that this one follows in the same video.")
     within: float = _what(10.0, "TIME", "Most seconds from a moment's end to its `then`.")
+    in_: str | Iterable[str] = _what(
+        (),
+        ",".join(KINDS),
+        "Look at pictures, at what is said (subtitles too), at what is written in the picture. "
+        "Default: all.",
+        repeats=True,
+        spelling="in",
+    )
     limit: int = _which(10, "N", "Most moments, or videos with `by` video.")
     offset: int = _which(0, "N", "Skip the first N results.")
     by: str = _which("moment", "moment|video", "Find moments, or videos.")
@@ -246,8 +288,10 @@ class Query:
 
     def __post_init__(self) -> None:
         """Take one text for one, not for its letters. Raise UsageError for what is no text."""
-        for name in ("plus", "minus", "video"):
+        for name in ("plus", "minus", "video", "in_"):
             object.__setattr__(self, name, tuple(arguments.texts(getattr(self, name), name)))
+        kinds = [kind.strip() for several in self.in_ for kind in several.split(",")]
+        object.__setattr__(self, "in_", tuple(kinds))
 
     def check(self) -> None:
         """Raise UsageError when an argument is out of its range or of the wrong kind."""
@@ -257,6 +301,10 @@ class Query:
         arguments.whole_number(self.offset, "offset", 0)
         arguments.choice(self.by, "by", ("moment", "video"))
         arguments.choice(self.rank, "rank", RANKS)
+        for kind in self.in_:
+            arguments.choice(kind, "in_", KINDS)
+        if self.in_ and SEEN not in self.in_ and not self.text:
+            raise UsageError(f"`in_` {','.join(self.in_)} needs a text: words are not like images")
         arguments.number(self.min_score, "min_score")
         arguments.number(self.min_confidence, "min_confidence", 0, 1)
         for name in ("within", "start", "end", "min_duration", "max_duration"):
@@ -281,6 +329,7 @@ class Query:
             "plus": list(self.plus),
             "minus": list(self.minus),
             "then": self.then,
+            "in": list(self.in_),
         }
 
 

@@ -49,6 +49,7 @@ class TestDocument:
                     "confidence": 0.875,
                     "box": [0.25, 0.0, 0.5, 1.0],
                     "then": then,
+                    "why": [],
                 }
                 for then in (
                     None,

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from framefind.reports import Offline, Progress, Report
     from framefind.types import Moment, Page, VideoMoments
 
+_WORDS_SHOWN = 60  # characters of the words that match, in a table
+_WORDS_BEFORE = 15  # of these, before the first match
+
 LINE_SECONDS = 10.0
 """Seconds between two lines of progress where stderr is no terminal."""
 
@@ -127,6 +130,7 @@ def _print_moments(moments: "Sequence[Moment]") -> None:
     from framefind.times import clock
 
     are_pairs = any(moment.then for moment in moments)
+    have_words = any(match.text for moment in moments for match in moment.why)
     rows = []
     for moment in moments:
         score = round_down(moment.score, 1)
@@ -134,9 +138,22 @@ def _print_moments(moments: "Sequence[Moment]") -> None:
         times = [clock(moment.start), clock(moment.end)]
         if moment.then:
             times.append(clock(moment.then.t))
-        rows.append((score, confidence, *times, moment.path))
+        words = [_summarize(moment)] if have_words else []
+        rows.append((score, confidence, *times, moment.path, *words))
     then = ["then at"] if are_pairs else []
-    print_table(("score", "sure", "from", "to", *then, "video"), rows)
+    why = ["why"] if have_words else []
+    print_table(("score", "sure", "from", "to", *then, "video", *why), rows)
+
+
+def _summarize(moment: "Moment") -> str:
+    """Return what matches in a moment on one line: the words around the first match."""
+    match = moment.why[0]
+    first, last = match.spans[0] if match.spans else (0, 0)
+    start = max(0, first - _WORDS_BEFORE)
+    end = max(last, start + _WORDS_SHOWN)
+    more = ("…" if start else "", "…" if end < len(match.text) else "")
+    text = f"{more[0]}{match.text[start:end]}{more[1]}"
+    return f"{match.kind}: {text}" if match.text else match.kind
 
 
 def write_sheet(library: "Library", page: "Page", title: str, path: Path) -> None:

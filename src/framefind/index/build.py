@@ -21,6 +21,8 @@ from framefind.files import disk
 from framefind.index import ivf
 from framefind.index.checksums import SUMS, DamagedIndexError, crc, save_manifest, seal, sum_rows
 from framefind.index.products import encode
+from framefind.index.text import SavedText
+from framefind.index.text_build import save_text
 from framefind.index.timeline import Timeline
 from framefind.index.vectors import FORMAT, FRAME, VectorIndex
 from framefind.index.videos import IndexedVideo, Videos
@@ -76,14 +78,32 @@ def _refresh(folder: Path, tables: "Tables", damaged: VectorIndex | None) -> Vec
     published = {name for video in videos for name in video.segments}
     if old and _dead_share(old, published) > _MAX_DEAD_SHARE:
         old = None
+    text = _update_text(folder, old, tables, videos)
     with Appender(folder, old, int(tables.fingerprint["dimensions"])) as appender:
         appender.update(tables, published)
         rows = [to_indexed_video(video) for video in sorted(videos, key=lambda video: video.path)]
-        appender.commit(tables.fingerprint, revision, rows, tables.identity)
+        appender.commit(tables.fingerprint, revision, rows, tables.identity, text)
     index = VectorIndex(folder)
     if len(index.vectors) > ivf.MAX_SCANNED_VECTORS:
         ivf.start(index)
     return index
+
+
+def _update_text(
+    folder: Path, old: VectorIndex | None, tables: "Tables", videos: Sequence["Video"]
+) -> SavedText | None:
+    """Return the text index of the videos' cues, written anew if they have changed."""
+    published = {name for video in videos for name in video.cue_segments}
+    text = None
+    with contextlib.suppress(DamagedIndexError):
+        text = old.text if old else None
+    if not published or (old and text and {*text.segments} - {""} == published):
+        return old.saved_text if old and published else None
+    try:
+        return save_text(folder, text, published, tables.read_cues)
+    except LibraryError as error:
+        _log.warning("%s: some words cannot be searched: %s", tables.uri, error)
+        return old.saved_text if old and text else None
 
 
 def _open(folder: Path, tables: "Tables", damaged: VectorIndex | None) -> VectorIndex | None:
@@ -293,6 +313,7 @@ class Appender:
         revision: "Revision",
         videos: list[IndexedVideo],
         identity: str = "",
+        text: SavedText | None = None,
     ) -> None:
         """Publish what was appended."""
         for stream in self._streams.values():
@@ -312,6 +333,7 @@ class Appender:
             "revision": revision,
             "generation": self._generation.name,
             "listing": listing.name,
+            "text": text and {"folder": text.folder.name, "sealed": text.sealed},
             "vectors": self._vectors,
             "frames": self._frames,
             "names": self._names,
@@ -323,7 +345,7 @@ class Appender:
         disk.sync(self._folder)
         save_manifest(self._folder, manifest)
         for entry in self._folder.iterdir():
-            if entry.is_dir() and entry not in (self._generation, listing):
+            if entry.is_dir() and entry not in (self._generation, listing, text and text.folder):
                 shutil.rmtree(entry, ignore_errors=True)
 
     def _lost(self, videos: Sequence[IndexedVideo]) -> list[str]:

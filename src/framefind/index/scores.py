@@ -15,6 +15,7 @@ from framefind.index.products import QueryCodes, multiply, multiply_codes
 from framefind.index.timeline import Timeline, ranges
 from framefind.index.vectors import VectorIndex
 
+_ROUNDING = 1e-4  # of scores that something large was added to, float32
 _REFINED_ROWS = 1 << 10  # vectors whose codes are multiplied at a time
 
 Positions = NDArray[np.int64]
@@ -53,6 +54,19 @@ class Scores:
         self._views = views
         self._codes = codes
         self._norm = 100 * float(np.linalg.norm(query))
+        self._gain: NDArray[np.float32] | None = None
+
+    def raised(self, line: Timeline, origin: Positions, gain: NDArray[np.float32]) -> "Scores":
+        """Return scores of a line that was cut from this one, each with a `gain` added to it.
+
+        `origin` are the positions in this line that the frames come from. They are settled without
+        the second code, since several of them may be parts of one frame.
+        """
+        approximate = self.approximate[origin] + gain
+        slack = np.where(self.video_slack > 0, self.video_slack + _ROUNDING, 0).astype(np.float32)
+        raised = Scores(self.index, self.query, line, approximate, slack, self._views, None)
+        raised._gain = gain
+        return raised
 
     @cached_property
     def values(self) -> NDArray[np.float32]:
@@ -201,6 +215,10 @@ class Scores:
         self._settle(at)
         return self.values[at]
 
+    def gains(self, at: Positions) -> NDArray[np.float32]:
+        """Return what was added to the scores of the frames at these positions."""
+        return np.zeros(len(at), np.float32) if self._gain is None else self._gain[at]
+
     def best_views(self, at: Positions) -> Positions:
         """Return the row of the best view of the frames at these positions, by exact scores."""
         rows, owner = self.index.rows_of(self.line.frame[at])
@@ -214,7 +232,7 @@ class Scores:
         if not len(at):
             return
         rows, owner = self._candidate_views(at)
-        self.values[at] = _best(self._multiply(rows), owner)
+        self.values[at] = _best(self._multiply(rows), owner) + self.gains(at)
         self.slack[at] = 0
 
     def refine(self, at: Positions) -> None:
@@ -247,7 +265,8 @@ class Scores:
         rows, owner = self.index.rows_of(self.line.frame[at])
         if self._views is None:
             return rows, owner
-        near = self._views[rows] >= (self.values[at] - 2 * self.slack[at])[owner]
+        own = self.values[at] - self.gains(at)
+        near = self._views[rows] >= (own - 2 * self.slack[at])[owner]
         return rows[near], owner[near]
 
     def _multiply(self, rows: Positions) -> NDArray[np.float32]:

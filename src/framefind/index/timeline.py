@@ -109,6 +109,43 @@ class Timeline:
             keep &= line.since <= end
         return line if keep.all() else line.take(np.flatnonzero(keep))
 
+    def cut(
+        self, video: NDArray[np.int64], t: NDArray[np.float64]
+    ) -> tuple["Timeline", NDArray[np.int64]]:
+        """Return the frames cut in two at some times of their videos, and of which each is a part.
+
+        A frame that is cut stands in several parts, from one time to the next.
+        """
+        if not len(self):
+            return self, np.empty(0, np.int64)
+        places = self.places
+        owner = np.searchsorted(places, video + 1j * t, "right") - 1
+        inside = (owner >= 0) & (self.video[owner] == video)
+        inside &= (self.t[owner] < t) & (t < self.until[owner])
+        cuts = np.unique(video[inside] + 1j * t[inside])
+        owner = np.searchsorted(places, cuts, "right") - 1
+        origin = np.insert(np.arange(len(self)), owner + 1, owner)
+        line = self.take(origin)
+        starts = np.insert(self.t, owner + 1, cuts.imag)
+        is_cut = np.append(origin[1:] == origin[:-1], False)
+        until = np.where(is_cut, np.append(starts[1:], 0.0), line.until)
+        return Timeline(line.frame, line.video, starts, until, line.interval), origin
+
+    @cached_property
+    def places(self) -> NDArray[np.complex128]:
+        """Return numbers that are ordered as the frames are, by video and time."""
+        return self.video + 1j * self.t
+
+    def covered(
+        self, video: NDArray[np.int64], start: NDArray[np.float64], end: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return where the frames begin that stand in spans of videos, and how many they are.
+
+        The line has been cut at the ends of the spans.
+        """
+        first = np.searchsorted(self.places, video + 1j * start, "left")
+        return first, np.searchsorted(self.places, video + 1j * end, "left") - first
+
     def take(self, at: NDArray[np.int64]) -> "Timeline":
         """Return the frames at these positions."""
         return Timeline(*(getattr(self, field.name)[at] for field in fields(self)))

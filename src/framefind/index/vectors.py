@@ -20,6 +20,7 @@ from framefind.index.checksums import (
     load_manifest,
     sum_rows,
 )
+from framefind.index.text import SavedText, TextIndex
 from framefind.index.timeline import Timeline
 from framefind.index.videos import IndexedVideo, Videos
 
@@ -74,6 +75,10 @@ class VectorIndex:
         self.unread: dict[str, str] = manifest["unread"]
         self.generation = folder / manifest["generation"]
         self._listing = folder / manifest["listing"]
+        self.saved_text: SavedText | None = None
+        if text := manifest["text"]:
+            self.saved_text = SavedText(folder / text["folder"], text["sealed"])
+            self.saved_text.folder.stat()  # it may have been deleted
         vectors = manifest["vectors"]
         frames = manifest["frames"]
         names = manifest["names"]
@@ -126,6 +131,17 @@ class VectorIndex:
         for at in range(0, len(self.vectors), _CHECKED_ROWS):
             for name in ("codes", "vectors"):
                 self.check(name, slice(at, min(at + _CHECKED_ROWS, len(self.vectors))))
+
+    @cached_property
+    def text(self) -> TextIndex | None:
+        """Return the words of the library; None where it has none. Raises DamagedIndexError."""
+        if self.saved_text is None:
+            return None
+        try:
+            return TextIndex(self.saved_text)
+        except (OSError, ValueError, EOFError, DamagedIndexError) as error:
+            self.damaged = str(error)
+            raise DamagedIndexError(self.damaged) from error
 
     @cached_property
     def sources(self) -> "Sources":

@@ -12,7 +12,7 @@ from framefind.errors import FramefindError
 from framefind.files.names import native_path
 from framefind.output import drawing
 from framefind.times import clock
-from framefind.types import Moment
+from framefind.types import Match, Moment
 
 if TYPE_CHECKING:
     from framefind.reports import Status
@@ -56,8 +56,20 @@ def render_moment(moment: Moment) -> str:
     return (
         f'<figure style="{_FIGURE}">{image if url else ""}'
         f'<figcaption title="{escape(moment.path)}"><b>{name}</b> {span}<br>'
-        f"score {moment.score:.1f}, confidence {moment.confidence:.2f}</figcaption></figure>"
+        f"score {moment.score:.1f}, confidence {moment.confidence:.2f}"
+        f"{''.join(map(_render_match, moment.why))}</figcaption></figure>"
     )
+
+
+def _render_match(match: Match) -> str:
+    """Return the HTML of words that match; nothing for pictures."""
+    if not match.text:
+        return ""
+    words = "".join(
+        f"<mark>{escape(part)}</mark>" if is_match else escape(part)
+        for part, is_match in match.parts()
+    )
+    return f"<br>{escape(match.kind)}: <q>{words}</q>"
 
 
 def render_library(uri: str, status: "Status | None") -> str:

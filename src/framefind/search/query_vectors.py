@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from framefind import arguments
 from framefind.errors import QueryError, UsageError
 from framefind.files.names import native_path, readable_first
+from framefind.index.text import TextIndex
 from framefind.index.vectors import VectorIndex
 from framefind.index.videos import IndexedVideo
 from framefind.models.base import Model
@@ -20,6 +21,7 @@ from framefind.models.blank import embed_views
 from framefind.models.vocabulary import split_words
 from framefind.search import query_images
 from framefind.search.filters import Filters, VideoNames, names_of
+from framefind.search.query_words import WordHits, find_words, unquote
 from framefind.times import parse_time
 from framefind.types import Box, Crop, Image, Moment, Query
 from framefind.video.views import WHOLE
@@ -69,10 +71,15 @@ def parse_term(text: str, sign: int) -> Term:
 
 
 def list_terms(query: Query, embed: Callable[[Image], NDArray[np.float32]]) -> list[Term]:
-    """Return the sum that a query asks for; `embed` embeds an image."""
-    texts = [] if query.text is None else [Term(query.text)]
+    """Return the sum that a query asks for; `embed` embeds an image.
+
+    Raises QueryError when there is nothing to search for.
+    """
+    texts = [] if query.text is None else [Term(unquote(query.text))]
     pictures = [Term(embed(image)) for image in query.images]
     more = [parse_term(entry, 1) for entry in query.plus]
+    if not any(term.weight > 0 for term in (*texts, *pictures, *more)):
+        raise QueryError("nothing to search for: give a text, `image` or `plus`")
     return texts + pictures + more + [parse_term(entry, -1) for entry in query.minus]
 
 
@@ -80,26 +87,31 @@ def list_terms(query: Query, embed: Callable[[Image], NDArray[np.float32]]) -> l
 class EmbeddedQuery:
     """A query ready to be searched for: its filters and its unit vector, float32 (dimensions,).
 
-    `then` is the vector of what follows.
+    `words` are the cues that hold its words, None where words have no part. `then` and
+    `then_words` are those of what follows.
     """
 
     query: Query
     filters: Filters
     vector: NDArray[np.float32]
     then: NDArray[np.float32] | None = None
+    words: WordHits | None = None
+    then_words: WordHits | None = None
 
 
 def embed_queries(
     queries: Sequence[Query],
     index: Callable[[], VectorIndex],
     names: Callable[[], VideoNames],
+    text: Callable[[], TextIndex | None],
     model: Model,
 ) -> list[EmbeddedQuery]:
-    """Embed queries, and look up the videos that they name.
+    """Embed queries, look up the videos that they name, and find cues that hold their words.
 
     All texts are embedded in one call; an image that several queries have, once. `index` is called
-    for images only, which may be frames of it, and `names` for names of videos only. Raises
-    QueryError when one of the queries is none, or names videos of which the library has none.
+    for images only, which may be frames of it, `names` for names of videos only, and `text` for
+    words only, of which it may have none. Raises QueryError when one of the queries is none, or
+    names videos of which the library has none.
     """
     for query in queries:
         query.check()
@@ -112,45 +124,58 @@ def embed_queries(
 
     patterns = [tuple(arguments.texts(query.video, "video")) for query in queries]
     videos = {named: names().find_all(named) for named in {*patterns} if named}
-    sums = [list_terms(query, embed_once) for query in queries]
-    thens = list(dict.fromkeys(query.then for query in queries if query.then is not None))
-    rows = embed([*sums, *([Term(then)] for then in thens)], model)
-    following = dict(zip(thens, rows[len(sums) :], strict=True))
+    filters = [
+        Filters.of(query, videos.get(named)) for query, named in zip(queries, patterns, strict=True)
+    ]
+    words, then_words = (
+        [
+            find_words(query, asked, own, text, model)
+            for query, asked, own in zip(queries, texts, filters, strict=True)
+        ]
+        for texts in ([query.text for query in queries], [query.then for query in queries])
+    )
+    sums = [
+        [] if hits is not None and not hits.is_seen else list_terms(query, embed_once)
+        for query, hits in zip(queries, words, strict=True)
+    ]
+    thens = [
+        []
+        if query.then is None or (hits is not None and not hits.is_seen)
+        else [Term(unquote(query.then))]
+        for query, hits in zip(queries, then_words, strict=True)
+    ]
+    rows = embed([*sums, *thens], model)
+    following = rows[len(sums) :]
     return [
-        EmbeddedQuery(
-            query,
-            Filters.of(query, videos.get(named)),
-            row,
-            None if query.then is None else following[query.then],
+        EmbeddedQuery(query, own, row, None if query.then is None else then, hits, then_hits)
+        for query, own, row, then, hits, then_hits in zip(
+            queries, filters, rows[: len(sums)], following, words, then_words, strict=True
         )
-        for query, named, row in zip(queries, patterns, rows[: len(sums)], strict=True)
     ]
 
 
 def embed(sums: Sequence[Sequence[Term]], model: Model) -> NDArray[np.float32]:
     """Add up each sum's terms, of unit length times their weights, to float32 unit rows (n, d).
 
-    Raises QueryError when there is nothing to search for or the terms of a sum cancel out.
+    The row of a sum without terms is zero. Raises QueryError when the terms of a sum cancel out.
     """
     texts = [term.what for parts in sums for term in parts if isinstance(term.what, str)]
-    for parts in sums:
-        if not any(term.weight > 0 for term in parts):
-            raise QueryError("nothing to search for: give a text, `image` or `plus`")
-    if any(not arguments.unicode(text).strip() for text in texts):
-        raise QueryError("an empty text finds nothing: say what the moment shows")
+    texts = list(dict.fromkeys(texts))
     for text in texts:
+        if not arguments.unicode(text).strip():
+            raise QueryError("an empty text finds nothing: say what the moment shows")
         _check_words(text, model)
-    embedded = iter(model.embed_texts(texts))
+    vectors = dict(zip(texts, model.embed_texts(texts), strict=True)) if texts else {}
     totals = np.zeros((len(sums), model.dimensions), np.float32)
     for total, parts in zip(totals, sums, strict=True):
         for part in parts:
-            vector = next(embedded) if isinstance(part.what, str) else part.what
+            vector = vectors[part.what] if isinstance(part.what, str) else part.what
             total += np.float32(part.weight) * vector
         length = float(np.linalg.norm(total))
-        if not length > 1e-6:
-            texts = [part.what for part in parts if isinstance(part.what, str)]
-            raise QueryError(f"the parts of the query cancel each other out: {' '.join(texts)}")
-        total /= np.float32(length)
+        if parts and not length > 1e-6:
+            names = [part.what for part in parts if isinstance(part.what, str)]
+            raise QueryError(f"the parts of the query cancel each other out: {' '.join(names)}")
+        total /= np.float32(length or 1)
     return totals
 
 
@@ -167,9 +192,14 @@ def _check_words(text: str, model: Model) -> None:
     )
 
 
-def list_notes(query: Query, model: Model) -> list[str]:
-    """Return notes for the page of a query: which of its words the model does not know."""
-    texts = [query.text, *query.plus, *query.minus, query.then]
+def list_notes(embedded: EmbeddedQuery, model: Model, has_words: bool) -> list[str]:
+    """Return notes for the page of a query: what of it is in vain."""
+    query, hits = embedded.query, embedded.words
+    if hits is not None and hits.must_occur and not has_words:
+        return ["no words of this library's videos were read: `index` reads them (option `read`)"]
+    texts: list[str | None] = [*query.plus, *query.minus]
+    if hits is None or (hits.is_seen and not hits.must_occur):
+        texts = [query.text, *texts, query.then]
     unknown = [word for text in texts if text for word in split_words(model, text).unknown]
     if not unknown:
         return []

@@ -21,6 +21,7 @@ from framefind.index.bounds import (
 )
 from framefind.index.scores import Positions, Scores
 from framefind.models.confidence import MAYBE, Neutral, confidence
+from framefind.search.fusion import EXCLUDED, PlacedHits
 from framefind.search.moments import (
     MAX_MOMENT_SECONDS,
     Spans,
@@ -34,6 +35,7 @@ from framefind.search.moments import (
     order_moments,
 )
 from framefind.search.ranking import leading, narrow, rank_videos
+from framefind.search.why import explain
 from framefind.types import Moment, Query, Then, VideoMoments
 
 _SAMPLED_PAIR_VIDEOS = 4  # the best ones, which have most of the best pairs
@@ -48,6 +50,7 @@ class Scored:
     scores: Scores
     neutral: Neutral
     scale: float
+    words: PlacedHits | None = None
 
     @property
     def videos(self) -> Positions:
@@ -58,7 +61,10 @@ class Scored:
     def min_score(self) -> float:
         """The least score of a hit; with `then` only pairs need one."""
         query = self.query
-        return -np.inf if query.then is not None or query.min_score is None else query.min_score
+        lowest = EXCLUDED / 2 if self.words and self.words.hits.must_occur else -np.inf
+        if query.then is not None or query.min_score is None:
+            return lowest
+        return max(lowest, query.min_score)
 
     @property
     def min_confidence(self) -> float | None:
@@ -87,6 +93,13 @@ class Moments:
     @cached_property
     def confidence(self) -> NDArray[np.float64]:
         """The confidence in each."""
+        words = self.scored.words
+        best = self.spans.best
+        return self.visual if words is None else np.maximum(self.visual, words.confidence(best))
+
+    @cached_property
+    def visual(self) -> NDArray[np.float64]:
+        """The confidence in each by its picture alone."""
         scores = self.scored.scores
         neutral = self.scored.neutral
         return judge_frames(scores, self.spans.best, self.spans.score, neutral)
@@ -103,8 +116,8 @@ class Moments:
         videos = {at: index.videos[at] for at in set(spans.video.tolist())}
         paths = {at: readable_first(video.paths)[0] for at, video in videos.items()}
         numbers = (spans.start, spans.end, self.scored.scores.line.t[spans.best], spans.score)
-        columns = (spans.video, *numbers, shown.confidence, index.boxes[shown.views])
-        return [
+        columns = (spans.video, *numbers, shown.confidence, shown.boxes)
+        moments = [
             Moment(
                 paths[video], videos[video].video_id, start, end, t, score, confidence, tuple(box)
             )
@@ -112,6 +125,18 @@ class Moments:
                 *(column.tolist() for column in columns), strict=True
             )
         ]
+        return explain(moments, shown.visual, self.scored.words, index.text)
+
+    @property
+    def boxes(self) -> NDArray[np.float32]:
+        """The box of each: of its best view, or of words that are surer."""
+        boxes = self.scored.scores.index.boxes[self.views]
+        words = self.scored.words
+        if words is None:
+            return boxes
+        own = words.boxes(self.spans.best)
+        is_read = (words.confidence(self.spans.best) > self.visual) & ~np.isnan(own[:, 0])
+        return np.where(is_read[:, np.newaxis], own, boxes)
 
 
 @dataclass(frozen=True)
@@ -191,12 +216,15 @@ def find_results(scored: Scored, second: Scored | None, count: int, floor: float
 def judge_frames(
     scores: Scores, at: Positions, exact: NDArray[np.float32], neutral: Neutral
 ) -> NDArray[np.float64]:
-    """Return the confidence in frames at these positions, whose `exact` scores are given.
+    """Return the confidence in frames at these positions by their pictures.
+
+    Their `exact` scores are given, with what words have added to them.
 
     Their best views are read only where confidence looks at them.
     """
     rows = np.empty(0, np.int64) if neutral.of_images else scores.best_views(at)
-    return confidence(exact, scores.query, scores.index.read_vectors(rows), neutral)
+    seen = exact - scores.gains(at)
+    return confidence(seen, scores.query, scores.index.read_vectors(rows), neutral)
 
 
 def estimate_total(scored: Scored, second: Scored | None) -> int:
@@ -211,7 +239,7 @@ def find_moments(scored: Scored, videos: Positions, count: int | None = None) ->
     """Return the moments of these videos, best first: all, or at least the first `count`."""
     scores = scored.scores
     line = scores.line
-    if scored.min_confidence is not None and not scored.neutral.of_images:
+    if scored.min_confidence is not None and (scored.words or not scored.neutral.of_images):
         count = None  # confidence does not rise with the score
     videos, best = scores.top(videos, count)
     near, is_hit = scores.near_hits(
@@ -334,8 +362,14 @@ def _find_likely(scored: Scored) -> Spans:
     min_confidence = MAYBE if query.min_score is None else 0.0
     if query.min_confidence is not None:
         min_confidence = query.min_confidence
+    every = np.arange(len(line))
     cut = max(scored.min_score, _score_of(scored, min_confidence))
-    at = np.flatnonzero(scores.approximate >= cut)
+    is_likely = scores.approximate - scores.gains(every) >= cut
+    if words := scored.words:
+        is_likely &= words.hits.is_seen
+        is_likely |= words.confidence(every) >= min_confidence
+        is_likely &= scores.approximate >= scored.min_score
+    at = np.flatnonzero(is_likely)
     video = np.searchsorted(line.of_videos[0], at, "right") - 1
     at = at[scores.approximate[at] >= scores.best[video] - margin(scored.scale)]
     return merge(line, scores.approximate, at)

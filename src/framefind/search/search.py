@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from framefind.index.candidates import choose_candidates, is_scanned_whole
 from framefind.index.int8_scan import scan
@@ -20,10 +21,12 @@ from framefind.models.base import Model
 from framefind.models.confidence import Neutral
 from framefind.models.neutral import load_neutral
 from framefind.search.filters import Filters, names_of
+from framefind.search.fusion import find_videos, fuse
 from framefind.search.query_vectors import EmbeddedQuery, embed_queries, list_notes
+from framefind.search.query_words import WordHits, unquote
 from framefind.search.ranking import LOWEST
 from framefind.search.results import Scored, estimate_total, find_results, judge_frames
-from framefind.types import FrameScores, Page, Query
+from framefind.types import SEEN, FrameScores, Page, Query
 
 MAX_BATCH_QUERIES = 256
 """Queries whose pages are made before the first is given."""
@@ -53,12 +56,14 @@ def search(queries: Sequence[Query], index: VectorIndex, model: Model) -> Iterat
     Raises QueryError, before the first page, when one of them is no query or keeps videos by a
     name that no video of the library has.
     """
-    embedded = embed_queries(queries, lambda: index, lambda: names_of(index), model)
+    embedded = embed_queries(
+        queries, lambda: index, lambda: names_of(index), lambda: index.text, model
+    )
     judge = Judge.of(model)
     for at in range(0, len(embedded), MAX_BATCH_QUERIES):
         batch = embedded[at : at + MAX_BATCH_QUERIES]
         for query, page in zip(batch, answer(batch, index, judge), strict=True):
-            yield replace(page, notes=list_notes(query.query, model))
+            yield replace(page, notes=list_notes(query, model, index.saved_text is not None))
 
 
 def answer(
@@ -83,7 +88,10 @@ def answer(
 def score_frames(query: Query, video_id: str, index: VectorIndex, model: Model) -> FrameScores:
     """Score every sampled frame of one video, exactly. Raises QueryError if there is none."""
     line = index.line_of(video_id)
-    (embedded,) = embed_queries([query], lambda: index, lambda: names_of(index), model)
+    query = replace(query, in_=(SEEN,), text=query.text and unquote(query.text))
+    (embedded,) = embed_queries(
+        [query], lambda: index, lambda: names_of(index), lambda: None, model
+    )
     (scores,) = scan(index, embedded.vector[np.newaxis], line)
     every = np.arange(len(line))
     exact = scores.exact(every)
@@ -123,11 +131,25 @@ def _scan_parts(
 def _scan_likely_first(index: VectorIndex, line: Timeline, query: EmbeddedQuery) -> Iterator[Part]:
     vectors = [query.vector] if query.then is None else [query.vector, query.then]
     likely = choose_candidates(index, line, vectors)
+    if words := [hits for hits in (query.words, query.then_words) if hits]:
+        likely = line.select(_mask_videos(index, likely, words))
     yield from _scan_together(index, likely, [query])
     if len(likely) < len(line):
         others = np.ones(len(index.videos), bool)
         others[likely.video] = False
         yield from _scan_together(index, line.select(others), [query])
+
+
+def _mask_videos(
+    index: VectorIndex, likely: Timeline, words: Sequence[WordHits]
+) -> NDArray[np.bool_]:
+    """Return a mask of the likely videos and of those with words of a query."""
+    mask = np.zeros(len(index.videos), bool)
+    mask[likely.video] = True
+    for hits in words:
+        videos = find_videos(hits, index)
+        mask[videos[videos >= 0]] = True
+    return mask
 
 
 def _scan_together(
@@ -141,23 +163,33 @@ def _scan_together(
         yield scores, following.get(query.query.then)
 
 
+def _add_words(query: EmbeddedQuery, part: Part, judge: Judge) -> tuple[Scored, Scored | None]:
+    """Return the scores of a part, raised where words match, with what judges them."""
+    scores = [one for one in part if one is not None]
+    words = [query.words, query.then_words][: len(scores)]
+    neutrals = (judge.neutral_for(query.query), judge.neutral)
+    first, *second = (
+        Scored(query.query, raised, neutral, judge.scale, placed)
+        for (raised, placed), neutral in zip(
+            fuse(scores, words, judge.scale), neutrals, strict=False
+        )
+    )
+    return first, second[0] if second else None
+
+
 def _fill_page(query: EmbeddedQuery, parts: Iterable[Part], judge: Judge, floor: float) -> Page:
     """Return the page of a query; parts that it does not reach are not looked at."""
-    neutral = judge.neutral_for(query.query)
     choice = query.query
     shown: list[Any] = []  # moments or videos
     start = choice.offset
     stop = choice.offset + choice.limit
     total = 0
     is_complete = True
-    for scores, following in parts:
+    for part in parts:
         if stop <= 0:  # an earlier part has filled it
             is_complete = False
             break
-        scored = Scored(choice, scores, neutral, judge.scale)
-        second = None
-        if following is not None:
-            second = Scored(choice, following, judge.neutral, judge.scale)
+        scored, second = _add_words(query, part, judge)
         results = find_results(scored, second, stop, floor)
         shown += results.show(slice(max(0, start), stop))
         start, stop = start - len(results.scores), stop - len(results.scores)

@@ -93,6 +93,7 @@ class SearchQuery(Query):
 
     then: Text | None = _option("then")
     within: float = _option("within", ge=0, le=86400)
+    in_: list[Text] = _option("in_", max_length=8)
     limit: int = _option("limit", default=24, ge=1, le=MAX_PAGE_SIZE)
     offset: int = _option("offset", ge=0, le=1_000_000)
     by: Literal["moment", "video"] = _option("by")
@@ -122,6 +123,16 @@ class Then(BaseModel):
     confidence: float
 
 
+class Match(BaseModel):
+    """Why a moment answers a query: it is seen, or words of a cue match. Times in seconds."""
+
+    kind: Literal["seen", "said", "read"]
+    start: float | None = None
+    end: float | None = None
+    text: str = Field("", description="Plain text, never markup.")
+    spans: list[tuple[int, int]] = Field([], description="What matches: from, to (characters).")
+
+
 class Moment(BaseModel):
     """A span of one video that answers a query. Times in seconds."""
 
@@ -130,12 +141,13 @@ class Moment(BaseModel):
     start: float
     end: float
     t: float = Field(description="The best frame's time.")
-    score: float = Field(description="Cosine × 100.")
+    score: float = Field(description="Cosine × 100, and more where words match.")
     confidence: float = Field(ge=0, le=1)
     box: tuple[float, float, float, float] = Field(
         description="x, y, width, height as fractions of the upright frame."
     )
     then: Then | None
+    why: list[Match] = []
     thumbnail: str
 
 

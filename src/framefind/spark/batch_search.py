@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from framefind.index.build import Appender, to_indexed_video
+from framefind.index.text import TextIndex
 from framefind.index.vectors import VectorIndex
 from framefind.index.videos import IndexedVideo
 from framefind.library import Library
@@ -102,7 +103,11 @@ def search(
     tables = Tables.open(opened.uri)
     model = opened.encoder(tables.fingerprint)
     embedded = embed_queries(
-        query_list, opened.vector_index.get, lambda: VideoNames(tables.videos()), model
+        query_list,
+        opened.vector_index.get,
+        lambda: VideoNames(tables.videos()),
+        partial(_open_text, opened, tables),
+        model,
     )
     whole = [_first_pages(query) for query in embedded]
     job = _SearchJob(whole, Judge.of(model), tables.uri, tables.fingerprint)
@@ -111,6 +116,12 @@ def search(
     dealt = spark.createDataFrame(rows, "share string").repartition(max(1, count))
     results = dealt.mapInArrow(partial(_answer_shares, job), from_arrow_schema(_RESULT_ROW))
     return _rank(spark, query_list, results)
+
+
+def _open_text(library: Library, tables: Tables) -> TextIndex | None:
+    """Return the words of a library; its index is not made where it has none."""
+    has_words = any(video.cue_segments for video in tables.videos())
+    return library.vector_index.get().text if has_words else None
 
 
 def deal_videos(spark: "SparkSession", tables: Tables) -> list[Share]:

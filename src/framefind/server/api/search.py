@@ -27,7 +27,7 @@ from framefind.video.views import WHOLE
 
 MAX_UPLOADED_IMAGES = 8
 _MAX_FORM_FIELDS = 128
-_LIST_FIELDS = ("plus", "minus", "video")
+_LIST_FIELDS = ("plus", "minus", "video", "in")
 _SCORE_COLUMNS = ("times", "scores", "confidences")
 SearchQuery = Annotated[schemas.SearchQuery, fastapi.Query()]
 

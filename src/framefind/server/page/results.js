@@ -143,7 +143,7 @@ function card(moment, results) {
     },
   }, shown, el("span", { class: "caption" },
     el("span", { class: "time" }, el("span", { class: "span" }, span(moment)), then(moment)),
-    sureness(moment)));
+    sureness(moment)), why(moment));
   const like = button("similar", "More like this", () => results.like(moment.video_id, moment.t), {
     hidden: true, class: "like",
   });
@@ -155,6 +155,20 @@ function then(moment) {
   if (!moment.then) return null;
   // The space stands outside, so that the line may break there.
   return el("span", {}, " ", el("span", { class: "then" }, `then ${clock(moment.then.start)}`));
+}
+
+/** The words that match in a moment, with the matches marked; nothing for pictures. */
+export function why(moment) {
+  const match = (moment.why ?? []).find(({ text }) => text);
+  if (!match) return null;
+  const letters = [...match.text]; // spans count characters, not UTF-16 units
+  const parts = [];
+  let at = 0;
+  for (const [start, end] of match.spans) {
+    parts.push(letters.slice(at, start).join(""), el("mark", {}, letters.slice(start, end).join("")));
+    at = end;
+  }
+  return el("q", { class: "words", dir: "auto", title: match.kind }, ...parts, letters.slice(at).join(""));
 }
 
 /** The confidence as a number and as a bar. */

@@ -1,0 +1,186 @@
+"""Words of a query: which cues hold them, and how much that tells.
+
+A cue may share words with a text by chance. What counts is how much of what the text says it holds,
+and how rare that is: each word weighs as much as it is rare among the cues (its inverse document
+frequency, in nats). So that a small library does not take every word for rare, some cues are
+imagined, in which a word is as frequent as words of its length are.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from framefind.index.text import TextIndex, phrase, split_terms
+from framefind.models.base import Model
+from framefind.models.vocabulary import split_words
+from framefind.search.filters import Filters
+from framefind.types import CUE_SOURCES, SEEN, SOURCES_OF, Query
+
+WHOLE_CONFIDENCE = 0.98
+"""Confidence in a cue that holds all that was asked for."""
+
+_MIN_SHARE = 0.1  # of a text's weight; cues with less are no hits
+_NEEDED = 1.0  # nats of a match that chance explains
+_PART_WEIGHT = 0.8  # of a word that is only a part of a cue's word, to that of a whole one
+_IMAGINED_CUES = 1000
+_FREQUENCIES = (0.2, 0.2, 0.05, 0.02, 0.002)  # of words of 1, 2, 3, 4 and more letters, in a cue
+_QUOTED = re.compile(r'"([^"]*)"')
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class WordHits:
+    """Cues that hold words of a query, as arrays of equal length, and what was looked for.
+
+    `gain` is how many nats likelier the words make a moment; `confidence` is 0 to 1. If the words
+    `must_occur`, nothing else may be found. `is_seen` says whether pictures count.
+    """
+
+    terms: list[str]
+    must_occur: bool
+    is_seen: bool
+    row: Rows  # in the text index
+    video_id: NDArray[np.str_]
+    start: Floats
+    end: Floats
+    gain: Floats
+    confidence: Floats
+    box: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def take(self, at: NDArray[np.bool_] | Rows) -> "WordHits":
+        """Return some of the hits."""
+        columns = [getattr(self, field.name) for field in fields(self)[3:]]
+        return WordHits(
+            self.terms, self.must_occur, self.is_seen, *(column[at] for column in columns)
+        )
+
+
+def unquote(text: str) -> str:
+    """Return a text without the quotation marks around what must occur."""
+    return _QUOTED.sub(r"\1", text)
+
+
+def find_words(
+    query: Query,
+    text: str | None,
+    filters: Filters,
+    open_index: Callable[[], TextIndex | None],
+    model: Model,
+) -> WordHits | None:
+    """Return the cues that hold words of a query's text; None where words have no part in it.
+
+    `open_index` is called if they may have. `filters` are applied to the videos' ids and to the
+    times of the cues. Where the model knows none of the words, only cues may be found.
+    """
+    if text is None or {*query.in_} == {SEEN}:
+        return None
+    quotes = [quote for quote in _QUOTED.findall(text) if split_terms(quote)]
+    must_occur = bool(quotes) or bool(query.in_ and SEEN not in query.in_)
+    terms = quotes + split_terms(_QUOTED.sub(" ", text))
+    terms = list(dict.fromkeys(term.casefold() for term in terms))
+    index = open_index() if terms else None
+    if index is None and not must_occur:
+        return None
+    is_seen = not query.in_ or SEEN in query.in_
+    is_seen &= bool(query.images or query.plus or split_words(model, text).known)
+    matches = _match(terms, len(quotes), index) if index and terms else _NOTHING
+    hits = _as_hits(terms, must_occur or not is_seen, is_seen, index, matches)
+    return hits if index is None else hits.take(_select(query, hits, index, filters))
+
+
+@dataclass(frozen=True)
+class _Matches:
+    """Cues by rows of the index, how much each holds of a text, 0 to 1, and that in nats."""
+
+    row: Rows
+    share: Floats
+    nats: Floats
+
+
+_NOTHING = _Matches(np.empty(0, np.int64), np.empty(0), np.empty(0))
+
+
+def _match(terms: Sequence[str], quotes: int, index: TextIndex) -> _Matches:
+    """Return the cues that hold enough of the terms, of which the first `quotes` must occur."""
+    counts = {term: index.number(term) for term in terms}
+    weights = {term: _weigh(term, counts[term], len(index)) for term in terms}
+    total = sum(weights.values())
+    rest = total
+    rarer: list[str] = []
+    rows: dict[str, Rows] = {}
+    for term in sorted(terms, key=lambda term: -weights[term]):
+        if not counts[term]:
+            rows[term] = index.find_part(term)
+            weights[term] *= _PART_WEIGHT
+        elif rest < _MIN_SHARE * total:  # a hit holds a rarer word, too
+            rows[term] = index.find(term, " OR ".join(map(phrase, rarer)))
+        else:
+            rows[term] = index.find(term)
+        rarer.append(term)
+        rest -= weights[term]
+    every = np.concatenate([rows[term] for term in terms])
+    weight = np.repeat([weights[term] for term in terms], [len(rows[term]) for term in terms])
+    row, place = np.unique(every, return_inverse=True)
+    nats = np.bincount(place, weight, len(row)).astype(np.float64)
+    keep = nats >= _MIN_SHARE * total
+    if quotes:
+        keep = np.isin(row, reduce(np.intersect1d, [rows[term] for term in terms[:quotes]]))
+    return _Matches(row[keep], nats[keep] / total, nats[keep])
+
+
+def _weigh(term: str, count: int, cues: int) -> float:
+    """Return how many nats a word tells: minus the logarithm of its share of the cues."""
+    expected = _FREQUENCIES[min(len(term), len(_FREQUENCIES)) - 1] * _IMAGINED_CUES
+    return float(np.log((cues + _IMAGINED_CUES) / (count + expected)))
+
+
+def _as_hits(
+    terms: list[str],
+    must_occur: bool,
+    is_seen: bool,
+    index: TextIndex | None,
+    matches: _Matches,
+) -> WordHits:
+    """Return matches as hits: the rarer, the surer.
+
+    A cue that holds everything is right; of those that hold less, any that holds as much may be
+    meant instead, or none.
+    """
+    if index is None:
+        nowhere = np.empty(0)
+        columns = (np.empty(0, np.str_), nowhere, nowhere)
+        boxes = np.empty((0, 4), np.float32)
+    else:
+        cues = index.cues[matches.row]
+        columns = (np.array(index.video_ids)[cues["video"]], cues["start"], cues["end"])
+        boxes = cues["box"]
+    ascending = np.sort(matches.share)
+    as_good = len(ascending) - np.searchsorted(ascending, matches.share - 1e-9)
+    confidence = np.where(matches.share > 1 - 1e-9, WHOLE_CONFIDENCE, 1 / (1 + 2 * as_good))
+    gain = np.maximum(matches.share * matches.nats - _NEEDED, 0)
+    return WordHits(terms, must_occur, is_seen, matches.row, *columns, gain, confidence, boxes)
+
+
+def _select(query: Query, hits: WordHits, index: TextIndex, filters: Filters) -> NDArray[np.bool_]:
+    """Return which hits may be found: those with a gain, if words need not occur."""
+    keep = np.ones(len(hits), bool) if hits.must_occur else hits.gain > 0
+    if query.in_:
+        sources = {source for kind in query.in_ for source in SOURCES_OF.get(kind, ())}
+        ordinals = [CUE_SOURCES.index(source) for source in sources]
+        keep &= np.isin(index.cues["source"][hits.row], ordinals)
+    if filters.videos is not None:
+        keep &= np.isin(hits.video_id, list(filters.videos))
+    if filters.start is not None:
+        keep &= hits.end > filters.start
+    if filters.end is not None:
+        keep &= hits.start <= filters.end
+    return keep

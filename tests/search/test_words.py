@@ -1,0 +1,190 @@
+"""Words and pictures together: which moments a search finds in a library that has read words."""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import framefind
+from conftest import write_clip
+from framefind import Library, Match, Moment, Query, UsageError
+from framefind.tables.rows import CueRow, new_segment
+from framefind.tables.tables import Tables
+from framefind.types import Cue
+
+CUES = {
+    "a.mp4": [
+        Cue(1.25, 2.75, "our quarterly budget is not enough", "speech"),
+        Cue(4.5, 5.5, "ferries leave at nine", "subtitles"),
+    ],
+    "b.mp4": [
+        Cue(0.0, 3.0, "LAUNDROMAT", "screen", box=(0.25, 0.5, 0.25, 0.125)),
+        Cue(3.5, 4.0, "the <b>budget</b> of the quarter", "speech"),
+        Cue(90.0, 95.0, "after the end of the pictures", "speech"),
+    ],
+}
+
+
+def read_words(library: Library, cues: dict[str, list[Cue]]) -> None:
+    """Publish cues as a run of `index` does."""
+    tables = Tables.open(library.uri)
+    rows = []
+    videos = tables.videos()
+    for video in videos:
+        own = cues.get(Path(video.path).name, [])
+        segments = {source: new_segment(source) for source in sorted({cue.source for cue in own})}
+        rows += [CueRow(video.video_id, segments[cue.source], cue) for cue in own]
+        video.cue_segments = [*segments.values()]
+        video.cues = len(own)
+    tables.publish(cues=tables.write_cues(rows), videos=videos)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    folder = tmp_path_factory.mktemp("words")
+    for at, name in enumerate(["a.mp4", "b.mp4", "c.mp4"]):
+        write_clip(folder / "clips" / name, [10 * at, 10 * at + 1, 10 * at + 2])
+    library = framefind.open(folder / "l.framefind")
+    library.index(folder / "clips")
+    read_words(library, CUES)
+    return library
+
+
+def key(moment: Moment) -> tuple[str, float, float]:
+    return Path(moment.path).name, moment.start, moment.end
+
+
+class TestFound:
+    def test_a_quoted_text_is_found_where_it_is_said_and_nowhere_else(self, library):
+        page = library.search('"quarterly budget"')
+        assert [key(moment) for moment in page] == [("a.mp4", 1.25, 2.75)]
+        assert page.total == 1
+        assert page[0].confidence > 0.9
+        assert page[0].why == [Match("said", 1.25, 2.75, CUES["a.mp4"][0].text, [(4, 20)])]
+
+    def test_words_come_first_and_pictures_after_them(self, library):
+        page = library.search("a ferry that leaves")
+        assert key(page[0]) == ("a.mp4", 4.5, 5.5)
+        assert page[0].why[0].kind == "said"
+        assert any(moment.why == [Match("seen")] for moment in page)
+
+    def test_words_in_the_picture_have_their_box(self, library):
+        (moment,) = library.search("laundromat", in_="read")
+        assert (*key(moment), moment.box) == ("b.mp4", 0.0, 3.0, (0.25, 0.5, 0.25, 0.125))
+
+    def test_words_that_the_model_does_not_know_are_found(self, library):
+        read_words(library, CUES | {"c.mp4": [Cue(0, 1, "渋谷区 blorptang", "speech")]})
+        assert key(library.search("渋谷")[0]) == ("c.mp4", 0.0, 1.0)
+        assert not library.search("คำ").moments
+        read_words(library, CUES)
+
+    def test_a_cue_after_the_last_frame_is_found(self, library):
+        (moment,) = library.search('"after the end of the pictures"')
+        assert moment.path.endswith("b.mp4")
+        assert moment.why[0].start == 90.0
+
+    def test_markup_stays_text(self, library):
+        (moment,) = library.search('"quarter"', video="b.mp4")
+        assert moment.why[0].text == CUES["b.mp4"][1].text
+
+
+class TestWhere:
+    @pytest.mark.parametrize(
+        ("where", "names"),
+        [
+            ("said", ["a.mp4", "b.mp4"]),
+            ("read", []),
+            (["said", "read"], ["a.mp4", "b.mp4"]),
+            ("said,read", ["a.mp4", "b.mp4"]),
+        ],
+    )
+    def test_only_where_it_is_asked_to(self, library, where, names):
+        page = library.search("budget", in_=where)
+        assert sorted(Path(moment.path).name for moment in page) == names
+
+    def test_pictures_alone_are_as_without_words(self, library):
+        query = Query("a quarterly budget", in_="seen", limit=50)
+        (before,) = library.search_batch(query)
+        read_words(library, {})
+        assert library.search("a quarterly budget", limit=50).moments == before.moments
+        page = library.search('"budget"')
+        assert not page.moments
+        assert "words" in page.notes[0]
+        read_words(library, CUES)
+
+    @pytest.mark.parametrize(
+        ("filters", "starts"),
+        [
+            ({}, [1.25, 3.5]),
+            ({"video": "b.mp4"}, [3.5]),
+            ({"start": 3.0}, [3.5]),
+            ({"end": 3.0}, [1.25]),
+            ({"start": 2.9, "end": 3.4}, []),
+        ],
+    )
+    def test_filters_are_applied_to_words(self, library, filters, starts):
+        page = library.search("budget", in_="said", **filters)
+        assert sorted(moment.start for moment in page) == starts
+
+    def test_refuses(self, library):
+        with pytest.raises(UsageError, match="`in_` 'heard'"):
+            library.search("a", in_="heard")
+        with pytest.raises(UsageError, match="needs a text"):
+            library.search(image=b"", in_="said")
+
+
+class TestPages:
+    @pytest.mark.parametrize("query", ["a budget", '"budget"', "a red ferry leaves", "the"])
+    @pytest.mark.parametrize("by", ["moment", "video"])
+    def test_they_fit_together(self, library, query, by):
+        (whole,) = library.search_batch(Query(query, by=by, limit=100))
+        parts = []
+        for offset in range(0, 100, 2):
+            page = library.search(query, by=by, limit=2, offset=offset)
+            parts += page.moments
+        assert parts == whole.moments
+        if by == "moment":
+            assert whole.total == len(whole)
+
+    def test_moments_of_a_video_do_not_overlap(self, library):
+        page = library.search("the budget of the ferries", limit=100)
+        for name in CUES:
+            spans = sorted((m.start, m.end) for m in page if m.path.endswith(name))
+            assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+
+    def test_what_follows_may_be_said(self, library):
+        (moment,) = library.search('"quarterly budget"', then='"ferries"', within=5.0)
+        assert key(moment) == ("a.mp4", 1.25, 2.75)
+        assert moment.then
+        assert (moment.then.start, moment.then.end) == (4.5, 5.5)
+        assert not library.search('"ferries"', then='"quarterly budget"').moments
+
+    def test_min_confidence_is_of_words_or_pictures(self, library):
+        page = library.search("budget", min_confidence=0.9, limit=100)
+        assert {moment.start for moment in page} == {1.25, 3.5}
+        assert all(moment.confidence >= 0.9 for moment in page)
+
+    def test_many_queries_get_what_each_gets_alone(self, library):
+        queries = [Query(text) for text in ('"budget"', "a dog", "laundromat", '"a budget"')]
+        pages = list(library.search_batch(queries))
+        assert pages == [next(library.search_batch(query)) for query in queries]
+
+
+class TestKept:
+    @pytest.mark.parametrize("content", [None, b"x"])
+    def test_words_that_are_deleted_or_damaged_come_back(self, library, content):
+        text = library.vector_index.get().text
+        assert text
+        file = text.folder / "words.db"
+        size = file.stat().st_size
+        file.unlink()
+        if content:
+            file.write_bytes(content * size)
+        again = framefind.open(library.uri)
+        assert len(again.search('"quarterly budget"').moments) == 1
+
+    def test_scores_of_frames_are_of_pictures(self, library):
+        scores = library.scores('a "quarterly budget"', video="a.mp4")
+        plain = library.scores("a quarterly budget", video="a.mp4")
+        np.testing.assert_array_equal(scores.scores, plain.scores)
