@@ -24,7 +24,7 @@ WHOLE_CONFIDENCE = 0.98
 """Confidence in a cue that holds all that was asked for."""
 
 _MIN_SHARE = 0.1  # of a text's weight; cues with less are no hits
-_NEEDED = 1.0  # nats of a match that chance explains
+_NEEDED = 1.25  # nats of a match that chance explains
 _PART_WEIGHT = 0.8  # of a word that is only a part of a cue's word, to that of a whole one
 _IMAGINED_CUES = 1000
 _FREQUENCIES = (0.2, 0.2, 0.05, 0.02, 0.002)  # of words of 1, 2, 3, 4 and more letters, in a cue
