@@ -267,8 +267,8 @@ class Library:
     ) -> FrameScores:
         """Score every sampled frame of one video (path, name or id) for a query like `search`'s.
 
-        Scores and confidences are exactly those of moments. Raises QueryError when there is no such
-        video or the query cannot be understood.
+        They are exactly those of moments, by pictures alone. Raises QueryError when there is no
+        such video or the query cannot be understood.
         """
         query = Query(text, image=image, plus=plus, minus=minus)
         return self.vector_index.ask(
