@@ -77,7 +77,7 @@ class Match:
     start: float | None = None
     end: float | None = None
     text: str = ""
-    spans: list[tuple[int, int]] = field(default_factory=list)
+    spans: tuple[tuple[int, int], ...] = ()
 
     def parts(self) -> Iterator[tuple[str, bool]]:
         """Yield the text in parts, each with whether it matches."""
@@ -122,7 +122,7 @@ class Moment:
     confidence: float
     box: Box
     then: Then | None = None
-    why: list[Match] = field(default_factory=list)
+    why: tuple[Match, ...] = ()
 
     def _repr_html_(self) -> str | None:
         return notebook_html(self)

@@ -61,13 +61,13 @@ class TestFound:
         assert [key(moment) for moment in page] == [("a.mp4", 1.25, 2.75)]
         assert page.total == 1
         assert page[0].confidence > 0.9
-        assert page[0].why == [Match("said", 1.25, 2.75, CUES["a.mp4"][0].text, [(4, 20)])]
+        assert page[0].why == (Match("said", 1.25, 2.75, CUES["a.mp4"][0].text, ((4, 20),)),)
 
     def test_words_come_first_and_pictures_after_them(self, library):
         page = library.search("a ferry that leaves")
         assert key(page[0]) == ("a.mp4", 4.5, 5.5)
         assert page[0].why[0].kind == "said"
-        assert any(moment.why == [Match("seen")] for moment in page)
+        assert any(moment.why == (Match("seen"),) for moment in page)
 
     def test_words_in_the_picture_have_their_box(self, library):
         (moment,) = library.search("laundromat", in_="read")

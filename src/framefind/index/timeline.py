@@ -129,7 +129,10 @@ class Timeline:
         starts = np.insert(self.t, owner + 1, cuts.imag)
         is_cut = np.append(origin[1:] == origin[:-1], False)
         until = np.where(is_cut, np.append(starts[1:], 0.0), line.until)
-        return Timeline(line.frame, line.video, starts, until, line.interval), origin
+        is_later = np.insert(is_cut[:-1], 0, False)
+        since = np.where(is_later, starts, line.since)
+        parts = (line.frame, line.video, starts, until, line.interval, since, line.shot)
+        return Timeline(*parts), origin
 
     @cached_property
     def places(self) -> NDArray[np.complex128]:

@@ -32,7 +32,7 @@ def explain(
         why = _match(moment, words, index) if words and index else []
         if not why or confidence >= MAYBE:
             why.append(Match(SEEN))
-        explained.append(replace(moment, why=why))
+        explained.append(replace(moment, why=tuple(why)))
     return explained
 
 
@@ -51,4 +51,4 @@ def _describe(hits: WordHits, index: TextIndex, at: int) -> Match:
     source = CUE_SOURCES[index.cues["source"][hits.row[at]]]
     (kind,) = (kind for kind, sources in SOURCES_OF.items() if source in sources)
     text, spans = index.marked(int(hits.row[at]), hits.terms)
-    return Match(kind, float(hits.start[at]), float(hits.end[at]), text, spans)
+    return Match(kind, float(hits.start[at]), float(hits.end[at]), text, tuple(spans))
