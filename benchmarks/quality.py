@@ -96,24 +96,28 @@ def _recall_row(quality: Quality, sampler: str, frames: int) -> str:
 def evaluate_moments(captions: Path, videos: Path, model: str, samplers: list[str]) -> None:
     """Print how well moments overlap the spans that captions of `videos` describe, per sampler."""
     spans = [json.loads(line) for line in captions.read_text("utf-8").split("\n") if line]
-    paths = [videos / name for name in sorted({span["video"] for span in spans})]
+    for span in spans:
+        span["video"] = str((videos / span["video"]).resolve())
+    paths = sorted({span["video"] for span in spans})
     print("\n| sampler, views | R@1 | touches the span | mIoU | ≥ 0.3 | ≥ 0.5 | ≥ 0.7 |")
     print("|---|---|---|---|---|---|---|")
-    durations = [_read_duration(videos / span["video"]) for span in spans]
+    durations = [_read_duration(span["video"]) for span in spans]
     for name, overlaps in _baselines(spans, durations).items():
         print(f"| {name} | | | {_overlap_columns(overlaps)} |")
     for name in samplers:
         sampler, views = name.split()
         with tempfile.TemporaryDirectory() as folder:
-            library = framefind.open(folder)
+            library = framefind.open(Path(folder, "l.framefind"))
             library.index(paths, model=model, sampler=sampler, views=views)
-            quality = library.evaluate(captions)
+            resolved = Path(folder, "captions.jsonl")
+            resolved.write_text("".join(json.dumps(span) + "\n" for span in spans), "utf-8")
+            quality = library.evaluate(resolved)
         touches = statistics.fmean(bool(answer.iou) for answer in quality.answers)
         columns = f"{100 * quality.recall(1):.1f} | {100 * touches:.1f}"
         print(f"| {name} | {columns} | {_overlap_columns(quality.ious)} |", flush=True)
 
 
-def _read_duration(path: Path) -> float:
+def _read_duration(path: str) -> float:
     with Video(path) as video:
         return video.duration or 0.0
 
