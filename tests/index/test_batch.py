@@ -41,3 +41,15 @@ def test_all_half_precision_numbers_are_widened() -> None:
     numbers = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     numbers = numbers[np.isfinite(numbers)]
     np.testing.assert_array_equal(products.widen(numbers), numbers.astype(np.float32))
+
+
+@pytest.mark.parametrize(("rows", "queries"), [(1, 1), (7, 3), (64, 5), (65, 5), (200, 17)])
+@pytest.mark.parametrize("one_thread", [1, 500, 1 << 18])
+def test_matrices_are_multiplied_in_parts(monkeypatch, rows, queries, one_thread) -> None:
+    monkeypatch.setattr(products, "_CACHED_ROWS", 64)
+    monkeypatch.setattr(products, "_ONE_THREAD", one_thread)
+    rng = np.random.default_rng(rows)
+    vectors = np.asarray(unit(rng.standard_normal((rows, 24))), np.float16)
+    columns = rng.standard_normal((24, queries)).astype(np.float32)
+    multiplied = products.multiply_matrices(vectors, columns)
+    np.testing.assert_allclose(multiplied, vectors.astype(np.float32) @ columns, atol=1e-5)
