@@ -128,8 +128,8 @@ class Library:
         the vectors of the frame before: True, or how many levels of 255 a block may change on
         average. `decoder` is `auto`, `cpu` or a hardware device of PyAV, such as `cuda`. With
         `roots`, only files below one of these real paths are read, after links are resolved. `read`
-        are the words that are read as well: `subtitles`, `none`, or the default for None; what a
-        video lacks of them is read without decoding it again, and other words stay.
+        are the words that are read as well, of `subtitles`, `screen` and `speech`; `none`, or the
+        default for None. What a video lacks of them is read alone, and other words stay.
 
         Returns what was done with each file; a bad file never stops the run. Raises LibraryError
         when another run is writing, the library cannot be written, or it was made with another

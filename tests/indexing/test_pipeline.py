@@ -18,7 +18,7 @@ from conftest import assert_same, content, write_clip
 from framefind import LibraryError
 from framefind.indexing import decoders, pipeline, video_row
 from framefind.tables.tables import Tables
-from framefind.video.process import DecoderProcess, SampledFrame
+from framefind.video.process import DecoderProcess
 
 CLIPS = ["a.mp4", "b.mp4", "c.mp4", "d.mp4"]
 
@@ -290,8 +290,8 @@ class TestFailures:
 
     def test_a_crash_of_the_decoder_fails_one_file(self, clips, tmp_path, monkeypatch):
         class Crashing(DecoderProcess):
-            def frames(self, *args: object, **kwargs: object) -> Iterator[SampledFrame]:  # type: ignore[override]
-                for frame in super().frames(*args, **kwargs):  # type: ignore[arg-type]
+            def sample(self, *args: object, **kwargs: object) -> Iterator[object]:  # type: ignore[override]
+                for frame in super().sample(*args, **kwargs):  # type: ignore[arg-type]
                     yield frame
                     if self.path.endswith("d.mp4"):
                         assert self._child
@@ -301,7 +301,7 @@ class TestFailures:
         # More views than the pipe holds, or all frames would have been sent before the crash.
         monkeypatch.setattr(decoders, "DecoderProcess", Crashing)
         library = framefind.open(tmp_path / "l")
-        report = library.index(clips, views="40/20")
+        report = library.index(clips, views="40/20", read="none")
         assert set(names(report.indexed)) >= {"a.mp4", "b.mp4", "c.mp4"}
         troubled = {**report.failed, **report.partial}
         assert names(troubled) == ["d.mp4"]
@@ -309,15 +309,15 @@ class TestFailures:
 
     def test_a_partial_video_keeps_what_was_decoded(self, clips, tmp_path, monkeypatch):
         class Giving(DecoderProcess):
-            def frames(self, *args: object, **kwargs: object) -> Iterator[SampledFrame]:  # type: ignore[override]
-                for at, frame in enumerate(super().frames(*args, **kwargs)):  # type: ignore[arg-type]
+            def sample(self, *args: object, **kwargs: object) -> Iterator[object]:  # type: ignore[override]
+                for at, frame in enumerate(super().sample(*args, **kwargs)):  # type: ignore[arg-type]
                     if at == 3 and self.path.endswith("d.mp4"):
                         raise framefind.VideoError("it ends here")
                     yield frame
 
         monkeypatch.setattr(decoders, "DecoderProcess", Giving)
         library = framefind.open(tmp_path / "l")
-        report = library.index(clips)
+        report = library.index(clips, read="none")
         assert report.partial == {str(clips / "deep" / "d.mp4"): "it ends here"}
         row = rows(library)["d.mp4"]
         assert (row.status, row.error, row.frames) == ("partial", "it ends here", 3)

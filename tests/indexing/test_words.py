@@ -104,6 +104,29 @@ def test_a_source_is_forgotten_alone(video: Path, tmp_path: Path) -> None:
     assert read(library, video) == BOTH
 
 
+def test_a_library_that_is_embedded_again_keeps_its_words(
+    video: Path, tmp_path: Path, calls
+) -> None:
+    library = framefind.open(tmp_path / "a")
+    library.index(video.parent)
+    (before,) = library.videos()
+    read_again = calls(DecoderProcess, "subtitles")
+    library.reembed("mini")
+    (row,) = library.videos()
+    assert read(library, video) == BOTH
+    assert (row.cues, row.cue_segments, row.read) == (2, before.cue_segments, before.read)
+    assert read_again == []
+
+
+def test_a_dry_run_counts_what_would_be_read(video: Path, tmp_path: Path) -> None:
+    library = framefind.open(tmp_path / "a")
+    planned = library.plan(video.parent)
+    assert (planned.videos, planned.read) == (1, 0)
+    library.index(video.parent, read="none")
+    planned = library.plan(video.parent)
+    assert (planned.videos, planned.read, planned.frames) == (0, 1, 0)
+
+
 @pytest.fixture
 def levels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))

@@ -195,7 +195,8 @@ def print_plan(plan: "Plan", as_json: bool) -> None:
         return print_json({"schema": "framefind/plan/v1", **asdict(plan)})
     videos = write_count(plan.videos, "video")
     frames = write_count(plan.frames, "frame")
-    print_line(f"{videos} to index, {plan.unchanged} unchanged, {plan.hours:.2f} hours")
+    words = f"words of {plan.read} to read, " if plan.read else ""
+    print_line(f"{videos} to index, {words}{plan.unchanged} unchanged, {plan.hours:.2f} hours")
     disk = plan.size / 1e6
     minutes = plan.seconds / 60
     print_line(f"about {frames}, {disk:.0f} MB on disk, {minutes:.1f} minutes")

@@ -1,6 +1,7 @@
 """Estimate what `index` would do and cost, without doing it."""
 
 import contextlib
+import math
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -12,6 +13,7 @@ from framefind.errors import StoreError, VideoError
 from framefind.files.names import stored_path
 from framefind.indexing.decide import Catalog
 from framefind.indexing.decisions import Settled, probe
+from framefind.indexing.decoders import DECODER
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.walk import File
 from framefind.models.base import Model
@@ -28,6 +30,7 @@ class Plan:
     """What a run of `index` would do; frames, size (bytes) and seconds are estimates."""
 
     videos: int = 0
+    read: int = 0  # only words are read of them
     unchanged: int = 0
     known: int = 0  # touched, moved or copied: nothing to decode
     passed_over: int = 0
@@ -44,12 +47,14 @@ def estimate(files: Sequence[File], catalog: Catalog, model: Model, options: Ind
     """Probe the files that are new or changed, try a little of the first, and extrapolate.
 
     Nothing is written. `seconds` supposes that all videos are about as hard to decode as the
-    first, and that all cores are free.
+    first, and that all cores are free. Reading the screen is part of it, speech is not.
     """
     result = Plan()
     trial: _Trial | None = None
     duration = 0.0
-    with closing(DecoderProcess(decoder=options.decoder, dedupe=options.dedupe)) as worker:
+    with closing(
+        DecoderProcess(decoder=options.decoder, dedupe=options.dedupe, main=DECODER)
+    ) as worker:
         for file in files:
             settled = catalog.settle_unopened(file)
             decision = settled or catalog.decide(file, probe(worker, file.path))
@@ -58,7 +63,11 @@ def estimate(files: Sequence[File], catalog: Catalog, model: Model, options: Ind
                 continue
             with contextlib.suppress(VideoError, StoreError):  # the next one may do for the trial
                 trial = trial or _try(worker, model, options)
-            duration += decision.row.duration or 0.0
+            if decision.decodes_from < math.inf:
+                duration += decision.row.duration or 0.0
+            if decision.start == math.inf:
+                result.read += 1
+                continue
             result.videos += 1
             result.frames += options.sampler.estimate_frames(decision.row.duration or 0.0)
     result.hours = duration / 3600
@@ -94,8 +103,13 @@ def _try(worker: DecoderProcess, model: Model, options: IndexOptions) -> _Trial:
     now = started
     sampler = options.sampler.name
     views = options.views.name
-    for frame in worker.frames(sampler, views, model.size, threads=1, resize=model.resize):
-        frames.append(frame)
+    reads_screen = any(reading.source == "screen" for reading in options.read)
+    for item in worker.sample(
+        sampler, views, model.size, threads=1, resize=model.resize, read_screen=reads_screen
+    ):
+        if not isinstance(item, SampledFrame):
+            continue
+        frames.append(item)
         now = time.perf_counter()
         if now - started > _TRIAL_SECONDS:
             break

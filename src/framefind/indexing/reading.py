@@ -9,7 +9,7 @@ from framefind.errors import UsageError
 from framefind.types import CUE_SOURCES
 from framefind.words.recogniser import is_available
 
-DEFAULT = ("subtitles",)
+DEFAULT = ("subtitles", "screen")
 """The sources that are read unless others are asked for, and `speech` where a model is here."""
 
 _AT = "@"

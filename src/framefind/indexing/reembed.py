@@ -1,12 +1,17 @@
 """Move a library over to another model."""
 
 from collections.abc import Callable
+from dataclasses import replace
+
+import pyarrow as pa
 
 from framefind.counts import write_count
 from framefind.errors import LibraryError
 from framefind.files.names import find_existing, native_path
 from framefind.reports import Report
+from framefind.tables import cues_table
 from framefind.tables.address import is_local, lock, replace_library
+from framefind.tables.schema import CUES
 from framefind.tables.tables import Tables
 from framefind.types import Video
 
@@ -40,7 +45,7 @@ def reembed(uri: str, beside: str, index: Index) -> Report:
             for path in row.paths
             if path in present
         ]
-        report = report.joined(index(paths, sampler=sampler, views=views))
+        report = report.joined(index(paths, sampler=sampler, views=views, read="none"))
     if report.failed:
         path, reason = next(iter(report.failed.items()))
         raise LibraryError(f"nothing was changed: {path} could not be embedded again: {reason}")
@@ -51,8 +56,27 @@ def reembed(uri: str, beside: str, index: Index) -> Report:
             raise LibraryError(
                 f"nothing was changed: {lost[0]} is not embedded again: index it, then reembed"
             )
+        _carry_words_over(Tables.open(uri), Tables.open(beside))
         replace_library(uri, beside)
     return report
+
+
+def _carry_words_over(source: Tables, target: Tables) -> None:
+    """Copy what was read of the videos, which needs no model of pictures."""
+    before = {row.video_id: row for row in source.videos() if row.read}
+    rows = [
+        replace(
+            row,
+            cues=before[row.video_id].cues,
+            cue_segments=before[row.video_id].cue_segments,
+            read=before[row.video_id].read,
+        )
+        for row in target.videos()
+        if row.video_id in before
+    ]
+    segments = {name for row in rows for name in row.cue_segments}
+    cues = pa.Table.from_batches(source.read_cues(segments), CUES)
+    target.publish(videos=rows, cues=cues_table.write(target.address("cues"), cues))
 
 
 def _rows_with_frames(uri: str) -> list[Video]:

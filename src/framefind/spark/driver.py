@@ -3,14 +3,16 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from framefind.files.names import stored_path
 from framefind.index.refresh import CurrentIndex
 from framefind.indexing.decide import Catalog, open_catalog
 from framefind.indexing.decisions import Pending, Probed, count_settled
+from framefind.indexing.reading import Reading
 from framefind.indexing.spans import MIN_SPAN_SECONDS, span_seconds
 from framefind.indexing.video_row import Ending, VideoRow, Written, join_endings
 from framefind.indexing.walk import File
@@ -19,6 +21,7 @@ from framefind.spark import tasks as executor
 from framefind.spark.session import as_framefind_error
 from framefind.spark.sources import merged, slots
 from framefind.spark.tasks import Job, VideoSpan
+from framefind.spark.words import ReadWords, find_unread, words_task
 from framefind.tables.data_files import DataFile
 from framefind.tables.tables import Tables
 from framefind.video.facts import Facts
@@ -77,20 +80,24 @@ class Batches:
         groups = list(self._group(self._decide(files))) or [[]]
         for number, group in enumerate(groups, 1):
             last = number == len(groups)
-            self._publish(self._decode(group), last, transaction if last else None)
+            cues = self._read_words([video.pending for video in group if video.pending.words])
+            self._publish(self._decode(group), cues, last, transaction if last else None)
         self.catalog.save()
 
     def _open_catalog(self) -> Catalog:
-        options = replace(self._job.options, read=())
-        return open_catalog(self._vector_index, self._tables, options)
+        return open_catalog(self._vector_index, self._tables, self._job.options)
 
     def _publish(
-        self, files: Sequence[DataFile], last: bool, transaction: tuple[str, int] | None
+        self,
+        files: Sequence[DataFile],
+        cues: Sequence[DataFile],
+        last: bool,
+        transaction: tuple[str, int] | None,
     ) -> None:
         removed = self.catalog.settle() if last else []
         rows = self.catalog.take_changes()
-        if files or rows or removed:
-            self._tables.publish(files, rows, removed, transaction)
+        if files or cues or rows or removed:
+            self._tables.publish(files, rows, removed, transaction, cues=cues)
             version = self._tables.versions()[0]
             self._version = version if version == self._version + 1 else -1  # not ours alone
 
@@ -144,6 +151,7 @@ class Batches:
 
     def _decode(self, group: Sequence[_Todo]) -> list[DataFile]:
         """Decode the videos in the executors, and note the rows that they get."""
+        group = [video for video in group if video.pending.start < math.inf]
         worth = sum(self._worth(one.pending.row.duration, one.pending.start) for one in group)
         share = worth / (_TASKS_PER_SLOT * slots(self._spark))
         length = min(max(MIN_SPAN_SECONDS, share), self._max_seconds)
@@ -165,6 +173,25 @@ class Batches:
         rest = iter(results)
         for video, own in zip(group, spans, strict=True):
             self._end(video.pending, [next(rest) for _ in own])
+        return files
+
+    def _read_words(self, group: Sequence[Pending]) -> list[DataFile]:
+        """Read the words of videos in the executors, and note what was read."""
+        task = partial(words_task, options=self._job.options, library=self._tables.uri)
+        files: list[DataFile] = []
+        answers = self._ask(task, [find_unread(pending) for pending in group])
+        for pending, answer in zip(group, answers, strict=True):
+            path = stored_path(pending.file.path)
+            files += [DataFile(**_tuples(file)) for file in answer["files"]]
+            for read in (ReadWords(**values) for values in answer["words"]):
+                self.report.cues += sum(read.counts.values())
+                if read.trouble:
+                    self.report.unread[path] = read.trouble
+                if read.whole:
+                    reading = Reading.parse(read.reading)
+                    self.catalog.note_words(read.video_id, reading, read.counts)
+            if pending.start == math.inf:
+                self.report.read.append(path)
         return files
 
     def _end(self, pending: Pending, results: Sequence[tuple[Written, Ending]]) -> None:

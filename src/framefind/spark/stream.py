@@ -11,6 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from framefind.files.names import (
 )
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.pipeline import interruptible
+from framefind.indexing.readers import open_readers
 from framefind.indexing.walk import File, is_skipped, walk
 from framefind.library import Library
 from framefind.reports import Report
@@ -90,9 +92,12 @@ def index(
     with lock(opened.uri, not opened.exists, "index --engine spark"):
         tables, encoder = opened.prepare(model)
     with lock(opened.uri, False, "index --engine spark"):
+        readers = open_readers(options.read, opened.choice.device)
+        options = replace(options, read=readers.read)
         opener = partial(tasks.same, encoder.fingerprint, opened.choice.precision)
         job = Job(opener, options, opened.choice.device)
         batches = Batches(spark, tables, job, opened.vector_index, minutes)
+        batches.report.notes = readers.missing
         with interruptible() as interrupted:
             run = _Run(spark, root, options, tables, batches, on_batch, interrupted)
             run.catch_up(files, begun=_is_begun(checkpoint))

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from framefind.errors import ModelError, StoreError, VideoError
 from framefind.indexing.decisions import Probed, describe_error, probe
+from framefind.indexing.decoders import DECODER
 from framefind.indexing.embed import BATCH, Embedder
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.pipeline import COMMIT_FRAMES
@@ -87,13 +88,13 @@ def same(fingerprint: dict[str, str], precision: str, device: str) -> Model:
 # -- the steps
 
 
-def probe_all(paths: Iterable[str], decoder: str, cut: bool) -> Iterator[Probed]:
+def probe_all(paths: Iterable[str], device: str, cut: bool) -> Iterator[Probed]:
     """Open files, one after the other, to see what they are.
 
     With `cut`, a video has the times in seconds where it may be cut, about `MIN_SPAN_SECONDS`
     apart.
     """
-    with _decoder(decoder, 0.0) as worker:
+    with decoder(device, 0.0) as worker:
         for path in paths:
             probed = probe(worker, path)
             yield _with_cuts(worker, path, probed) if cut and probed.facts else probed
@@ -112,7 +113,7 @@ def sample(
     spans: Iterable[VideoSpan], options: IndexOptions, model: Model, threads: int
 ) -> Generator[tuple[VideoSpan, SampledFrame | Ending]]:
     """Yield the sampled frames of the spans in their order, and how each ended."""
-    with _decoder(options.decoder, options.dedupe) as worker:
+    with decoder(options.decoder, options.dedupe) as worker:
         for span in spans:
             if span.error:
                 yield span, Ending(span.error, "failed")
@@ -244,8 +245,9 @@ def probe_task(
     batches: Iterable[Any], tasks: Sequence[Sequence[str]], decoder: str, cut: bool
 ) -> Iterator[Any]:
     """Probe the paths of tasks, for `mapInArrow` over their numbers: a Probed per path, as JSON."""
-    for number in _numbers(batches):
-        yield _answer(number, [asdict(probed) for probed in probe_all(tasks[number], decoder, cut)])
+    for number in task_numbers(batches):
+        probed = probe_all(tasks[number], decoder, cut)
+        yield as_answer(number, [asdict(one) for one in probed])
 
 
 def write_task(
@@ -255,21 +257,23 @@ def write_task(
 
     Answers, as JSON, with the data files and with what became of each span.
     """
-    for number in _numbers(batches):
+    for number in task_numbers(batches):
         files, results = write(run(tasks[number], job), library)
         spans = [{"written": asdict(written), "ending": asdict(end)} for written, end in results]
-        yield _answer(number, {"files": [asdict(file) for file in files], "spans": spans})
+        yield as_answer(number, {"files": [asdict(file) for file in files], "spans": spans})
 
 
 ANSWER = "task long, answer string"
 
 
-def _numbers(batches: Iterable[Any]) -> Iterator[int]:
+def task_numbers(batches: Iterable[Any]) -> Iterator[int]:
+    """Yield the numbers of the tasks that Spark gives."""
     for batch in batches:
         yield from batch.column(0).to_pylist()
 
 
-def _answer(number: int, content: Any) -> Any:
+def as_answer(number: int, content: Any) -> Any:
+    """Return the answer of a task, for the driver: its content as JSON."""
     import pyarrow as pa
 
     return pa.RecordBatch.from_pydict({"task": [number], "answer": [json.dumps(content)]})
@@ -282,10 +286,10 @@ _idle: dict[tuple[str, float], list[DecoderProcess]] = {}
 
 
 @contextmanager
-def _decoder(decoder: str, dedupe: float) -> Iterator[DecoderProcess]:
-    """Give a decoder process, which the next task takes over."""
-    idle = _idle.setdefault((decoder, dedupe), [])
-    worker = idle.pop() if idle else DecoderProcess(decoder=decoder, dedupe=dedupe)
+def decoder(device: str, dedupe: float) -> Iterator[DecoderProcess]:
+    """Give a decoder process, which the next task takes over; `device` is what decodes."""
+    idle = _idle.setdefault((device, dedupe), [])
+    worker = idle.pop() if idle else DecoderProcess(decoder=device, dedupe=dedupe, main=DECODER)
     worker.path = ""  # what the task before has opened may have changed since
     try:
         yield worker

@@ -1,0 +1,72 @@
+"""Words on Spark: rows equal to those of the local engine, later and again."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import framefind
+from framefind import spark as steps
+from framefind.spark.sources import plain
+from framefind.tables.tables import Tables
+from framefind.types import Cue
+from media import film, with_tracks
+
+pytest.importorskip("pyspark")
+
+SRT = "1\n00:00:00,250 --> 00:00:02,000\nWhere is the laundromat?\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two films with words, one without, and one with a broken sidecar."""
+    folder = tmp_path_factory.mktemp("films")
+    plain_film = film(tmp_path_factory.mktemp("made") / "a.mkv", options={"bf": "0"})
+    with_tracks(plain_film, folder / "a.mkv", {"ger": [(0.5, 1.5, b"Guten Tag")]})
+    film(folder / "b.mp4", 3.0)
+    film(folder / "c.mp4", 4.0)
+    film(folder / "d.mp4", 5.0)
+    (folder / "b.en.srt").write_text(SRT)
+    (folder / "d.srt").write_bytes(b"\xff\xd8 broken")
+    return folder
+
+
+def words(library: framefind.Library) -> dict[str, list[Cue]]:
+    return {Path(row.path).name: library.words(row.video_id) for row in library.videos()}
+
+
+@pytest.fixture(scope="module")
+def local(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> framefind.Library:
+    library = framefind.open(tmp_path_factory.mktemp("libraries") / "local")
+    library.index(folder, sampler="count=1", views="whole", read="subtitles")
+    return library
+
+
+def test_a_library_has_the_words_of_the_local_engine(
+    spark: Any, folder: Path, tmp_path: Path, local: framefind.Library
+) -> None:
+    own = framefind.open(tmp_path / "spark")
+    own.index(folder, sampler="count=1", views="whole", read="none")
+    report = steps.index(spark, folder, own, sampler="count=1", views="whole", read="subtitles")
+    assert (report.cues, report.indexed, len(report.read)) == (2, [], 4)
+    assert [Path(path).name for path in report.unread] == ["d.mp4"]
+    assert words(own) == words(local)
+    assert sum(map(len, words(own).values())) == 2
+    assert sum(batch.num_rows for batch in Tables.open(own.uri).read_cues()) == 2
+    assert [row.cues for row in own.videos()] == [row.cues for row in local.videos()]
+    assert own.index(folder, sampler="count=1", views="whole", read="subtitles").unchanged == 4
+
+
+def test_cues_as_a_dataframe(spark: Any, folder: Path, local: framefind.Library) -> None:
+    segments = steps.segments(steps.videos(spark, folder, streaming=False, glob="*.m*"))
+    rows = steps.cues(segments, read="subtitles").collect()
+    found = [
+        (Path(plain(row.path)).name, Cue(row.start, row.end, row.text, row.source, row.language))
+        for row in rows
+        if row.error is None
+    ]
+    listed = [(name, cue) for name, own in words(local).items() for cue in own]
+    assert sorted(found, key=str) == sorted(listed, key=str)
+    (trouble,) = [row for row in rows if row.error]
+    assert Path(plain(trouble.path)).name == "d.mp4"
+    assert "broken, or no subtitles" in trouble.error
