@@ -101,6 +101,14 @@ def choice(value: object, name: str, choices: Collection[str]) -> None:
         raise UsageError(f"`{name}` {value!r}: use {', '.join(choices)}")
 
 
+def choices(values: object, name: str, choices: Collection[str]) -> list[str]:
+    """Return one text or several as a list. Raises UsageError for one that is no choice."""
+    chosen = texts(values, name)
+    for value in chosen:
+        choice(value, name, choices)
+    return chosen
+
+
 def date(value: object, name: str) -> None:
     """Raise UsageError when a value is neither None nor a date with a time that can be told."""
     if value is None:

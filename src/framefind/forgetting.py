@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from framefind import arguments
 from framefind.errors import LibraryError, UsageError
 from framefind.files.presence import Absent, Presence
 from framefind.reports import Offline
@@ -15,7 +14,7 @@ from framefind.tables.address import lock
 from framefind.tables.history import forgotten_videos
 from framefind.tables.rows import segment_source
 from framefind.tables.tables import Tables
-from framefind.types import CUE_SOURCES, Video
+from framefind.types import Video
 
 
 @contextmanager
@@ -51,8 +50,6 @@ def remove(
     uri: str, patterns: Sequence[str], words: Sequence[str], purge: bool, dry_run: bool
 ) -> list[str]:
     """Forget the paths that the patterns name: see `Library.remove`."""
-    for source in words:
-        arguments.choice(source, "words", CUE_SOURCES)
     if dry_run:
         return _listed(_match(Tables.open(uri).videos(), patterns))
     from framefind.tables import maintenance

@@ -278,21 +278,17 @@ class Library:
         )
 
     def words(self, video: str, sources: str | Iterable[str] = ()) -> list[Cue]:
-        """Return what was read in a video (path, name or id), in order of time: its cues.
+        """Return what was read in a video (path, name or id), by time; with `sources`, only theirs.
 
-        With `sources`, only of those: `subtitles`, `speech`, `screen`. Raises QueryError when there
-        is no such video.
+        Raises QueryError when there is no such video.
         """
-        from framefind.tables import cues_table
+        from framefind.tables.cues_table import as_cues
 
-        chosen = arguments.texts(sources, "sources") or CUE_SOURCES
-        for source in chosen:
-            arguments.choice(source, "sources", CUE_SOURCES)
+        chosen = arguments.choices(sources, "sources", CUE_SOURCES) or CUE_SOURCES
         tables = Tables.open(self.uri)
         rows = {row.video_id: row for row in tables.videos()}
-        row = rows[video if video in rows else VideoNames(rows.values()).find(video)]
-        cues = cues_table.as_cues(tables.read_cues(row.cue_segments))
-        return [cue for cue in cues if cue.source in chosen]
+        row = rows[VideoNames(rows.values()).find(video)]
+        return [cue for cue in as_cues(tables.read_cues(row.cue_segments)) if cue.source in chosen]
 
     def thumbnails(self, moments: Moment | Iterable[Moment]) -> list[bytes | None]:
         """Return the JPEG thumbnail of each moment's best frame; None where it is lost."""
@@ -362,7 +358,7 @@ class Library:
         LibraryError when another is writing, or to purge an object store.
         """
         patterns = arguments.texts(names, "names")
-        sources = arguments.texts(words, "words")
+        sources = arguments.choices(words, "words", CUE_SOURCES)
         return forgetting.remove(self.uri, patterns, sources, purge, dry_run)
 
     def restorable(self) -> list[Video]:

@@ -1,13 +1,17 @@
 """Words on Spark: rows equal to those of the local engine, later and again."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 import framefind
 from framefind import spark as steps
+from framefind.indexing.options import IndexOptions
 from framefind.spark.sources import plain
+from framefind.spark.words import Unread, cue_rows, words_task
 from framefind.tables.tables import Tables
 from framefind.types import Cue
 from media import film, with_tracks
@@ -40,6 +44,31 @@ def local(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> framefind.L
     library = framefind.open(tmp_path_factory.mktemp("libraries") / "local")
     library.index(folder, sampler="count=1", views="whole", read="subtitles")
     return library
+
+
+def test_a_task_reads_all_words_of_a_video(folder: Path, tmp_path: Path) -> None:
+    tables = Tables.create(tmp_path / "a", {"model": "none"})
+    read = ("subtitles/x", "screen/y")
+    unread = [Unread(str(folder / name), name, 10.0, None, read) for name in ("a.mkv", "d.mp4")]
+    numbers = pa.RecordBatch.from_pydict({"number": [0, 1]})
+    options = IndexOptions.parse()
+    answers = words_task([numbers], unread, options, tables.uri)
+    one, other = [json.loads(answer["answer"][0].as_py()) for answer in answers]
+    assert [row["reading"] for row in one["words"]] == ["subtitles/x", "screen/y"]
+    assert [sum(row["counts"].values()) for row in one["words"]] == [1, 0]
+    assert [row["trouble"] for row in one["words"]] == [None, None]
+    assert "d.srt is broken" in other["words"][0]["trouble"]
+    assert (len(one["files"]), other["files"]) == (1, [])
+    (rows,) = cue_rows(
+        [pa.RecordBatch.from_pylist([vars(unread[0])])], IndexOptions.parse(read="subtitles")
+    )
+    (row,) = rows.to_pylist()
+    assert (row["start"], row["text"], row["language"], row["error"]) == (
+        0.5,
+        "Guten Tag",
+        "de",
+        None,
+    )
 
 
 def test_a_library_has_the_words_of_the_local_engine(

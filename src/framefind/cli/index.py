@@ -95,8 +95,8 @@ def index(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="Words to read as well: subtitles,screen,speech or some of them, or none. Default: "
-            "subtitles and screen, and speech where its model is on this machine.",
+            help="Words to read as well: subtitles, screen, speech, or none. Default: the first "
+            "two, and speech where its model is on this machine.",
             rich_help_panel=_FRAMES,
         ),
     ] = None,

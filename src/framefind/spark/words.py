@@ -68,7 +68,7 @@ def cues(
     """
     options = IndexOptions.parse(read=read, sampler=sampler)
     first = df.where("number = 0").select("path", "video_id", "fps", "duration")
-    return first.mapInArrow(partial(_cues, options=options), CUE)
+    return first.mapInArrow(partial(cue_rows, options=options), CUE)
 
 
 def find_unread(pending: Pending) -> Unread:
@@ -152,7 +152,8 @@ def _open_recogniser(model: str) -> Recogniser:
     return Recogniser(model)
 
 
-def _cues(batches: Iterable[Any], options: IndexOptions) -> Iterator[Any]:
+def cue_rows(batches: Iterable[Any], options: IndexOptions) -> Iterator[Any]:
+    """Yield the rows of `cues` for those of videos, for `mapInArrow`."""
     import pyarrow as pa
 
     readings = open_readers(options.read).read
