@@ -35,6 +35,7 @@ from framefind.tables.tables import Tables
 COMMIT_FRAMES = 5000
 """Frames that are worth a data file and a commit."""
 
+_MAX_BATCH_ITEMS = 256  # frames, cues and ends
 _CUES_PER_FRAME = 10  # that are worth as much
 _COMMIT_SECONDS = 10.0
 _PROGRESS_SECONDS = 0.1  # between two reports of progress
@@ -63,7 +64,7 @@ class Indexer:
         self._report = Report()
         self._spent: defaultdict[str, float] = defaultdict(float)
         self._rows: dict[str, VideoRow] = {}  # of the videos that are being decoded
-        self._batch: list[Decoded | Ended | Settled] = []
+        self._batch: list[Decoded | Cues | WordsEnded | Ended | Settled] = []
         self._batch_views = 0
         self._uncommitted = 0
         self._cues: list[CueRow] = []
@@ -124,15 +125,10 @@ class Indexer:
             raise item
         if isinstance(item, Pending):
             self._rows[item.row.video_id] = VideoRow(item)
-        elif isinstance(item, Cues):
-            video = self._rows[item.video_id]
-            self._cues += video.add_cues(item.source, item.cues, item.until)
-        elif isinstance(item, WordsEnded):
-            self._end_words(item)
         elif item is not None:
             self._batch.append(item)
             self._batch_views += len(item.frame.pixels) if isinstance(item, Decoded) else 0
-        if item is None or self._batch_views >= BATCH:
+        if item is None or self._batch_views >= BATCH or len(self._batch) >= _MAX_BATCH_ITEMS:
             self._embed()
             waited = time.monotonic() - self._committed_at
             uncommitted = self._uncommitted + len(self._cues) // _CUES_PER_FRAME
@@ -147,6 +143,11 @@ class Indexer:
         for item in self._batch:
             if isinstance(item, Decoded):
                 self._write(item, next(vectors))
+            elif isinstance(item, Cues):  # in order, so that words are never ahead of frames
+                video = self._rows[item.video_id]
+                self._cues += video.add_cues(item.source, item.cues, item.until)
+            elif isinstance(item, WordsEnded):
+                self._end_words(item)
             elif isinstance(item, Ended):
                 self._end(item)
             else:
