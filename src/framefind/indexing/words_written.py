@@ -8,7 +8,7 @@ from framefind.indexing.reading import Reading
 from framefind.tables.rows import CueRow, new_segment, segment_source
 from framefind.types import Box, Cue, Video
 
-_MAX_GAP_SECONDS = 2.5  # from the end of a span to the first frame sampled in the next
+_MAX_GAP_SECONDS = 1.05  # from the end of a span to the next sampled frame, by `every=1`
 
 
 class WordsWritten:
