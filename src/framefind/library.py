@@ -351,9 +351,8 @@ class Library:
         """Forget the paths that `names` stand for (id, path, folder or glob), and return them.
 
         A video goes when its last path goes; files are never touched. With `words`, only what was
-        read of these sources goes, such as `speech`, and the videos stay. With `purge`, what the
-        library stored of the videos is deleted from the disk at once, and nobody else may be
-        writing meanwhile; without, `maintain` deletes it later. With `dry_run` nothing is done.
+        read of these sources goes. With `purge`, what the library stored of it is deleted at once,
+        and nobody else may be writing meanwhile; else `maintain` does so later. `dry_run`: nothing.
         Raises UsageError for a name that no video has, before anything is forgotten, and
         LibraryError when another is writing, or to purge an object store.
         """
