@@ -278,10 +278,7 @@ class Library:
         )
 
     def words(self, video: str, sources: str | Iterable[str] = ()) -> list[Cue]:
-        """Return what was read in a video (path, name or id), by time; with `sources`, only theirs.
-
-        Raises QueryError when there is no such video.
-        """
+        """Return the cues of a video (path, name or id) by time. Raises QueryError for no video."""
         from framefind.tables.cues_table import as_cues
 
         chosen = arguments.choices(sources, "sources", CUE_SOURCES) or CUE_SOURCES
