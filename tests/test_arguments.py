@@ -77,13 +77,23 @@ class TestOneIsOne:
         report = library.index(str(tmp_path / "v"), roots=roots, sampler="count=1", views="whole")
         assert report.indexed == [roots]
 
+    def test_sources_of_words(self, shared_library, clips, tmp_path):
+        name = shared_library.videos()[0].path
+        assert shared_library.words(name, "screen") == shared_library.words(name, ["screen"])
+        plans = [
+            framefind.open(tmp_path / "l").plan(clips, read=read) for read in ("none", ["none"])
+        ]
+        assert plans[0].videos == plans[1].videos == 4
+        gone = [shared_library.remove(name, words=w, dry_run=True) for w in ("screen", ["screen"])]
+        assert gone[0] == gone[1]
+
     def test_texts_of_a_model(self):
         np.testing.assert_array_equal(MODEL.embed_texts("a dog"), MODEL.embed_texts(["a dog"]))
 
     def test_nothing_else_of_the_api_takes_several(self):
         """A new argument of several things belongs in the tests above."""
         tested = {"paths", "glob", "exclude", "roots", "image", "plus", "minus", "video"}
-        tested |= {"queries", "moments", "names"}
+        tested |= {"queries", "moments", "names", "read", "sources", "words", "in_"}
         methods = [member for name, member in vars(Library).items() if name[0] != "_"]
         for method in filter(inspect.isfunction, methods):
             for name, parameter in inspect.signature(method).parameters.items():

@@ -46,9 +46,13 @@ def film(rng: np.random.Generator, frames: int, views: int, d: int, spread: floa
 
 
 def write(
-    folder: Path, films: Sequence[Vectors], dead: Sequence[int] = (), old: VectorIndex | None = None
+    folder: Path,
+    films: Sequence[Vectors],
+    dead: Sequence[int] = (),
+    old: VectorIndex | None = None,
+    has_cuts: bool = True,
 ) -> VectorIndex:
-    """An index of these videos, a frame a second, most with cuts.
+    """An index of these videos, a frame a second, most with cuts (none without `has_cuts`).
 
     The `dead` are in its files, but do not count.
 
@@ -68,7 +72,9 @@ def write(
                 duration=float(len(vectors)),
                 modified=1e9 + at,
                 segments=[f"s{at}"],
-                cuts=None if at % 3 == 2 else [t + 0.4 for t in range(at % 3 + 1, len(vectors), 4)],
+                cuts=[t + 0.4 for t in range(at % 3 + 1, len(vectors), 4)]
+                if has_cuts and at % 3 != 2
+                else None,
             )
             for at, vectors in enumerate(films)
             if at not in dead

@@ -46,7 +46,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Large]:
         patch.setattr(ivf, "start", lambda index: None)
         made = []
         for name, some in (("index", films[:40]), ("more", films)):
-            index = write(tmp_path_factory.mktemp(name), some)
+            index = write(tmp_path_factory.mktemp(name), some, has_cuts=False)
             ivf.build(index)
             made.append(index)
         yield Large(films[:40], *made)

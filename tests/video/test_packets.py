@@ -196,7 +196,10 @@ def test_the_frame_that_stands_before_a_gap_is_decoded_and_nothing_more() -> Non
     whole = [t for t, whole in choice(reordered, every()).items() if whole]
     assert whole == [0, 20, 7, 13, 40]  # 3 is shown before 7, which begins in the next interval
     selection = every(0, 20)
-    assert [t for t, whole in choice(packets, selection).items() if whole] == [0, 6, 12, 18, 19]
+    assert [t for t, whole in choice(packets, selection).items() if whole] == [
+        *[0, 6, 12, 18, 19],
+        60,  # the next keyframe, which tells whether a shot ends at the end of the span
+    ]
     assert selection.after == 60
 
 

@@ -22,8 +22,8 @@ def words(
 ) -> None:
     """Print what was read in a video: its subtitles, what is said, what is written.
 
-    $ framefind words talk.mp4
-    $ framefind words talk.mp4 --srt > talk.srt
+    $ framefind words film.mp4
+    $ framefind words film.mp4 --srt
     """
     from framefind.library import open
     from framefind.output import subtitles

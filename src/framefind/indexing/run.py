@@ -51,6 +51,7 @@ def plan(
     """Estimate what `index` would do, and what it would cost: see `Library.plan`."""
     files = list(walk(paths, options.glob, options.exclude))
     tables, encoder = find_tables(vector_index.uri, choice)
+    options = replace(options, read=open_readers(options.read, choice.device).read)
     catalog = open_catalog(vector_index, tables, options)
     planned = estimate(files, catalog, encoder, options)
     planned.missing, planned.offline = catalog.survey(_folders(paths), learn=False)

@@ -55,8 +55,7 @@ class Video:
         self.fallback: str | None = None
         self._hwaccel = find_hwaccel(decoder)
         self.path = canonical_uri(os.fspath(path))
-        self.remote = open_remote(self.path) if is_remote(self.path) else None
-        """The file, where it is read from an object store."""
+        self.remote = open_remote(self.path) if is_remote(self.path) else None  # if in a bucket
         self._size = self.remote.size if self.remote else file_size(self.path)
         self._threads = threads
         self._alive = alive or (lambda: None)
@@ -76,6 +75,7 @@ class Video:
             container = self._file.container
             stream = self._file.stream
             self.facts = Facts.of(container, stream, self._first, self._file.open_beside)
+            self.has_subtitles = bool(container.streams.subtitles)
             breaks = clock.is_broken(self.facts.duration, length)
             declares = bool({"mov", "matroska"} & self._file.formats)
             self._lands_well = not (breaks or declares or self._file.timing.counted)

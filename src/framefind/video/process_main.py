@@ -45,9 +45,9 @@ class ScreenReader(Protocol):
 
 
 ReadSubtitles = Callable[
-    [str, float | None, Callable[[str], None], Callable[[], None]], Iterator[Cue]
+    [str, float | None, bool, Callable[[str], None], Callable[[], None]], Iterator[Cue]
 ]
-"""Reads a video's subtitles: by its path, its frames per second, and two callbacks; see `words`."""
+"""Reads a video's subtitles: by path, frames per second, whether it has tracks, two callbacks."""
 
 _CUES_PER_MESSAGE = 1000
 _SECONDS_BETWEEN_BEATS = 1.0  # two signs of life, while no frame is sampled
@@ -185,7 +185,10 @@ class _Server:
         assert self._video
         assert self._read_subtitles
         troubles: list[str] = []
-        cues = self._read_subtitles(self._video.path, fps, troubles.append, self._beat)
+        video = self._video
+        cues = self._read_subtitles(
+            video.path, fps, video.has_subtitles, troubles.append, self._beat
+        )
         while some := list(islice(cues, _CUES_PER_MESSAGE)):
             self._lap("read")
             self._send_cues(some)

@@ -11,14 +11,19 @@ from framefind.words.tracks import read_tracks
 
 
 def read_subtitles(
-    path: str, fps: float | None, fail: Callable[[str], None], alive: Callable[[], None]
+    path: str,
+    fps: float | None,
+    has_tracks: bool,
+    fail: Callable[[str], None],
+    alive: Callable[[], None],
 ) -> Iterator[Cue]:
     """Yield the cues of a video's text tracks, of its drawn ones, then of its sidecars.
 
-    `fail` is called with what cannot be read, which stops nothing else; `alive` now and then.
-    Raises what opening a video raises.
+    A file without tracks is not opened, since a bucket would send its head again. `fail` is called
+    with what cannot be read, which stops nothing else; `alive` now and then. Raises what opening a
+    video raises.
     """
-    for read in (read_tracks, read_bitmaps):
+    for read in (read_tracks, read_bitmaps) if has_tracks else ():
         try:
             yield from tidy_cues(read(path, alive))
         except WordsError as error:
