@@ -31,6 +31,7 @@ from teacher import Teacher
 from tokenizers import Tokenizer
 from torch import Tensor
 from vocabulary import whole_words
+
 from words import OPPOSITES
 
 PHRASES = ("{}", "a photo of a {}", "a {} in the picture")

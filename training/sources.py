@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import words
 from clones import Item, Repository, Roots, by_folder, cut, shards
 from PIL import Image
+
+import words
 
 _NOUN = re.compile("[a-z][a-z0-9]*([ -][a-z0-9]+){0,2}")
 _WORD = re.compile("(?<=, )[a-z]{3,}(?=,)")
