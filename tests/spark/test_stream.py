@@ -350,9 +350,9 @@ from framefind.spark.driver import Batches
 from framefind.tables.tables import Tables
 when, films, library = sys.argv[1:]
 original = Tables.publish
-def killing(self, files=(), *rest):
+def killing(self, files=(), *rest, **cues):
     if when == "after":
-        original(self, files, *rest)
+        original(self, files, *rest, **cues)
     if files:
         os.kill(os.getpid(), signal.SIGKILL)
 Tables.publish = killing
@@ -428,9 +428,11 @@ def test_a_backlog_is_committed_bit_by_bit(spark, clips, tmp_path, monkeypatch):
     commits = []
     original = Tables.publish
 
-    def published(self: Tables, files: Any, videos: Any, removed: Any, transaction: Any) -> bool:
+    def published(
+        self: Tables, files: Any, videos: Any, removed: Any, transaction: Any, **cues: Any
+    ) -> bool:
         commits.append((len(videos), transaction is not None))
-        return original(self, files, videos, removed, transaction)
+        return original(self, files, videos, removed, transaction, **cues)
 
     monkeypatch.setattr(Tables, "publish", published)
     library = framefind.open(tmp_path / "l")
@@ -476,8 +478,8 @@ def test_long_films_are_spread_over_all_slots(spark, tmp_path, asked):
     film = write_clip(tmp_path / "films" / "long.mp4", [*range(10)] * 16)  # 320 s
     library, other = framefind.open(tmp_path / "l"), framefind.open(tmp_path / "other")
     spark_engine.index(spark, film.parent, library, sampler="every=5", views="whole")
-    probes, writes = work(asked)
-    assert (len(probes), len(writes)) == (1, 6)  # for a slot three; keyframes every 2 s
+    probes, words, writes = work(asked)
+    assert (len(probes), len(words), len(writes)) == (1, 1, 6)  # for a slot three; keyframes every 2 s
     other.index(film, sampler="every=5", views="whole")
     assert_equal(other, library)
     assert len(library.videos()[0].segments) == 6
