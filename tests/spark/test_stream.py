@@ -479,7 +479,7 @@ def test_long_films_are_spread_over_all_slots(spark, tmp_path, asked):
     library, other = framefind.open(tmp_path / "l"), framefind.open(tmp_path / "other")
     spark_engine.index(spark, film.parent, library, sampler="every=5", views="whole")
     probes, words, writes = work(asked)
-    assert (len(probes), len(words), len(writes)) == (1, 1, 6)  # for a slot three; keyframes every 2 s
+    assert (len(probes), len(words), len(writes)) == (1, 1, 6)  # for a slot three
     other.index(film, sampler="every=5", views="whole")
     assert_equal(other, library)
     assert len(library.videos()[0].segments) == 6

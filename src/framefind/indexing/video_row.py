@@ -196,13 +196,15 @@ class VideoRow:
         A store that does not answer is no fault of the video: what is written counts, and the rest
         is tried again.
         """
+        if self.embeds:
+            self._end_frames(ending, catalog, report)
+        elif ending.trouble:
+            report.unread[stored_path(self.file.path)] = ending.trouble
+        self._parts.discard("frames")
+
+    def _end_frames(self, ending: Ending, catalog: Catalog, report: Report) -> None:
         path = stored_path(self.file.path)
         trouble = ending.trouble or "unknown"
-        self._parts.discard("frames")
-        if not self.embeds:
-            if ending.trouble:
-                report.unread[path] = ending.trouble
-            return
         self.written.cuts += ending.cuts
         if ending.duration:
             self.row = replace(self.row, duration=ending.duration)
