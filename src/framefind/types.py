@@ -88,6 +88,14 @@ class Match:
             at = end
         yield self.text[at:], False
 
+    def excerpt(self, length: int, before: int) -> str:
+        """Return so many characters of the text, at most `before` of them before what matches."""
+        first, last = self.spans[0] if self.spans else (0, 0)
+        start = max(0, first - before)
+        end = max(last, start + length)
+        more = ("…" if start else "", "…" if end < len(self.text) else "")
+        return f"{more[0]}{self.text[start:end]}{more[1]}"
+
 
 RANKS = ("softmax", "max", "sum")
 """How videos may be ranked by their hits: see `ranking.rank_videos`."""

@@ -148,11 +148,7 @@ def _print_moments(moments: "Sequence[Moment]") -> None:
 def _summarize(moment: "Moment") -> str:
     """Return what matches in a moment on one line: the words around the first match."""
     match = moment.why[0]
-    first, last = match.spans[0] if match.spans else (0, 0)
-    start = max(0, first - _WORDS_BEFORE)
-    end = max(last, start + _WORDS_SHOWN)
-    more = ("…" if start else "", "…" if end < len(match.text) else "")
-    text = f"{more[0]}{match.text[start:end]}{more[1]}"
+    text = match.excerpt(_WORDS_SHOWN, _WORDS_BEFORE)
     return f"{match.kind}: {text}" if match.text else match.kind
 
 

@@ -1,4 +1,4 @@
-"""The HTTP API and the page: `create_app` makes the application, `serve` runs it."""
+"""The HTTP API and the page: `create_app` makes the application, `run` serves it."""
 
 import asyncio
 import ctypes
@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from framefind import __version__
 from framefind.errors import FramefindError
@@ -86,16 +87,16 @@ async def _refresh(state: LibraryState) -> None:
         _log.warning("%s", error)
 
 
-def serve(library: Library, access: Access, refresh: float = 2.0) -> None:
-    """Run the server until a signal stops it. Raises FramefindError if it cannot listen."""
+def run(app: ASGIApp, access: Access) -> None:
+    """Serve an application until a signal stops it. Raises FramefindError if it cannot listen."""
     import uvicorn
 
     from framefind.server.timeouts import ActiveClients, TimeoutLoop
 
     _return_freed_memory()
-    app = ActiveClients(create_app(library, access, refresh))
+    clients = ActiveClients(app)
     config = uvicorn.Config(
-        app,
+        clients,
         http="h11",
         ws="none",
         log_level="warning",
@@ -112,7 +113,7 @@ def serve(library: Library, access: Access, refresh: float = 2.0) -> None:
     with (
         suppress(KeyboardInterrupt),
         _listen(access) as listening,
-        asyncio.Runner(loop_factory=lambda: TimeoutLoop(app)) as runner,
+        asyncio.Runner(loop_factory=lambda: TimeoutLoop(clients)) as runner,
     ):
         runner.run(uvicorn.Server(config).serve(sockets=[listening]))
 

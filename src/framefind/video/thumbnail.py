@@ -20,6 +20,11 @@ def encode_thumbnail(scale: Scale, width: int, height: int) -> bytes:
     """
     factor = min(1.0, THUMBNAIL_SIZE / max(width, height))
     pixels = scale(max(1, round(width * factor)), max(1, round(height * factor)))
+    return encode_jpeg(Image.fromarray(pixels), THUMBNAIL_QUALITY)
+
+
+def encode_jpeg(image: Image.Image, quality: int) -> bytes:
+    """Encode an RGB image as a JPEG of that quality, of 100."""
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=THUMBNAIL_QUALITY)
+    image.save(file, "JPEG", quality=quality)
     return file.getvalue()

@@ -34,7 +34,7 @@ def router(queue: JobQueue, access: Access) -> APIRouter:
     @router.post("", status_code=202, responses=_ADDED)
     async def add(new: schemas.NewJob, response: Response) -> schemas.Job:
         """Index a folder or a video of the server's computer, in the background."""
-        path = await asyncio.to_thread(_resolve_path, new.path, access)
+        path = await asyncio.to_thread(resolve_path, new.path, access)
         job = queue.add(path, access.roots)
         response.headers["Location"] = f"{_PREFIX}/{job.id}"
         return job
@@ -71,7 +71,7 @@ def router(queue: JobQueue, access: Access) -> APIRouter:
     return router
 
 
-def _resolve_path(path: str, access: Access) -> str:
+def resolve_path(path: str, access: Access) -> str:
     """Return the path, absolute and with links resolved.
 
     Raises HTTPException: 403 if it may not be indexed, 422 if it can hold no videos.

@@ -1,7 +1,6 @@
 """Videos: their rows, their thumbnails, and their exact frames as JPEG."""
 
 import asyncio
-import io
 import os
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from framefind.server.problems import describe_responses
 from framefind.server.routing import Router
 from framefind.server.state import LibraryState
 from framefind.types import Video
+from framefind.video.thumbnail import encode_jpeg
 
 VideoId = Annotated[str, Path(pattern=schemas.VIDEO_ID_PATTERN)]
 Seconds = Annotated[float, Path(ge=0, le=1e9, allow_inf_nan=False, description="Seconds.")]
@@ -106,6 +106,4 @@ def _frame_jpeg(path: str, t: float, width: int) -> bytes:
         raise HTTPException(404, "the video shows nothing at that time") from None
     image = Image.fromarray(pixels)
     image.thumbnail((width, width * _MAX_ASPECT))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=FRAME_JPEG_QUALITY)
-    return buffer.getvalue()
+    return encode_jpeg(image, FRAME_JPEG_QUALITY)
