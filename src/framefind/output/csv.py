@@ -8,17 +8,23 @@ from typing import Any
 from framefind.output.rows import columns, rows
 from framefind.types import Page
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 
 def write(page: Page, query: dict[str, Any]) -> Iterator[str]:
     """Yield the header and a line for each result, all with as many fields."""
     names = columns(page)
-    yield _line(names)
+    yield write_row(names)
     for row in rows(page):
-        yield _line(row + [""] * (len(names) - len(row)))
+        yield write_row(row + [""] * (len(names) - len(row)))
 
 
-def _line(fields: Sequence[str]) -> str:
-    """Return the fields as one line; those that need quotes have them."""
+def write_row(fields: Sequence[str], delimiter: str = ",") -> str:
+    """Return the fields as one line; those that need quotes have them.
+
+    What a spreadsheet would take for a formula begins with an apostrophe, as it shows text.
+    """
     file = io.StringIO()
-    csv.writer(file, lineterminator="").writerow(fields)
+    safe = [f"'{field}" if field.startswith(_FORMULA) else field for field in fields]
+    csv.writer(file, delimiter=delimiter, lineterminator="").writerow(safe)
     return file.getvalue()

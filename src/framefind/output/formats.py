@@ -7,7 +7,7 @@ from typing import Any
 from framefind.errors import UsageError
 from framefind.output import csv, json, ndjson, tsv
 from framefind.output.timelines import base
-from framefind.output.timelines.registry import TIMELINES
+from framefind.output.timelines.registry import PLAYLISTS
 from framefind.types import Page
 
 Write = Callable[[Page, dict[str, Any]], Iterator[str]]
@@ -22,17 +22,17 @@ FORMATS: dict[str, Write] = {
 
 
 def find_format(name: str) -> Write:
-    """Return what writes a page in a format, one of these or of a timeline.
+    """Return what writes a page in a format, one of these or of a playlist.
 
     Raises UsageError if there is none of that name.
     """
     if name in FORMATS:
         return FORMATS[name]
-    if name in TIMELINES:
-        return partial(_write_timeline, TIMELINES[name])
-    raise UsageError(f"format {name!r}: use {', '.join([*FORMATS, *TIMELINES])}")
+    if name in PLAYLISTS:
+        return partial(_write_playlist, PLAYLISTS[name].write)
+    raise UsageError(f"format {name!r}: use {', '.join([*FORMATS, *PLAYLISTS])}")
 
 
-def _write_timeline(write: base.Write, page: Page, query: dict[str, Any]) -> Iterator[str]:
+def _write_playlist(write: base.Write, page: Page, query: dict[str, Any]) -> Iterator[str]:
     """Write the moments of a page, under the text of the query."""
     return write(page.moments, str(query.get("text") or "framefind"))

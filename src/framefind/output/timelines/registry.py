@@ -1,9 +1,31 @@
 """All timeline formats: for each, one file with a function `write` and one line here."""
 
-from framefind.output.timelines import m3u, xspf
-from framefind.output.timelines.base import Write
+from framefind.output.timelines import (
+    chapters,
+    edl,
+    fcp7,
+    fcpxml,
+    m3u,
+    markers,
+    otio,
+    resolve_edl,
+    xspf,
+)
+from framefind.output.timelines.base import Edit, Playlist
 
-TIMELINES: dict[str, Write] = {
-    "m3u": m3u.write,
-    "xspf": xspf.write,
+PLAYLISTS: dict[str, Playlist] = {
+    "m3u": Playlist(m3u.write, ".m3u8"),
+    "xspf": Playlist(xspf.write, ".xspf"),
+}
+
+EDITS: dict[str, Edit] = {
+    "otio": Edit(otio.write, ".otio"),
+    "edl": Edit(edl.write, ".edl"),
+    "fcpxml": Edit(fcpxml.write, ".fcpxml"),
+    "fcp7": Edit(fcp7.write, ".xml"),
+    "resolve-edl": Edit(resolve_edl.write, ".edl", marks=True),
+    "resolve-csv": Edit(markers.write_resolve, ".csv", marks=True),
+    "premiere-csv": Edit(markers.write_premiere, ".csv", marks=True),
+    "srt": Edit(chapters.write_srt, ".srt", marks=True),
+    "vtt": Edit(chapters.write_vtt, ".vtt", marks=True),
 }
