@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind import arguments, forgetting, types
+from framefind.files.config import Setting, name_paths, read_settings
 from framefind.files.folders import default_library, expand_home
 from framefind.files.names import is_library, native_path, readable_first
 from framefind.files.objects import canonical_uri
@@ -107,13 +108,13 @@ class Library:
 
     def index(
         self,
-        paths: PathLike | Iterable[PathLike],
+        paths: PathLike | Iterable[PathLike] | None = None,
         *,
         model: str | None = None,
         sampler: str = "every=1.0",
         views: str = "tiles",
         glob: PathLike | Iterable[PathLike] = (),
-        exclude: PathLike | Iterable[PathLike] = (),
+        exclude: PathLike | Iterable[PathLike] | None = None,
         roots: PathLike | Iterable[PathLike] = (),
         retry: bool = False,
         dedupe: bool | float = False,
@@ -124,12 +125,12 @@ class Library:
         """Index videos: files, or folders at any depth. Idempotent and resumable.
 
         Decodes only new and changed videos; `retry` tries failed ones again. Creates the library
-        if it is missing, with `model` (default `mini`). With `dedupe`, near-duplicate frames reuse
-        the vectors of the frame before: True, or how many levels of 255 a block may change on
-        average. `decoder` is `auto`, `cpu` or a hardware device of PyAV, such as `cuda`. With
-        `roots`, only files below one of these real paths are read, after links are resolved. `read`
-        are the words that are read as well, of `subtitles`, `screen` and `speech`; `none`, or the
-        default for None. What a video lacks of them is read alone, and other words stay.
+        if it is missing, with `model`. What is None is as `config` tells. With `dedupe`,
+        near-duplicate frames reuse the vectors of the frame before: True, or how many levels of
+        255 a block may change on average. `decoder` is `auto`, `cpu` or a hardware device of PyAV,
+        such as `cuda`. With `roots`, only files below one of these real paths are read, after links
+        are resolved. `read` are the words that are read as well, of `subtitles`, `screen` and
+        `speech`, or `none`. What a video lacks of them is read alone, and other words stay.
 
         Returns what was done with each file; a bad file never stops the run. Raises LibraryError
         when another run is writing, the library cannot be written, or it was made with another
@@ -138,20 +139,20 @@ class Library:
         from framefind.indexing import run
         from framefind.indexing.options import IndexOptions
 
-        options = IndexOptions.pick(locals())
-        named = arguments.texts(paths, "paths")
+        options = IndexOptions.pick(locals(), self.config())
+        named = name_paths(paths, self.config())
         choice = self.choice.named(model)
         return run.index(self.vector_index, choice, named, options, roots, on_progress)
 
     def plan(
         self,
-        paths: PathLike | Iterable[PathLike],
+        paths: PathLike | Iterable[PathLike] | None = None,
         *,
         model: str | None = None,
         sampler: str = "every=1.0",
         views: str = "tiles",
         glob: PathLike | Iterable[PathLike] = (),
-        exclude: PathLike | Iterable[PathLike] = (),
+        exclude: PathLike | Iterable[PathLike] | None = None,
         retry: bool = False,
         dedupe: bool | float = False,
         decoder: str = "auto",
@@ -161,8 +162,8 @@ class Library:
         from framefind.indexing import run
         from framefind.indexing.options import IndexOptions
 
-        options = IndexOptions.pick(locals())
-        named = arguments.texts(paths, "paths")
+        options = IndexOptions.pick(locals(), self.config())
+        named = name_paths(paths, self.config())
         return run.plan(self.vector_index, self.choice.named(model), named, options)
 
     def reembed(self, model: str, on_progress: "OnProgress | None" = None) -> "Report":
@@ -184,12 +185,6 @@ class Library:
         report = reembed(self.uri, beside.uri, index)
         self.vector_index.forget()
         return report
-
-    def prepare(self, model: str | None) -> tuple[Tables, Model]:
-        """Return the tables, created if they are missing, and the model that fills them."""
-        from framefind.indexing.prepare import prepare_tables
-
-        return prepare_tables(self.uri, self.choice.named(model))
 
     def encoder(self, fingerprint: dict[str, str]) -> Model:
         """Load the model that made the library's vectors, or another file of its checkpoint.
@@ -326,6 +321,10 @@ class Library:
         video_names = VideoNames(rows)
         named = {video_id for pattern in patterns for video_id in video_names.find_all([pattern])}
         return [row for row in rows if row.video_id in named]
+
+    def config(self) -> dict[str, Setting]:
+        """Return what a person has chosen, by name, and where each setting comes from."""
+        return read_settings(self.uri)
 
     def status(self) -> "Status":
         """Return the library in numbers: videos, frames, hours, bytes."""

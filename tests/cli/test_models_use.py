@@ -23,11 +23,11 @@ def test_use_stores_the_full_name_but_of_mini():
     used = CliRunner().invoke(models.app, ["use", "balanced"])
     assert used.exit_code == 0
     assert str(config.config_file()) in used.stderr
-    assert config.read_text_setting("model") == "ViT-B-32-SigLIP2-256/webli"
+    assert config.read_settings()["model"].value == "ViT-B-32-SigLIP2-256/webli"
     assert CliRunner().invoke(models.app, ["use", "mini"]).exit_code == 0
-    assert config.read_text_setting("model") == "mini"
+    assert config.read_settings()["model"].value == "mini"
     assert CliRunner().invoke(models.app, ["use", "nothing at all"]).exit_code != 0
-    assert config.read_text_setting("model") == "mini"
+    assert config.read_settings()["model"].value == "mini"
 
 
 def test_the_first_index_offers_once_and_only_at_a_terminal(tmp_path):

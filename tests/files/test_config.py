@@ -1,5 +1,8 @@
 """`framefind.toml`: what a person has chosen."""
 
+import os
+import tomllib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,19 +18,20 @@ def own_file(tmp_path, monkeypatch):
     return file
 
 
-def test_nothing_is_set_without_a_file():
-    assert config.read_config() == {}
-    assert config.read_text_setting("model") is None
+def test_without_a_file_defaults_count():
+    settings = config.read_settings("any.framefind")
+    assert {setting.origin for setting in settings.values()} == {"default"}
+    assert (settings["model"].value, settings["folders"].value) == ("mini", [])
 
 
 def test_a_setting_leaves_the_rest_as_it_is(own_file):
     own_file.parent.mkdir()
     before = '# mine\nmodel = "mini" # small\nother = 1\n\n[spark]\nmodel = "x"\n'
     own_file.write_text(before)
-    config.write_text_setting("model", 'local-dir:C:\\a "b" é')
-    config.write_text_setting("folder", "/videos")
-    assert config.read_config() == {
-        "folder": "/videos",
+    config.write_setting(own_file, "model", 'local-dir:C:\\a "b" é')
+    config.write_setting(own_file, "folders", ["/videos", "/é"])
+    assert tomllib.loads(own_file.read_text("utf-8")) == {
+        "folders": ["/videos", "/é"],
         "model": 'local-dir:C:\\a "b" é',
         "other": 1,
         "spark": {"model": "x"},
@@ -37,15 +41,15 @@ def test_a_setting_leaves_the_rest_as_it_is(own_file):
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_every_text_comes_back(value):
-    config.write_text_setting("model", value)
-    assert config.read_text_setting("model") == value
+    config.write_setting(config.config_file(), "model", value)
+    assert config.read_settings()["model"].value == value
 
 
 @pytest.mark.parametrize("text", ["model", "model = 'a'\nmodel = 'b'", "\xff"])
 def test_a_damaged_file_is_named_and_stays(own_file, text):
     own_file.parent.mkdir()
     own_file.write_bytes(text.encode("latin-1"))
-    for use in (config.read_config, lambda: config.write_text_setting("model", "mini")):
+    for use in (config.read_settings, lambda: config.write_setting(own_file, "model", "mini")):
         with pytest.raises(UsageError, match="framefind.toml"):
             use()
     assert own_file.read_bytes() == text.encode("latin-1")
@@ -55,18 +59,54 @@ def test_a_damaged_file_is_named_and_stays(own_file, text):
 def test_what_is_no_text_is_refused(own_file, value):
     own_file.parent.mkdir()
     own_file.write_text(f"model = {value}")
-    with pytest.raises(UsageError, match="model must be a text"):
-        config.read_text_setting("model")
+    with pytest.raises(UsageError, match=r"framefind\.toml: model must be a text"):
+        config.read_settings()
 
 
 def test_many_lines_in_quotes_are_left_to_their_writer(own_file):
     own_file.parent.mkdir()
     own_file.write_text('model = """a\nb"""\n')
     with pytest.raises(UsageError, match="by hand"):
-        config.write_text_setting("model", "mini")
+        config.write_setting(own_file, "model", "mini")
 
 
 def test_a_folder_that_cannot_be_written_is_named(own_file):
     own_file.parent.write_text("a file")
     with pytest.raises(UsageError, match="cannot be written"):
-        config.write_text_setting("model", "mini")
+        config.write_setting(own_file, "model", "mini")
+
+
+def test_environment_wins_over_the_library_and_that_over_the_user(own_file, tmp_path, monkeypatch):
+    library = tmp_path / "trip.framefind"
+    config.write_setting(own_file, "folders", ["~/Videos", "films", "s3://bucket/v"])
+    config.write_setting(own_file, "exclude", ["*.tmp"])
+    config.write_setting(library / config.NAME, "folders", [".."])
+    config.write_setting(library / config.NAME, "export_folder", "out")
+    monkeypatch.setenv("FRAMEFIND_EXCLUDE", "*.part; *.bak;")
+    settings = config.read_settings(str(library))
+    assert settings["folders"] == config.Setting([str(tmp_path)], str(library / config.NAME))
+    assert settings["exclude"] == config.Setting(["*.part", "*.bak"], "$FRAMEFIND_EXCLUDE")
+    assert settings["export_folder"].value == str(library / "out")
+    users = ["~/Videos", os.path.join(own_file.parent, "films"), "s3://bucket/v"]
+    assert config.read_settings()["folders"] == config.Setting(users, str(own_file))
+    assert config.read_settings("s3://bucket/trip.framefind")["folders"].value == users
+
+
+def test_paths_that_are_named_win_over_the_folders(own_file):
+    with pytest.raises(UsageError, match=r"framefind\.toml"):
+        config.name_paths(None, config.read_settings())
+    config.write_setting(own_file, "folders", ["/videos"])
+    settings = config.read_settings()
+    assert config.name_paths(None, settings) == ["/videos"]
+    assert config.name_paths("/a", settings) == ["/a"]
+    assert config.name_paths([], settings) == []
+
+
+def test_an_unknown_setting_is_named_once(own_file, caplog):
+    own_file.parent.mkdir()
+    own_file.write_text('folder = "/videos"')
+    for _ in range(2):
+        assert config.read_settings()["folders"].value == []
+    (record,) = caplog.records
+    assert "folder is not a setting" in record.message
+    assert str(own_file) in record.message

@@ -19,14 +19,14 @@ def own_file(tmp_path, monkeypatch):
 
 def test_environment_wins_over_the_file_and_that_over_mini(monkeypatch):
     assert default_model() == catalog.MINI
-    config.write_text_setting("model", "balanced")
+    config.write_setting(config.config_file(), "model", "balanced")
     assert default_model() == "ViT-B-32-SigLIP2-256/webli"
     monkeypatch.setenv("FRAMEFIND_MODEL", "mini")
     assert default_model() == catalog.MINI
 
 
 def test_an_unknown_name_names_the_file(own_file):
-    config.write_text_setting("model", "balancd")
+    config.write_setting(config.config_file(), "model", "balancd")
     with pytest.raises(ChoiceError, match="framefind.toml: unknown model 'balancd'"):
         default_model()
 
@@ -37,7 +37,7 @@ def test_a_new_library_asks_for_it_and_an_old_one_does_not(tmp_path, monkeypatch
     asked = []
     load = registry.load
     monkeypatch.setattr(registry, "load", lambda name, *rest: asked.append(name) or load("mini"))
-    config.write_text_setting("model", "balanced")
+    config.write_setting(config.config_file(), "model", "balanced")
     framefind.open(tmp_path / "new.framefind").index(tmp_path)
     framefind.open(tmp_path / "named.framefind", model="fast").index(tmp_path)
     assert asked == ["ViT-B-32-SigLIP2-256/webli", "ViT-B-32/laion2b_s34b_b79k"]

@@ -21,7 +21,11 @@ _MINI = (
 def index(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH", help="Videos, or folders of them.", show_default=False),
+        typer.Argument(
+            metavar="PATH",
+            help="Videos, or folders of them. Default: the folders in framefind.toml.",
+            show_default=False,
+        ),
     ] = None,
     glob: Annotated[
         list[str] | None,
@@ -187,8 +191,6 @@ def index(
     from framefind.library import open
     from framefind.models.choice import default_model
 
-    if not paths and not reembed:
-        show.fail_usage("name the videos, or folders of them")
     if engine == "local" and (master or checkpoint or trigger):
         show.fail_usage("--master, --checkpoint and --trigger go with --engine spark")
     if engine == "spark" and (reembed or dry_run or profile):
@@ -198,13 +200,13 @@ def index(
         models.print_full_name(model)
     is_new = not opened.exists
     if is_new and not model and not as_json:
-        models.offer_better()
+        models.offer_better(opened.uri)
     choice: dict[str, Any] = {
         "model": model,
         "sampler": _name_sampler(every, count, random, keyframes, shots),
         "views": views,
         "glob": glob or (),
-        "exclude": exclude or (),
+        "exclude": exclude or None,
         "retry": retry,
         "dedupe": dedupe,
         "decoder": decoder,
@@ -212,25 +214,27 @@ def index(
     }
     try:
         if dry_run:
-            show.print_plan(opened.plan(paths or (), **choice), as_json)
+            show.print_plan(opened.plan(paths or None, **choice), as_json)
             return
         if engine == "spark":
             from framefind.cli import spark
 
-            report = spark.index(opened, paths or [], master, checkpoint, trigger, choice)
+            report = spark.index(opened, paths or None, master, checkpoint, trigger, choice)
         else:
             with show.progress() as on_progress:
                 if reembed:
-                    report = opened.reembed(model or default_model(), on_progress=on_progress)
+                    report = opened.reembed(
+                        model or default_model(opened.uri), on_progress=on_progress
+                    )
                 else:
-                    report = opened.index(paths or (), on_progress=on_progress, **choice)
+                    report = opened.index(paths or None, on_progress=on_progress, **choice)
     except KeyboardInterrupt:
         show.print_note("stopped; what was done is kept, run it again to go on")
         raise typer.Exit(130) from None
     show.print_report(report, as_json)
     if profile:
         show.print_profile(report)
-    if is_new and report.frames and (model or default_model()).startswith("mini"):
+    if is_new and report.frames and (model or default_model(opened.uri)).startswith("mini"):
         show.print_note(_MINI)
     if report.failed:
         raise typer.Exit(3)

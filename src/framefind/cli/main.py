@@ -9,6 +9,7 @@ import typer
 
 from framefind import __version__
 from framefind.cli import failures, help, models, show, streams
+from framefind.cli.config import config
 from framefind.cli.doctor import doctor
 from framefind.cli.evaluate import evaluate
 from framefind.cli.index import index
@@ -24,7 +25,7 @@ from framefind.cli.words import words
 
 _COMMANDS = {
     help.FIND: (index, search, words, serve),
-    help.MANAGE: (videos, status, remove, prune, restore, maintain),
+    help.MANAGE: (videos, status, config, remove, prune, restore, maintain),
     help.CHECK: (evaluate, doctor),
 }
 

@@ -127,7 +127,7 @@ def use(name: NameArgument) -> None:
     full = print_full_name(name)
     registry.check_runtime(full)
     # Not its version, which changes with framefind's.
-    config.write_text_setting("model", "mini" if name == "mini" else full)
+    config.write_setting(config.config_file(), "model", "mini" if name == "mini" else full)
     show.print_note(f"new libraries use {full} ({config.config_file()})")
 
 
@@ -212,7 +212,7 @@ def print_full_name(name: str) -> str:
     return full
 
 
-def offer_better() -> None:
+def offer_better(library: str) -> None:
     """Name a better model than `mini`, once, to a person at a terminal; wait for nothing."""
     from framefind.files import folders
     from framefind.models import catalog
@@ -220,7 +220,7 @@ def offer_better() -> None:
 
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return
-    if default_model() != catalog.MINI:
+    if default_model(library) != catalog.MINI:
         return
     (better,) = [model for model in catalog.known_models() if model.alias == "balanced"]
     try:

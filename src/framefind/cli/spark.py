@@ -4,6 +4,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from framefind.cli import show
+from framefind.files.config import name_paths
 
 if TYPE_CHECKING:
     from framefind.library import Library
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 def index(
     opened: "Library",
-    paths: list[str],
+    paths: list[str] | None,
     master: str | None,
     checkpoint: str | None,
     trigger: str | None,
@@ -21,14 +22,15 @@ def index(
     """Index a folder or URI with Spark; with a trigger, print the counts after every batch."""
     from framefind import spark
 
-    if len(paths) != 1:
+    named = name_paths(paths, opened.config())
+    if len(named) != 1:
         show.fail_usage("--engine spark takes one folder or URI")
     warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")
     session = spark.session(master or "local[*]")
     try:
         return spark.index(
             session,
-            paths[0],
+            named[0],
             opened,
             checkpoint=checkpoint,
             trigger=trigger or "available-now",

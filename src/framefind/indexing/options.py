@@ -1,10 +1,11 @@
 """The options of `index`, parsed and checked once, before anything is opened."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from framefind.arguments import number, texts
+from framefind.files.config import Setting
 from framefind.indexing.reading import Reading, parse_readings
 from framefind.types import PathLike
 from framefind.video.open import find_hwaccel
@@ -37,7 +38,7 @@ class IndexOptions:
         sampler: str = "every=1.0",
         views: str = "tiles",
         glob: PathLike | Iterable[PathLike] = (),
-        exclude: PathLike | Iterable[PathLike] = (),
+        exclude: PathLike | Iterable[PathLike] | None = None,
         retry: bool = False,
         dedupe: bool | float = False,
         decoder: str = "auto",
@@ -63,7 +64,17 @@ class IndexOptions:
         )
 
     @classmethod
-    def pick(cls, arguments: dict[str, Any]) -> "IndexOptions":
-        """Parse those of a function's arguments that are options, by their names."""
+    def pick(cls, arguments: dict[str, Any], settings: Mapping[str, Setting]) -> "IndexOptions":
+        """Parse those of a function's arguments that are options, by their names.
+
+        What was chosen of `exclude` and `read` stands in for None.
+        """
         names = [field.name for field in fields(cls)]
-        return cls.parse(**{name: arguments[name] for name in names if name in arguments})
+        given = {name: arguments[name] for name in names if name in arguments}
+        if given.get("exclude") is None:
+            given["exclude"] = settings["exclude"].value
+        if given.get("read") is None:
+            given["read"] = settings["read"].value
+            with settings["read"].blamed():
+                parse_readings(given["read"])
+        return cls.parse(**given)

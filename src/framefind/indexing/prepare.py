@@ -24,7 +24,7 @@ def find_tables(uri: str, choice: ModelChoice) -> tuple[Tables | None, Model]:
     Raises LibraryError when the library was made with another model.
     """
     if not Tables.exists(uri):
-        return None, choice.load()
+        return None, choice.load(uri)
     tables = Tables.open(uri)
     return tables, choice.reopen(uri, tables.fingerprint)
 

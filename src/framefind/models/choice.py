@@ -1,28 +1,21 @@
 """Which model a caller asks for, and the one that fits a library."""
 
-import os
 from dataclasses import dataclass, replace
 
-from framefind.errors import ChoiceError, LibraryError
+from framefind.errors import LibraryError
 from framefind.files import config
 from framefind.models import registry
 from framefind.models.base import Model
 
 
-def default_model() -> str:
-    """Return the model of new libraries, by its full name.
+def default_model(library: str | None = None) -> str:
+    """Return the model of a new library, by its full name: what was chosen, else `mini`.
 
-    That is `$FRAMEFIND_MODEL`, else what `framefind models use` chose, else `mini`. Raises
-    ChoiceError for an unknown name.
+    Raises ChoiceError for an unknown name.
     """
-    name = os.environ.get("FRAMEFIND_MODEL")
-    if name:
-        return registry.full_name(name)
-    name = config.read_text_setting("model")
-    try:
-        return registry.full_name(name or "mini")
-    except ChoiceError as error:
-        raise ChoiceError(f"{config.config_file()}: {error}") from None
+    setting = config.read_settings(library)["model"]
+    with setting.blamed():
+        return registry.full_name(setting.value)
 
 
 @dataclass(frozen=True)
@@ -43,9 +36,9 @@ class ModelChoice:
         """Return this choice with another model, if one is named."""
         return replace(self, name=registry.full_name(name)) if name else self
 
-    def load(self) -> Model:
+    def load(self, library: str) -> Model:
         """Load the model of a new library: the named one, else the default."""
-        return registry.load(self.name or default_model(), self.device, self.precision)
+        return registry.load(self.name or default_model(library), self.device, self.precision)
 
     def reopen(self, library: str, fingerprint: dict[str, str]) -> Model:
         """Load the model that made a library's vectors, or another file of the same checkpoint.
@@ -56,7 +49,7 @@ class ModelChoice:
         made_at = fingerprint.get("precision", "auto")
         if self.name and self.name != made_with:
             is_local = self.name.startswith("local-dir:") and "source" in fingerprint
-            model = self.load() if is_local else None
+            model = self.load(library) if is_local else None
             if model is None or not registry.interchangeable(fingerprint, model.fingerprint):
                 raise LibraryError(
                     f"{library} was made with {made_with}, not {self.name}: leave `model` out, or "

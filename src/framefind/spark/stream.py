@@ -26,6 +26,7 @@ from framefind.files.names import (
 )
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.pipeline import interruptible
+from framefind.indexing.prepare import prepare_tables
 from framefind.indexing.readers import open_readers
 from framefind.indexing.walk import File, is_skipped, walk
 from framefind.library import Library
@@ -57,7 +58,7 @@ def index(
     sampler: str = "every=1.0",
     views: str = "tiles",
     glob: PathLike | Iterable[PathLike] = (),
-    exclude: PathLike | Iterable[PathLike] = (),
+    exclude: PathLike | Iterable[PathLike] | None = None,
     retry: bool = False,
     dedupe: bool | float = False,
     decoder: str = "auto",
@@ -83,14 +84,14 @@ def index(
     """
     require()
     how = _parse_trigger(trigger)
-    options = IndexOptions.pick(locals())
     opened = as_library(library, device=device, precision=precision)
+    options = IndexOptions.pick(locals(), opened.config())
     root = _root(source)
     if checkpoint is None:
         key = blake2b(root.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
         checkpoint = f"{opened.uri.rstrip('/')}/checkpoint/{key}"
     with lock(opened.uri, not opened.exists, "index --engine spark"):
-        tables, encoder = opened.prepare(model)
+        tables, encoder = prepare_tables(opened.uri, opened.choice.named(model))
     with lock(opened.uri, False, "index --engine spark"):
         readers = open_readers(options.read, opened.choice.device)
         options = replace(options, read=readers.read)

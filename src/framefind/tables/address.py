@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framefind.errors import LibraryError
-from framefind.files import disk
+from framefind.files import config, disk
 from framefind.files.names import is_library
 from framefind.processes import check_memory
 
@@ -215,7 +215,7 @@ def as_unreadable(error: OSError) -> LibraryError:
 
 
 def holds_others(folder: Path) -> bool:
-    """Return whether a folder holds anything but the remains of an interrupted `create`."""
+    """Return whether a folder holds anything but its settings and an interrupted `create`."""
     if not folder.exists():
         return False
     if not folder.is_dir():
@@ -229,7 +229,7 @@ def holds_others(folder: Path) -> bool:
 def _is_unfinished(entry: Path) -> bool:
     if entry.name in ("videos", "cues", "frames") and entry.is_dir():
         return all(inner.name == "_delta_log" for inner in entry.iterdir())
-    return entry.name == LOCK
+    return entry.name in (LOCK, config.NAME)
 
 
 def aside_path(uri: str) -> Path:
@@ -238,7 +238,12 @@ def aside_path(uri: str) -> Path:
 
 
 def replace_library(uri: str, other: str) -> None:
-    """Move the local library `other` to the place of the one at `uri`, whose lock is held."""
+    """Move the local library `other` to the place of the one at `uri`, whose lock is held.
+
+    What a person has chosen for the library stays.
+    """
+    with suppress(FileNotFoundError):
+        shutil.copy2(Path(uri, config.NAME), Path(other, config.NAME))
     old = aside_path(uri)
     shutil.rmtree(old, ignore_errors=True)  # left by an earlier run
     Path(uri).rename(old)

@@ -1,0 +1,28 @@
+"""`framefind config`: what a person has chosen, and where."""
+
+from dataclasses import asdict
+
+from framefind.cli import show
+from framefind.cli.options import JsonOption, LibraryOption
+
+
+def config(library: LibraryOption = None, as_json: JsonOption = False) -> None:
+    """Show what counts of framefind.toml and the environment, and where each setting comes from.
+
+    $ framefind config
+    """
+    from framefind.library import open
+
+    settings = open(library).config()
+    if as_json:
+        found = {name: asdict(setting) for name, setting in settings.items()}
+        show.print_json({"schema": "framefind/config/v1", "settings": found})
+        return
+    rows = [
+        (name, value, setting.origin)
+        for name, setting in settings.items()
+        for value in (setting.value if isinstance(setting.value, list) else [setting.value]) or [""]
+    ]
+    show.print_table(
+        ("setting", "value", "from"), [(name, value or "", origin) for name, value, origin in rows]
+    )

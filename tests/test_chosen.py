@@ -1,0 +1,56 @@
+"""What a person has chosen counts in `index`: `framefind.toml` in the library."""
+
+import pytest
+from typer.testing import CliRunner
+
+import framefind
+from conftest import write_clip
+from framefind.cli.main import app
+from framefind.errors import UsageError
+from framefind.files import config
+
+
+@pytest.fixture
+def chosen(tmp_path):
+    """A library, still empty, whose file names a folder with two videos, one of them excluded."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for seed, name in enumerate(("film.mp4", "old.mp4")):
+        write_clip(folder / name, [seed])
+    library = tmp_path / "a.framefind"
+    config.write_setting(library / config.NAME, "folders", ["../videos"])
+    config.write_setting(library / config.NAME, "exclude", ["old.*"])
+    config.write_setting(library / config.NAME, "read", ["none"])
+    return framefind.open(library)
+
+
+def test_index_takes_the_folders_and_arguments_win(chosen):
+    assert chosen.plan().videos == 1
+    report = chosen.index()
+    assert [path.rpartition("/")[2] for path in report.indexed] == ["film.mp4"]
+    assert chosen.videos()[0].read == []
+    both = chosen.index(exclude=())
+    assert [path.rpartition("/")[2] for path in both.indexed] == ["old.mp4"]
+
+
+def test_a_wrong_setting_names_its_file(chosen, tmp_path):
+    config.write_setting(tmp_path / "a.framefind" / config.NAME, "read", ["smells"])
+    with pytest.raises(UsageError, match=r"framefind\.toml: read 'smells'"):
+        chosen.index()
+
+
+def test_the_command_shows_what_counts(chosen, monkeypatch):
+    monkeypatch.setenv("FRAMEFIND_MODEL", "fast")
+    shown = CliRunner().invoke(app, ["config", "--library", chosen.uri])
+    assert shown.exit_code == 0
+    rows = dict(line.split("\t", 1) for line in shown.stdout.splitlines())
+    assert rows["model"] == "fast\t$FRAMEFIND_MODEL"
+    assert rows["exclude"] == f"old.*\t{chosen.uri}/{config.NAME}"
+    assert rows["export_folder"] == "\tdefault"
+
+
+def test_the_file_stays_when_a_library_is_replaced(chosen):
+    chosen.index()
+    before = chosen.config()
+    chosen.reembed("mini")
+    assert chosen.config() == before
