@@ -86,6 +86,7 @@ class Status:
     offline: list[Offline] = field(default_factory=list)
     lost: int = 0
     """Videos that have lost frames: those are in no data file any more."""
+    lost_words: int = 0
 
 
 @dataclass(frozen=True)

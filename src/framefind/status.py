@@ -8,6 +8,7 @@ from framefind.forgetting import find_absent
 from framefind.index.refresh import CurrentIndex
 from framefind.reports import Status
 from framefind.tables import address
+from framefind.tables.lost import find_lost_words
 from framefind.tables.tables import Tables
 from framefind.types import Video
 
@@ -34,4 +35,5 @@ def find_status(uri: str, vector_index: CurrentIndex) -> Status:
         index_fresh=vector_index.is_fresh(tables),
         offline=find_absent(vector_index.folder, rows).roots(rows),
         lost=len(vector_index.lost(tables, rows)),
+        lost_words=len(find_lost_words(tables, rows)),
     )

@@ -43,7 +43,7 @@ def save(folder: Path, cues: dict[str, list[str]], old: TextIndex | None = None)
     def read(segments: Collection[str]) -> Iterator[pa.RecordBatch]:
         yield from (batch(name, cues[name]) for name in segments)
 
-    return save_text(folder, old, {*cues}, read)
+    return save_text(folder, old, {*cues}, read)[0]
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,9 @@ class TestSave:
         del cues["b"]
         known = {"d": cues["d"]}
         second = TextIndex(
-            save_text(tmp_path, first, {*cues}, lambda names: [batch(n, known[n]) for n in names])
+            save_text(tmp_path, first, {*cues}, lambda names: [batch(n, known[n]) for n in names])[
+                0
+            ]
         )
         assert len(second) == 6
         assert second.find("fish").tolist() == [0, 3, 4, 5, 6, 7]

@@ -72,17 +72,18 @@ def refresh(folder: Path, tables: "Tables", damaged: VectorIndex | None = None) 
 def _refresh(folder: Path, tables: "Tables", damaged: VectorIndex | None) -> VectorIndex:
     revision = tables.revision()
     old = _open(folder, tables, damaged)
-    if old and old.revision == revision and not _is_readable_again(old, tables):
+    is_whole = old and not old.lost_words and not _is_readable_again(old, tables)
+    if old and old.revision == revision and is_whole:
         return old
     videos = [video for video in tables.videos() if video.segments]
     published = {name for video in videos for name in video.segments}
     if old and _dead_share(old, published) > _MAX_DEAD_SHARE:
         old = None
-    text = _update_text(folder, old, tables, videos)
+    text, lost_words = _update_text(folder, old, tables, videos)
     with Appender(folder, old, int(tables.fingerprint["dimensions"])) as appender:
         appender.update(tables, published)
         rows = [to_indexed_video(video) for video in sorted(videos, key=lambda video: video.path)]
-        appender.commit(tables.fingerprint, revision, rows, tables.identity, text)
+        appender.commit(tables.fingerprint, revision, rows, tables.identity, text, lost_words)
     index = VectorIndex(folder)
     if len(index.vectors) > ivf.MAX_SCANNED_VECTORS:
         ivf.start(index)
@@ -91,19 +92,23 @@ def _refresh(folder: Path, tables: "Tables", damaged: VectorIndex | None) -> Vec
 
 def _update_text(
     folder: Path, old: VectorIndex | None, tables: "Tables", videos: Sequence["Video"]
-) -> SavedText | None:
-    """Return the text index of the videos' cues, written anew if they have changed."""
+) -> tuple[SavedText | None, list[str]]:
+    """Return the text index of the videos' cues, written anew if they have changed.
+
+    Returns as well the ids of the videos that have lost words.
+    """
     published = {name for video in videos for name in video.cue_segments}
     text = None
     with contextlib.suppress(DamagedIndexError):
         text = old.text if old else None
     if not published or (old and text and {*text.segments} - {""} == published):
-        return old.saved_text if old and published else None
+        return old.saved_text if old and published else None, []
     try:
-        return save_text(folder, text, published, tables.read_cues)
+        saved, lost = save_text(folder, text, published, tables.read_cues)
     except LibraryError as error:
         _log.warning("%s: some words cannot be searched: %s", tables.uri, error)
-        return old.saved_text if old and text else None
+        return old.saved_text if old and text else None, []
+    return saved, [row.video_id for row in videos if not lost.isdisjoint(row.cue_segments)]
 
 
 def _open(folder: Path, tables: "Tables", damaged: VectorIndex | None) -> VectorIndex | None:
@@ -314,6 +319,7 @@ class Appender:
         videos: list[IndexedVideo],
         identity: str = "",
         text: SavedText | None = None,
+        lost_words: Sequence[str] = (),
     ) -> None:
         """Publish what was appended."""
         for stream in self._streams.values():
@@ -340,6 +346,7 @@ class Appender:
             "checksums": {name: self._checksums.get(name, 0) for name in _CHECKSUMMED},
             "sealed": seal(listing),
             "lost": self._lost(videos),
+            "lost_words": lost_words,
             "unread": self._unread,
         }
         disk.sync(self._folder)

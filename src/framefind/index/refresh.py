@@ -21,6 +21,7 @@ from framefind.index.checksums import DamagedIndexError, load_manifest
 from framefind.index.vectors import FORMAT, VectorIndex
 from framefind.tables.address import aside_path, is_local
 from framefind.tables.delta_log import latest_revision
+from framefind.tables.lost import find_lost_frames
 from framefind.tables.tables import Tables
 from framefind.types import Video
 
@@ -130,7 +131,7 @@ class CurrentIndex:
     def lost(self, tables: Tables, rows: Sequence[Video]) -> list[str]:
         """Return the ids of videos that have lost frames, by the index if it is new enough."""
         index = self._find(tables.revision())
-        return index.lost if index and not index.unread else tables.find_lost(rows)
+        return index.lost if index and not index.unread else find_lost_frames(tables, rows)
 
     def forget(self) -> None:
         """Open it anew the next time: another library has taken this one's place."""
@@ -164,10 +165,11 @@ class CurrentIndex:
         ):
             for reason in index.unread.values():
                 _log.warning("%s: %s", self.uri, reason)
-            if index.lost:
-                several = "videos have lost their" if len(index.lost) > 1 else "video has lost its"
-                path = index.video(index.lost[0]).path
-                _log.warning("%d %s frames: index them again (%s)", len(index.lost), several, path)
+            for what, lost in (("frames", index.lost), ("words", index.lost_words)):
+                if lost:
+                    several = "videos have lost their" if len(lost) > 1 else "video has lost its"
+                    path = index.video(lost[0]).path
+                    _log.warning("%d %s %s: index them again (%s)", len(lost), several, what, path)
         self._opened = index
         return index
 

@@ -35,10 +35,11 @@ Read = Callable[[Collection[str]], "Iterable[pa.RecordBatch]"]
 
 def save_text(
     folder: Path, old: TextIndex | None, published: Collection[str], read: Read
-) -> SavedText:
+) -> tuple[SavedText, set[str]]:
     """Write into `folder` a text index of the published segments: that of `old`, brought up.
 
-    Only segments that `old` lacks are read. Raises OSError when there is no room.
+    Only segments that `old` lacks are read; those that have no cues any more are returned as well.
+    Raises OSError when there is no room.
     """
     if old and _dead_share(old, published) > MAX_DEAD_SHARE:
         old = None
@@ -54,9 +55,10 @@ def save_text(
             writer = _Writer(database, old)
             writer.drop(published)
             missing = sorted({*published} - {*writer.segments})
-            writer.add(missing, read(missing))
+            for batch in read(missing):
+                writer.add(batch)
         writer.save(fresh)
-        return SavedText(fresh, seal(fresh))
+        return SavedText(fresh, seal(fresh)), {*missing} - {*writer.segments}
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
@@ -91,6 +93,7 @@ class _Writer:
         self._count = len(old.cues) if old else 0
         self._sources = {name: at for at, name in enumerate(CUE_SOURCES)}
         self.segments = list(old.segments) if old else []
+        self._ordinals: dict[str, int] = {}  # of new ones
         self._video_ids = {name: at for at, name in enumerate(old.video_ids if old else [])}
 
     def drop(self, published: Collection[str]) -> None:
@@ -113,29 +116,31 @@ class _Writer:
             (rowid, fold(text.replace(SEAM, ""))),
         )
 
-    def add(self, segments: Collection[str], batches: "Iterable[pa.RecordBatch]") -> None:
-        """Append the cues of some segments."""
-        first = len(self.segments)
-        self.segments += segments
-        ordinals = {name: at for at, name in enumerate(self.segments[first:], first)}
-        for batch in batches:
-            rows = batch.to_pylist()
-            cues = np.empty(len(rows), CUE)
-            for at, row in enumerate(rows):
-                video = self._video_ids.setdefault(row["video_id"], len(self._video_ids))
-                box = row["box"] or [np.nan] * 4
-                source = self._sources.get(row["source"], -1)
-                segment = ordinals[row["segment"]]
-                cues[at] = (segment, video, row["start"], row["end"], source, box)
-            rowids = range(self._count + 1, self._count + 1 + len(rows))
-            texts = [row["text"] or "" for row in rows]
-            for table, prepare in (("words", seam), ("parts", fold)):
-                self._database.executemany(
-                    f"insert into {table}(rowid, text) values (?, ?)",
-                    zip(rowids, map(prepare, texts), strict=True),
-                )
-            self._cues.append(cues)
-            self._count += len(rows)
+    def add(self, batch: "pa.RecordBatch") -> None:
+        """Append cues of new segments."""
+        rows = batch.to_pylist()
+        cues = np.empty(len(rows), CUE)
+        for at, row in enumerate(rows):
+            video = self._video_ids.setdefault(row["video_id"], len(self._video_ids))
+            box = row["box"] or [np.nan] * 4
+            source = self._sources.get(row["source"], -1)
+            segment = self._ordinal(row["segment"])
+            cues[at] = (segment, video, row["start"], row["end"], source, box)
+        rowids = range(self._count + 1, self._count + 1 + len(rows))
+        texts = [row["text"] or "" for row in rows]
+        for table, prepare in (("words", seam), ("parts", fold)):
+            self._database.executemany(
+                f"insert into {table}(rowid, text) values (?, ?)",
+                zip(rowids, map(prepare, texts), strict=True),
+            )
+        self._cues.append(cues)
+        self._count += len(rows)
+
+    def _ordinal(self, segment: str) -> int:
+        if segment not in self._ordinals:
+            self._ordinals[segment] = len(self.segments)
+            self.segments.append(segment)
+        return self._ordinals[segment]
 
     def save(self, folder: Path) -> None:
         """Write what is not in the database."""

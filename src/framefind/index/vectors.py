@@ -27,7 +27,7 @@ from framefind.index.videos import IndexedVideo, Videos
 if TYPE_CHECKING:
     from framefind.tables.delta_log import Revision
 
-FORMAT = 7
+FORMAT = 8
 
 _CHECKED_ROWS = 1 << 12  # vectors that are checked at a time
 
@@ -72,6 +72,7 @@ class VectorIndex:
         self.fingerprint: dict[str, str] = manifest["fingerprint"]
         self.dimensions = int(self.fingerprint["dimensions"])
         self.lost: list[str] = manifest["lost"]
+        self.lost_words: list[str] = manifest["lost_words"]
         self.unread: dict[str, str] = manifest["unread"]
         self.generation = folder / manifest["generation"]
         self._listing = folder / manifest["listing"]

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,13 +47,13 @@ class Catalog:
         memory: Path,
         options: IndexOptions,
         lost: Collection[str] = (),
-        count_cues: Callable[[], Mapping[str, int]] = dict,
+        cues: Mapping[str, int] | None = None,
     ) -> None:
         """Start from the rows of the library; `memory` is a file, a cache that may be lost.
 
         It remembers the facts of files that have no row of their own: copies and what is not a
-        video. Videos that have `lost` frames, given by id, are decoded again. `count_cues` returns
-        the number of cues by segment, and is called when that is needed.
+        video. Videos that have `lost` frames, given by id, are decoded again. `cues` holds the
+        number of cues by segment; words of segments that are not in it are read again.
         """
         self._lock = threading.RLock()
         self._lost = frozenset(lost)
@@ -67,8 +67,7 @@ class Catalog:
         self._retry = options.retry
         self._read = options.read
         self._sidecars = Sidecars()
-        self._count_cues = count_cues
-        self._cue_counts: dict[str, int] = {}
+        self._cues = dict(cues or {})
         self._memory_file = memory
         self._presence = Presence(memory.with_name("roots.json"), self._owner)
         self._memory: dict[str, list[int | str]] = _read(memory)
@@ -142,13 +141,11 @@ class Catalog:
             others = [name for name in row.cue_segments if segment_source(name) != reading.source]
             read = [one for one in row.read if Reading.parse(one).source != reading.source]
             segments = [*others, *counts]
-            self._cue_counts |= {name: cues for name, cues in counts.items() if cues}
-            if not self._cue_counts.keys() >= {*segments}:
-                self._cue_counts = dict(self._count_cues()) | self._cue_counts
+            self._cues |= {name: cues for name, cues in counts.items() if cues}
             self._put(
                 replace(
                     row,
-                    cues=sum(self._cue_counts.get(name, 0) for name in segments),
+                    cues=sum(self._cues.get(name, 0) for name in segments),
                     cue_segments=segments,
                     read=sorted([*read, str(reading)]),
                 )
@@ -266,12 +263,13 @@ class Catalog:
     def _unread(self, row: Video) -> tuple[Reading, ...]:
         """Return which words of a video are still to be read, each from where it is until now."""
         before = {reading.source: reading for reading in map(Reading.parse, row.read)}
+        lost = {segment_source(name) for name in row.cue_segments if name not in self._cues}
         unread = []
         for reading in self._read:
             if reading.source == "subtitles":
                 reading = replace(reading, by=self._sidecars.describe(native_path(row.path)))
             known = before.get(reading.source)
-            if known is None or known.by != reading.by:
+            if known is None or known.by != reading.by or reading.source in lost:
                 unread.append(replace(reading, until=-math.inf))
             elif known.until < math.inf:
                 unread.append(known)
@@ -346,5 +344,5 @@ def open_catalog(
     """Read what a library knows of files, for one run; `tables` is None for a new library."""
     rows = tables.videos() if tables else []
     lost = vector_index.lost(tables, rows) if tables else []
-    count_cues = tables.count_cues if tables else dict
-    return Catalog(rows, vector_index.folder / "files.json", options, lost, count_cues)
+    cues = tables.count_cues() if tables else {}
+    return Catalog(rows, vector_index.folder / "files.json", options, lost, cues)

@@ -4,14 +4,18 @@ A library that was made before there were cues has no such table until some are 
 deltalake is imported where it is used.
 """
 
+import logging
 import secrets
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from framefind.errors import DataFileError
 from framefind.files import disk
 from framefind.tables import data_files
 from framefind.tables.address import as_library_error, filesystem, is_local, storage_options
@@ -23,6 +27,8 @@ from framefind.types import Cue
 
 KEYS = ("video_id", "segment", "start")
 _ROWS_PER_GROUP = 8192
+
+_log = logging.getLogger(__name__)
 
 
 def create(address: str, properties: Mapping[str, str]) -> None:
@@ -96,6 +102,7 @@ def write(address: str, rows: pa.Table) -> list[DataFile]:
             row_group_size=_ROWS_PER_GROUP,
             compression="zstd",
             store_schema=False,
+            write_page_checksum=True,
         )
         if is_local(address):
             disk.sync(Path(address, path))
@@ -114,27 +121,43 @@ def merge(
 
 
 def count_segments(address: str) -> dict[str, int]:
-    """Return the number of cues by segment; of every data file, that column is read alone."""
+    """Return the number of cues by segment, without those in lost data files.
+
+    Files are read whole, since damage shows only where a file is read.
+    """
     store = filesystem(address)
     counts: Counter[str] = Counter()
     for action in find_files(address):
-        counts.update(data_files.count_segments(store, str(action["path"])))
+        with suppress(DataFileError):
+            rows = data_files.read(store, str(action["path"]), CUES)
+            counts.update(rows["segment"].to_pylist())
     return dict(counts)
 
 
 def read(address: str, segments: Collection[str]) -> Iterator[pa.RecordBatch]:
     """Yield the cues of some segments, with the columns of CUES, a batch per data file at least.
 
-    Files that hold none of them, by the log's statistics, are not opened.
+    Files that hold none of them, by the log's statistics, are not opened. Cues that are lost are
+    told in the log, and are missing from what is returned.
     """
     if not segments:
         return
     ordered = sorted(segments)
+    lost = set(segments)
+    reasons = []
     store = filesystem(address)
     for action in find_files(address):
         low, high = (str(action.get(f"{end}.segment") or "") for end in ("min", "max"))
         if high and (high < ordered[0] or low > ordered[-1]):
             continue
-        rows = data_files.read(store, str(action["path"]), CUES)
+        try:
+            rows = data_files.read(store, str(action["path"]), CUES)
+        except DataFileError as error:
+            reasons.append(str(error))
+            continue
         kept = rows.filter(data_files.among(rows["segment"], segments))
+        lost.difference_update(pc.unique(kept["segment"]).to_pylist())
         yield from kept.to_batches()
+    if lost:
+        reason = "; ".join(reasons) or "they are in no data file any more"
+        _log.warning("%s: some words are lost, index their videos again: %s", address, reason)

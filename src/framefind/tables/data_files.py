@@ -290,7 +290,9 @@ def _column_names(metadata: pq.FileMetaData) -> list[str]:
 def _opened(store: pyarrow.fs.FileSystem, path: str) -> Iterator[pq.ParquetFile]:
     """Open a data file; raise DataFileError when it is missing or damaged."""
     try:
-        with pq.ParquetFile(path, filesystem=store, pre_buffer=False) as parquet:
+        with pq.ParquetFile(
+            path, filesystem=store, pre_buffer=False, page_checksum_verification=True
+        ) as parquet:
             yield parquet
     except FileNotFoundError as error:
         raise DataFileError(f"the data file {path} is missing") from error

@@ -12,7 +12,8 @@ from framefind.errors import DataFileError, LibraryError
 from framefind.reports import Upkeep
 from framefind.tables import cues_table, data_files, history
 from framefind.tables.delta_log import list_files, replace_files
-from framefind.tables.schema import FRAMES, SCHEMAS, with_unknown_columns
+from framefind.tables.lost import find_lost_frames, find_lost_words
+from framefind.tables.schema import SCHEMAS, with_unknown_columns
 from framefind.tables.tables import Tables
 
 _log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def maintain(tables: Tables, retention_hours: float = 168) -> Upkeep:
     """
     names = _appended(tables)
     parts = [compact(tables, name, retention_hours) for name in names]
-    unreadable = _drop_lost_files(tables)
+    unreadable = sum(_drop_lost_files(tables, name) for name in names)
     tables.compact_videos(keep=1)
     return Upkeep(
         rewritten=sum(part.rewritten for part in parts),
@@ -178,24 +179,25 @@ def _rewrite(
     return tables.commit(commit)
 
 
-def _drop_lost_files(tables: Tables) -> int:
-    """Remove missing or damaged data files from the log when no video needs them.
+def _drop_lost_files(tables: Tables, name: str) -> int:
+    """Remove missing or damaged data files of a table from the log when no video needs them.
 
     Returns how many data files cannot be read and are kept.
     """
+    find_lost = find_lost_frames if name == "frames" else find_lost_words
     lost = {}
     refused = 0
-    for action in list_files(tables.delta("frames")):
+    for action in list_files(tables.delta(name)):
         try:
-            tables.read_segments(action["path"])
+            tables.read_segments(action["path"], name)
         except DataFileError:
             lost[action["path"]] = action["size_bytes"]
         except LibraryError:  # it cannot be read now
             refused += 1
-    if refused or not lost or tables.find_lost(tables.videos()):
+    if refused or not lost or find_lost(tables, tables.videos()):
         return refused + len(lost)
     with tables.writing(), suppress(CommitFailedError):
-        replace_files(tables.delta("frames"), lost, [], FRAMES, change=True)
+        replace_files(tables.delta(name), lost, [], SCHEMAS[name], change=True)
     return 0
 
 

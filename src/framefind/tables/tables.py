@@ -285,14 +285,6 @@ class Tables:
         with self.reading():
             return data_files.count_segments(filesystem(self.address(name)), file)
 
-    def find_lost(self, videos: Sequence[Video]) -> list[str]:
-        """Return the ids of the videos that have a segment which is in no data file any more."""
-        stored: set[str] = set()
-        for file in self.frame_files():
-            with suppress(DataFileError):
-                stored |= self.read_segments(file).keys()
-        return [video.video_id for video in videos if not stored.issuperset(video.segments)]
-
     def read_frames(self, file: str, segments: Collection[str]) -> "Iterator[pa.RecordBatch]":
         """Yield the frames of some segments in one data file, in batches of about a thousand.
 
@@ -325,7 +317,7 @@ class Tables:
             yield from cues_table.read(self.address("cues"), segments)
 
     def count_cues(self) -> dict[str, int]:
-        """Return the number of cues by segment, published or not."""
+        """Return the number of cues by segment, published or not; none of those that are lost."""
         from framefind.tables import cues_table
 
         with self.reading():

@@ -67,6 +67,7 @@ def _describe_library(state: LibraryState, access: Access) -> dict[str, Any]:
         "index_fresh": state.is_fresh,
         "offline": [asdict(folder) for folder in offline],
         "lost": len(snapshot.index.lost) if snapshot.index else 0,
+        "lost_words": len(snapshot.index.lost_words) if snapshot.index else 0,
         "can_add": access.may_index(access.roots[0] if access.roots else "/"),
         "roots": list(access.roots),
     }
