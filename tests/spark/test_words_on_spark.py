@@ -49,7 +49,17 @@ def local(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> framefind.L
 def test_a_task_reads_all_words_of_a_video(folder: Path, tmp_path: Path) -> None:
     tables = Tables.create(tmp_path / "a", {"model": "none"})
     read = ("subtitles/x", "screen/y")
-    unread = [Unread(str(folder / name), name, 10.0, None, read) for name in ("a.mkv", "d.mp4")]
+    unread = [
+        Unread(
+            str(folder / name),
+            name,
+            10.0,
+            None,
+            read,
+            tuple(map(str, folder.glob(f"{name[0]}.*srt"))),
+        )
+        for name in ("a.mkv", "d.mp4")
+    ]
     numbers = pa.RecordBatch.from_pydict({"number": [0, 1]})
     options = IndexOptions.parse()
     answers = words_task([numbers], unread, options, tables.uri)

@@ -26,7 +26,7 @@ def test_a_drawn_subtitle_is_read(name: str, end: float) -> None:
         pytest.skip("the real videos are not here")
     cue = Cue(0.0, end, "This is the first subtitle.", "subtitles", "en")
     assert list(read_bitmaps(path)) == [cue]
-    assert list(read_subtitles(str(path), 25.0, True, pytest.fail, lambda: None)) == [cue]
+    assert list(read_subtitles(str(path), (), 25.0, True, pytest.fail, lambda: None)) == [cue]
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])

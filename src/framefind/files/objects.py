@@ -87,11 +87,14 @@ def open_object(uri: str) -> "ObjectReader":
     return ObjectReader(file)
 
 
-def list_objects(uri: str) -> list[Object]:
-    """Return all objects below a folder, by key. Raises StoreError if they cannot be listed."""
+def list_objects(uri: str, depth: int | None = None) -> list[Object]:
+    """Return all objects below a folder, by key; with `depth` 1 those in it alone.
+
+    Raises StoreError if they cannot be listed.
+    """
     store = _filesystem(uri)
     try:
-        entries = store.find(uri, detail=True)
+        entries = store.find(uri, maxdepth=depth, detail=True)
     except Exception as error:
         raise _as_store_error(uri, error) from None
     bucket = "/".join(uri.split("/", 3)[:3])

@@ -30,7 +30,7 @@ from framefind.tables.rows import segment_source
 from framefind.tables.tables import Tables
 from framefind.types import Video
 from framefind.video.facts import Facts
-from framefind.words.sidecars import Sidecars
+from framefind.words.sidecars import Sidecars, describe_sidecars
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -75,6 +75,10 @@ class Catalog:
         self._walked: set[str] = set()  # local files that this run has come by
         self._changed: set[str] = set()
         self._begun: set[str] = set()  # videos that this run decodes
+
+    def look_again(self) -> None:
+        """List the folders of sidecars anew, since files may have come."""
+        self._sidecars = Sidecars()
 
     def settle_unopened(self, file: File) -> Settled | None:
         """Settle a file by its path, size and modified time; None if it has to be opened."""
@@ -246,7 +250,9 @@ class Catalog:
         self._owner[path] = video_id
         self._put(row)
         words = self._unread(row)
-        return Pending(file, row, math.inf, words) if words else Settled(kind, file)
+        if not words:
+            return Settled(kind, file)
+        return Pending(file, row, math.inf, words, self._sidecar_paths(row))
 
     def _begin(self, file: File, row: Video, facts: Facts) -> Pending:
         """Begin a video, or go on where an earlier run stopped."""
@@ -258,7 +264,7 @@ class Catalog:
         self._begun.add(row.video_id)
         row = replace(row, **asdict(facts) | {"duration": facts.plausible_duration(file.size)})
         row = replace(row, sampler=self._sampler, views=self._views)
-        return Pending(file, row, start, self._unread(row))
+        return Pending(file, row, start, self._unread(row), self._sidecar_paths(row))
 
     def _unread(self, row: Video) -> tuple[Reading, ...]:
         """Return which words of a video are still to be read, each from where it is until now."""
@@ -266,14 +272,24 @@ class Catalog:
         lost = {segment_source(name) for name in row.cue_segments if name not in self._cues}
         unread = []
         for reading in self._read:
+            known = None if reading.source in lost else before.get(reading.source)
             if reading.source == "subtitles":
-                reading = replace(reading, by=self._sidecars.describe(native_path(row.path)))
-            known = before.get(reading.source)
-            if known is None or known.by != reading.by or reading.source in lost:
+                reading = replace(reading, by=self._describe_sidecars(row, known))
+            if known is None or known.by != reading.by:
                 unread.append(replace(reading, until=-math.inf))
             elif known.until < math.inf:
                 unread.append(known)
         return tuple(unread)
+
+    def _describe_sidecars(self, row: Video, known: Reading | None) -> str:
+        """Return what tells a video's sidecars; what is `known` where they cannot be listed."""
+        files = self._sidecars.find(native_path(row.path))
+        if files is None:
+            return known.by if known else ""
+        return describe_sidecars(files)
+
+    def _sidecar_paths(self, row: Video) -> tuple[str, ...]:
+        return tuple(file.path for file in self._sidecars.find(native_path(row.path)) or ())
 
     def _put(self, row: Video) -> None:
         self._rows[row.video_id] = row

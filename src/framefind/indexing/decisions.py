@@ -38,13 +38,14 @@ class Pending:
     """A video to decode or to read; `row` is what its row is to begin with.
 
     Frames are embedded from `start` on, in seconds; infinity where that is done. `words` are read,
-    each from where it is until now.
+    each from where it is until now; `sidecars` are the paths or URIs of subtitle files beside it.
     """
 
     file: File
     row: Video
     start: float = -math.inf
     words: tuple[Reading, ...] = ()
+    sidecars: tuple[str, ...] = ()
 
     @property
     def screen(self) -> Reading | None:

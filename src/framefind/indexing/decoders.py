@@ -180,7 +180,7 @@ class DecoderPool:
                 self._open.append(spans)
                 self._change.notify_all()
         if any(reading.source == "subtitles" for reading in decision.words):
-            self._read_subtitles(worker, probed.video_id, probed.facts.fps)
+            self._read_subtitles(worker, decision, probed.facts.fps)
         if spans:
             with self._huge if is_huge else nullcontext():
                 self._decode(worker, spans)
@@ -191,11 +191,11 @@ class DecoderPool:
     def _end(self, video_id: str, ending: Ending) -> None:
         self._put(Ended(video_id, ending))
 
-    def _read_subtitles(self, worker: DecoderProcess, video_id: str, fps: float) -> None:
+    def _read_subtitles(self, worker: DecoderProcess, pending: Pending, fps: float) -> None:
         """Read the subtitles of the video that `worker` has open."""
-        path = worker.path
+        video_id, path = pending.row.video_id, worker.path
         try:
-            cues = worker.subtitles(fps or None)
+            cues = worker.subtitles(pending.sidecars, fps or None)
             while batch := list(islice(cues, _MAX_QUEUED_FRAMES)):
                 self._put(Cues(video_id, "subtitles", batch))
             ended = WordsEnded(video_id, "subtitles", worker.partial)

@@ -77,6 +77,7 @@ class Batches:
         if self._tables.versions()[0] != self._version:  # another writer came by
             self._version = self._tables.versions()[0]
             self.catalog = self._open_catalog()
+        self.catalog.look_again()
         groups = list(self._group(self._decide(files))) or [[]]
         for number, group in enumerate(groups, 1):
             last = number == len(groups)

@@ -21,6 +21,7 @@ from framefind.tables.tables import Tables
 from framefind.types import Cue, Video
 from framefind.video.process import DecoderProcess, ScreenCues
 from framefind.words.recogniser import Recogniser
+from framefind.words.sidecars import Sidecars
 from framefind.words.speech import read_speech
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Unread:
     fps: float
     duration: float | None
     words: tuple[str, ...]
+    sidecars: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def find_unread(pending: Pending) -> Unread:
     """Return what is to be read of a video; from its beginning, since a task reads all of it."""
     words = tuple(str(Reading(one.source, one.by)) for one in pending.words)
     row = pending.row
-    return Unread(pending.file.path, row.video_id, row.fps, row.duration, words)
+    return Unread(pending.file.path, row.video_id, row.fps, row.duration, words, pending.sidecars)
 
 
 def words_task(
@@ -126,7 +128,7 @@ def _read(
 def _read_subtitles(
     worker: DecoderProcess, unread: Unread, reading: Reading, options: IndexOptions
 ) -> Iterator[list[Cue]]:
-    yield [*worker.subtitles(unread.fps or None)]
+    yield [*worker.subtitles(unread.sidecars, unread.fps or None)]
 
 
 def _read_screen(
@@ -158,10 +160,12 @@ def cue_rows(batches: Iterable[Any], options: IndexOptions) -> Iterator[Any]:
 
     readings = open_readers(options.read).read
     words = tuple(map(str, readings))
+    sidecars = Sidecars()
     for batch in batches:
         for row in batch.to_pylist():
             path = plain(row["path"])
-            unread = Unread(path, row["video_id"], row["fps"], row["duration"], words)
+            own = tuple(file.path for file in sidecars.find(path) or ())
+            unread = Unread(path, row["video_id"], row["fps"], row["duration"], words, own)
             records = [*_records(unread, options)]
             yield pa.RecordBatch.from_pylist(records, _schema())
 

@@ -162,12 +162,13 @@ class DecoderProcess:
                 thumbnail = frame.thumbnail
                 yield frame
 
-    def subtitles(self, fps: float | None) -> Iterator[Cue]:
+    def subtitles(self, sidecars: Sequence[str], fps: float | None) -> Iterator[Cue]:
         """Yield the subtitles of the opened video, of which `fps` are the frames per second.
 
-        Raises errors as `sample` does; `partial` says which subtitles could not be read.
+        `sidecars` are the paths or URIs of subtitle files beside it. Raises errors as `sample`
+        does; `partial` says which subtitles could not be read.
         """
-        request = {"subtitles": True, "fps": fps}
+        request = {"subtitles": [*sidecars], "fps": fps}
         with contextlib.closing(self._stream(request)) as headers:
             for header in headers:
                 yield from map(_as_cue, header["cues"])

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, astuple
 from functools import partial
 from itertools import islice
@@ -45,9 +45,11 @@ class ScreenReader(Protocol):
 
 
 ReadSubtitles = Callable[
-    [str, float | None, bool, Callable[[str], None], Callable[[], None]], Iterator[Cue]
+    [str, Sequence[str], float | None, bool, Callable[[str], None], Callable[[], None]],
+    Iterator[Cue],
 ]
-"""Reads a video's subtitles: by path, frames per second, whether it has tracks, two callbacks."""
+"""Reads a video's subtitles: by its path and those of its sidecars, frames per second, whether it
+has tracks, two callbacks."""
 
 _CUES_PER_MESSAGE = 1000
 _SECONDS_BETWEEN_BEATS = 1.0  # two signs of life, while no frame is sampled
@@ -81,7 +83,7 @@ class _Server:
                 assert self._video
                 self._send({"cuts": self._video.cuts(request["cuts"])})
             elif "subtitles" in request:
-                self._subtitles(request["fps"])
+                self._subtitles(request["subtitles"], request["fps"])
             elif "sound" in request:
                 self._sound(request["sound"], request["length"])
             else:
@@ -181,13 +183,13 @@ class _Server:
         if rows or until is not None:
             self._send({"cues": rows, "until": until})
 
-    def _subtitles(self, fps: float | None) -> None:
+    def _subtitles(self, sidecars: Sequence[str], fps: float | None) -> None:
         assert self._video
         assert self._read_subtitles
         troubles: list[str] = []
         video = self._video
         cues = self._read_subtitles(
-            video.path, fps, video.has_subtitles, troubles.append, self._beat
+            video.path, sidecars, fps, video.has_subtitles, troubles.append, self._beat
         )
         while some := list(islice(cues, _CUES_PER_MESSAGE)):
             self._lap("read")

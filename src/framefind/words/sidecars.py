@@ -1,14 +1,16 @@
 """Sidecars: subtitle files beside a video that share its stem."""
 
+import logging
 import os
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 
-from framefind.errors import WordsError
-from framefind.files.objects import is_remote
+from framefind.errors import StoreError, WordsError
+from framefind.files.objects import is_remote, list_objects, open_object
 from framefind.types import Cue
 from framefind.words.encodings import decode_text
 from framefind.words.languages import find_language
@@ -30,90 +32,126 @@ _FORMATS = {
 _FLAGS = {"cc", "default", "forced", "hi", "sdh", "hearing", "impaired", "orig", "original", "auto"}
 """Words that players allow in a sidecar's name beside its language."""
 
-
 _VTT_TIMES = re.compile(r"^.*-->", re.MULTILINE)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """A subtitle file: its path or URI, bytes, and when it was modified, in its store's units."""
+
+    path: str
+    size: int
+    modified: int
+
+    @property
+    def name(self) -> str:
+        """Return the file's name."""
+        return os.path.basename(self.path)
 
 
 class Sidecars:
     """The sidecars of many videos; every folder is listed once."""
 
     def __init__(self) -> None:
-        self._folders: dict[str, list[tuple[str, str]]] = {}
+        self._folders: dict[str, list[Sidecar] | None] = {}
 
-    def find(self, video: str | os.PathLike[str]) -> list[Path]:
-        """Return the sidecars of a video, by name; of one in an object store, none."""
-        path = os.fspath(video)
-        if is_remote(path):
-            return []
-        folder, name = os.path.split(path)
+    def find(self, video: str | os.PathLike[str]) -> list[Sidecar] | None:
+        """Return the sidecars of a video, by name; None where its folder cannot be listed."""
+        folder, name = os.path.split(os.fspath(video))
         stem = os.path.splitext(name)[0].casefold()
         if folder not in self._folders:
             self._folders[folder] = _list_subtitles(folder)
-        names = self._folders[folder]
+        files = self._folders[folder]
+        if files is None:
+            return None
         found = []
-        for folded, own in names[bisect_left(names, (f"{stem}.", "")) :]:
-            if not folded.startswith(f"{stem}."):
+        for file in files[bisect_left(files, f"{stem}.", key=_folded) :]:
+            if not _folded(file).startswith(f"{stem}."):
                 break
-            if all(find_language(part) or part in _FLAGS for part in _suffixes(folded, stem)):
-                found.append(Path(folder, own))
+            if all(find_language(part) or part in _FLAGS for part in _suffixes(file, stem)):
+                found.append(file)
         return found
 
-    def describe(self, video: str | os.PathLike[str]) -> str:
-        """Return a short hash of a video's sidecars, which changes as they do; empty for none."""
-        facts = blake2b(digest_size=4)
-        files = self.find(video)
-        for file in files:
-            try:
-                info = file.stat()
-            except OSError:  # gone meanwhile, or out of reach
-                continue
-            facts.update(f"{file.name}\0{info.st_size}\0{info.st_mtime_ns}\0".encode())
-        return facts.hexdigest() if files else ""
+
+def describe_sidecars(files: Iterable[Sidecar]) -> str:
+    """Return a short hash of a video's sidecars, which changes as they do; empty for none."""
+    facts = [f"{file.name}\0{file.size}\0{file.modified}\0".encode() for file in files]
+    return blake2b(b"".join(facts), digest_size=4).hexdigest() if facts else ""
 
 
-def read_sidecar(path: Path, language: str = "", fps: float | None = None) -> Iterator[Cue]:
+def read_sidecar(
+    path: str | os.PathLike[str], language: str = "", fps: float | None = None
+) -> Iterator[Cue]:
     """Yield the cues of a subtitle file, by time, not yet tidied.
 
     `language` is used where its name tells none; `fps` counts the frames of a MicroDVD file that
-    does not tell its own. Raises WordsError for a file that is broken, or no subtitles.
+    does not tell its own. Raises WordsError for a file that is broken, or no subtitles, and
+    StoreError when its store does not give it.
     """
     import pysubs2
 
-    format_ = _FORMATS[path.suffix.casefold()]
-    own = _name_language(path.name) or language
+    path = os.fspath(path)
+    name = os.path.basename(path)
+    format_ = _FORMATS[os.path.splitext(name)[1].casefold()]
+    own = _name_language(name) or language
     try:
         text = decode_text(_read_bytes(path), own)
         text = _keep_cues(text) if format_ == "vtt" else text
         subtitles = pysubs2.SSAFile.from_string(text, format_, fps=fps)
-    except WordsError:
+    except (WordsError, StoreError):
         raise
     except Exception as error:  # its parsers raise errors of many types
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise WordsError(f"{path.name} is broken, or no subtitles: {reason}") from error
+        raise WordsError(f"{name} is broken, or no subtitles: {reason}") from error
     if not subtitles.events:
-        raise WordsError(f"{path.name} is broken, or no subtitles: it holds no cue")
+        raise WordsError(f"{name} is broken, or no subtitles: it holds no cue")
     for event in sorted(subtitles.events, key=lambda event: event.start):
         if not event.is_comment:
             plain = strip_markup(event.text, is_ass=format_ in ("ass", "ssa"))
             yield Cue(event.start / 1000, event.end / 1000, plain, "subtitles", own)
 
 
-def _list_subtitles(folder: str) -> list[tuple[str, str]]:
-    """Return the subtitle files of a folder, each as its name without case and as it is."""
+def _list_subtitles(folder: str) -> list[Sidecar] | None:
+    """Return the subtitle files of a folder, by name without case; None if it cannot be listed."""
     try:
-        names = os.listdir(folder)
-    except OSError:
+        files = _list_objects(folder) if is_remote(folder) else _list_files(folder)
+    except FileNotFoundError:
         return []
-    return sorted((name.casefold(), name) for name in names if _is_subtitles(name))
+    except (OSError, StoreError) as error:
+        _log.warning("%s: subtitle files beside videos are not looked for: %s", folder, error)
+        return None
+    return sorted(files, key=lambda file: (_folded(file), file.path))
+
+
+def _list_files(folder: str) -> list[Sidecar]:
+    files = []
+    with os.scandir(folder or os.curdir) as entries:
+        for entry in entries:
+            if _is_subtitles(entry.name):
+                with suppress(OSError):  # gone meanwhile, or out of reach
+                    facts = entry.stat()
+                    files.append(Sidecar(entry.path, facts.st_size, facts.st_mtime_ns))
+    return files
+
+
+def _list_objects(folder: str) -> list[Sidecar]:
+    objects = list_objects(folder, depth=1)
+    files = [Sidecar(one.uri, one.size, one.modified) for one in objects]
+    return [file for file in files if _is_subtitles(file.name)]
 
 
 def _is_subtitles(name: str) -> bool:
     return os.path.splitext(name)[1].casefold() in _FORMATS and not name.startswith(".")
 
 
-def _suffixes(name: str, stem: str) -> list[str]:
+def _folded(file: Sidecar) -> str:
+    return file.name.casefold()
+
+
+def _suffixes(file: Sidecar, stem: str) -> list[str]:
     """Return what stands between the stem of a video and the suffix of its sidecar."""
-    between = os.path.splitext(name)[0][len(stem) :]
+    between = os.path.splitext(_folded(file))[0][len(stem) :]
     return [part for part in between.split(".") if part]
 
 
@@ -134,12 +172,16 @@ def _keep_cues(text: str) -> str:
     return "\n\n".join(["WEBVTT", *cues])
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_bytes(path: str) -> bytes:
     """Return the content of a file. Raises WordsError for one that is too large or no text."""
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
+    name = os.path.basename(path)
+    if is_remote(path):
+        data = open_object(path).at(0, MAX_BYTES + 1)
+    else:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise WordsError(f"{path.name} is larger than {MAX_BYTES >> 20} MiB, as no subtitles are")
+        raise WordsError(f"{name} is larger than {MAX_BYTES >> 20} MiB, as no subtitles are")
     if data.startswith(b"\x00\x00\x01\xba"):
-        raise WordsError(f"{path.name} holds pictures (VobSub), which are not read yet")
+        raise WordsError(f"{name} holds pictures (VobSub), which are not read yet")
     return data
