@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         VideoError,
     )
     from framefind.library import Library, open
-    from framefind.reports import Progress, Report, Status
+    from framefind.reports import Exported, Progress, Report, Status
     from framefind.types import Crop, FrameScores, Match, Moment, Page, Query, Video, VideoMoments
     from framefind.video.decode import frame
 
@@ -36,6 +36,7 @@ _HOMES = ("errors", "types", "reports", "video.decode", "library")
 __version__ = "0.1.0"
 __all__ = [
     "Crop",
+    "Exported",
     "FrameScores",
     "FramefindError",
     "Library",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from framefind.files.names import is_library, native_path, readable_first
 from framefind.files.objects import canonical_uri
 from framefind.index.refresh import CurrentIndex
 from framefind.index.vectors import VectorIndex
-from framefind.models.base import Model
 from framefind.models.choice import ModelChoice
 from framefind.reports import Offline, Upkeep
 from framefind.search.filters import VideoNames, names_of
@@ -26,22 +25,13 @@ from framefind.search.search import score_frames
 from framefind.search.search import search as search_index
 from framefind.tables import address
 from framefind.tables.tables import Tables
-from framefind.types import (
-    CUE_SOURCES,
-    Cue,
-    FrameScores,
-    Image,
-    Moment,
-    Page,
-    PathLike,
-    Query,
-    Video,
-)
+from framefind.types import Cue, FrameScores, Image, Moment, Page, PathLike, Query, Video
 
 if TYPE_CHECKING:
     from framefind.evaluation import Quality
     from framefind.indexing.estimate import Plan
-    from framefind.reports import OnProgress, Report, Status
+    from framefind.output.export import How
+    from framefind.reports import Exported, OnProgress, Report, Status
 
 
 def _as_html(result: Moment | Page) -> str:
@@ -186,13 +176,6 @@ class Library:
         self.vector_index.forget()
         return report
 
-    def encoder(self, fingerprint: dict[str, str]) -> Model:
-        """Load the model that made the library's vectors, or another file of its checkpoint.
-
-        Raises LibraryError if its vectors cannot be compared with those of the library.
-        """
-        return self.choice.reopen(self.uri, fingerprint)
-
     def search(
         self,
         text: str | None = None,
@@ -246,7 +229,7 @@ class Library:
         `search` does, before the first page.
         """
         index = self.vector_index.get()
-        model = self.encoder(index.fingerprint)
+        model = self.choice.reopen(self.uri, index.fingerprint)
         return self.vector_index.ask_each(
             as_queries(queries), lambda rest, index: search_index(rest, index, model), index
         )
@@ -266,17 +249,18 @@ class Library:
         such video or the query cannot be understood.
         """
         query = Query(text, image=image, plus=plus, minus=minus)
-        return self.vector_index.ask(
-            lambda index: score_frames(
-                query, _video_id(index, video), index, self.encoder(index.fingerprint)
-            )
-        )
+
+        def score(index: VectorIndex) -> FrameScores:
+            model = self.choice.reopen(self.uri, index.fingerprint)
+            return score_frames(query, _video_id(index, video), index, model)
+
+        return self.vector_index.ask(score)
 
     def words(self, video: str, sources: str | Iterable[str] = ()) -> list[Cue]:
         """Return the cues of a video (path, name or id) by time. Raises QueryError for no video."""
         from framefind.tables.cues_table import as_cues
 
-        chosen = arguments.choices(sources, "sources", CUE_SOURCES) or CUE_SOURCES
+        chosen = arguments.choices(sources, "sources", types.CUE_SOURCES) or types.CUE_SOURCES
         tables = Tables.open(self.uri)
         rows = {row.video_id: row for row in tables.videos()}
         row = rows[VideoNames(rows.values()).find(video)]
@@ -297,6 +281,23 @@ class Library:
 
         index = self.vector_index.get()
         return frame(native_path(readable_first(index.video(_video_id(index, video)).paths)[0]), t)
+
+    def export(
+        self,
+        moments: Moment | Iterable[Moment],
+        to: str,
+        out: PathLike | None = None,
+        **how: "Unpack[How]",
+    ) -> "Exported":
+        """Hand moments over to other programs: write them in the format `to`.
+
+        `to` is clips, reel, or a format of docs/export.md; `out` the file or folder to write, by
+        default in the folder that `config` tells; `how` as in `framefind.output.export.How`. A
+        video that cannot be read is reported. Raises UsageError for what is in the way.
+        """
+        from framefind.output.export import export
+
+        return export(self.uri, arguments.several(moments), self.thumbnails, to, out, how)
 
     def evaluate(self, captions: str | Path, *, rank: str = "softmax") -> "Quality":
         """Measure how well texts find the videos, and moments, that they describe.
@@ -353,7 +354,7 @@ class Library:
         LibraryError when another is writing, or to purge an object store.
         """
         patterns = arguments.texts(names, "names")
-        sources = arguments.choices(words, "words", CUE_SOURCES)
+        sources = arguments.choices(words, "words", types.CUE_SOURCES)
         return forgetting.remove(self.uri, patterns, sources, purge, dry_run)
 
     def restorable(self) -> list[Video]:

@@ -72,6 +72,15 @@ OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
+class Exported:
+    """What `export` wrote: paths of files; what failed, by moment, and what is not exact."""
+
+    files: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Status:
     """A library in numbers: videos per status, frames that count, hours of video, bytes on disk."""
 

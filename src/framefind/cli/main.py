@@ -12,6 +12,7 @@ from framefind.cli import failures, help, models, show, streams
 from framefind.cli.config import config
 from framefind.cli.doctor import doctor
 from framefind.cli.evaluate import evaluate
+from framefind.cli.export import export
 from framefind.cli.index import index
 from framefind.cli.maintain import maintain
 from framefind.cli.prune import prune
@@ -24,7 +25,7 @@ from framefind.cli.videos import videos
 from framefind.cli.words import words
 
 _COMMANDS = {
-    help.FIND: (index, search, words, serve),
+    help.FIND: (index, search, export, words, serve),
     help.MANAGE: (videos, status, config, remove, prune, restore, maintain),
     help.CHECK: (evaluate, doctor),
 }

@@ -16,15 +16,23 @@ from framefind.types import Query
 _PARSERS: dict[str, Callable[[str], Any]] = {"TIME": parse_time, "DATE": parse_date}
 
 
-def with_query_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for each field of Query but its text; `**query` receives them."""
-    own = list(inspect.signature(command).parameters.values())[:-1]
-    derived = [_make_parameter(field) for field in fields(Query) if field.name != "text"]
-    parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own]
-    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [*parameters[:1], *derived, *parameters[1:]]
-    )
-    return command
+def with_query_options(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that gives a command an option for each field of Query but its text.
+
+    `**query` receives them; fields `without` an option have their default.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(command).parameters.values())[:-1]
+        names = [field for field in fields(Query) if field.name not in ("text", *without)]
+        derived = [_make_parameter(field) for field in names]
+        parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own]
+        command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [*parameters[:1], *derived, *parameters[1:]]
+        )
+        return command
+
+    return decorate
 
 
 def spell_option(field: "Field[Any]") -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from framefind.types import Page
 
 
-@with_query_options
+@with_query_options()
 def search(
     text: Annotated[
         str | None,

@@ -68,7 +68,7 @@ class LibraryState:
             rows = sorted(tables.videos(), key=lambda row: row.path)
             if index.revision == tables.revision():
                 break
-        model = self.library.encoder(index.fingerprint)
+        model = self.library.choice.reopen(self.library.uri, index.fingerprint)
         by_id = {row.video_id: row for row in rows}
         self._snapshot = Snapshot(index.revision, index, model, rows, by_id)
 

@@ -101,7 +101,7 @@ def search(
     opened = as_library(library)
     query_list = as_queries(queries)
     tables = Tables.open(opened.uri)
-    model = opened.encoder(tables.fingerprint)
+    model = opened.choice.reopen(opened.uri, tables.fingerprint)
     embedded = embed_queries(
         query_list,
         opened.vector_index.get,

@@ -1,0 +1,143 @@
+"""`framefind export`: hand moments over to other programs."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from framefind.cli import show
+from framefind.cli.help import LIBRARY, OUTPUT
+from framefind.cli.options import DeviceOption, JsonOption, LibraryOption
+from framefind.cli.query_options import with_query_options
+from framefind.counts import write_count
+from framefind.errors import UsageError
+from framefind.times import parse_time
+from framefind.types import Query
+
+if TYPE_CHECKING:
+    from framefind.library import Library
+    from framefind.reports import Exported
+    from framefind.types import Moment
+
+
+@with_query_options("by", "rank", "start", "end")
+def export(
+    text: Annotated[
+        str | None,
+        typer.Argument(metavar="QUERY", help="What the moments show.", show_default=False),
+    ] = None,
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="FORMAT",
+            help="For editors: otio, edl, fcpxml, fcp7, resolve-edl, resolve-csv, premiere-csv; "
+            "chapters: srt, vtt; for players: m3u, xspf; tables: csv, ndjson, html, pdf.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = "otio",
+    out: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="The file to write; a folder where there are several.",
+            show_default="the title, in export_folder of `framefind config`",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    from_json: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Moments that `framefind search --json` printed, instead of a query; - is stdin.",
+            rich_help_panel="What to find",
+        ),
+    ] = None,
+    padding: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="Room to add at both ends.", rich_help_panel=OUTPUT),
+    ] = "0",
+    title: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="Name of the timeline or report.",
+            show_default="the query",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace files that exist.", rich_help_panel=OUTPUT),
+    ] = False,
+    library: LibraryOption = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The library's model under another name, such as an exported copy.",
+            rich_help_panel=LIBRARY,
+        ),
+    ] = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    **options: Any,
+) -> None:
+    """Hand moments over: to editors, to players, as tables and reports.
+
+    $ framefind export "a cat" --to edl --out cats.edl
+    $ framefind export "a cat" --to html --out cats.html --limit 20
+    """
+    from framefind.library import open
+
+    query = Query(text, **options)
+    asked = bool(text or query.images or query.plus)
+    if asked == bool(from_json):
+        show.fail_usage("give a query, or --from-json")
+    opened = open(library, model=model, device=device)
+    moments = _read_moments(from_json) if from_json else _search(opened, query)
+    if not moments:
+        return show.print_note("no moment found: nothing is written")
+    exported = opened.export(
+        moments,
+        to,
+        out,
+        title=title or text or "framefind",
+        padding=parse_time(padding),
+        overwrite=overwrite,
+    )
+    return _print(exported, as_json)
+
+
+def _search(library: "Library", query: Query) -> "list[Moment]":
+    (page,) = library.search_batch([query])
+    for note in page.notes:
+        show.print_note(note)
+    return page.moments
+
+
+def _read_moments(file: Path) -> "list[Moment]":
+    from framefind.output.json import read_moments
+
+    data = sys.stdin.buffer.read() if str(file) == "-" else file.expanduser().read_bytes()
+    try:
+        return read_moments(data.decode("utf-8-sig"))
+    except (UsageError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: {error}") from None
+
+
+def _print(exported: "Exported", as_json: bool) -> None:
+    """Print the files, and on stderr what is not exact; exit with 1 where some moments failed."""
+    if as_json:
+        show.print_json({"schema": "framefind/export/v1", **asdict(exported)})
+    else:
+        for path in exported.files:
+            show.print_line(path)
+    for note in exported.notes:
+        show.print_note(note)
+    for moment, reason in exported.failed.items():
+        show.print_note(f"{moment}: {reason}")
+    if exported.failed:
+        show.fail(f"{write_count(len(exported.failed), 'moment')} could not be exported")

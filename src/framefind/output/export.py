@@ -1,0 +1,187 @@
+"""Hand moments over: which files are written, by what, from what.
+
+A video that cannot be read is reported; the others are written. No file is replaced unasked, and a
+video never.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypedDict
+
+from framefind import arguments
+from framefind.errors import StoreError, UsageError, VideoError
+from framefind.files import config
+from framefind.files.names import native_path, readable_first
+from framefind.output import csv, html, ndjson, pdf
+from framefind.output.files import Names, check_target, replacing, safe_name
+from framefind.output.timelines.base import clip_title, video_name
+from framefind.output.timelines.registry import EDITS, PLAYLISTS
+from framefind.output.timelines.timeline import build_timeline, describe_rounding
+from framefind.reports import Exported
+from framefind.tables.tables import Tables
+from framefind.types import Moment, Page, PathLike, Video
+from framefind.video.frame_grid import FrameGrid, read_frame_grid
+
+Pictures = Callable[[Sequence[Moment]], list[bytes | None]]
+"""Returns the JPEG of each moment's best frame, or None."""
+
+TABLES = {"csv": ".csv", "ndjson": ".ndjson", "html": ".html", "pdf": ".pdf"}
+"""Tables and reports, with their suffixes."""
+
+FORMATS = (*EDITS, *PLAYLISTS, *TABLES)
+"""All formats of `export`."""
+
+
+class How(TypedDict, total=False):
+    """How moments are handed over; all of it may be left out.
+
+    `title` names timelines and reports. `padding` seconds are added at both ends. `overwrite`
+    replaces files that exist.
+    """
+
+    title: str
+    padding: float
+    overwrite: bool
+
+
+def export(
+    uri: str,
+    moments: Sequence[Moment],
+    pictures: Pictures,
+    to: str,
+    out: PathLike | None,
+    how: How,
+) -> Exported:
+    """Write moments of the videos of the library `uri`: see `Library.export`."""
+    arguments.choice(to, "to", FORMATS)
+    arguments.number(how.get("padding", 0.0), "padding", 0)
+    if not moments:
+        raise UsageError("there is no moment to export")
+    title = how.get("title") or "framefind"
+    target = _choose_target(uri, to, out, title)
+    rows = {row.video_id: row for row in Tables.open(uri).videos()}
+    padded = [_locate(moment, rows, how.get("padding", 0.0)) for moment in moments]
+    writer = _Writer(target, how.get("overwrite", False), padded, Exported())
+    if to in EDITS:
+        _write_edits(to, title, rows, writer)
+    elif to in PLAYLISTS:
+        writer.write(target, _join(PLAYLISTS[to].write(padded, title)))
+    else:
+        writer.write(target, _write_table(to, padded, pictures, title))
+    return writer.done
+
+
+class _Writer:
+    """Writes files that are checked first, and notes them."""
+
+    def __init__(
+        self, target: Path, overwrite: bool, moments: list[Moment], done: Exported
+    ) -> None:
+        self.target = target
+        self.moments = moments
+        self.done = done
+        self._overwrite = overwrite
+
+    def check(self, path: Path) -> None:
+        """Raise UsageError if a file may not be written."""
+        check_target(path, self._overwrite, self._sources)
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write a file. Raises UsageError if that may not be."""
+        self.check(path)
+        with replacing(path) as fresh:
+            fresh.write_bytes(content)
+        self.done.files.append(str(path))
+
+    def _sources(self) -> Iterator[str]:
+        return (native_path(moment.path) for moment in self.moments)
+
+
+def _choose_target(uri: str, to: str, out: PathLike | None, title: str) -> Path:
+    """Return the file or folder to write: `out`, or one with the title in the folder for that."""
+    if out is not None:
+        (text,) = arguments.texts(out, "out")
+        return Path(text).expanduser()
+    setting = config.read_settings(uri)["export_folder"]
+    if setting.value is None:
+        raise UsageError("say where to write: `out`, or `export_folder` in framefind.toml")
+    suffix = TABLES.get(to) or (EDITS.get(to) or PLAYLISTS[to]).suffix
+    place = Path(setting.value).expanduser()
+    place.mkdir(parents=True, exist_ok=True)
+    return place / f"{safe_name(title)}{suffix}"
+
+
+def _locate(moment: Moment, rows: Mapping[str, Video], padding: float) -> Moment:
+    """Return a moment with room around it, at a path of its video that can be read."""
+    row = rows.get(moment.video_id)
+    path = readable_first(row.paths)[0] if row else moment.path
+    end = moment.end + padding
+    if row and row.duration:
+        end = max(moment.end, min(end, row.duration))
+    return replace(moment, path=path, start=max(0.0, moment.start - padding), end=end)
+
+
+def _join(lines: Iterator[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace")
+
+
+def _write_table(to: str, moments: list[Moment], pictures: Pictures, title: str) -> bytes:
+    if to == "csv":
+        return _join(csv.write_moments(moments))
+    if to == "ndjson":
+        return _join(ndjson.write(Page(moments, len(moments), 0), {}))
+    if to == "html":
+        return _join(html.write(moments, pictures(moments), title))
+    return pdf.write(moments, pictures(moments), title)
+
+
+# -- what counts frames
+
+
+def _write_edits(to: str, title: str, rows: Mapping[str, Video], writer: _Writer) -> None:
+    """Write a timeline of all moments, or one for each video where the format marks videos."""
+    edit = EDITS[to]
+    grids = _read_grids(writer.moments, rows, writer.done)
+    moments = [moment for moment in writer.moments if moment.path in grids]
+    if not moments:
+        raise VideoError(next(iter(writer.done.failed.values())))
+    groups = {path: [m for m in moments if m.path == path] for path in grids}
+    if not edit.marks:
+        groups = {"": moments}
+    target = writer.target
+    names = dict.fromkeys(groups, target)
+    if edit.marks and (len(groups) > 1 or target.is_dir()):
+        if target.suffix and not target.is_dir():
+            raise UsageError(
+                f"`out` {target}: moments of {len(groups)} videos make as many files; name a folder"
+            )
+        target.mkdir(parents=True, exist_ok=True)
+        given = Names(target)
+        names = {path: given.give(Path(video_name(path)).stem, edit.suffix) for path in groups}
+    for path in names.values():
+        writer.check(path)
+    for key, group in groups.items():
+        timeline = build_timeline(title, group, grids)
+        writer.write(names[key], _join(edit.write(timeline)))
+        writer.done.notes.extend(describe_rounding(timeline))
+
+
+def _read_grids(
+    moments: Sequence[Moment], rows: Mapping[str, Video], done: Exported
+) -> dict[str, FrameGrid]:
+    """Return how the frames of each video are counted, by path, and note those that fail."""
+    grids: dict[str, FrameGrid] = {}
+    for moment in moments:
+        if moment.path in grids:
+            continue
+        try:
+            grid = read_frame_grid(native_path(moment.path))
+        except (VideoError, StoreError) as error:
+            done.failed[clip_title(moment)] = str(error)
+            continue
+        row = rows.get(moment.video_id)
+        if row and row.width:  # upright
+            grid = replace(grid, width=row.width, height=row.height)
+        grids[moment.path] = grid
+    return grids
