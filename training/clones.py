@@ -1,35 +1,30 @@
-"""Pictures straight from the objects of cloned git repositories: nothing is checked out.
-
-Clones (bare is enough) are under one folder.
-"""
+"""Pictures straight from the objects of cloned git repositories: nothing is checked out."""
 
 import io
 import subprocess
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 
 import pyarrow.parquet as pq
 from PIL import Image
 
-Item = tuple[list[str], bytes]
+Item = tuple[list[str], bytes]  # texts, and a picture as it was stored
 
 
 @dataclass(frozen=True)
 class Roots:
-    """Folders: `mirror` holds `owner+name/repo` clones, `shards` the Parquet sample."""
+    """Folders: `clones` holds `owner+name/repo`, bare or not; `shards` the Parquet sample."""
 
-    mirror: Path
+    clones: Path
     shards: Path
 
 
 class Repository:
     """Files of one commit of a local clone."""
 
-    def __init__(self, roots: Roots, name: str, commit: str = "HEAD") -> None:
-        folder = roots.mirror / name.replace("/", "+") / "repo"
+    def __init__(self, roots: Roots, name: str, commit: str) -> None:
+        folder = roots.clones / name.replace("/", "+") / "repo"
         self.git = folder / ".git" if (folder / ".git").is_dir() else folder
         self.commit = commit
         rows = self._run("ls-tree", "-rz", commit).decode(errors="surrogateescape").split("\0")
@@ -44,20 +39,16 @@ class Repository:
         suffixes = (".jpg", ".jpeg", ".png", ".webp")
         return [p for p in self.blobs if p.startswith(under) and p.lower().endswith(suffixes)]
 
-    def folders(self) -> set[str]:
-        """The names of those that have pictures in them."""
-        return {Path(path).parent.name for path in self.pictures()} - {""}
-
     def read(self, path: str) -> bytes:
         return self._run("show", f"{self.commit}:{path}")
 
-    def stream(self, paths: Iterable[tuple[list[str], str]]) -> Iterator[Item]:
-        """Pairs of texts and bytes, through one `git cat-file` process."""
+    def stream(self, chosen: Iterable[tuple[list[str], str]]) -> Iterator[Item]:
+        """Yield texts and bytes of texts and paths, through one `git cat-file` process."""
         command = ["git", "-C", str(self.git), "cat-file", "--batch"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdin is not None
             assert process.stdout is not None
-            for texts, path in paths:
+            for texts, path in chosen:
                 if path not in self.blobs:
                     continue
                 process.stdin.write(f"{self.blobs[path]}\n".encode())
@@ -71,31 +62,17 @@ class Repository:
             process.stdin.close()
 
 
-def shards(roots: Roots, sources: set[str], splits: set[str]) -> Iterator[Item]:
-    """Rows of the Parquet sample."""
+def read_shards(roots: Roots, sources: set[str], split: str) -> Iterator[Item]:
+    """Yield rows of the Parquet sample."""
     for file in sorted(roots.shards.glob("*.parquet")):
         for batch in pq.ParquetFile(file).iter_batches(512):
             for row in batch.to_pylist():
-                if row["source"] in sources and row["split"] in splits:
+                if row["source"] in sources and row["split"] == split:
                     yield row["texts"], row["image"]
 
 
-def by_folder(
-    repository: Repository, texts: dict[str, list[str]], most: float = inf
-) -> Iterator[Item]:
-    """A repository whose folders are classes: so many pictures of each class at most."""
-    count: Counter[str] = Counter()
-    chosen = []
-    for path in repository.pictures():
-        names = texts.get(Path(path).parent.name)
-        if names and count[names[0]] < most:
-            count[names[0]] += 1
-            chosen.append((names, path))
-    return repository.stream(chosen)
-
-
 def cut(picture: Image.Image, box: tuple[float, float, float, float]) -> bytes:
-    """A part of a picture (left, top, right, bottom), as a bitmap."""
+    """Return a part of a picture (left, top, right, bottom), as a bitmap."""
     left, top, right, bottom = map(round, box)
     bitmap = io.BytesIO()
     picture.convert("RGB").crop((left, top, right, bottom)).save(bitmap, "BMP")

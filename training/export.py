@@ -1,230 +1,121 @@
-"""Export a training state to the shipped format: ONNX towers, tokenizer, manifest.
+"""Write the shipped files: image.onnx in integers, text.onnx with weights of 8 bits, the rest."""
 
-    python training/export.py --state last.pt --tokenizer tokenizer.json --out DIR --name mini-6
-
-`--image MODEL` takes the image tower of a model that is exported already instead of a state's, with
-`--fusion` the end that `fusion.py` has given it, and `--words` the text tower that `wording.py` has
-trained against it. Nothing can be trained against a model without the tokens of other scripts
-(`--latin`), which number the others anew.
-What normalises pixels and channels is folded into the convolutions. Image weights are stored in
-half precision and widened when the session starts; with `--int8 PACK` convolutions multiply
-integers, by spans that pictures of the pack give. The token table has four bits a number
-(`rounding.py`), its tokens' weights folded in.
-"""
-
-import argparse
 import json
 import shutil
 from pathlib import Path
 
-import batches
 import numpy as np
-import rounding
+import onnx
 import torch
-import towers
-from fusion import Trunk
-from graphs import Folded, Graph, Integers, lengthen, observe
-from numpy.typing import NDArray
-from onnx import TensorProto, helper
-from PIL import Image
+from backbone import CHANNELS, FEATURES, SIDE, Convolutions, quantize, unpack, write_onnx
+from balance import balance
+from onnx import TensorProto, compose, helper, numpy_helper
+from pictures import SIZE
 from torch import Tensor, nn
-from vocabulary import latin, once
+from towers import DIMENSIONS, MAX_TOKENS, SENTENCES, Model, SentenceEncoder
+
+MIN_WEIGHTS = 4000  # of a table that is stored as int8
+PICTURES, TEXTS = 4000, 8000  # at most, that vectors are balanced over
 
 
-def attention(graph: Graph, x: str, layer: towers.Attention) -> str:
-    mean = graph.node("Flatten", graph.node("GlobalAveragePool", x))
-    hidden = graph.node("Relu", graph.linear(mean, layer.down))
-    weights = graph.node("Sigmoid", graph.linear(hidden, layer.up))
-    return graph.node("Mul", x, graph.unsqueezed(weights, 2, 3))
+class Texts(nn.Module):
+    """Token ids and mask (n, t) to unit vectors (n, DIMENSIONS)."""
+
+    def __init__(self, words: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.words = SentenceEncoder(), words
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return self.words(self.encoder(input_ids, attention_mask))
 
 
-def block(graph: Graph, x: str, layer: towers.Block) -> str:
-    y = graph.convolution(x, Folded(layer.first), relu=True)
-    y = attention(graph, graph.convolution(y, Folded(layer.second)), layer.attention)
-    shortcut = layer.shortcut
-    if isinstance(shortcut, nn.Sequential):
-        if isinstance(shortcut[0], nn.AvgPool2d):
-            x = graph.node("AveragePool", x, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
-            shortcut = shortcut[1]
-        x = graph.convolution(x, Folded(shortcut))
-    return graph.node("Relu", graph.node("Add", y, x))
-
-
-def pooled(graph: Graph, x: str, norm: nn.BatchNorm1d, head: nn.Linear) -> str:
-    """The mean over a picture, each channel as usual as another, as a vector."""
-    x = graph.node("Flatten", graph.node("GlobalAveragePool", x))
-    factor = norm.weight / (norm.running_var + norm.eps).sqrt()
-    shift = norm.bias - norm.running_mean * factor
-    x = graph.node("Mul", x, graph.constant(factor.detach().numpy()))
-    x = graph.node("Add", x, graph.constant(shift.detach().numpy()))
-    return graph.linear(x, head)
-
-
-def image_tower(tower: towers.ImageTower, path: Path, size: int, graph: Graph) -> None:
-    x = graph.grey_is_zero(graph.node("Transpose", "pixels", perm=[0, 3, 1, 2]))
-    first, second = (pair for pair in tower.stem if isinstance(pair, nn.Sequential))
-    x = graph.convolution(x, Folded(first).takes_pixels(), relu=True)
-    x = graph.convolution(x, Folded(second), relu=True)
-    for layer in tower.body:
-        x = block(graph, x, layer)
-    x = graph.unit(pooled(graph, x, tower.norm, tower.head))
-    shape = ["n", size, size, 3]
-    pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, shape)
-    graph.save(path, x, [pixels], tower.head.out_features)
-
-
-def fused(tower: towers.Fusion, shown: NDArray[np.uint8], file: Path, out: Path) -> None:
-    """Write the joined image tower in `file` with another end, by the spans of some views."""
-    trunk = Trunk(file)
-    seen, joined = trunk.see(shown)
-    inputs = zip(trunk.fractions(seen).split(1), torch.from_numpy(joined).split(1), strict=True)
-    graph = Integers(observe(tower, inputs), "fusion_")
-
-    def end(vectors: str) -> str:
-        x = graph.node("Concat", *trunk.ends, axis=1)
-        for layer in tower.body:
-            x = block(graph, x, layer)
-        return graph.unit(graph.node("Add", vectors, pooled(graph, x, tower.norm, tower.head)))
-
-    lengthen(file, out, graph, end)
-
-
-def gelu(graph: Graph, x: str) -> str:
-    root = graph.constant(np.float32(2**0.5))
-    one, half = graph.constant(np.float32(1)), graph.constant(np.float32(0.5))
-    bell = graph.node("Add", graph.node("Erf", graph.node("Div", x, root)), one)
-    return graph.node("Mul", graph.node("Mul", x, bell), half)
-
-
-def text_tower(tower: towers.TextTower | towers.Joined, path: Path, tokens: list[int]) -> int:
-    """Write it with these rows of its tables alone; gives how many numbers a vector has."""
-    graph = Graph()
-    if isinstance(tower, towers.Joined):
-        parts = [text(graph, part, tokens) for part in tower.parts]
-        x, dimensions = graph.turned(parts, tower.turned.numpy()), tower.turned.shape[1]
-    else:
-        x, dimensions = text(graph, tower, tokens), tower.skip.out_features
-    inputs = [
-        helper.make_tensor_value_info(name, TensorProto.INT64, ["n", "length"])
-        for name in ("input_ids", "attention_mask")
-    ]
-    graph.save(path, x, inputs, dimensions)
-    return dimensions
-
-
-def text(graph: Graph, tower: towers.TextTower, tokens: list[int]) -> str:
-    taken = vectors(graph, (tower.table * tower.weight[:, None]).detach()[tokens])
-    mask = graph.unsqueezed(graph.node("Cast", "attention_mask", to=TensorProto.FLOAT), 2)
-    axes = graph.constant(np.array([1], np.int64))
-    x = graph.node("ReduceSum", graph.node("Mul", taken, mask), axes, keepdims=0)
-    x = graph.node("Mul", graph.unit(x), graph.constant(np.float32(8)))
-    hidden = gelu(graph, graph.linear(x, tower.up))
-    x = graph.node("Add", graph.linear(x, tower.skip), graph.linear(hidden, tower.down))
-    return graph.unit(x)
-
-
-def vectors(graph: Graph, table: Tensor) -> str:
-    """(n, tokens, columns): rows of a table that is stored with four bits a number."""
-    whole, scales = rounding.steps(table)
-    taken = graph.nibbles(graph.rows(rounding.packed(whole), "input_ids"))
-    taken = graph.reshaped(taken, 0, 0, -1, rounding.GROUP)
-    widths = graph.unsqueezed(graph.rows(scales.numpy(), "input_ids"), 3)
-    return graph.reshaped(graph.node("Mul", taken, widths), 0, 0, table.shape[1])
-
-
-def manifest(name: str, dimensions: int, size: int, scale: float) -> dict[str, object]:
-    return {
-        "format": 1,
-        "name": name,
-        "dimensions": dimensions,
-        "image": {
-            "file": "image.onnx",
-            "size": size,
-            "input": "uint8 RGB (n, size, size, 3); the whole picture resized to the square "
-            "without keeping its aspect",
-            "resize": "bilinear, antialias",
-        },
-        "text": {
-            "file": "text.onnx",
-            "tokenizer": "tokenizer.json",
-            "special_tokens": False,
-            "max_tokens": 48,
-        },
-        "scale": scale,
-    }
-
-
-def views(pack: Path, size: int, count: int = 512) -> NDArray[np.uint8]:
-    """Training pictures as the image tower is given them: (count, size, size, 3)."""
-    shown = batches.Pictures(pack).some(count, seed=0)
-    return np.stack([one.resize((size, size), Image.Resampling.BILINEAR) for one in shown])
-
-
-def normalised(view: NDArray[np.uint8]) -> tuple[Tensor]:
-    """A view as the image tower takes it: (1, 3, size, size)."""
-    mean, std = np.array(towers.MEAN, np.float32), np.array(towers.STD, np.float32)
-    return (torch.from_numpy((view - mean) / std).permute(2, 0, 1)[None],)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    images = parser.add_mutually_exclusive_group(required=True)
-    images.add_argument("--state", type=Path, help="of training")
-    images.add_argument("--image", type=Path, help="a model whose image tower to keep")
-    parser.add_argument("--tokenizer", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--name", required=True)
-    parser.add_argument("--size", type=int, default=112)
-    parser.add_argument("--int8", type=Path, metavar="PACK", help="convolve integers")
-    parser.add_argument(
-        "--fusion", type=Path, nargs="+", help="of fusion.py: their mean ends the image tower"
-    )
-    parser.add_argument("--latin", action="store_true", help="no tokens of other scripts")
-    parser.add_argument("--words", type=Path, nargs="+", help="of wording.py: their mean")
-    options = parser.parse_args()
-    if options.fusion and not (options.image and options.int8):
-        parser.error("--fusion ends the tower of --image, with --int8")
-    options.out.mkdir(parents=True, exist_ok=True)
-    parts = towers.mean_text(options.words) if options.words else {}
-    if options.image:
-        kept = json.loads((options.image / "manifest.json").read_text())
-        options.size = kept["image"]["size"]
-        file, out = options.image / kept["image"]["file"], options.out / "image.onnx"
-        if options.fusion:
-            ends = [torch.load(end, weights_only=True) for end in options.fusion]
-            weights = towers.mean([end["model"] for end in ends])
-            end = towers.fusion_of({**ends[-1], "model": weights})
-            fused(end.eval(), views(options.int8, options.size), file, out)
+def round_weights(file: Path) -> onnx.ModelProto:
+    """Return a network whose tables and weights are int8; its products stay those of float32."""
+    network = onnx.load(file)
+    graph = network.graph
+    users = {name: node for node in graph.node for name in node.input}
+    for table in list(graph.initializer):
+        values, name = numpy_helper.to_array(table), table.name
+        if values.dtype != np.float32 or values.ndim != 2 or values.size < MIN_WEIGHTS:
+            continue
+        user = users[name]
+        is_table = user.op_type == "Gather"
+        is_turned = any(fact.name == "transB" and fact.i for fact in user.attribute)
+        axis = 0 if is_table or is_turned else 1
+        scales = np.maximum(np.abs(values).max(1 - axis), 1e-8) / 127
+        rounded = np.rint(values / np.expand_dims(scales, 1 - axis)).astype(np.int8)
+        graph.initializer.remove(table)
+        parts = {"int8": rounded, "scale": scales[:, None] if is_table else scales}
+        if is_table:
+            at, ids, out = list(graph.node).index(user), user.input[1], user.output[0]
+            graph.node.remove(user)
+            nodes = [
+                helper.make_node("Gather", [f"{name}_int8", ids], [f"{out}_int8"]),
+                helper.make_node("Cast", [f"{out}_int8"], [f"{out}_cast"], to=TensorProto.FLOAT),
+                helper.make_node("Gather", [f"{name}_scale", ids], [f"{out}_scale"]),
+                helper.make_node("Mul", [f"{out}_cast", f"{out}_scale"], [out]),
+            ]
         else:
-            shutil.copyfile(file, out)
-    else:
-        parts = trained(options) | parts
-    tokenizer = json.loads(options.tokenizer.read_text())
-    tokens = list(range(len(tokenizer["model"]["vocab"])))
-    if options.latin:
-        tokenizer, tokens = latin(tokenizer)
-    tower = towers.text_of(parts).eval()
-    bags = [part for part in tower.modules() if isinstance(part, towers.TextTower)]
-    tokenizer, tokens = once(tokenizer, tokens, [bag.table.detach() for bag in bags])
-    dimensions = text_tower(tower, options.out / "text.onnx", tokens)
-    (options.out / "tokenizer.json").write_text(json.dumps(tokenizer, separators=(",", ":")))
-    scale = float(parts["scale"].exp().clamp(max=60))
-    facts = manifest(options.name, dimensions, options.size, scale)
-    (options.out / "manifest.json").write_text(json.dumps(facts, indent=1) + "\n")
+            at, parts["zero"] = 0, np.zeros(len(scales), np.int8)
+            inputs = [f"{name}_{part}" for part in parts]
+            nodes = [helper.make_node("DequantizeLinear", inputs, [name], axis=axis)]
+        for part, array in parts.items():
+            graph.initializer.append(numpy_helper.from_array(array, f"{name}_{part}"))
+        for node in reversed(nodes):
+            graph.node.insert(at, node)
+    return network
 
 
-def trained(options: argparse.Namespace) -> dict[str, Tensor]:
-    """Write the image tower of a state of training; gives all its weights."""
-    state = torch.load(options.state, weights_only=True)
-    parts: dict[str, Tensor] = state["model"]
-    image = towers.image_of(parts, state["widths"], state["blocks"])
-    graph = Graph()
-    if options.int8:
-        given = map(normalised, views(options.int8, options.size))
-        graph = Integers(observe(image.eval(), given))
-    image_tower(image.eval(), options.out / "image.onnx", options.size, graph)
-    return parts
+def join(networks: list[onnx.ModelProto]) -> onnx.ModelProto:
+    """Return networks of one input and one output as one, each after the other."""
+    joined = networks[0]
+    for number, network in enumerate(networks[1:]):
+        following = compose.add_prefix(network, f"part{number}_")
+        following.ir_version = joined.ir_version
+        del following.opset_import[:]
+        following.opset_import.extend(joined.opset_import)
+        between = [(joined.graph.output[0].name, following.graph.input[0].name)]
+        joined = compose.merge_models(joined, following, io_map=between)
+    last = joined.graph.output[0].name
+    joined.graph.node.append(helper.make_node("Identity", [last], ["embeddings"]))
+    joined.graph.output[0].name = "embeddings"
+    onnx.checker.check_model(joined)
+    return joined
 
 
-if __name__ == "__main__":
-    main()
+def load_views(work: Path, names: tuple[str, ...]) -> Tensor:
+    """Return some stored views of all sources: int8 (n, positions, CHANNELS)."""
+    files = [np.load(work / f"{name}.views.npy", mmap_mode="r") for name in names]
+    share = min(1, PICTURES / sum(map(len, files)))
+    rng = np.random.default_rng(0)
+    some = [part[np.sort(rng.permutation(len(part))[: int(share * len(part))])] for part in files]
+    return torch.from_numpy(rng.permutation(np.concatenate(some)))
+
+
+def export(model: Model, work: Path, names: tuple[str, ...], out: Path) -> None:
+    """Write a model in framefind's own layout into `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    views = load_views(work, names)
+    sentences = np.random.default_rng(0).permutation(np.load(work / "sentences.npy"))[:TEXTS]
+    with torch.no_grad():
+        features = torch.cat([model.learned(unpack(part)) for part in views.split(250)])
+        eyes, words, scale = balance(model, features, torch.from_numpy(sentences).float())
+    plain, learned = work / "plain.onnx", work / "learned.onnx"
+    blocks = unpack(views[:192]).transpose(0, 1).reshape(-1, CHANNELS, SIDE, SIDE)
+    write_onnx(Convolutions(model.learned), (blocks[:1],), plain, {"x": (0,), "y": (0,)})
+    quantize(plain, learned, blocks.numpy())
+    write_onnx(eyes, (torch.zeros(1, FEATURES),), plain, {"x": (0,), "y": (0,)})
+    parts = [onnx.load(work / "frozen.onnx"), onnx.load(learned), round_weights(plain)]
+    onnx.save(join(parts), out / "image.onnx")
+    example = (torch.tensor([[101, 1037, 3899, 102]]), torch.ones(1, 4, dtype=torch.long))
+    free = {"input_ids": (0, 1), "attention_mask": (0, 1), "embeddings": (0,)}
+    write_onnx(Texts(words), example, plain, free)
+    onnx.save(round_weights(plain), out / "text.onnx")
+    shutil.copyfile(SENTENCES / "tokenizer.json", out / "tokenizer.json")
+    image = {"file": "image.onnx", "size": SIZE, "resize": "bilinear, antialias"}
+    image["input"] = "uint8 RGB (n, size, size, 3); the whole picture resized to the square"
+    text = {"file": "text.onnx", "tokenizer": "tokenizer.json", "special_tokens": True}
+    text["max_tokens"] = MAX_TOKENS
+    manifest = {"format": 1, "name": out.name, "dimensions": DIMENSIONS, "image": image}
+    manifest |= {"text": text, "scale": scale}
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")

@@ -1,295 +1,194 @@
-"""Train the two towers of `mini` on packed pictures; any run can be stopped and goes on.
+"""Train: the two heads on features computed before, then the backbone's last blocks with them.
 
-    python training/train.py --pack PACK --tokenizer tokenizer.json --out RUN \
-        --phases 64:25 96:10 112:15 --cool 20
-
-Each phase is SIZE:MINUTES. On a CPU these are minutes that its cores worked on steps, so a process
-that was paused, or had to wait for others, loses none.
-On a GPU add `--device cuda --threads 1 --piece 4096 --loaders 14`.
-The learning rate is constant after a short rise and falls to zero over the last `--cool`
-minutes. `hot.pt` is the state just before it falls: start from it (`--start`) to train longer.
+Symmetric cross entropy between a batch's pictures and texts. Equal texts count as one, and 15 %
+of each target is spread by how alike the sentence encoder finds two texts. A sorted picture is also
+told from all classes of its own source.
 """
 
-import argparse
-import math
-import os
+import json
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-import augment
-import batches
 import numpy as np
 import torch
-import towers
-from classes import Classes
-from losses import contrast, resemble, targets
-from muon import Muon
-from precision import mixed
+from backbone import unpack
+from numpy.typing import NDArray
+from sources import TRAIN
 from torch import Tensor, nn
+from torch.nn import functional as F
+from towers import Model
 
-T = TypeVar("T")
-SAVE_EVERY = 120.0  # seconds of steps
+SPREAD = 0.15  # of a target, given to like texts
+MAX_SCALE = 70
+MIN_CLASSES = 5  # of a source whose classes are told from each other
+WARM_UP = 100  # steps
+MEAN = 0.997  # how much of the mean of weights stays at each step
+
+Sets = list[tuple[slice, Tensor, Tensor]]  # of each sorted source: rows, labels, classes' texts
+
+
+class Pictures:
+    """The views of one source, drawn so that rare classes come oftener than their share."""
+
+    def __init__(self, folder: Path, name: str, kind: str, ids: dict[str, int]) -> None:
+        facts = json.loads((folder / f"{name}.json").read_text())
+        self.views = np.load(folder / f"{name}.{kind}.npy", mmap_mode="r")
+        self.texts = [[ids[text] for text in texts] for texts in facts["texts"]]
+        self.starts = np.searchsorted(facts["owners"], np.arange(len(self.texts) + 1))
+        first = [texts[0] for texts in facts["texts"]]
+        names = sorted(set(first))
+        self.classes = np.array([ids[name] for name in names])
+        self.labels = np.searchsorted(names, first)
+        self.is_sorted = TRAIN[name].kind == "label" and len(names) >= MIN_CLASSES
+        counts = np.bincount(self.labels)[self.labels]
+        weights = 1 / np.sqrt(counts) if TRAIN[name].kind == "label" else np.ones(len(first))
+        self.drawn = np.cumsum(weights) / weights.sum()
+
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[NDArray, list[int], NDArray]:
+        """Return views, one text of each and its class."""
+        chosen = np.searchsorted(self.drawn, rng.random(count)).clip(max=len(self.texts) - 1)
+        rows = rng.integers(self.starts[chosen], self.starts[chosen + 1])
+        order = np.argsort(rows)  # reads a file in its order
+        views = np.empty((count, *self.views.shape[1:]), self.views.dtype)
+        views[order] = self.views[rows[order]]
+        texts = [self.texts[i][rng.integers(len(self.texts[i]))] for i in chosen]
+        return views, texts, self.labels[chosen]
+
+
+class Batches:
+    """A random batch of sources, by their weights, for each step."""
+
+    def __init__(self, folder: Path, names: tuple[str, ...], kind: str) -> None:
+        texts = json.loads((folder / "sentences.json").read_text())
+        ids = {text: i for i, text in enumerate(texts)}
+        self.sentences = torch.from_numpy(np.load(folder / "sentences.npy").astype(np.float32))
+        self.sources = [Pictures(folder, name, kind, ids) for name in names]
+        weights = np.array([TRAIN[name].weight for name in names])
+        self.weights = weights / weights.sum()
+
+    def draw(self, size: int, step: int) -> tuple[Tensor, Tensor, Sets]:
+        """Return views, texts' numbers, and what sorted pictures are told from."""
+        rng = np.random.default_rng(step)
+        views, texts, sets = [], [], []
+        for source, count in zip(self.sources, rng.multinomial(size, self.weights), strict=True):
+            if count:
+                part, numbers, labels = source.draw(count, rng)
+                if source.is_sorted:
+                    rows = slice(len(texts), len(texts) + count)
+                    sets.append((rows, torch.tensor(labels), torch.tensor(source.classes)))
+                views.append(part)
+                texts += numbers
+        return torch.from_numpy(np.concatenate(views)), torch.tensor(texts), sets
+
+
+def compute_loss(
+    model: Model, vectors: Tensor, texts: Tensor, sets: Sets, sentences: Tensor, of_classes: float
+) -> Tensor:
+    """Return the loss of pictures' unit vectors (n, DIMENSIONS) and their texts.
+
+    `of_classes` is the weight of telling sorted pictures from other classes.
+    """
+    own = sentences[texts]
+    scale = model.scale.exp()
+    scores = scale * vectors @ model.words(own + 0.02 * torch.randn_like(own)).T
+    same = (texts[:, None] == texts[None]).float()
+    alike = F.softmax(20 * own @ own.T, 1)
+    targets = (1 - SPREAD) * same / same.sum(1, keepdim=True) + SPREAD * alike
+    loss = (F.cross_entropy(scores, targets) + F.cross_entropy(scores.T, targets)) / 2
+    for rows, labels, classes in sets:
+        told = scale * vectors[rows] @ model.words(sentences[classes]).T
+        loss = loss + of_classes * len(labels) / len(texts) * F.cross_entropy(told, labels)
+    return loss
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Which size and learning rate belong to which second of training."""
+class Stage:
+    """A part of training."""
 
-    phases: tuple[tuple[int, float], ...]  # size, seconds
-    cool: float  # seconds
-    rise: float = 40.0  # seconds
-
-    @property
-    def length(self) -> float:
-        return sum(seconds for _, seconds in self.phases)
-
-    def size(self, spent: float) -> int:
-        for size, seconds in self.phases:
-            if spent < seconds:
-                return size
-            spent -= seconds
-        return self.phases[-1][0]
-
-    def rate(self, spent: float) -> float:
-        up = min(1.0, (spent + 1) / self.rise)
-        return up * max(0.0, min(1.0, (self.length - spent) / self.cool))
+    name: str
+    reads: str  # what was computed before: features or views
+    rates: dict[str, float]  # learning rate of each part of the model
+    decay: float  # of weights
+    size: int  # pictures in a batch
+    of_classes: float  # weight of telling classes apart
 
 
-class Model(nn.Module):
-    """Both towers and the learned temperature."""
-
-    def __init__(self, table: Tensor, widths: tuple[int, ...], blocks: tuple[int, ...]) -> None:
-        super().__init__()
-        self.image = towers.ImageTower(widths, blocks, table.shape[1])
-        self.text = towers.TextTower(table)
-        self.scale = nn.Parameter(torch.tensor(math.log(14.0)))
-        self.to(memory_format=torch.channels_last)
-
-    def temperature(self) -> Tensor:
-        return self.scale.exp().clamp(max=60)
+HEADS = Stage("heads", "features", {"eyes": 1e-3, "words": 1e-3}, 0.1, 1024, 0.3)
+BLOCKS = Stage("blocks", "views", {"learned": 2e-4, "eyes": 4e-4, "words": 4e-4}, 0.02, 512, 1.5)
 
 
-def optimizers(model: Model, rate: float, decay: float, parts: int) -> list[torch.optim.Optimizer]:
-    """Muon for convolutions and matrices (in `parts`), Adam for vectors and the token table."""
-    table = [model.text.table, model.text.weight]
-    known = {id(p) for p in table}
-    matrices = [p for p in model.parameters() if p.ndim > 1 and id(p) not in known]
-    vectors = [p for p in model.parameters() if p.ndim <= 1 and id(p) not in known]
-    groups = [{"params": vectors, "lr": rate}, {"params": table, "lr": rate / 2}]
-    adam = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0)
-    matrices.sort(key=Tensor.numel)
-    muons = [Muon(matrices[i::parts], lr=rate, decay=decay) for i in range(parts)]
-    return [adam, *muons]
+def run(
+    model: Model, stage: Stage, steps: int, state: Path, compute: Callable[[int], Tensor]
+) -> dict[str, Tensor]:
+    """Take the steps that are left, each on the loss of its number; saves `state` as it goes.
 
-
-class Workers:
-    """Threads that each take slices of a batch through the image tower, forward and back.
-
-    PyTorch's own threads meet after every small operation, and on shared cores mostly wait for
-    each other; these meet once a step. Batch normalisation sees a slice at a time.
+    Returns the mean of the model's weights, in which later steps count more.
     """
-
-    def __init__(self, model: Model, count: int, piece: int) -> None:
-        self.model, self.piece = model, piece
-        self.pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
-
-    def map(self, work: Callable[..., T], *items: Iterable[object]) -> list[T]:
-        return list(self.pool.map(work, *items))
-
-    def _forward(self, pixels: Tensor) -> Tensor:
-        with mixed(pixels.device.type):
-            return self.model.image(augment.normalise(pixels))
-
-    def learn(self, pixels: Tensor, loss_of: Callable[[Tensor], Tensor]) -> None:
-        """Add the gradients of `loss_of(embeddings)`."""
-        outputs = self.map(self._forward, pixels.split(self.piece))
-        joined = torch.cat([o.detach() for o in outputs]).requires_grad_()
-        loss_of(joined).backward()
-        assert joined.grad is not None
-        self.map(Tensor.backward, outputs, joined.grad.split(self.piece))
-
-
-class Run:
-    """One training run: state in `out`/last.pt, log in `out`/log.txt."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.options = options
-        self.out: Path = options.out
-        self.out.mkdir(parents=True, exist_ok=True)
-        phases = [phase.split(":") for phase in options.phases]
-        seconds = tuple((int(size), 60 * float(minutes)) for size, minutes in phases)
-        self.plan = Plan(seconds, 60 * options.cool)
-        self.texts = batches.Texts(options.pack, options.tokenizer)
-        self.device = torch.device(options.device)
-        self.classes = Classes(self.texts, batches.Pictures(options.pack))
-        self.kinds = self.classes.ids.to(self.device)
-        self.teacher = torch.from_numpy(self.texts.teacher).to(self.device)
-        table = torch.from_numpy(np.load(options.pack / "table.npy"))
-        self.model = Model(table, tuple(options.widths), tuple(options.blocks)).to(self.device)
-        self.optimizers = optimizers(self.model, options.rate, options.decay, options.threads)
-        self.workers = Workers(self.model, options.threads, options.piece)
-        self.bases = [[g["lr"] for g in o.param_groups] for o in self.optimizers]
-        self.spent, self.step, self.seen = 0.0, 0, 0
-        last = self.out / "last.pt"
-        if last.exists():
-            self.load(last, fresh=False)
-        elif options.start:
-            self.load(options.start, fresh=True)
-
-    def load(self, path: Path, fresh: bool) -> None:
-        """Go on from a state; `fresh` starts the plan anew with those weights."""
-        state = torch.load(path, weights_only=True, map_location=self.device)
-        self.model.load_state_dict(state["model"])
-        for optimizer, saved in zip(self.optimizers, state.get("optimizers", ()), strict=False):
-            optimizer.load_state_dict(saved)  # `restore.py` has none
-        self.step, self.seen = state["step"], state["seen"]
-        self.spent = 0.0 if fresh else state["spent"]
-
-    def save(self, name: str) -> None:
-        state = {
-            "model": self.model.state_dict(),
-            "optimizers": [o.state_dict() for o in self.optimizers],
-            "spent": self.spent,
-            "step": self.step,
-            "seen": self.seen,
-            "widths": list(self.options.widths),
-            "blocks": list(self.options.blocks),
-        }
-        torch.save(state, self.out / "saving")
-        (self.out / "saving").replace(self.out / name)
-
-    def learn(self, batch: batches.Batch) -> list[float]:
-        """One step; what it lost by contrast, by classes and by the text teacher."""
-        rate = self.plan.rate(self.spent)
-        for optimizer, bases in zip(self.optimizers, self.bases, strict=True):
-            for group, base in zip(optimizer.param_groups, bases, strict=True):
-                group["lr"] = base * rate
-        goal = targets(batch.rows, self.teacher[batch.rows].float(), self.options.soft)
-        ids, teacher = self.sentences()
-        one, other = self.synonyms()
-        report: list[float] = []
-
-        def loss_of(pictures: Tensor) -> Tensor:
-            texts, names, near, left, right = towers.several(
-                self.model.text, batch.ids, self.kinds, ids, one, other
-            )
-            scaled = self.model.temperature() * pictures
-            loss = contrast(scaled @ texts.T, goal)
-            shown = self.classes.loss(scaled @ names.T, batch.classes)
-            apart = resemble(near, teacher)
-            report.extend((loss.item(), shown.item(), apart.item()))
-            loss = loss + self.options.classes * shown + self.options.resemble * apart
-            return loss + self.options.synonyms * (1 - (left * right).sum(1).mean())
-
-        self.model.zero_grad(set_to_none=True)
-        self.workers.learn(batch.pixels, loss_of)
-        nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
-        self.workers.map(lambda optimizer: optimizer.step(), self.optimizers)
-        return report
-
-    def sentences(self, count: int = 128) -> tuple[Tensor, Tensor]:
-        """Ids and teacher embeddings of texts that need no picture, each with one that is near."""
-        rng = np.random.default_rng(10_000_000 + self.step)
-        rows = rng.choice(len(self.texts.texts), count, replace=False)
-        near = self.texts.near[rows, rng.integers(self.texts.near.shape[1], size=count)]
-        rows = np.concatenate([rows, near])
-        ids = self.texts.ids([self.texts.texts[i] for i in rows])
-        return ids.to(self.device), self.teacher[torch.from_numpy(rows)].float()
-
-    def synonyms(self, count: int = 128) -> tuple[Tensor, Tensor]:
-        """Ids of words and of other words for the same things."""
-        rng = np.random.default_rng(20_000_000 + self.step)
-        pairs = self.texts.pairs[rng.integers(len(self.texts.pairs), size=count)]
-        one, other = (self.texts.ids([self.texts.texts[i] for i in rows]) for rows in pairs.T)
-        return one.to(self.device), other.to(self.device)
-
-    def batches(self, size: int) -> Iterator[batches.Batch]:
-        options = self.options
-        drawn = batches.Batches(
-            options.pack, self.texts, options.batch, size, options.degrade, options.seed
-        )
-        for batch in batches.stream(drawn, self.step, options.loaders):
-            yield batches.Batch(*(part.to(self.device, non_blocking=True) for part in batch))
-
-    def log(self, line: str) -> None:
-        print(line, flush=True)
-        with (self.out / "log.txt").open("a") as file:
-            file.write(line + "\n")
-
-    def clock(self) -> Callable[[], float]:
-        """Seconds that went into steps."""
-        if self.device.type == "cpu":
-            return lambda: time.process_time() / self.options.threads
-        return time.perf_counter
-
-    def train(self) -> None:
-        size, stream = 0, iter(())
-        losses: list[list[float]] = []
-        saved, hot, usual = self.spent, self.spent >= self.plan.length - self.plan.cool, 5.0
-        clock = self.clock()
-        while self.spent < self.plan.length:
-            if size != self.plan.size(self.spent):
-                size = self.plan.size(self.spent)
-                stream = self.batches(size)
-            started = clock()
-            losses.append(self.learn(next(stream)))
-            took = clock() - started
-            usual = 0.9 * usual + 0.1 * took
-            self.spent += took
-            self.step += 1
-            self.seen += self.options.batch
-            if self.step % 20 == 0:
-                loss, shown, apart = np.mean(losses, axis=0)
-                scale = self.model.temperature().item()
-                self.log(
-                    f"step {self.step} {self.spent / 60:.1f} min size {size} loss {loss:.3f} "
-                    f"classes {shown:.3f} text {apart:.3f} scale {scale:.1f} seen {self.seen} "
-                    f"{self.options.batch / usual:.0f}/s"
-                )
-                losses = []
-            if not hot and self.spent >= self.plan.length - self.plan.cool:
-                hot = True
-                self.save("hot.pt")
-            if self.spent - saved > SAVE_EVERY:
-                saved = self.spent
-                self.save("last.pt")
-        self.save("last.pt")
+    rates = stage.rates.items()
+    groups = [
+        {"params": [*getattr(model, part).parameters()], "base": rate} for part, rate in rates
+    ]
+    groups[-1]["params"].append(model.scale)
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=stage.decay)
+    mean, done = {name: value.clone() for name, value in model.state_dict().items()}, 0
+    if state.exists():
+        saved = torch.load(state)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        mean, done = saved["mean"], saved["done"]
+    model.train()
+    started = time.time()
+    for step in range(done, steps):
+        rate = min(1, step / WARM_UP) * 0.5 * (1 + np.cos(np.pi * step / steps))
+        for group in optimizer.param_groups:
+            group["lr"] = group["base"] * max(rate, 0.01)
+        optimizer.zero_grad()
+        loss = compute(step)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        model.scale.data.clamp_(max=float(np.log(MAX_SCALE)))
+        keep = min(MEAN, (step + 1) / (step + 11))
+        for name, value in model.state_dict().items():
+            mean[name].lerp_(value, 1 - keep)
+        if (step + 1) % 50 == 0 or step + 1 == steps:
+            seconds = time.time() - started
+            print(f"{stage.name} {step + 1}: {loss.item():.3f}, {seconds:.0f} s", flush=True)
+            saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+            torch.save(saved | {"mean": mean, "done": step + 1}, state.with_suffix(".part"))
+            state.with_suffix(".part").replace(state)
+    return mean
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--pack", type=Path, required=True)
-    parser.add_argument("--tokenizer", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--phases", nargs="+", default=["64:25", "96:10", "112:15"])
-    parser.add_argument("--cool", type=float, default=20.0, help="minutes of falling rate")
-    parser.add_argument("--start", type=Path, help="a state to begin from, such as hot.pt")
-    parser.add_argument("--batch", type=int, default=384)
-    parser.add_argument("--piece", type=int, default=96, help="pictures a thread takes at a time")
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--decay", type=float, default=0.05)
-    parser.add_argument("--soft", type=float, default=0.2, help="share of the soft targets")
-    parser.add_argument("--classes", type=float, default=1.0, help="weight of sets of classes")
-    parser.add_argument("--resemble", type=float, default=1.0, help="weight of the text teacher")
-    parser.add_argument("--synonyms", type=float, default=4.0, help="weight of other words")
-    parser.add_argument("--widths", type=int, nargs=4, default=[32, 96, 192, 320])
-    parser.add_argument("--blocks", type=int, nargs=4, default=[2, 2, 3, 1])
-    parser.add_argument("--no-degrade", dest="degrade", action="store_false")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--threads", type=int, default=2, help="1 on a GPU")
-    parser.add_argument("--loaders", type=int, default=1, help="processes that prepare batches")
-    parser.add_argument("--seed", type=int, default=0, help="another one gives another network")
-    options = parser.parse_args()
-    torch.manual_seed(options.seed)
-    torch.set_num_threads(options.threads)  # for texts; pictures have Workers
-    (options.out / "pid").parent.mkdir(parents=True, exist_ok=True)
-    (options.out / "pid").write_text(str(os.getpid()))
-    Run(options).train()
+def train_stage(
+    folder: Path, names: tuple[str, ...], model: Model, stage: Stage, steps: int
+) -> dict[str, Tensor]:
+    """Train a stage, and return the mean of the weights."""
+    batches = Batches(folder, names, stage.reads)
+    if stage is HEADS:
+        some = np.concatenate([source.views[::37] for source in batches.sources]).astype(np.float32)
+        model.eyes.mean.copy_(torch.from_numpy(some.mean(0)))
+        model.eyes.spread.copy_(torch.from_numpy(some.std(0) + 0.05))
+
+    def compute(step: int) -> Tensor:
+        views, texts, sets = batches.draw(stage.size, step)
+        if stage is HEADS:
+            features = views.float()
+            features += 0.05 * torch.randn_like(features) * model.eyes.spread
+        else:
+            features = model.learned(unpack(views).to(torch.bfloat16))
+        vectors = model.eyes(features)
+        return compute_loss(model, vectors, texts, sets, batches.sentences, stage.of_classes)
+
+    return run(model, stage, steps, folder / f"{stage.name}.pt", compute)
 
 
-if __name__ == "__main__":
-    main()
+def train(folder: Path, names: tuple[str, ...], heads: int, blocks: int) -> Model:
+    """Return a model after so many steps of both stages; goes on where it stopped."""
+    torch.manual_seed(0)
+    model = Model()
+    train_stage(folder, names, model, HEADS, heads)
+    model.load_state_dict(train_stage(folder, names, model, BLOCKS, blocks))
+    return model.eval()
