@@ -97,8 +97,9 @@ def measure_order(model: OnnxModel, texts: Texts, vectors: Vectors) -> dict[str,
     for kind, rows in pairs.items():
         captions, others, owners = zip(*rows, strict=True)
         changed = model.embed_texts([*captions]) - model.embed_texts([*others])
-        right[kind] = percent((changed * vectors[[*owners]]).sum(1) > 0)
-    return right
+        right[kind] = 0.5 + np.sign((changed * vectors[[*owners]]).sum(1)) / 2  # a tie is half
+    right["both"] = np.concatenate([*right.values()])
+    return {kind: percent(values) for kind, values in right.items()}
 
 
 def measure_synonyms(model: OnnxModel, vectors: Vectors) -> float:
