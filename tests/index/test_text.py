@@ -97,12 +97,66 @@ class TestFind:
     def test_each_text_is_found_by_itself_and_shown_as_it_is(self, tmp_path_factory, text):
         folder = tmp_path_factory.mktemp("own")
         index = TextIndex(save(folder, {"a": ["before", text]}))
-        shown, spans = index.marked(1, split_terms(text))
+        shown, spans = index.marked([1], split_terms(text))
         plain = "".join(" " if letter in "\0\x02\x03\u200b" else letter for letter in text)
         assert shown == plain
         assert all(0 <= start < end <= len(shown) for start, end in spans)
         if split_terms(text):
             assert 1 in index.find(text).tolist() or not text.isascii()
+
+
+WORDS = ["ferry", "the", "the", "leaves", "at", "nine", "夜景", "a", "don't", "fähre"]
+
+
+class TestAcross:
+    @settings(max_examples=30)
+    @given(st.lists(st.sampled_from(WORDS), min_size=2, max_size=9), st.data())
+    def test_a_phrase_that_runs_over_two_cues(self, tmp_path_factory, words, data):
+        at = data.draw(st.integers(1, len(words) - 1))
+        before = data.draw(st.lists(st.sampled_from(WORDS), max_size=3))
+        after = data.draw(st.lists(st.sampled_from(WORDS), max_size=3))
+        texts = ["x", " ".join(before + words[:at]), " ".join(words[at:] + after), "y"]
+        index = TextIndex(save(tmp_path_factory.mktemp("own"), {"a": texts}))
+        asked = " ".join(words)
+        whole = index.find(asked).tolist()
+        assert index.find_across(asked).tolist() == ([] if whole else [1])
+        if not whole:
+            text, spans = index.marked([1, 2], [asked])
+            assert text == f"{texts[1]} {texts[2]}"
+            assert any(asked in text[start:end] for start, end in spans)
+
+    def test_only_of_one_source_and_soon_after(self, tmp_path):
+        one, other = batch("a", ["the last ferry"]), batch("b", ["leaves at nine"])
+        late = pa.RecordBatch.from_pylist(
+            [row | {"start": 4.5, "end": 5.0, "segment": "a"} for row in one.to_pylist()], CUES
+        )
+        read = {"a": [one, late], "b": [other]}
+        index = TextIndex(
+            save_text(
+                tmp_path, None, {*read}, lambda names: [one for n in names for one in read[n]]
+            )[0]
+        )
+        assert not len(index.find_across("ferry leaves"))
+        assert not len(index.find_across("ferry the last"))
+        assert index.cues["next"].tolist() == [-1, -1, -1]
+
+    def test_neighbours_come_and_go(self, tmp_path):
+        def row(segment: str, start: float, text: str) -> pa.RecordBatch:
+            (own,) = batch(segment, [text]).to_pylist()
+            own |= {"start": start, "end": start + 1, "video_id": "v" * 32}
+            return pa.RecordBatch.from_pylist([own], CUES)
+
+        read = {"a": row("a", 0.0, "the last ferry"), "b": row("b", 1.0, "leaves at nine")}
+
+        def step(old: TextIndex | None, *names: str) -> TextIndex:
+            return TextIndex(
+                save_text(tmp_path, old, {*names}, lambda names: [read[one] for one in names])[0]
+            )
+
+        first = step(None, "a")
+        second = step(first, "a", "b")
+        assert second.find_across("ferry leaves").tolist() == [0]
+        assert not len(step(second, "b").find_across("ferry leaves"))
 
 
 class TestMarked:
@@ -116,7 +170,7 @@ class TestMarked:
         ],
     )
     def test_spans_are_of_the_text(self, index, row, terms, marked):
-        text, spans = index.marked(row, terms)
+        text, spans = index.marked([row], terms)
         assert text == TEXTS[row]
         assert [text[start:end] for start, end in spans] == marked
 

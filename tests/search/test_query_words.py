@@ -63,6 +63,24 @@ class TestFound:
         assert page[0].confidence > 0.9
         assert page[0].why == (Match("said", 1.25, 2.75, CUES["a.mp4"][0].text, ((4, 20),)),)
 
+    def test_what_runs_over_two_cues_is_found_and_marked(self, library):
+        cues = [
+            Cue(0.5, 1.5, "and where is the nearest", "speech"),
+            Cue(1.75, 2.5, "laundromat in town", "speech"),
+            Cue(1.6, 1.7, "the laundromat", "subtitles"),
+        ]
+        read_words(library, {"a.mp4": cues})
+        (moment,) = library.search('"is the nearest laundromat"')
+        assert (key(moment), moment.confidence > 0.9) == (("a.mp4", 0.5, 2.5), True)
+        text = "and where is the nearest laundromat in town"
+        assert moment.why == (Match("said", 0.5, 2.5, text, ((10, 35),)),)
+        assert key(library.search("laundromat nearest town")[0]) == ("a.mp4", 0.5, 2.5)
+        (moment,) = library.search('"nearest laundromat" platypus', in_="said")
+        assert key(moment) == ("a.mp4", 0.5, 2.5)
+        assert not library.search('"town and where"').moments
+        assert not library.search('"nearest the laundromat"').moments
+        read_words(library, CUES)
+
     def test_words_come_first_and_pictures_after_them(self, library):
         page = library.search("a ferry that leaves")
         assert key(page[0]) == ("a.mp4", 4.5, 5.5)

@@ -13,6 +13,7 @@ import re
 import sqlite3
 import unicodedata
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -31,6 +32,8 @@ CUE = np.dtype(
         ("start", "<f8"),
         ("end", "<f8"),
         ("source", "<i4"),  # ordinal in `CUE_SOURCES`; -1 of another
+        ("language", "<u4"),  # checksum of its name
+        ("next", "<i4"),  # row of the cue that follows in the same source and language; -1 if none
         ("box", "<f4", 4),  # NaN where it has none
     ]
 )
@@ -42,6 +45,8 @@ TABLES = (
 
 MIN_PART = 3
 """Letters of the shortest part of a word that trigrams find."""
+
+_MANY = 64  # cues that are worth a query to look at fewer
 
 SEAM = "\u200b"
 """Stands between the characters of scripts without spaces: it has no width, and ends a word."""
@@ -117,6 +122,8 @@ class TextIndex:
         self.segments: list[str] = load_array(folder / "segments.npy").tolist()
         self._database = connect(folder / "words.db", "mode=ro&immutable=1")
         self._asking = Lock()
+        self._joined = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        self._joined.execute(TABLES[0])  # filled with cues and those that follow them
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self.cues["segment"] >= 0))
@@ -130,6 +137,40 @@ class TextIndex:
         if not query:
             return np.empty(0, np.int64)
         return self._rows("words", f"({within}) AND {query}" if within else query)
+
+    def find_across(self, text: str) -> NDArray[np.int64]:
+        """Return the rows of the cues in which a phrase begins that ends in the cue after it."""
+        words = [word for term in _TERM.findall(text) for word in seam(term).split(SEAM) if word]
+        if len(words) < 2:
+            return np.empty(0, np.int64)
+        seams = range(1, max(2, len(words) - 1))  # the last one is looked for from its left
+        rows = self.previous[self._begin([" ".join(words[at:]) for at in seams])]
+        if len(words) > 2:
+            begins = self.find(" ".join(words[:-1]))
+            rows = np.union1d(rows, begins[self.cues["next"][begins] >= 0])
+        rows = np.unique(rows[rows >= 0])
+        if len(rows) > _MANY:
+            rows = np.intersect1d(rows, self.find(words[0]))
+            if len(words) > 2:
+                rows = np.intersect1d(rows, self.previous[self._begin(words[1:])])
+        if not len(rows):
+            return rows
+        whole = self.find(text)
+        rows = rows[~np.isin(rows, whole) & ~np.isin(self.cues["next"][rows], whole)]
+        return rows[[self._joins(row, text) for row in rows.tolist()]]
+
+    def _begin(self, texts: list[str]) -> NDArray[np.int64]:
+        """Return the rows of the cues that begin with one of some texts."""
+        return self._rows("words", " OR ".join(f"^{phrase(text)}" for text in texts))
+
+    @cached_property
+    def previous(self) -> NDArray[np.int64]:
+        """The row before which each cue comes, by `next`; -1 where none does."""
+        following = self.cues["next"]
+        before = np.full(len(following), -1, np.int64)
+        rows = np.flatnonzero(following >= 0)
+        before[following[rows]] = rows
+        return before
 
     def find_part(self, text: str) -> NDArray[np.int64]:
         """Return the rows of the cues that hold a text anywhere, such as within a word."""
@@ -147,14 +188,34 @@ class TextIndex:
         ((count,),) = self._ask(asked, query)
         return int(count)
 
-    def marked(self, row: int, texts: list[str]) -> tuple[str, list[tuple[int, int]]]:
-        """Return the text of a cue, and where in it the words of `texts` are: from, to."""
+    def marked(self, rows: list[int], texts: list[str]) -> tuple[str, list[tuple[int, int]]]:
+        """Return the text of cues that follow each other, and where `texts` are in it: from, to."""
         query = " OR ".join(filter(None, map(phrase, texts)))
-        asked = "select highlight(words, 0, ?, ?) from words where words match ? and rowid = ?"
-        for (marked,) in self._ask(asked, _OPEN, _CLOSE, query, row + 1) if query else ():
+        asked = "select highlight(words, 0, ?, ?) from words where words match ?"
+        text = " ".join(map(self._text, rows))
+        for (marked,) in self._ask_joined(text, asked, _OPEN, _CLOSE, query) if query else ():
             return _read_marks(marked)
-        ((text,),) = self._ask("select text from words where rowid = ?", row + 1)
         return text.replace(SEAM, ""), []
+
+    def _joins(self, row: int, text: str) -> bool:
+        """Return whether a cue and the next together hold the words of a text."""
+        joined = f"{self._text(row)} {self._text(self.cues['next'][row])}"
+        return bool(
+            self._ask_joined(joined, "select 1 from words where words match ?", phrase(text))
+        )
+
+    def _text(self, row: int) -> str:
+        ((text,),) = self._ask("select text from words where rowid = ?", int(row) + 1)
+        return str(text)
+
+    def _ask_joined(self, text: str, asked: str, *values: str) -> list[tuple[Any, ...]]:
+        """Ask about one text as if it were a cue's."""
+        with self._asking:
+            self._joined.execute("insert into words(rowid, text) values (1, ?)", (text,))
+            try:
+                return self._joined.execute(asked, values).fetchall()
+            finally:
+                self._joined.execute("delete from words")
 
     def _rows(self, table: str, query: str) -> NDArray[np.int64]:
         asked = f"select rowid - 1 from {table} where {table} match ? order by rowid"

@@ -5,12 +5,14 @@ import os
 import shutil
 import sqlite3
 import uuid
+import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from framefind.index.checksums import seal
 from framefind.index.text import CUE, SEAM, TABLES, SavedText, TextIndex, connect, fold, seam
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
 MAX_DEAD_SHARE = 0.3
 """Of the cues in the files; beyond it they are built anew."""
+
+MAX_GAP_SECONDS = 3.0
+"""Between two cues over which a sentence may run."""
 
 _UNLOCKED = "mode=rwc&nolock=1"  # the folder is locked, and network drives lack locks
 _ERRNO = {
@@ -125,7 +130,8 @@ class _Writer:
             box = row["box"] or [np.nan] * 4
             source = self._sources.get(row["source"], -1)
             segment = self._ordinal(row["segment"])
-            cues[at] = (segment, video, row["start"], row["end"], source, box)
+            language = zlib.crc32((row["language"] or "").encode())
+            cues[at] = (segment, video, row["start"], row["end"], source, language, -1, box)
         rowids = range(self._count + 1, self._count + 1 + len(rows))
         texts = [row["text"] or "" for row in rows]
         for table, prepare in (("words", seam), ("parts", fold)):
@@ -144,6 +150,26 @@ class _Writer:
 
     def save(self, folder: Path) -> None:
         """Write what is not in the database."""
-        np.save(folder / "cues.npy", np.concatenate([np.empty(0, CUE), *self._cues]))
+        cues = np.concatenate([np.empty(0, CUE), *self._cues])
+        cues["next"] = _find_next(cues)
+        np.save(folder / "cues.npy", cues)
         np.save(folder / "segments.npy", np.array(self.segments, np.str_))
         np.save(folder / "videos.npy", np.array([*self._video_ids], np.str_))
+
+
+def _find_next(cues: NDArray[np.void]) -> NDArray[np.int64]:
+    """Return the row of the cue that follows each in its video, source and language, or -1.
+
+    Lines that stand on the screen at the same time follow each other from top to bottom.
+    """
+    live = np.flatnonzero(cues["segment"] >= 0)
+    top = cues["box"][:, 1]
+    keys = (top, cues["start"], cues["language"], cues["source"], cues["video"])
+    order = live[np.lexsort([key[live] for key in keys])]
+    first, second = cues[order[:-1]], cues[order[1:]]
+    follows = second["start"] - first["end"] <= MAX_GAP_SECONDS
+    for name in ("video", "source", "language"):
+        follows &= first[name] == second[name]
+    following = np.full(len(cues), -1)
+    following[order[:-1][follows]] = order[1:][follows]
+    return following

@@ -46,6 +46,7 @@ class WordHits:
     must_occur: bool
     is_seen: bool
     row: Rows  # in the text index
+    last: Rows  # the row itself, or that of the next cue where both hold the words together
     video_id: NDArray[np.str_]
     start: Floats
     end: Floats
@@ -99,19 +100,24 @@ def find_words(
 
 @dataclass(frozen=True)
 class _Matches:
-    """Cues by rows of the index, how much each holds of a text, 0 to 1, and that in nats."""
+    """Cues by rows of the index, how much each holds of a text, 0 to 1, and that in nats.
+
+    What two neighbours hold together is a match from `row` to `last`.
+    """
 
     row: Rows
+    last: Rows
     share: Floats
     nats: Floats
 
 
-_NOTHING = _Matches(np.empty(0, np.int64), np.empty(0), np.empty(0))
+_NOTHING = _Matches(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0))
 
 
 def _match(terms: Sequence[str], quotes: int, index: TextIndex) -> _Matches:
     """Return the cues that hold enough of the terms, of which the first `quotes` must occur."""
-    counts = {term: index.number(term) for term in terms}
+    across = {term: index.find_across(term) for term in terms[:quotes]}
+    counts = {term: index.number(term) + len(across.get(term, ())) for term in terms}
     weights = {term: _weigh(term, counts[term], len(index)) for term in terms}
     total = sum(weights.values())
     rest = total
@@ -134,7 +140,57 @@ def _match(terms: Sequence[str], quotes: int, index: TextIndex) -> _Matches:
     keep = nats >= _MIN_SHARE * total
     if quotes:
         keep = np.isin(row, reduce(np.intersect1d, [rows[term] for term in terms[:quotes]]))
-    return _Matches(row[keep], nats[keep] / total, nats[keep])
+    row, nats = row[keep], nats[keep]
+    pairs, pair_nats = _match_pairs(terms, quotes, weights, rows, across, index)
+    better = pair_nats > np.maximum(
+        _at(row, nats, pairs), _at(row, nats, index.cues["next"][pairs])
+    )
+    pairs, pair_nats = pairs[better], pair_nats[better]
+    first = np.concatenate([row, pairs])
+    last = np.concatenate([row, index.cues["next"][pairs]])
+    nats = np.concatenate([nats, pair_nats])
+    return _Matches(first, last, nats / total, nats)
+
+
+def _match_pairs(
+    terms: Sequence[str],
+    quotes: int,
+    weights: dict[str, float],
+    rows: dict[str, Rows],
+    across: dict[str, Rows],
+    index: TextIndex,
+) -> tuple[Rows, Floats]:
+    """Return the cues that with the next one hold all quotes, or all terms, and nats of both."""
+    required = sorted(terms[: quotes or None], key=lambda term: len(rows[term]))
+    nowhere = np.empty(0, np.int64)
+    rarest = rows[required[0]]
+    pairs = np.concatenate([rarest, index.previous[rarest], across.get(required[0], nowhere)])
+    pairs = pairs[(pairs >= 0) & (index.cues["next"][pairs] >= 0)]
+    nats = np.zeros(len(pairs))
+    for term in (*required, *(term for term in terms if term not in required)):
+        holds = _among(pairs, rows[term]) | _among(index.cues["next"][pairs], rows[term])
+        holds |= _among(pairs, across.get(term, nowhere))
+        nats += weights[term] * holds
+        if term in required:
+            pairs, nats = pairs[holds], nats[holds]
+    pairs, first = np.unique(pairs, return_index=True)
+    return pairs, nats[first]
+
+
+def _among(values: Rows, rows: Rows) -> NDArray[np.bool_]:
+    """Return which values are among ascending rows."""
+    if not len(rows):
+        return np.zeros(len(values), bool)
+    at = np.minimum(np.searchsorted(rows, values), len(rows) - 1)
+    return np.equal(rows[at], values)
+
+
+def _at(rows: Rows, values: Floats, wanted: Rows) -> Floats:
+    """Return the values at some of ascending rows; 0 where there is none."""
+    given = np.zeros(len(wanted))
+    there = _among(wanted, rows)
+    given[there] = values[np.searchsorted(rows, wanted[there])]
+    return given
 
 
 def _weigh(term: str, count: int, cues: int) -> float:
@@ -163,11 +219,14 @@ def _as_hits(
         cues = index.cues[matches.row]
         columns = (np.array(index.video_ids)[cues["video"]], cues["start"], cues["end"])
         boxes = cues["box"]
+        columns = (columns[0], columns[1], np.maximum(cues["end"], index.cues["end"][matches.last]))
     ascending = np.sort(matches.share)
     as_good = len(ascending) - np.searchsorted(ascending, matches.share - 1e-9)
     confidence = np.where(matches.share > 1 - 1e-9, WHOLE_CONFIDENCE, 1 / (1 + 2 * as_good))
     gain = np.maximum(matches.share * matches.nats - _NEEDED, 0)
-    return WordHits(terms, must_occur, is_seen, matches.row, *columns, gain, confidence, boxes)
+    return WordHits(
+        terms, must_occur, is_seen, matches.row, matches.last, *columns, gain, confidence, boxes
+    )
 
 
 def _select(query: Query, hits: WordHits, index: TextIndex, filters: Filters) -> NDArray[np.bool_]:

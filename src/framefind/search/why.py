@@ -48,7 +48,8 @@ def _match(moment: Moment, words: PlacedHits, index: TextIndex) -> list[Match]:
 
 def _describe(hits: WordHits, index: TextIndex, at: int) -> Match:
     """Return a hit as it is shown: its text, and which parts of it match."""
-    source = CUE_SOURCES[index.cues["source"][hits.row[at]]]
+    rows = list(dict.fromkeys([int(hits.row[at]), int(hits.last[at])]))
+    source = CUE_SOURCES[index.cues["source"][rows[0]]]
     (kind,) = (kind for kind, sources in SOURCES_OF.items() if source in sources)
-    text, spans = index.marked(int(hits.row[at]), hits.terms)
+    text, spans = index.marked(rows, hits.terms)
     return Match(kind, float(hits.start[at]), float(hits.end[at]), text, tuple(spans))
