@@ -47,6 +47,7 @@ class TestDocument:
                     "t": 11.2,
                     "score": 53.125,
                     "confidence": 0.875,
+                    "certainty": "sure",
                     "box": [0.25, 0.0, 0.5, 1.0],
                     "then": then,
                     "why": [],

@@ -31,7 +31,7 @@ def test_a_moment_whose_video_is_gone_is_shown_in_words() -> None:
     shown = NOWHERE._repr_html_()
     assert "<img" not in shown
     assert "1:01 – 1:05.5" in shown
-    assert "score 41.3, confidence 0.31" in shown
+    assert "score 41.3, maybe 0.31" in shown
 
 
 def test_what_follows_is_told() -> None:

@@ -134,7 +134,7 @@ def _print_moments(moments: "Sequence[Moment]") -> None:
     rows = []
     for moment in moments:
         score = round_down(moment.score, 1)
-        confidence = f"{round_down(100 * moment.confidence, 0)}%"
+        confidence = f"{moment.certainty} {round_down(100 * moment.confidence, 0)}%"
         times = [clock(moment.start), clock(moment.end)]
         if moment.then:
             times.append(clock(moment.then.t))
@@ -142,7 +142,7 @@ def _print_moments(moments: "Sequence[Moment]") -> None:
         rows.append((score, confidence, *times, moment.path, *words))
     then = ["then at"] if are_pairs else []
     why = ["why"] if have_words else []
-    print_table(("score", "sure", "from", "to", *then, "video", *why), rows)
+    print_table(("score", "confidence", "from", "to", *then, "video", *why), rows)
 
 
 def _summarize(moment: "Moment") -> str:

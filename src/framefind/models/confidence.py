@@ -15,9 +15,6 @@ from numpy.typing import NDArray
 
 from framefind.files.arrays import load_arrays
 
-MAYBE = 0.3
-"""The lowest confidence at which a result may be right."""
-
 _MIN_DEVIATION = 1e-6
 """A spread of zero would divide by zero."""
 

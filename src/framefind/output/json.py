@@ -9,7 +9,7 @@ from typing import Any
 
 from framefind.errors import UsageError
 from framefind.output.printable import printable_json
-from framefind.types import Match, Moment, Page, Then
+from framefind.types import Match, Moment, Page, Then, VideoMoments
 
 SCHEMA = "framefind/v1"
 _NUMBERS = ("start", "end", "t", "score", "confidence")
@@ -31,10 +31,17 @@ def build_document(page: Page, query: dict[str, Any]) -> dict[str, Any]:
     if page.notes:
         document["notes"] = page.notes
     if page.videos is not None:
-        document["videos"] = [asdict(video) for video in page.videos]
+        document["videos"] = [describe(video) for video in page.videos]
     else:
-        document["moments"] = [asdict(moment) for moment in page.moments]
+        document["moments"] = [describe(moment) for moment in page.moments]
     return {key: to_json(value) for key, value in document.items()}
+
+
+def describe(result: Moment | VideoMoments) -> dict[str, Any]:
+    """Return the members of a moment, or of a video with its moments, for `to_json`."""
+    if isinstance(result, Moment):
+        return asdict(result) | {"certainty": result.certainty}
+    return asdict(result) | {"moments": [describe(moment) for moment in result.moments]}
 
 
 def to_json(value: Any) -> Any:

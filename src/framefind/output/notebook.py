@@ -56,7 +56,7 @@ def render_moment(moment: Moment) -> str:
     return (
         f'<figure style="{_FIGURE}">{image if url else ""}'
         f'<figcaption title="{escape(moment.path)}"><b>{name}</b> {span}<br>'
-        f"score {moment.score:.1f}, confidence {moment.confidence:.2f}"
+        f"score {moment.score:.1f}, {moment.certainty} {moment.confidence:.2f}"
         f"{''.join(map(_render_match, moment.why))}</figcaption></figure>"
     )
 

@@ -80,7 +80,7 @@ def _caption(draw: "Drawing", moment: "Moment", x: int, y: int) -> None:
         span = f"{clock(moment.start)}, then {clock(moment.then.start)}"
     score = round_down(moment.score, 1)
     confidence = round_down(moment.confidence, 2)
-    figures = f"score {score}  ·  confidence {confidence}"
+    figures = f"score {score}  ·  {moment.certainty} {confidence}"
     taken = drawing.write_text(
         draw, (x + CELL[0], y + 31), figures, 16, QUIET, CELL[0], anchor="rs"
     )

@@ -20,7 +20,7 @@ from framefind.index.bounds import (
     find_possible_hits,
 )
 from framefind.index.scores import Positions, Scores
-from framefind.models.confidence import MAYBE, Neutral, confidence
+from framefind.models.confidence import Neutral, confidence
 from framefind.search.fusion import EXCLUDED, PlacedHits
 from framefind.search.moments import (
     MAX_MOMENT_SECONDS,
@@ -36,7 +36,7 @@ from framefind.search.moments import (
 )
 from framefind.search.ranking import leading, narrow, rank_videos
 from framefind.search.why import explain
-from framefind.types import Moment, Query, Then, VideoMoments
+from framefind.types import MAYBE, Moment, Query, Then, VideoMoments
 
 _SAMPLED_PAIR_VIDEOS = 4  # the best ones, which have most of the best pairs
 _TYPICAL_FRAMES = 16  # best frames whose neutral scores tell which score has some confidence

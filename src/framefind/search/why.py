@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.index.text import TextIndex
-from framefind.models.confidence import MAYBE
 from framefind.search.fusion import PlacedHits
 from framefind.search.query_words import WordHits
-from framefind.types import CUE_SOURCES, SEEN, SOURCES_OF, Match, Moment
+from framefind.types import CUE_SOURCES, MAYBE, SEEN, SOURCES_OF, Match, Moment
 
 MAX_MATCHES = 3
 """Words that are shown with a moment."""

@@ -142,7 +142,7 @@ export class Player {
     this.place.parentElement.hidden = Boolean(moment.whole);
     this.facts.replaceChildren();
     if (!moment.whole) {
-      this.facts.append(el("b", {}, span(moment)), `confidence ${percent(moment.confidence)}`,
+      this.facts.append(el("b", {}, span(moment)), `${moment.certainty}, ${percent(moment.confidence)}`,
         ...(moment.then ? [`then ${clock(moment.then.start)} – ${clock(moment.then.end)}`] : []));
       announce(`${name(moment.path)}, ${span(moment)}`);
     }

@@ -132,7 +132,7 @@ class Group {
 /** A moment's card: a link that plays it, and a button that looks for more like it. */
 function card(moment, results) {
   const says = `${name(moment.path)}, ${clock(moment.start)} to ${clock(moment.end)}, ` +
-    `confidence ${percent(moment.confidence)}`;
+    `${moment.certainty}, ${percent(moment.confidence)}`;
   const shown = picture(moment);
   const link = el("a", {
     class: "card", href: results.href(moment), "aria-label": says, "data-key": key(moment),
@@ -175,8 +175,8 @@ export function why(moment) {
 export function sureness(moment) {
   const bar = el("span", { class: "level" });
   bar.style.setProperty("--level", moment.confidence);
-  const title = `Confidence ${percent(moment.confidence)}, score ${moment.score.toFixed(1)}`;
-  return el("span", { class: "sure", title }, bar, percent(moment.confidence));
+  const title = `Confidence ${percent(moment.confidence)}: ${moment.certainty}; score ${moment.score.toFixed(1)}`;
+  return el("span", { class: "sure", title }, bar, `${moment.certainty} ${percent(moment.confidence)}`);
 }
 
 /** The best frame with the part that matches, in a cell of 16:9. */
