@@ -8,7 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from framefind.video.frame_grid import FrameGrid, read_frame_grid
+from framefind.video.frame_grid import FrameGrid
+from framefind.video.read_grid import read_frame_grid
 from framefind.video.timecode import STANDARD_RATES
 from media import film, plain, talkie
 

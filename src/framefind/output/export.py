@@ -21,7 +21,8 @@ from framefind.output.timelines.timeline import build_timeline, describe_roundin
 from framefind.reports import Exported
 from framefind.tables.tables import Tables
 from framefind.types import Moment, Page, PathLike, Video
-from framefind.video.frame_grid import FrameGrid, read_frame_grid
+from framefind.video.frame_grid import FrameGrid
+from framefind.video.read_grid import read_frame_grid
 
 Pictures = Callable[[Sequence[Moment]], list[bytes | None]]
 """Returns the JPEG of each moment's best frame, or None."""
