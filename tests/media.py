@@ -119,6 +119,21 @@ def _add_cover(container: av.container.OutputContainer) -> None:
         container.mux(packet)
 
 
+def coded(path: Path, rate: Fraction, timecode: str = "", codec: str = "mpeg4") -> Path:
+    """Write a short video with a timecode of its own."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        if timecode:
+            container.metadata["timecode"] = stream.metadata["timecode"] = timecode
+        for number in range(12):
+            frame = av.VideoFrame.from_ndarray(plain((number, 9, 9), (320, 240)), "rgb24")
+            frame.pts, frame.time_base = number, 1 / rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
 def sound(path: Path, seconds: float = 1.0) -> Path:
     """Write an audio file without video."""
     with av.open(path, "w") as container:

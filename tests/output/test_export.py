@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import opentimelineio as otio
 import pytest
 
@@ -31,8 +32,9 @@ def of_a(moments: list[Moment]) -> list[Moment]:
 def test_each_format_makes_a_file(shared_library, of_a, tmp_path, to):
     out = tmp_path / f"out.{to}"
     exported = shared_library.export(of_a, to, out)
-    assert exported.files == [str(out)]
-    assert out.stat().st_size
+    if to != "clips":
+        assert exported.files == [str(out)]
+    assert all(Path(path).stat().st_size for path in exported.files)
     assert (exported.failed, exported.notes) == ({}, [])
     assert os.listdir(tmp_path) == [out.name]
 
@@ -86,6 +88,33 @@ def test_a_video_that_is_gone_does_not_stop_the_others(library, moments, tmp_pat
     with pytest.raises(VideoError, match=r"gone\.mp4"):
         library.export(gone, "edl", tmp_path / "b.edl")
     assert not (tmp_path / "b.edl").exists()
+
+
+def test_clips_are_files_of_a_folder(library, moments, tmp_path):
+    seen = []
+    gone = replace(moments[0], path="/v/gone.mp4", video_id="no such")
+    exported = library.export(
+        [*moments, gone],
+        "clips",
+        tmp_path / "cats",
+        names="{name} {start}",
+        on_clip=lambda *step: seen.append(step),
+    )
+    assert len(exported.files) == len(moments)
+    assert len(seen) == len(moments) + 1
+    assert list(exported.failed) == ["gone.mp4 0:00 – 0:02"] or "gone.mp4" in str(exported.failed)
+    for path, moment in zip(exported.files, moments, strict=True):
+        with av.open(path) as container:
+            frames = sum(1 for _ in container.decode(video=0))
+        assert frames == round((moment.end - moment.start) * 5)
+    assert not list(tmp_path.rglob("*.part*"))
+    with pytest.raises(UsageError, match="exists already"):
+        library.export(moments, "clips", tmp_path / "cats", names="{name} {start}")
+    fast = library.export(moments[:1], "clips", tmp_path / "fast", fast=True)
+    assert "s early and ends" in fast.notes[0]
+    for how in ({"fast": True, "codec": "h264"}, {"codec": "aac"}, {"names": "{who}"}, {"a": 1}):
+        with pytest.raises(UsageError):
+            library.export(moments, "clips", tmp_path / "no", **how)
 
 
 def test_ndjson_reads_back_as_the_same_moments(shared_library, moments, tmp_path):

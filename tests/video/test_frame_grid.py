@@ -2,33 +2,16 @@
 
 import random
 from fractions import Fraction
-from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
 from framefind.video.frame_grid import FrameGrid
 from framefind.video.read_grid import read_frame_grid
 from framefind.video.timecode import STANDARD_RATES
-from media import film, plain, talkie
+from media import coded, film, talkie
 
 NTSC = {24: Fraction(24000, 1001), 30: Fraction(30000, 1001), 60: Fraction(60000, 1001)}
-
-
-def coded(path: Path, rate: Fraction, timecode: str = "", codec: str = "mpeg4") -> Path:
-    """Write a short video with a timecode of its own."""
-    with av.open(path, "w") as container:
-        stream = container.add_stream(codec, rate=rate)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        if timecode:
-            container.metadata["timecode"] = stream.metadata["timecode"] = timecode
-        for number in range(12):
-            frame = av.VideoFrame.from_ndarray(plain((number, 9, 9), (320, 240)), "rgb24")
-            frame.pts, frame.time_base = number, 1 / rate
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])

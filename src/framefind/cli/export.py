@@ -33,8 +33,9 @@ def export(
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help="For editors: otio, edl, fcpxml, fcp7, resolve-edl, resolve-csv, premiere-csv; "
-            "chapters: srt, vtt; for players: m3u, xspf; tables: csv, ndjson, html, pdf.",
+            help="clips; for editors: otio, edl, fcpxml, fcp7, resolve-edl, resolve-csv, "
+            "premiere-csv; chapters: srt, vtt; for players: m3u, xspf; tables: csv, ndjson, html, "
+            "pdf.",
             rich_help_panel=OUTPUT,
         ),
     ] = "otio",
@@ -42,7 +43,7 @@ def export(
         str | None,
         typer.Option(
             metavar="PATH",
-            help="The file to write; a folder where there are several.",
+            help="The file to write; a folder for clips, or where there are several.",
             show_default="the title, in export_folder of `framefind config`",
             rich_help_panel=OUTPUT,
         ),
@@ -68,6 +69,29 @@ def export(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    names: Annotated[
+        str,
+        typer.Option(
+            metavar="PATTERN", help="Names of clips, without suffix.", rich_help_panel=OUTPUT
+        ),
+    ] = "{number} {name} {start}-{end}",
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast",
+            help="Copy clips from the keyframe before their start, and say by how much it is off.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Encode clips again: h264, hevc, vp9, av1, prores or an encoder of FFmpeg.",
+            show_default="copy what can be copied",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace files that exist.", rich_help_panel=OUTPUT),
@@ -88,6 +112,7 @@ def export(
     """Hand moments over: to editors, to players, as tables and reports.
 
     $ framefind export "a cat" --to edl --out cats.edl
+    $ framefind export "a cat" --to clips --out cats --padding 1
     $ framefind export "a cat" --to html --out cats.html --limit 20
     """
     from framefind.library import open
@@ -107,6 +132,10 @@ def export(
         title=title or text or "framefind",
         padding=parse_time(padding),
         overwrite=overwrite,
+        names=names,
+        fast=fast,
+        codec=codec,
+        on_clip=lambda title, number, count: show.print_note(f"{number}/{count} {title}"),
     )
     return _print(exported, as_json)
 

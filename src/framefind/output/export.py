@@ -5,6 +5,7 @@ video never.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
@@ -14,12 +15,13 @@ from framefind.errors import StoreError, UsageError, VideoError
 from framefind.files import config
 from framefind.files.names import native_path, readable_first
 from framefind.output import csv, html, ndjson, pdf
-from framefind.output.files import Names, check_target, replacing, safe_name
+from framefind.output.files import Names, check_target, fill_pattern, replacing, safe_name
 from framefind.output.timelines.base import clip_title, video_name
 from framefind.output.timelines.registry import EDITS, PLAYLISTS
 from framefind.output.timelines.timeline import build_timeline, describe_rounding
 from framefind.reports import Exported
 from framefind.tables.tables import Tables
+from framefind.times import clock
 from framefind.types import Moment, Page, PathLike, Video
 from framefind.video.frame_grid import FrameGrid
 from framefind.video.read_grid import read_frame_grid
@@ -30,8 +32,15 @@ Pictures = Callable[[Sequence[Moment]], list[bytes | None]]
 TABLES = {"csv": ".csv", "ndjson": ".ndjson", "html": ".html", "pdf": ".pdf"}
 """Tables and reports, with their suffixes."""
 
-FORMATS = (*EDITS, *PLAYLISTS, *TABLES)
+CLIPS = "clips"
+"""Each moment as a video file of its own."""
+
+FORMATS = (CLIPS, *EDITS, *PLAYLISTS, *TABLES)
 """All formats of `export`."""
+
+
+CLIP_NAMES = "{number} {name} {start}-{end}"
+"""How clips are named."""
 
 
 class How(TypedDict, total=False):
@@ -39,11 +48,19 @@ class How(TypedDict, total=False):
 
     `title` names timelines and reports. `padding` seconds are added at both ends. `overwrite`
     replaces files that exist.
+
+    Of clips, `names` is the pattern of their names, with {number}, {name}, {start} and {end};
+    `fast` copies them from the keyframe before their start, and `codec` encodes them again.
+    `on_clip` is called before each, with its title, its number from 1 on, and how many there are.
     """
 
     title: str
     padding: float
     overwrite: bool
+    names: str
+    fast: bool
+    codec: str | None
+    on_clip: Callable[[str, int, int], None]
 
 
 def export(
@@ -57,6 +74,9 @@ def export(
     """Write moments of the videos of the library `uri`: see `Library.export`."""
     arguments.choice(to, "to", FORMATS)
     arguments.number(how.get("padding", 0.0), "padding", 0)
+    unknown = how.keys() - How.__annotations__
+    if unknown:
+        raise UsageError(f"export takes no {', '.join(sorted(unknown))}")
     if not moments:
         raise UsageError("there is no moment to export")
     title = how.get("title") or "framefind"
@@ -64,7 +84,9 @@ def export(
     rows = {row.video_id: row for row in Tables.open(uri).videos()}
     padded = [_locate(moment, rows, how.get("padding", 0.0)) for moment in moments]
     writer = _Writer(target, how.get("overwrite", False), padded, Exported())
-    if to in EDITS:
+    if to == CLIPS:
+        _write_clips(rows, how, writer)
+    elif to in EDITS:
         _write_edits(to, title, rows, writer)
     elif to in PLAYLISTS:
         writer.write(target, _join(PLAYLISTS[to].write(padded, title)))
@@ -88,10 +110,14 @@ class _Writer:
         """Raise UsageError if a file may not be written."""
         check_target(path, self._overwrite, self._sources)
 
+    def open(self, path: Path) -> AbstractContextManager[Path]:
+        """Return a context whose file takes the place of `path`. Raises as `check` does."""
+        self.check(path)
+        return replacing(path)
+
     def write(self, path: Path, content: bytes) -> None:
         """Write a file. Raises UsageError if that may not be."""
-        self.check(path)
-        with replacing(path) as fresh:
+        with self.open(path) as fresh:
             fresh.write_bytes(content)
         self.done.files.append(str(path))
 
@@ -107,9 +133,11 @@ def _choose_target(uri: str, to: str, out: PathLike | None, title: str) -> Path:
     setting = config.read_settings(uri)["export_folder"]
     if setting.value is None:
         raise UsageError("say where to write: `out`, or `export_folder` in framefind.toml")
-    suffix = TABLES.get(to) or (EDITS.get(to) or PLAYLISTS[to]).suffix
     place = Path(setting.value).expanduser()
     place.mkdir(parents=True, exist_ok=True)
+    if to == CLIPS:
+        return place / safe_name(title)
+    suffix = TABLES.get(to) or (EDITS.get(to) or PLAYLISTS[to]).suffix
     return place / f"{safe_name(title)}{suffix}"
 
 
@@ -186,3 +214,64 @@ def _read_grids(
             grid = replace(grid, width=row.width, height=row.height)
         grids[moment.path] = grid
     return grids
+
+
+# -- clips
+
+
+def _write_clips(rows: Mapping[str, Video], how: How, writer: _Writer) -> None:
+    """Write each moment as a file of a folder; all names are checked before the first is cut."""
+    from framefind.output.clips.cut import clip_suffix, cut_clip, describe_offset
+    from framefind.output.clips.encoder import check_encoder
+
+    codec = how.get("codec")
+    encoder = None if codec is None else check_encoder(codec)
+    fast = how.get("fast", False)
+    if fast and encoder:
+        raise UsageError("`fast` copies, `codec` encodes again: choose one")
+    writer.target.mkdir(parents=True, exist_ok=True)
+    places = _name_clips(writer, how, lambda path: clip_suffix(path, encoder))
+    for place in places:
+        writer.check(place)
+    for number, (moment, place) in enumerate(zip(writer.moments, places, strict=True), 1):
+        title = clip_title(moment)
+        how.get("on_clip", _ignore)(title, number, len(places))
+        row = rows.get(moment.video_id)
+        try:
+            with writer.open(place) as fresh:
+                cut = cut_clip(
+                    native_path(moment.path),
+                    moment.start,
+                    moment.end,
+                    fresh,
+                    fast=fast,
+                    codec=encoder,
+                    duration=row.duration if row else None,
+                )
+        except (VideoError, StoreError) as error:
+            writer.done.failed[title] = str(error)
+            continue
+        writer.done.files.append(str(place))
+        if fast:
+            offset = describe_offset(cut, moment.start, moment.end)
+            writer.done.notes.append(f"{place.name}: {offset}")
+
+
+def _name_clips(writer: _Writer, how: How, suffix: Callable[[str], str]) -> list[Path]:
+    names = Names(writer.target)
+    width = len(str(len(writer.moments)))
+    places = []
+    for number, moment in enumerate(writer.moments, 1):
+        values = {
+            "number": f"{number:0{width}}",
+            "name": Path(video_name(moment.path)).stem,
+            "start": clock(moment.start).replace(":", "."),
+            "end": clock(moment.end).replace(":", "."),
+        }
+        stem = fill_pattern(how.get("names", CLIP_NAMES), values)
+        places.append(names.give(stem, suffix(moment.path)))
+    return places
+
+
+def _ignore(title: str, number: int, count: int) -> None:
+    """Show no progress."""

@@ -143,9 +143,8 @@ def reset_test(codec: str, extradata: bytes | None) -> Callable[[bytes], bool]:
     still refer to what came before. Their data must be as in MP4 and Matroska: each NAL unit after
     its length.
     """
-    if codec not in ("h264", "hevc"):
+    if codec not in _RESETTING_UNITS:
         return lambda data: True
-    unit_types = {5} if codec == "h264" else {16, 17, 18, 19, 20}
     width = length_width(codec, extradata)
     if not width:
         return lambda data: False
@@ -154,13 +153,20 @@ def reset_test(codec: str, extradata: bytes | None) -> Callable[[bytes], bool]:
         place = 0
         while place + width < len(data):
             size = int.from_bytes(data[place : place + width], "big")
-            head = data[place + width]
-            if (head & 31 if codec == "h264" else head >> 1 & 63) in unit_types:
+            if is_resetting_unit(codec, data[place + width]):
                 return True
             place += width + size
         return False
 
     return resets
+
+
+_RESETTING_UNITS = {"h264": {5}, "hevc": {16, 17, 18, 19, 20}}
+
+
+def is_resetting_unit(codec: str, head: int) -> bool:
+    """Tell from the first byte of a NAL unit whether its picture closes off what came before."""
+    return (head & 31 if codec == "h264" else head >> 1 & 63) in _RESETTING_UNITS[codec]
 
 
 def length_width(codec: str, extradata: bytes | None) -> int:

@@ -1,0 +1,1 @@
+"""Moments as video files of their own."""

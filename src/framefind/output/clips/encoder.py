@@ -1,0 +1,102 @@
+"""Encode frames as they are stored: size, pixels, colours and times stay those of the stream."""
+
+from contextlib import suppress
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import av
+from av.container import OutputContainer
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType
+from av.video.stream import VideoStream
+
+from framefind.errors import UsageError
+
+Packet: TypeAlias = "av.Packet[Any]"
+
+ENCODERS = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "vp9": "libvpx-vp9",
+    "av1": "libsvtav1",
+    "prores": "prores_ks",
+    "dnxhd": "dnxhd",
+}
+"""What encodes a codec again; others become H.264."""
+
+_OPTIONS = {
+    "libx264": {"preset": "fast", "crf": "16"},
+    "libx265": {"preset": "fast", "crf": "18", "x265-params": "log-level=error"},
+    "libvpx-vp9": {"deadline": "good", "cpu-used": "4", "crf": "24", "b": "0"},
+    "libsvtav1": {"preset": "8", "crf": "24"},
+}
+_IN_BAND = {
+    "libx264": {"bf": "0", "g": "600"},
+    "libx265": {"x265-params": "log-level=error:bframes=0:keyint=600:repeat-headers=1"},
+}
+"""For frames beside copied ones: in the order in which they are shown, headers with them."""
+
+_DEFAULT_RATE = Fraction(25)
+
+
+def check_encoder(name: str) -> str:
+    """Return the name of FFmpeg's encoder for a codec or encoder. Raises UsageError for others."""
+    chosen = ENCODERS.get(name, name)
+    is_video = False
+    with suppress(ValueError, av.FFmpegError):
+        is_video = av.codec.Codec(chosen, "w").type == "video"
+    if not is_video:
+        raise UsageError(
+            f"`codec` {name!r}: use {', '.join(ENCODERS)} or a video encoder of FFmpeg"
+        )
+    return chosen
+
+
+class Encoder:
+    """Encodes frames of a stream, in the order in which they are shown."""
+
+    def __init__(self, context: VideoCodecContext) -> None:
+        self._context = context
+
+    @classmethod
+    def beside(cls, stream: VideoStream, name: str) -> "Encoder":
+        """Return one whose packets can stand beside those of the stream."""
+        context = av.CodecContext.create(name, "w")
+        assert isinstance(context, VideoCodecContext)
+        _configure(context, stream, name)
+        context.options = _OPTIONS.get(name, {}) | _IN_BAND[name]
+        return cls(context)
+
+    def encode(self, frame: av.VideoFrame | None) -> list[Packet]:
+        """Return the packets that are ready after a frame; None: all that are left."""
+        if frame is not None:
+            frame.pict_type = PictureType.NONE  # else it forces the kind that it had
+            if frame.format.name != self._context.pix_fmt:
+                frame = frame.reformat(format=self._context.pix_fmt)
+        return list(self._context.encode(frame))
+
+
+def add_encoded_stream(output: OutputContainer, stream: VideoStream, name: str) -> VideoStream:
+    """Add a stream to a file that `name` encodes, with size, colours and rotation of another."""
+    added = output.add_stream(name, rate=stream.average_rate or _DEFAULT_RATE)
+    assert isinstance(added, VideoStream)
+    _configure(added.codec_context, stream, name)
+    added.codec_context.options = _OPTIONS.get(name, {})
+    return added
+
+
+def _configure(context: VideoCodecContext, stream: VideoStream, name: str) -> None:
+    """Take over what describes pictures and times."""
+    own = stream.codec_context
+    context.width, context.height = own.width, own.height
+    offered = [pixels.name for pixels in av.codec.Codec(name, "w").video_formats or []]
+    pixels = own.pix_fmt or "yuv420p"
+    context.pix_fmt = pixels if pixels in offered or not offered else offered[0]
+    context.time_base = stream.time_base or Fraction(1, av.time_base)
+    context.framerate = stream.average_rate or _DEFAULT_RATE
+    if own.sample_aspect_ratio:
+        context.sample_aspect_ratio = own.sample_aspect_ratio
+    context.color_primaries = own.color_primaries
+    context.color_trc = own.color_trc
+    context.colorspace = own.colorspace
+    context.color_range = own.color_range

@@ -1,0 +1,54 @@
+"""NAL units of H.264 and HEVC: how encoders write them, and how MP4 and Matroska store them."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+_START_CODE = re.compile(rb"\x00\x00\x00?\x01")
+_HVCC_ARRAYS = 22  # bytes before the number of arrays
+_AVCC_COUNTS = 5  # bytes before the number of sequence parameter sets
+
+
+def split_units(data: bytes) -> list[bytes]:
+    """Return the units of a packet in which each begins with a start code."""
+    starts = [(match.start(), match.end()) for match in _START_CODE.finditer(data)]
+    ends = [start for start, _ in starts[1:]] + [len(data)]
+    return [data[begin:end] for (_, begin), end in zip(starts, ends, strict=True)]
+
+
+def join_units(units: Iterable[bytes], width: int) -> bytes:
+    """Return units as a packet in which each comes after its length, a number of `width` bytes.
+
+    With a width of 0, each comes after a start code.
+    """
+    if not width:
+        return b"".join(b"\x00\x00\x00\x01" + unit for unit in units)
+    return b"".join(len(unit).to_bytes(width, "big") + unit for unit in units)
+
+
+def parameter_sets(codec: str, extradata: bytes) -> list[bytes]:
+    """Return the parameter sets that a container's header holds, in their order."""
+    if not extradata or extradata[0] != 1:
+        return split_units(extradata or b"")
+    return list(_avcc(extradata) if codec == "h264" else _hvcc(extradata))
+
+
+def _avcc(data: bytes) -> Iterator[bytes]:
+    at = _AVCC_COUNTS
+    for mask in (31, 255):  # sequence, then picture parameter sets
+        count = data[at] & mask
+        at += 1
+        for _ in range(count):
+            size = int.from_bytes(data[at : at + 2], "big")
+            yield data[at + 2 : at + 2 + size]
+            at += 2 + size
+
+
+def _hvcc(data: bytes) -> Iterator[bytes]:
+    at = _HVCC_ARRAYS + 1
+    for _ in range(data[_HVCC_ARRAYS]):
+        count = int.from_bytes(data[at + 1 : at + 3], "big")
+        at += 3
+        for _ in range(count):
+            size = int.from_bytes(data[at : at + 2], "big")
+            yield data[at + 2 : at + 2 + size]
+            at += 2 + size

@@ -1,0 +1,111 @@
+"""Which packets of a stream a clip copies, and which of its frames are encoded again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A packet: when its frame is shown, in the stream's time base.
+
+    `resets`: it is a keyframe, and nothing after it refers to what came before.
+    """
+
+    pts: int
+    is_keyframe: bool
+    resets: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a clip is made; numbers are of packets in decoding order, times in the time base.
+
+    Shown are the frames from `first` until before `end`. Packets from `copy_from` until before
+    `copy_until` are copied. Frames before `head_end` and from `tail_start` on are encoded again.
+    `stamps` are when the copied packets are decoded, and `delay` how much later than that a frame
+    is shown that does not wait for others. `count` is how many packets are needed.
+    """
+
+    first: int
+    end: int
+    copy_from: int
+    copy_until: int
+    head_end: int
+    tail_start: int
+    stamps: tuple[int, ...]
+    delay: int
+    count: int
+
+    @property
+    def copies_all(self) -> bool:
+        """Return whether no frame is encoded again."""
+        return self.head_end <= self.first and self.tail_start >= self.end
+
+
+def plan_exact(packets: Sequence[Listed], start: int, end: int) -> Plan:
+    """Return the plan that copies as much as can be, and is exact at both ends.
+
+    Copied is what begins with a packet that resets, and ends where all frames before the end are
+    complete: no later packet is needed, and none is shown earlier.
+    """
+    first = max((p.pts for p in packets if p.pts <= start), default=min(p.pts for p in packets))
+    count = 1 + max(n for n, p in enumerate(packets) if p.pts < end)
+    for begin, packet in enumerate(packets):
+        later = packets[begin + 1 :]
+        if packet.resets and first <= packet.pts < end:
+            if any(p.pts < packet.pts for p in later):
+                continue
+            until = _complete(packets, begin, end)
+            if until > begin:
+                tail_start = max(p.pts for p in packets[begin:until]) + 1
+                shown = [p.pts for p in packets if tail_start <= p.pts < end]
+                tail_start = min(shown, default=end)
+                stamps, delay = _stamp(packets[begin:until])
+                return Plan(first, end, begin, until, packet.pts, tail_start, stamps, delay, count)
+    return Plan(first, end, 0, 0, end, end, (), 0, count)
+
+
+def encode_all(plan: Plan) -> Plan:
+    """Return a plan for the same frames that copies nothing."""
+    return replace(plan, copy_from=0, copy_until=0, head_end=plan.end, tail_start=plan.end)
+
+
+def plan_fast(packets: Sequence[Listed], start: int, end: int) -> Plan:
+    """Return the plan that copies whole groups of pictures: from the keyframe before the start."""
+    first = max((p.pts for p in packets if p.pts <= start), default=min(p.pts for p in packets))
+    keys = [n for n, p in enumerate(packets) if p.is_keyframe and p.pts <= first]
+    begin = keys[-1] if keys else 0
+    until = 1 + max(n for n, p in enumerate(packets) if p.pts < end or n == begin)
+    copied = [packet.pts for packet in packets[begin:until]]
+    zero = packets[begin].pts
+    last = max(copied)
+    after = min((p.pts for p in packets if p.pts > last), default=max(last + 1, end))
+    stamps, delay = _stamp(packets[begin:until])
+    return Plan(zero, after, begin, until, zero, after, stamps, delay, until)
+
+
+def _stamp(packets: Sequence[Listed]) -> tuple[tuple[int, ...], int]:
+    """Return when packets are decoded, in their order, and how much later they are shown at least.
+
+    Containers may not say it. The times are those at which frames are shown, moved to before each
+    packet's own.
+    """
+    shown = sorted(packet.pts for packet in packets)
+    delay = max(t - packet.pts for t, packet in zip(shown, packets, strict=True))
+    return tuple(t - delay for t in shown), delay
+
+
+def _complete(packets: Sequence[Listed], begin: int, end: int) -> int:
+    """Return up to which packet all frames before a time are complete, from `begin` on."""
+    earliest_later = [end] * (len(packets) + 1)
+    for number in range(len(packets) - 1, begin - 1, -1):
+        earliest_later[number] = min(earliest_later[number + 1], packets[number].pts)
+    latest = -(2**63)
+    until = begin
+    for number in range(begin, len(packets)):
+        latest = max(latest, packets[number].pts)
+        if latest >= end:
+            break
+        if latest < earliest_later[number + 1]:
+            until = number + 1
+    return until

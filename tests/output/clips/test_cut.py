@@ -1,0 +1,163 @@
+"""Clips, frame by frame: their pictures carry the number of the frame that they were made of."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from framefind.errors import UsageError, VideoError
+from framefind.output.clips.cut import clip_suffix, cut_clip, describe_offset
+from framefind.output.clips.encoder import check_encoder
+from framefind.video.frame_grid import read_frame_grid
+from media import coded, film, talkie
+
+SIZE = (128, 64)
+RATE = Fraction(30000, 1001)
+COUNT = 90
+CLOSED = {"g": "15", "bf": "3", "x265-params": "log-level=none:open-gop=0:keyint=15:min-keyint=15"}
+
+
+def numbered(number: int) -> NDArray[np.uint8]:
+    """A picture that shows a number as eight white or black bars."""
+    bars = [255 * (number >> bit & 1) for bit in range(8)]
+    row = np.repeat(np.array(bars, np.uint8), SIZE[0] // 8)
+    return np.repeat(np.tile(row, (SIZE[1], 1))[:, :, None], 3, axis=2)
+
+
+def write(path: Path, codec: str = "libx264", **more: object) -> Path:
+    options = more.pop("options", CLOSED)
+    pictures = [numbered(number) for number in range(COUNT)]
+    rate = more.pop("fps", RATE)
+    return film(path, fps=rate, size=SIZE, pictures=pictures, codec=codec, options=options, **more)
+
+
+def read(path: Path) -> tuple[list[int], list[float]]:
+    """Return the numbers that the frames of a clip show, and their times in seconds."""
+    numbers, times = [], []
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        for frame in container.decode(stream):
+            grey = frame.to_ndarray(format="gray")
+            bars = grey[16:48].reshape(32, 8, -1)[:, :, 4:-4].mean((0, 2))
+            numbers.append(sum(int(bar > 128) << bit for bit, bar in enumerate(bars)))
+            times.append(float(frame.pts * stream.time_base))
+    return numbers, times
+
+
+SPANS = [(0, 90), (3, 80), (20, 24), (15, 45), (16, 17), (44, 90), (29, 62)]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mov", "a.ts"])
+@pytest.mark.parametrize(("begin", "after"), SPANS)
+def test_h264_is_exact_and_mostly_copied(tmp_path, name, begin, after):
+    source = write(tmp_path / name)
+    target = tmp_path / f"clip{clip_suffix(name, None)}"
+    start, end = (float(n / RATE) for n in (begin, after))
+    if name in ("a.mkv", "a.ts"):  # their times are rounded
+        start, end = start + 0.001, end - 0.001
+    cut = cut_clip(str(source), start, end, target)
+    numbers, times = read(target)
+    assert numbers == list(range(begin, after))
+    assert np.allclose(times, np.arange(after - begin) / float(RATE), atol=0.0011)
+    assert cut.encoded + cut.copied == after - begin
+    groups = (after - 1) // 15 - (begin - 1) // 15  # keyframes inside
+    assert cut.encoded <= 15 + 4 or not groups
+
+
+@pytest.mark.parametrize(("begin", "after"), [(3, 80), (20, 24)])
+def test_hevc_is_exact_and_keeps_hdr(tmp_path, begin, after):
+    source = write(tmp_path / "a.mp4", "libx265", pix_fmt="yuv420p10le", hdr10=True)
+    start, end = (float(n / RATE) for n in (begin, after))
+    cut = cut_clip(str(source), start, end, tmp_path / "b.mp4")
+    assert read(tmp_path / "b.mp4")[0] == list(range(begin, after))
+    assert cut.copied > (55 if begin == 3 else -1)
+    with av.open(tmp_path / "b.mp4") as container:
+        context = container.streams.video[0].codec_context
+        assert context.pix_fmt == "yuv420p10le"
+        assert (context.color_trc, context.color_primaries, context.colorspace) == (16, 9, 9)
+
+
+@pytest.mark.parametrize("codec", [None, "libx264"])
+def test_rotation_stays(tmp_path, codec):
+    source = write(tmp_path / "a.mp4", rotation=90.0)
+    cut_clip(str(source), 0.4, 2.0, tmp_path / "b.mp4", codec=codec)
+    with av.open(tmp_path / "b.mp4") as container:
+        assert next(container.decode(video=0)).rotation == 90
+
+
+def test_sound_is_copied_in_sync(tmp_path):
+    """A tone begins at 1.0 s; in a clip from 0.5 s on, at 0.5 s."""
+    tone = np.sin(np.arange(48_000) * 0.3).astype(np.float32)
+    tone[:16_000] = 0
+    source = talkie(tmp_path / "a.mov", [tone, tone[::-1].copy()], codec="pcm_s16le")
+    cut_clip(str(source), 0.5, 2.0, tmp_path / "b.mov")
+    with av.open(tmp_path / "b.mov") as container:
+        assert len(container.streams.audio) == 2
+        stream = container.streams.audio[0]
+        for frame in container.decode(stream):
+            t = frame.pts * float(stream.time_base) + np.arange(frame.samples) / 16_000
+            loud = np.abs(frame.to_ndarray()[0]) > 3000
+            if loud.any():
+                assert abs(t[loud][0] - 0.5) < 0.005
+                break
+        else:
+            pytest.fail("no sound")
+
+
+def test_the_timecode_goes_on(tmp_path):
+    source = coded(tmp_path / "a.mov", Fraction(25), "01:00:00:00")
+    cut_clip(str(source), 0.2, 0.4, tmp_path / "b.mov")
+    assert read_frame_grid(str(tmp_path / "b.mov")).timecode == 90_005
+
+
+def test_uneven_times_stay(tmp_path):
+    times = np.cumsum(np.random.default_rng(1).integers(1, 9, COUNT) / 90).tolist()
+    source = write(tmp_path / "a.mp4", times=[t - times[0] for t in times])
+    _, own = read(source)
+    cut_clip(str(source), own[7], own[70], tmp_path / "b.mp4")
+    numbers, shown = read(tmp_path / "b.mp4")
+    assert numbers == list(range(7, 70))
+    assert np.allclose(shown, np.array(own[7:70]) - own[7], atol=1e-4)
+
+
+def test_a_codec_of_keyframes_is_copied_whole(tmp_path):
+    source = write(tmp_path / "a.mov", "mjpeg", pix_fmt="yuvj420p", options={"qmin": "1"})
+    cut = cut_clip(str(source), 0.5, 1.5, tmp_path / "b.mov")
+    assert (cut.encoded, len(read(tmp_path / "b.mov")[0])) == (0, cut.copied)
+
+
+def test_another_codec_is_encoded_again(tmp_path):
+    source = write(tmp_path / "a.mkv", "mpeg4", options={"g": "15", "bf": "2"})
+    cut = cut_clip(str(source), 1.002, 2.0, tmp_path / "b.mkv")
+    assert (cut.copied, cut.encoded) == (0, 30)
+    assert read(tmp_path / "b.mkv")[0] == list(range(30, 60))
+
+
+def test_fast_says_by_how_much_it_is_off(tmp_path):
+    source = write(tmp_path / "a.mp4")
+    start, end = float(20 / RATE), float(50 / RATE)
+    cut = cut_clip(str(source), start, end, tmp_path / "b.mp4", fast=True)
+    numbers, _ = read(tmp_path / "b.mp4")
+    assert cut.encoded == 0
+    assert numbers[0] == 15
+    assert {*range(15, 50)} <= {*numbers}
+    assert cut.start == pytest.approx(float(15 / RATE))
+    early = float(5 / RATE)
+    assert describe_offset(cut, start, end).startswith(f"begins {early:.3f} s early and ends")
+
+
+def test_what_has_no_times_is_refused(tmp_path):
+    source = write(tmp_path / "a.avi", "mpeg4", options={})
+    with pytest.raises(VideoError, match=r"a\.avi: its timestamps"):
+        cut_clip(str(source), 0.5, 1.0, tmp_path / "b.mkv")
+
+
+def test_encoders_are_checked():
+    assert check_encoder("h264") == "libx264"
+    assert check_encoder("mpeg4") == "mpeg4"
+    for name in ("docx", "aac"):
+        with pytest.raises(UsageError, match=f"`codec` '{name}'"):
+            check_encoder(name)
