@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from framefind.errors import UsageError, VideoError
 from framefind.output.clips.cut import clip_suffix, cut_clip, describe_offset
 from framefind.output.clips.encoder import check_encoder
-from framefind.video.frame_grid import read_frame_grid
+from framefind.video.read_grid import read_frame_grid
 from media import coded, film, talkie
 
 SIZE = (128, 64)

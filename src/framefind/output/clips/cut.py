@@ -25,9 +25,9 @@ from framefind.output.clips.encoder import ENCODERS, Encoder, add_encoded_stream
 from framefind.output.clips.nal import join_units, parameter_sets, split_units
 from framefind.output.clips.plan import Listed, Plan, encode_all, plan_exact, plan_fast
 from framefind.video.clock import Timing, has_broken_clock
-from framefind.video.frame_grid import read_frame_grid
 from framefind.video.open import choose_stream, file_size, open_container, open_remote
 from framefind.video.packets import is_resetting_unit, length_width, reset_test
+from framefind.video.read_grid import read_frame_grid
 from framefind.video.timecode import write_timecode
 
 Packet: TypeAlias = "av.Packet[Any]"
