@@ -63,6 +63,16 @@ class How(TypedDict, total=False):
     on_clip: Callable[[str, int, int], None]
 
 
+def find_suffix(to: str) -> str:
+    """Return the suffix of the files of a format; clips have none of their own."""
+    return TABLES.get(to) or (EDITS.get(to) or PLAYLISTS[to]).suffix if to != CLIPS else ""
+
+
+def makes_folder(to: str, videos: int) -> bool:
+    """Tell whether moments of so many videos become files of a folder."""
+    return to == CLIPS or (to in EDITS and EDITS[to].marks and videos > 1)
+
+
 def export(
     uri: str,
     moments: Sequence[Moment],
@@ -135,10 +145,7 @@ def _choose_target(uri: str, to: str, out: PathLike | None, title: str) -> Path:
         raise UsageError("say where to write: `out`, or `export_folder` in framefind.toml")
     place = Path(setting.value).expanduser()
     place.mkdir(parents=True, exist_ok=True)
-    if to == CLIPS:
-        return place / safe_name(title)
-    suffix = TABLES.get(to) or (EDITS.get(to) or PLAYLISTS[to]).suffix
-    return place / f"{safe_name(title)}{suffix}"
+    return place / f"{safe_name(title)}{find_suffix(to)}"
 
 
 def _locate(moment: Moment, rows: Mapping[str, Video], padding: float) -> Moment:

@@ -16,7 +16,7 @@ from framefind import __version__
 from framefind.errors import FramefindError
 from framefind.library import Library
 from framefind.server import docs_page, openapi, page_files, problems
-from framefind.server.api import cues, jobs, playback, search, status, videos
+from framefind.server.api import cues, export, jobs, playback, search, status, videos
 from framefind.server.job_queue import JobQueue
 from framefind.server.limiter import Limiter
 from framefind.server.metrics import Metrics, RequestMeter
@@ -59,6 +59,7 @@ def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAP
     app.include_router(search.router(state, Limiter()))
     app.include_router(videos.router(state, Limiter()))
     app.include_router(cues.router(state))
+    app.include_router(export.router(state, players))
     app.include_router(playback.router(state, players))
     app.include_router(jobs.router(queue, access))
     app.include_router(status.router(state, metrics, access))

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from framefind import types
 from framefind.arguments import Option
+from framefind.output.export import FORMATS
 from framefind.reports import Progress
 from framefind.times import parse_time
 
@@ -36,6 +37,7 @@ Time = Annotated[
     BeforeValidator(_parse_time, json_schema_input_type=str),
     Field(ge=0, le=1e9, allow_inf_nan=False, description="`90`, `1:30` or `00:01:30.5`"),
 ]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Date = Annotated[datetime, AfterValidator(_add_zone)]
 
 
@@ -149,6 +151,32 @@ class Moment(BaseModel):
     then: Then | None
     why: list[Match] = []
     thumbnail: str
+
+
+class ExportedMoment(BaseModel):
+    """A moment to export, as a search returned it, or chosen by hand. Times in seconds."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    video_id: str = Field(pattern=VIDEO_ID_PATTERN)
+    start: Seconds
+    end: Seconds
+    t: Seconds | None = None
+    score: float = Field(0.0, allow_inf_nan=False)
+    confidence: float = Field(0.0, ge=0, le=1)
+    box: tuple[Fraction, Fraction, Fraction, Fraction] = (0.0, 0.0, 1.0, 1.0)
+    why: list[Match] = Field([], max_length=16)
+
+
+class Export(BaseModel):
+    """Moments, and the format that they are wanted in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    moments: list[ExportedMoment] = Field(min_length=1, max_length=MAX_PAGE_SIZE)
+    to: str = Field("otio", json_schema_extra={"enum": [*FORMATS]})
+    title: str = Field("framefind", min_length=1, max_length=200)
+    padding: float = Field(0.0, ge=0, le=600, description="Seconds to add at both ends.")
 
 
 class VideoMoments(BaseModel):
