@@ -172,27 +172,41 @@ def test_shipped_text_tower_is_near_the_trained_one(shipped):
 
 def test_balanced_towers_subtract_how_near_a_picture_is_to_all_texts():
     model = make_model()
-    features, sentences = torch.randn(60, backbone.FEATURES), torch.randn(3000, towers.WORDS)
+    features, sentences = torch.randn(300, backbone.FEATURES), torch.randn(3000, towers.WORDS)
     with torch.no_grad():
         raw = [model.eyes(features).numpy(), model.words(sentences).numpy()]
         eyes, words, scale = balance.balance(model, features, sentences)
         shown, asked = eyes(features).numpy(), words(sentences).numpy()
-    assert shown.shape == (60, towers.DIMENSIONS)
+    assert shown.shape == (300, towers.DIMENSIONS)
     np.testing.assert_allclose(np.linalg.norm(shown, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(asked, axis=1), 1, atol=1e-5)
 
-    centred = np.concatenate([part - part.mean(0) for part in raw])
+    centred = np.concatenate([part[:300] - part[:300].mean(0) for part in raw])
     axes = np.linalg.svd(centred, full_matrices=False)[2][:-1]
     turned = [part @ axes.T for part in raw]
     seen, said = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in turned)
     temperature = float(model.scale.exp())
-    near = np.log(np.exp(temperature * seen @ said[: balance.BANK].T).mean(1)) / temperature
+    bank, shares = (part.numpy() for part in balance.cluster(torch.from_numpy(said), balance.BANK))
+    near = np.log(np.exp(temperature * seen @ bank.T) @ shares) / temperature
     end = -balance.WIDTH * (near - near.mean())
     length = np.sqrt(1 + end**2)
     part = balance.SHARE / balance.WIDTH
     scores = (seen @ said.T + part * end[:, None]) / length[:, None] / np.sqrt(1 + part**2)
     np.testing.assert_allclose(shown @ asked.T, scores, atol=1e-5)
     assert scale == pytest.approx(temperature * np.sqrt(1 + part**2))
+
+
+def test_centres_are_the_means_of_what_is_nearest_to_them():
+    vectors = towers.unit(torch.randn(3, 1, 16) + 0.05 * torch.randn(3, 40, 16)).flatten(0, 1)
+    vectors = vectors[torch.randperm(120)]
+    centres, shares = balance.cluster(vectors, 9)
+    assert len(centres) <= 9
+    assert float(shares.sum()) == pytest.approx(1)
+    nearest = (vectors @ towers.unit(centres).T).argmax(1)
+    for number, (centre, share) in enumerate(zip(centres, shares, strict=True)):
+        own = vectors[nearest == number]
+        np.testing.assert_allclose(own.mean(0), centre, atol=1e-5)
+        assert len(own) / 120 == pytest.approx(float(share))
 
 
 def test_shipped_image_tower_is_near_the_trained_one(shipped, squares, blocks):

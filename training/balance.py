@@ -1,15 +1,17 @@
 """Hold pictures back that are near to all texts, such as textures.
 
 Part of how near a picture is to a bank of training texts is subtracted from its scores ("querybank
-normalisation", Bogolin et al. 2022). Both towers get one more number for that, so that a score is
-still a cosine; the direction in which vectors lie least makes room for it.
+normalisation", Bogolin et al. 2022); the bank is the centres of clusters of texts. Both towers get
+one more number for that, so that a score is still a cosine; the direction in which vectors lie
+least makes room for it.
 """
 
 import torch
 from torch import Tensor, nn
 from towers import Model, Tower, unit
 
-BANK = 2048  # texts
+BANK = 2048  # centres of texts
+ROUNDS = 8  # of clustering
 SHARE = 0.75  # of a picture's nearness, that is subtracted
 WIDTH = 2.0  # what multiplies nearness in a picture's vector; a text's number is SHARE / WIDTH
 
@@ -17,16 +19,16 @@ WIDTH = 2.0  # what multiplies nearness in a picture's vector; a text's number i
 class BalancedPictures(nn.Module):
     """The backbone's features to unit vectors that end in how near to all texts they are."""
 
-    def __init__(self, tower: Tower, bank: Tensor, scale: float) -> None:
+    def __init__(self, tower: Tower, bank: Tensor, shares: Tensor, scale: float) -> None:
         super().__init__()
         self.tower, self.scale, self.usual = tower, scale, 0.0
         self.register_buffer("bank", scale * bank.T)
         # Not ReduceLogSumExp: OpenVINO 2026 takes its outcome for one row.
-        self.register_buffer("mean", torch.full((len(bank), 1), 1 / len(bank)))
+        self.register_buffer("shares", shares[:, None])
 
     def measure(self, vectors: Tensor) -> Tensor:
         """Return how near unit vectors are to the bank, as a cosine: (n, 1)."""
-        return torch.log(torch.exp(vectors @ self.bank) @ self.mean) / self.scale
+        return torch.log(torch.exp(vectors @ self.bank) @ self.shares) / self.scale
 
     def forward(self, features: Tensor) -> Tensor:
         vectors = self.tower(features)
@@ -45,17 +47,30 @@ class BalancedTexts(nn.Module):
         return unit(nn.functional.pad(self.tower(sentences), (0, 1), value=SHARE / WIDTH))
 
 
+def cluster(vectors: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the means of at most `count` clusters of unit vectors, and the share of each."""
+    centres = vectors[:count]
+    for _ in range(ROUNDS):
+        nearest = torch.cat([(part @ centres.T).argmax(1) for part in vectors.split(4000)])
+        sizes = torch.bincount(nearest, minlength=len(centres))
+        sums = torch.zeros_like(centres).index_add_(0, nearest, vectors)
+        kept = sizes > 0
+        means, sizes = sums[kept] / sizes[kept, None], sizes[kept]
+        centres = unit(means)
+    return means, sizes / sizes.sum()
+
+
 def balance(
     model: Model, features: Tensor, sentences: Tensor
 ) -> tuple[nn.Module, nn.Module, float]:
     """Return both towers, balanced over features and sentence vectors, and the scale of scores."""
     scale = float(model.scale.exp())
-    both = (model.eyes(features), model.words(sentences))
+    both = (model.eyes(features), model.words(sentences[: len(features)]))
     centred = torch.cat([vectors - vectors.mean(0) for vectors in both])
     axes = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, 1:].T  # all but the least
     for head in (model.eyes.head, model.words.head):
         for layer in (head.direct, head.out):
             layer.weight.data, layer.bias.data = axes @ layer.weight.data, axes @ layer.bias.data
-    pictures = BalancedPictures(model.eyes, model.words(sentences[:BANK]), scale)
+    pictures = BalancedPictures(model.eyes, *cluster(model.words(sentences), BANK), scale)
     pictures.usual = float(pictures.measure(model.eyes(features)).mean())
     return pictures, BalancedTexts(model.words), scale * (1 + (SHARE / WIDTH) ** 2) ** 0.5

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from towers import DIMENSIONS, MAX_TOKENS, SENTENCES, Model, SentenceEncoder
 
 MIN_WEIGHTS = 4000  # of a table that is stored as int8
-PICTURES, TEXTS = 4000, 8000  # at most, that vectors are balanced over
+PICTURES, TEXTS = 4000, 60_000  # at most, that vectors are balanced over
 
 
 class Texts(nn.Module):
