@@ -22,7 +22,7 @@ def test_products_are_as_near_as_they_say(tmp_path_factory, seed, count, room):
     kept = rng.random(len(index.videos)) < 0.7
     line = index.timeline.select(kept)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(int8_scan, "_MAX_PRODUCTS", room)  # few queries at a time
+        patch.setattr(int8_scan, "_MAX_SCORES", room)  # few queries at a time
         patch.setattr(int8_scan, "_CACHED_FRAMES", int(rng.integers(1, 5)))
         patch.setattr(int8_scan, "MAX_CODED_QUERIES", 0)
         found = list(scan(index, queries, line))

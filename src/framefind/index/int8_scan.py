@@ -30,7 +30,7 @@ MAX_CODED_QUERIES = 11
 _MAX_GAP_FRAMES = 64  # scan through gaps up to this long instead of splitting the scan
 _SHARD_FRAMES = 1 << 13  # frames that a thread scans at a time
 _CACHED_FRAMES = 1 << 11  # frames that several queries are multiplied with at a time
-_MAX_PRODUCTS = 1 << 24  # scores that are in memory at a time for several queries, 64 MB
+_MAX_SCORES = 1 << 24  # scores that are in memory at a time for several queries, 64 MB
 
 Matrix = NDArray[np.float32]
 
@@ -38,12 +38,14 @@ Matrix = NDArray[np.float32]
 def scan(index: VectorIndex, queries: Matrix, line: Timeline) -> Iterator[Scores]:
     """Yield the scores of the frames of `line`, some or all of the index's, for each query.
 
-    `queries` is float32 (n, d). As many are scored in one pass as `_MAX_PRODUCTS` allows.
+    `queries` is float32 (n, d). As many are scored in one pass as `_MAX_SCORES` allows.
     """
-    multiply_part = _multiply_codes if len(queries) <= MAX_CODED_QUERIES else _multiply_matrices
-    count = max(1, _MAX_PRODUCTS // max(1, len(index.vectors)))
-    if multiply_part is _multiply_codes:
-        count = max(2, count)
+    if len(queries) <= MAX_CODED_QUERIES:
+        multiply_part = _multiply_codes
+        count = max(2, _MAX_SCORES // max(1, len(index.vectors)))
+    else:  # which keeps no scores of views
+        multiply_part = _multiply_matrices
+        count = max(1, _MAX_SCORES // max(1, len(index.frames)))
     for at in range(0, len(queries), count):
         yield from multiply_part(index, queries[at : at + count], line)
 
