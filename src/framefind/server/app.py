@@ -1,7 +1,6 @@
 """The HTTP API and the page: `create_app` makes the application, `run` serves it."""
 
 import asyncio
-import ctypes
 import logging
 import signal
 import socket
@@ -15,7 +14,7 @@ from starlette.types import ASGIApp
 from framefind import __version__
 from framefind.errors import FramefindError
 from framefind.library import Library
-from framefind.server import docs_page, openapi, page_files, problems
+from framefind.server import docs_page, freed_memory, openapi, page_files, problems
 from framefind.server.api import cues, export, jobs, playback, search, status, videos
 from framefind.server.job_queue import JobQueue
 from framefind.server.limiter import Limiter
@@ -79,6 +78,7 @@ async def _keep_fresh(state: LibraryState, seconds: float) -> None:
     while True:
         await asyncio.sleep(seconds)
         await _refresh(state)
+        await asyncio.to_thread(freed_memory.give_back)
 
 
 async def _refresh(state: LibraryState) -> None:
@@ -94,7 +94,7 @@ def run(app: ASGIApp, access: Access) -> None:
 
     from framefind.server.timeouts import ActiveClients, TimeoutLoop
 
-    _return_freed_memory()
+    freed_memory.limit_arenas()
     clients = ActiveClients(app)
     config = uvicorn.Config(
         clients,
@@ -128,23 +128,3 @@ def _listen(access: Access) -> socket.socket:
         raise FramefindError(
             f"cannot listen at port {access.port} of {host}: {error.strerror}; choose another"
         ) from None
-
-
-_MALLOPT_MMAP_THRESHOLD = -3  # glibc's number for the parameter
-_MALLOPT_ARENA_MAX = -8
-_MMAP_THRESHOLD_BYTES = 2**17  # larger blocks are returned one by one: most pictures are larger
-_MAX_ARENAS = 2
-
-
-def _return_freed_memory() -> None:
-    """Make glibc return freed memory to the system; other C libraries do so by themselves.
-
-    By default each of many threads allocates in one of eight arenas per core, where freed pictures
-    stay: hundreds of megabytes in a server that decodes for hours.
-    """
-    if sys.platform != "linux":
-        return
-    with suppress(AttributeError, OSError):  # musl has no mallopt
-        libc = ctypes.CDLL(None)
-        libc.mallopt(_MALLOPT_ARENA_MAX, _MAX_ARENAS)
-        libc.mallopt(_MALLOPT_MMAP_THRESHOLD, _MMAP_THRESHOLD_BYTES)
