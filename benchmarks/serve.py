@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -33,6 +34,18 @@ from search import QUERIES
 WARM_UP_SECONDS = 3.0
 
 
+@dataclass(frozen=True)
+class Load:
+    """Seconds that each search took, and that all took on the wall and on the server's processor.
+
+    What jobs took is not among them.
+    """
+
+    taken: list[float]
+    seconds: float
+    spent: float
+
+
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -49,14 +62,13 @@ def main() -> None:
         with Server(library) as server, server.client() as http:
             print("| | searches/s | p50 ms | p95 ms | max ms | CPU ms a search | frames indexed |")
             print("|---|---|---|---|---|---|---|")
-            seconds, cpu = asyncio.run(ask(server, chosen.clients, chosen.seconds))
-            report("alone", seconds, chosen.seconds, cpu, 0)
+            report("alone", asyncio.run(ask(server, chosen.clients, chosen.seconds)), 0)
             job = http.post("/v1/jobs", json={"path": str(films)}).json()["id"]
             while indexed(http, job) == 0:
                 time.sleep(0.1)
             before = indexed(http, job)
-            seconds, cpu = asyncio.run(ask(server, chosen.clients, chosen.seconds))
-            report("indexing", seconds, chosen.seconds, cpu, indexed(http, job) - before)
+            load = asyncio.run(ask(server, chosen.clients, chosen.seconds))
+            report("indexing", load, indexed(http, job) - before)
             http.delete(f"/v1/jobs/{job}")
 
 
@@ -112,27 +124,26 @@ def indexed(http: httpx.Client, job: str) -> int:
     return progress["frames"] if progress else 0
 
 
-async def ask(server: Server, clients: int, seconds: float) -> tuple[list[float], float]:
-    """Return the seconds that each search took, of those that began after the warm-up.
-
-    And the seconds of processor time that the server, without its jobs, took for one of all.
-    """
+async def ask(server: Server, clients: int, seconds: float) -> Load:
+    """Have so many clients ask for so many seconds, after a warm-up that does not count."""
     texts = (f"{text} {number}" for number in itertools.count() for text in QUERIES)
-    start = time.perf_counter() + WARM_UP_SECONDS
-    answers: list[tuple[float, float]] = []
+
+    async def ask_all(seconds: float) -> list[float]:
+        end = time.perf_counter() + seconds
+        taken = await asyncio.gather(*(client(server.port, texts, end) for _ in range(clients)))
+        return list(itertools.chain(*taken))
+
+    await ask_all(WARM_UP_SECONDS)
+    began = time.perf_counter()
     spent = server.processor_seconds()
-    await asyncio.gather(
-        *(client(server.port, texts, start + seconds, answers) for _ in range(clients))
-    )
-    spent = server.processor_seconds() - spent
-    return [taken for sent, taken in answers if sent >= start], spent / len(answers)
+    taken = await ask_all(seconds)
+    return Load(taken, time.perf_counter() - began, server.processor_seconds() - spent)
 
 
-async def client(
-    port: int, texts: Iterator[str], end: float, answers: list[tuple[float, float]]
-) -> None:
-    """Ask one text after another; add when each was asked and how long its answer took."""
+async def client(port: int, texts: Iterator[str], end: float) -> list[float]:
+    """Ask one text after another; return how many seconds each answer took."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    taken: list[float] = []
     while (sent := time.perf_counter()) < end:
         url = f"/v1/search?limit=24&q={quote(next(texts))}"
         writer.write(f"GET {url} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
@@ -140,17 +151,17 @@ async def client(
         assert b" 200 " in head, head
         length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
         await reader.readexactly(length)
-        answers.append((sent, time.perf_counter() - sent))
+        taken.append(time.perf_counter() - sent)
     writer.close()
+    return taken
 
 
-def report(name: str, taken: list[float], seconds: float, cpu: float, indexed: int) -> None:
+def report(name: str, load: Load, indexed: int) -> None:
     """Print a row."""
-    if not taken:
-        raise SystemExit(f"{name}: no search was answered in time; give it more --seconds")
-    p50, p95, most = np.percentile(taken, [50, 95, 100]) * 1000
-    figures = f"{p50:.0f} | {p95:.0f} | {most:.0f} | {1000 * cpu:.1f} | {indexed}"
-    print(f"| {name} | {len(taken) / seconds:.0f} | {figures} |", flush=True)
+    p50, p95, most = np.percentile(load.taken, [50, 95, 100]) * 1000
+    rate = len(load.taken) / load.seconds
+    cpu = 1000 * load.spent / len(load.taken)
+    print(f"| {name} | {rate:.0f} | {p50:.0f} | {p95:.0f} | {most:.0f} | {cpu:.1f} | {indexed} |")
 
 
 if __name__ == "__main__":
