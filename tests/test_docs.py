@@ -27,7 +27,10 @@ SHELL = [sys.executable, "-m", "framefind.cli"]
 def runs(mark: str) -> bool:
     """Tell whether a block runs here: it has no mark, or needs a package that is installed."""
     kind, _, module = mark.partition("=")
-    return not mark or (kind == "needs" and module == "pyspark" and find_spec(module) is not None)
+    if mark and (kind != "needs" or module not in ("mcp", "pyspark")):
+        return False
+    spec = find_spec(module) if module else None
+    return not mark or (spec is not None and spec.origin is not None)  # tests/mcp has no origin
 
 
 def blocks(document: Path, language: str) -> Iterator[tuple[str, str]]:
@@ -69,6 +72,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment(home: Path) -> dict[str, str]:
     variables = {"HOME": str(home), "FRAMEFIND_LIBRARY": str(home / "default.framefind")}
     variables["PYSPARK_PYTHON"] = sys.executable  # as in an activated environment
+    variables["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**os.environ, **variables, "XDG_CACHE_HOME": str(home / ".cache")}
 
 

@@ -40,6 +40,22 @@ class Report:
     """Seconds of processor time by stage; `wait` is what all cores together did nothing."""
     fallback: str | None = None  # why the processor decodes what another decoder should have
 
+    def counts(self) -> dict[str, int]:
+        """Return how many videos were indexed, read, unchanged and so on, without zeros."""
+        counts = {
+            "indexed": len(self.indexed),
+            "read": len(self.read),
+            "unchanged": self.unchanged,
+            "moved": len(self.moved),
+            "copied": len(self.copied),
+            "partial": len(self.partial),
+            "failed": len(self.failed),
+            "failed before": self.failed_before,
+            "missing": len(self.missing),
+            "offline": sum(folder.videos for folder in self.offline),
+        }
+        return {what: count for what, count in counts.items() if count}
+
     def joined(self, other: "Report") -> "Report":
         """Both reports as one."""
         together: dict[str, Any] = {}

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import framefind
 from framefind.cli.main import app
 
-NEEDS_MORE = ("serve", "evaluate", "models download", "models export")
+NEEDS_MORE = ("serve", "mcp", "evaluate", "models download", "models export")
 """Commands whose examples run on: servers, downloads, captions that somebody wrote."""
 
 

@@ -15,6 +15,7 @@ from framefind.cli.evaluate import evaluate
 from framefind.cli.export import export
 from framefind.cli.index import index
 from framefind.cli.maintain import maintain
+from framefind.cli.mcp import mcp
 from framefind.cli.prune import prune
 from framefind.cli.remove import remove
 from framefind.cli.restore import restore
@@ -25,7 +26,7 @@ from framefind.cli.videos import videos
 from framefind.cli.words import words
 
 _COMMANDS = {
-    help.FIND: (index, search, export, words, serve),
+    help.FIND: (index, search, export, words, serve, mcp),
     help.MANAGE: (videos, status, config, remove, prune, restore, maintain),
     help.CHECK: (evaluate, doctor),
 }

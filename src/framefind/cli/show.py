@@ -246,20 +246,11 @@ def print_offline(folders: "Sequence[Offline]") -> None:
 
 def summarize(report: "Report") -> str:
     """Return the counts of a report that are not zero."""
-    counts = {
-        "indexed": len(report.indexed),
-        "read": len(report.read),
-        "unchanged": report.unchanged,
-        "moved": len(report.moved),
-        "copied": len(report.copied),
-        "partial": len(report.partial),
-        "failed": len(report.failed),
-        "failed before (--retry tries again)": report.failed_before,
-        "missing": len(report.missing),
-        "offline": sum(folder.videos for folder in report.offline),
-    }
     others = write_count(report.passed_over, "not a video", "not videos")
-    summary = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    summary = ", ".join(
+        f"{count} {what}{' (--retry tries again)' if what == 'failed before' else ''}"
+        for what, count in report.counts().items()
+    )
     if not summary:
         return f"no videos found; {others}" if report.passed_over else "no videos found"
     return f"{summary}, {others}" if report.passed_over else summary

@@ -1,0 +1,82 @@
+"""`framefind mcp`: the library as tools for agents."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from framefind.cli import show
+from framefind.cli.address import (
+    ACCESS,
+    ADDRESS,
+    HostNameOption,
+    HostOption,
+    PortOption,
+    TokenOption,
+    grant_access,
+    write_address,
+)
+from framefind.cli.options import DeviceOption, LibraryOption
+
+if TYPE_CHECKING:
+    from framefind.library import Library
+    from framefind.server.security import Access
+
+
+def mcp(
+    http: Annotated[
+        bool,
+        typer.Option(
+            "--http",
+            help="Answer at an address, for agents that do not start this command themselves.",
+            rich_help_panel=ADDRESS,
+        ),
+    ] = False,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8001,
+    host_name: HostNameOption = None,
+    token: TokenOption = False,
+    allow_index: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Let agents index this folder and what is below it; else they only read. "
+            "Repeatable.",
+            rich_help_panel=ACCESS,
+        ),
+    ] = None,
+    library: LibraryOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Let agents and editors search your videos, by the Model Context Protocol.
+
+    $ framefind mcp
+    $ framefind mcp --allow-index ~/Videos
+    $ framefind mcp --http --token
+    """
+    from framefind.library import open
+
+    try:
+        from framefind.mcp.server import Server
+    except ImportError as error:
+        show.fail(f"agents need the package mcp: pip install 'framefind[mcp]' ({error})")
+    opened = open(library, device=device)
+    roots = allow_index or []
+    if http:
+        _serve(opened, grant_access(host, port, host_name or (), token, roots))
+    else:
+        Server(opened, tuple(map(os.path.realpath, roots))).run()
+
+
+def _serve(library: "Library", access: "Access") -> None:
+    """Serve over HTTP until a signal stops it; print how agents reach it."""
+    from framefind.mcp.http import PATH, create_app
+    from framefind.server.app import run
+
+    show.print_note(library.uri)
+    show.print_note(write_address(access).rstrip("/") + PATH)
+    if access.token:
+        show.print_note(f"Authorization: Bearer {access.token}")
+    show.print_note("Ctrl-C stops it")
+    run(create_app(library, access), access)

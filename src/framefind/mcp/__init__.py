@@ -1,0 +1,1 @@
+"""A server of the Model Context Protocol: the verbs of a library as tools for agents."""

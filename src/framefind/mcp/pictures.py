@@ -1,0 +1,95 @@
+"""Frames of a video as pictures for a model: of the size that it sees well, and no larger."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from framefind.errors import QueryError, StoreError, VideoError
+from framefind.files.names import native_path
+from framefind.library import Library
+from framefind.search.filters import VideoNames
+from framefind.types import Moment, Video
+from framefind.video.thumbnail import encode_jpeg
+from framefind.video.views import WHOLE
+
+_ONE_SIZE = 768  # pixels of the longer side of one frame,
+_STRIP_SIZE = 320  # and of a frame in a strip
+_QUALITY = 80  # of JPEG
+_END_SECONDS = 0.05  # before a video's end, where its last frame still stands
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Frames of the video at `path`, by their times in seconds, as JPEGs."""
+
+    path: str
+    times: list[float]
+    jpegs: list[bytes]
+    notes: list[str]
+
+
+def frames(
+    library: Library, video: str, t: float, end: float | None, count: int, size: int | None
+) -> Shown:
+    """Return the frame shown at `t`, or `count` of them, evenly spread up to `end`.
+
+    `size` is the longer side in pixels. Where the video's file is not there, the library's own
+    thumbnails stand in, and a note says so. Raises QueryError when there is no such video or time,
+    and VideoError when it cannot be decoded.
+    """
+    row = _find_row(library, video)
+    last = None if row.duration is None else max(0.0, row.duration - _END_SECONDS)
+    if row.duration is not None and t >= row.duration:
+        raise QueryError(f"`t` {t:g}: {row.path} is only {row.duration:g} seconds long")
+    times = [t]
+    if end is not None:
+        if end <= t:
+            raise QueryError(f"`end` {end:g} must come after `t` {t:g}")
+        times = np.linspace(t, end if last is None else max(t, min(end, last)), count).tolist()
+    size = size or (_ONE_SIZE if end is None else _STRIP_SIZE)
+    try:
+        jpegs = [_encode(library, row, at, size) for at in times]
+        notes = []
+    except (StoreError, VideoError) as error:
+        if isinstance(error, VideoError) and Path(native_path(row.path)).exists():
+            raise
+        jpegs = _stored(library, row, times)
+        notes = [f"thumbnails of the nearest sampled frames, since the file is away: {error}"]
+    return Shown(row.path, times, jpegs, notes)
+
+
+def frame_of(library: Library, video: str, t: float) -> Moment:
+    """Return a frame of the library as an image to search for. Raises QueryError for no video."""
+    return _as_moment(_find_row(library, video), t)
+
+
+def encode_base64(jpeg: bytes) -> str:
+    """Return bytes as the protocol carries them."""
+    return base64.b64encode(jpeg).decode("ascii")
+
+
+def _find_row(library: Library, video: str) -> Video:
+    rows = {row.video_id: row for row in library.videos()}
+    return rows[VideoNames(rows.values()).find(video)]
+
+
+def _as_moment(row: Video, t: float) -> Moment:
+    return Moment(row.path, row.video_id, t, t, t, 0.0, 0.0, WHOLE)
+
+
+def _encode(library: Library, row: Video, t: float, size: int) -> bytes:
+    image = Image.fromarray(library.frame(row.video_id, t))
+    image.thumbnail((size, size))
+    return encode_jpeg(image, _QUALITY)
+
+
+def _stored(library: Library, row: Video, times: list[float]) -> list[bytes]:
+    """Return the library's thumbnails. Raises VideoError when it has lost them."""
+    stored = library.thumbnails([_as_moment(row, t) for t in times])
+    jpegs = [jpeg for jpeg in stored if jpeg]
+    if len(jpegs) < len(times):
+        raise VideoError(f"{row.path}: the file is away, and the library has no pictures of it")
+    return jpegs

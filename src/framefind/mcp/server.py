@@ -1,0 +1,115 @@
+"""The server: tools and resources of one library, over whatever carries the protocol."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio.to_thread
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError, ToolError
+from mcp.types import CallToolResult, InputRequiredResult, Resource, ToolAnnotations
+
+from framefind import __version__
+from framefind.errors import FramefindError
+from framefind.library import Library
+from framefind.mcp import answers
+from framefind.mcp.jobs import Jobs
+from framefind.mcp.tools import Tools
+from framefind.output import subtitles
+
+_VIDEO = "framefind://videos/{video_id}"
+_MAX_RESOURCES = 100  # that are listed; each video can be read
+
+_INSTRUCTIONS = (
+    "framefind finds moments in this person's own videos by what is seen, said or written in them. "
+    "`search` first; `look` at the best moments before you say what they show; read `words` for "
+    "what is said around them; `videos` tells what there is. Videos are named by their paths. "
+    "Times are seconds, or texts such as 1:30, from the start of the video. Tell people the "
+    "video's name and the time, as in `at`."
+)
+_READS = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
+_WRITES = ToolAnnotations(
+    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+
+
+class Server(MCPServer[None]):
+    """Serves one library, whose videos are its resources."""
+
+    def __init__(
+        self, library: Library, roots: tuple[str, ...] = (), reads_files: bool = True
+    ) -> None:
+        """Take `roots`, folders with links resolved, below which agents may index; none: nowhere.
+
+        Without `reads_files`, agents cannot search by the picture files of this computer.
+        """
+        super().__init__(
+            "framefind",
+            title="framefind",
+            description="Find the moment in videos by what is in them.",
+            instructions=_INSTRUCTIONS,
+            version=__version__,
+            lifespan=self._close_jobs,
+            log_level="WARNING",
+        )
+        self._library = library
+        self._tools = Tools(library, Jobs(library, roots) if roots else None, reads_files)
+        self.add_tool(self._tools.search, title="Find moments", annotations=_READS)
+        self.add_tool(self._tools.look, title="Look at a video", annotations=_READS)
+        self.add_tool(self._tools.words, title="Read a video's words", annotations=_READS)
+        self.add_tool(self._tools.videos, title="List videos", annotations=_READS)
+        if roots:
+            self.add_tool(self._tools.index, title="Index videos", annotations=_WRITES)
+        self.resource(_VIDEO, name="video", mime_type="application/json")(self._read_video)
+        self.resource(f"{_VIDEO}/words.vtt", name="words", mime_type="text/vtt")(self._read_words)
+
+    @asynccontextmanager
+    async def _close_jobs(self, _: Any) -> AsyncIterator[None]:
+        yield
+        if self._tools.jobs:
+            await self._tools.jobs.close()
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Any = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool. Raises ToolError for an argument that it lacks: it must not be ignored."""
+        for tool in await self.list_tools():
+            unknown = arguments.keys() - tool.input_schema["properties"].keys()
+            if tool.name == name and unknown:
+                has = ", ".join(tool.input_schema["properties"])
+                raise ToolError(f"{name} has no {', '.join(sorted(unknown))}; it has {has}")
+        return await super().call_tool(name, arguments, context)
+
+    async def list_resources(self) -> list[Resource]:
+        """Return the videos; of a large library, those that were indexed last."""
+        return await anyio.to_thread.run_sync(self._list_videos)
+
+    def _list_videos(self) -> list[Resource]:
+        if not self._library.exists:
+            return []
+        rows = [row for row in self._library.videos() if row.indexed_at]
+        rows.sort(key=lambda row: (row.indexed_at, row.path), reverse=True)
+        return [
+            Resource(
+                uri=_VIDEO.format(video_id=row.video_id),
+                name=row.path,
+                description=answers.describe_video(row).length or None,
+                mime_type="application/json",
+            )
+            for row in rows[:_MAX_RESOURCES]
+        ]
+
+    def _read_video(self, video_id: str) -> str:
+        """Tell what a video is: path, length, state."""
+        try:
+            (row,) = self._library.videos(video_id)
+        except FramefindError as error:
+            raise ResourceNotFoundError(str(error)) from None
+        return answers.write(answers.describe_video(row))
+
+    def _read_words(self, video_id: str) -> str:
+        """Return all words of a video as WebVTT."""
+        try:
+            return subtitles.write_vtt(self._library.words(video_id))
+        except FramefindError as error:
+            raise ResourceNotFoundError(str(error)) from None

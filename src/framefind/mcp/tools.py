@@ -1,0 +1,299 @@
+"""The tools: verbs of a library, with what a model has to know of them in their descriptions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from datetime import datetime
+from functools import partial, wraps
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar
+
+import anyio.to_thread
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import CallToolResult, ImageContent, TextContent
+from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+
+from framefind import types
+from framefind.errors import FramefindError, QueryError
+from framefind.library import Library
+from framefind.mcp import answers, pictures
+from framefind.mcp.jobs import Jobs
+from framefind.models.confidence import MAYBE
+from framefind.times import clock, parse_time
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_HELP = {field.name: field.metadata["option"].help for field in fields(types.Query)}
+
+
+def _option(name: str) -> Any:
+    """Describe an argument as everywhere else: by the help of that field of `types.Query`."""
+    return Field(description=_HELP[name])
+
+
+def _parse_time(value: float | str) -> float:
+    return parse_time(value) if isinstance(value, str) else value
+
+
+Time = Annotated[
+    float,
+    Field(ge=0),
+    BeforeValidator(_parse_time),
+    WithJsonSchema({"type": ["number", "string"]}),
+]
+VideoName = Annotated[
+    str, Field(description="A video of the library: its path, or the name of its file.")
+]
+MaxTokens = Annotated[
+    int, Field(ge=200, le=20_000, description="How long the answer may be; what is left is named.")
+]
+
+
+def explained(function: Callable[P, R]) -> Callable[P, R]:
+    """Have a tool tell the model what is wrong, where framefind knows."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except FramefindError as error:
+            raise ToolError(str(error)) from None
+
+    return call
+
+
+def answer(value: BaseModel, jpegs: Sequence[bytes] = ()) -> CallToolResult:
+    """Return an answer as JSON, once typed and once as a text, and pictures after it."""
+    images = [
+        ImageContent(type="image", data=pictures.encode_base64(jpeg), mime_type="image/jpeg")
+        for jpeg in jpegs
+    ]
+    return CallToolResult(
+        content=[TextContent(type="text", text=answers.write(value)), *images],
+        structured_content=value.model_dump(mode="json", exclude_defaults=True),
+    )
+
+
+class Tools:
+    """The tools of one library.
+
+    `jobs` index what agents ask for, None where they may not. Without `reads_files`, images are
+    frames of the library only, since the client is on another computer.
+    """
+
+    def __init__(self, library: Library, jobs: Jobs | None, reads_files: bool) -> None:
+        self._library = library
+        self._reads_files = reads_files
+        self.jobs = jobs
+
+    @explained
+    def search(
+        self,
+        text: Annotated[
+            str,
+            Field(
+                description="What the moment shows, or words that are said or written, such as `a "
+                "red car in the rain`. Words between double quotes must occur exactly so."
+            ),
+        ] = "",
+        image: Annotated[
+            str,
+            Field(
+                description="A picture to find the like of: VIDEO@SECONDS, a frame of the library, "
+                "or the path of a picture file on this computer."
+            ),
+        ] = "",
+        plus: Annotated[list[str] | str, _option("plus")] = [],  # noqa: B006
+        minus: Annotated[list[str] | str, _option("minus")] = [],  # noqa: B006
+        then: Annotated[str, _option("then")] = "",
+        within: Annotated[Time, _option("within")] = 10.0,
+        in_: Annotated[
+            list[Literal["seen", "said", "read"]],
+            Field(
+                description="Where to look: in pictures (`seen`), at what is `said` (subtitles "
+                "too), at what is written in the picture (`read`). Default: all."
+            ),
+        ] = [],  # noqa: B006
+        video: Annotated[list[str] | str, _option("video")] = [],  # noqa: B006
+        start: Annotated[Time | None, _option("start")] = None,
+        end: Annotated[Time | None, _option("end")] = None,
+        after: Annotated[datetime | None, _option("after")] = None,
+        before: Annotated[datetime | None, _option("before")] = None,
+        min_duration: Annotated[Time | None, _option("min_duration")] = None,
+        max_duration: Annotated[Time | None, _option("max_duration")] = None,
+        min_confidence: Annotated[float | None, _option("min_confidence")] = None,
+        by: Annotated[
+            Literal["moment", "video"],
+            Field(description="`video`: rank videos, and answer with the best moment of each."),
+        ] = "moment",
+        limit: Annotated[int, Field(ge=1, le=100, description="Most moments, or videos.")] = 10,
+        offset: Annotated[int, Field(ge=0, description="Skip the first N of them.")] = 0,
+        max_tokens: MaxTokens = answers.MAX_TOKENS,
+    ) -> Annotated[CallToolResult, answers.Moments]:
+        """Find moments in the videos by what is seen, said or written in them.
+
+        Describe one thing in plain words, as a caption would: "a red car in the rain", not
+        "videos with cars". All other arguments narrow the search. Each moment has a video, a time,
+        a confidence and why it matches. Confidence is comparable between searches: 0.3 or more may
+        be right; if all are lower, the library probably has no such moment. `look` at a moment
+        before you say what it shows.
+        """
+        options = {name: value for name, value in locals().items() if name in _HELP}
+        options |= {"text": text or None, "then": then or None}
+        options["image"] = self._as_image(image) if image else None
+        page = self._library.search(**options)
+        moments = page.moments
+        if page.videos is not None:
+            moments = [max(own.moments, key=_score) for own in page.videos if own.moments]
+        notes = page.notes + _list_doubts(moments)
+        described = [*map(answers.describe_moment, moments)]
+        rest = answers.Moments(moments=[], total=page.total, notes=notes)
+        fitting = answers.fit(described, rest, max_tokens)
+        after_these = offset + len(fitting)
+        more = f"offset={after_these}" if after_these < page.total else None
+        return answer(rest.model_copy(update={"moments": fitting, "more": more}))
+
+    @explained
+    def look(
+        self,
+        video: VideoName,
+        t: Annotated[Time, Field(description="Seconds or `1:30`: a moment's `t` shows it best.")],
+        end: Annotated[
+            Time | None, Field(description="With this, a strip: frames from `t` to here.")
+        ] = None,
+        count: Annotated[int, Field(ge=2, le=16, description="Frames of the strip.")] = 6,
+        size: Annotated[
+            int | None,
+            Field(ge=64, le=2048, description="Pixels of a picture's longer side."),
+        ] = None,
+    ) -> Annotated[CallToolResult, answers.Frames]:
+        """Look at a video: one frame, or a strip of frames from `t` to `end`, as pictures.
+
+        Use it to check what a moment shows, to read what is written, or to see what happens over
+        time. Times are exact: the frame that a player shows then.
+        """
+        shown = pictures.frames(self._library, video, t, end, count, size)
+        described = answers.Frames(
+            video=shown.path,
+            times=[clock(at) for at in shown.times],
+            seconds=[answers.round_up(at) for at in shown.times],
+            notes=shown.notes,
+        )
+        return answer(described, shown.jpegs)
+
+    @explained
+    def words(
+        self,
+        video: VideoName,
+        around: Annotated[
+            Time | None, Field(description="A time; half of `seconds` before and after it.")
+        ] = None,
+        seconds: Annotated[Time, Field(description="How much `around` takes.")] = 60.0,
+        start: Annotated[Time | None, Field(description="Or from this time on.")] = None,
+        end: Annotated[Time | None, Field(description="Or up to this time.")] = None,
+        sources: Annotated[
+            list[Literal["subtitles", "speech", "screen"]],
+            Field(description="Only these. Default: all that were read."),
+        ] = [],  # noqa: B006
+        max_tokens: MaxTokens = answers.MAX_TOKENS,
+    ) -> Annotated[CallToolResult, answers.Lines]:
+        """Read the words of a video around a time: subtitles, speech and text on screen.
+
+        Without a time it begins at the beginning. A long text is cut: `more` says how to go on.
+        """
+        if around is not None:
+            start = max(0.0, around - seconds / 2)
+            end = around + seconds / 2
+        cues = self._library.words(video, sources)
+        described = [
+            answers.describe_cue(cue)
+            for cue in cues
+            if (start is None or cue.end > start) and (end is None or cue.start < end)
+        ]
+        rest = answers.Lines(video=video, lines=[], notes=[] if cues else [_NO_WORDS])
+        fitting = answers.fit(described, rest, max_tokens)
+        left = described[len(fitting) :]
+        more = f"start={left[0].start}" if left else None
+        return answer(rest.model_copy(update={"lines": fitting, "more": more}))
+
+    async def videos(
+        self,
+        names: Annotated[
+            list[str] | str,
+            Field(description="Only these: paths, folders, globs such as `*match*`."),
+        ] = [],  # noqa: B006
+        limit: Annotated[int, Field(ge=1, le=1000, description="Most videos.")] = 20,
+        offset: Annotated[int, Field(ge=0, description="Skip the first N of them.")] = 0,
+        max_tokens: MaxTokens = answers.MAX_TOKENS,
+    ) -> Annotated[CallToolResult, answers.Videos]:
+        """List the videos, and tell how the library is: its size, what failed, what is running.
+
+        Begin here to learn what there is, or to follow a run of `index`.
+        """
+        listing = await anyio.to_thread.run_sync(
+            partial(explained(self._list_videos), names, limit, offset, max_tokens)
+        )
+        jobs = self.jobs.describe() if self.jobs else []
+        return answer(listing.model_copy(update={"jobs": jobs[:_MAX_JOBS]}))
+
+    def _list_videos(
+        self, names: Sequence[str] | str, limit: int, offset: int, max_tokens: int
+    ) -> answers.Videos:
+        status = self._library.status()
+        rows = self._library.videos(names)
+        notes = [f"{away.root} cannot be read now: {away.reason}" for away in status.offline]
+        if status.lost:
+            notes.append(f"{status.lost} videos have lost frames: index them again")
+        rest = answers.Videos(
+            library=status.library,
+            model=status.model,
+            total=len(rows),
+            hours=round(status.hours, 2),
+            videos=[],
+            notes=notes,
+        )
+        page = [answers.describe_video(row) for row in rows[offset : offset + limit]]
+        fitting = answers.fit(page, rest, max_tokens)
+        after_these = offset + len(fitting)
+        more = f"offset={after_these}" if after_these < len(rows) else None
+        return rest.model_copy(update={"videos": fitting, "more": more})
+
+    async def index(
+        self,
+        path: Annotated[str, Field(description="A whole path, of a folder or a video.")],
+    ) -> Annotated[CallToolResult, answers.Job]:
+        """Index a folder or a video, so that it can be searched. Only new videos take time.
+
+        It goes on by itself: call it again, or `videos`, to see how far it is.
+        """
+        assert self.jobs
+        return answer(await self.jobs.run(path))
+
+    def _as_image(self, image: str) -> types.Image:
+        """Return an image of a query. Raises QueryError for what an agent may not open."""
+        if image.startswith(("http://", "https://")):
+            raise QueryError("`image`: addresses are not opened; save the picture, give its path")
+        if self._reads_files:
+            return image
+        crop = types.Crop.parse(image)
+        name, _, time = str(crop.of if crop else image).rpartition("@")
+        if not name:
+            raise QueryError("`image`: give a frame of the library, VIDEO@SECONDS")
+        frame = pictures.frame_of(self._library, name, parse_time(time))
+        return types.Crop(frame, crop.box) if crop else frame
+
+
+_NO_WORDS = "no words of this video were read; `framefind index --read` reads them"
+_MAX_JOBS = 5  # that are listed, newest first
+
+
+def _score(moment: types.Moment) -> float:
+    return moment.score
+
+
+def _list_doubts(moments: Sequence[types.Moment]) -> list[str]:
+    """Return what a model should know before it relies on the moments."""
+    if not moments:
+        return ["nothing matches: use other words or fewer filters"]
+    if all(moment.confidence < MAYBE for moment in moments):
+        return [f"all below confidence {MAYBE}: probably no video shows this"]
+    return []
