@@ -32,7 +32,8 @@ class Moment(Span):
 
     video: str = Field(description="The video's path, which other tools take as `video`.")
     t: float = Field(description="Seconds: the best frame, to `look` at.")
-    confidence: float = Field(description="0 to 1; below 0.3 it is probably not what was asked.")
+    confidence: float = Field(description="0 to 1: how often such an answer is right.")
+    certainty: str = Field(description="The same in a word: sure, likely, maybe or unlikely.")
     why: list[str] = Field(description="What matches: `seen`, or the words that are said or read.")
     then: Span | None = Field(default=None, description="What follows, for a search with `then`.")
 
@@ -122,6 +123,7 @@ def describe_moment(moment: types.Moment) -> Moment:
         video=moment.path,
         t=round_up(moment.t),
         confidence=math.floor(100 * moment.confidence) / 100,
+        certainty=moment.certainty,
         why=[_describe_match(match) for match in moment.why],
         then=Span(**_span(then.start, then.end)) if then else None,
     )

@@ -16,7 +16,6 @@ from framefind.errors import FramefindError, QueryError
 from framefind.library import Library
 from framefind.mcp import answers, pictures
 from framefind.mcp.jobs import Jobs
-from framefind.models.confidence import MAYBE
 from framefind.times import clock, parse_time
 
 P = ParamSpec("P")
@@ -294,6 +293,6 @@ def _list_doubts(moments: Sequence[types.Moment]) -> list[str]:
     """Return what a model should know before it relies on the moments."""
     if not moments:
         return ["nothing matches: use other words or fewer filters"]
-    if all(moment.confidence < MAYBE for moment in moments):
-        return [f"all below confidence {MAYBE}: probably no video shows this"]
+    if all(moment.confidence < types.MAYBE for moment in moments):
+        return [f"all below confidence {types.MAYBE}: probably no video shows this"]
     return []
