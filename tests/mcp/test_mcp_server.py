@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -9,7 +10,7 @@ from framefind.types import Cue
 
 pytest.importorskip("mcp.types")
 
-from agents import ask, converse
+from agents import ask, converse, refuse
 from mcp.shared.exceptions import MCPError
 from mcp.types import ListToolsResult
 
@@ -19,23 +20,26 @@ from framefind.mcp.server import Server
 
 @pytest.fixture(scope="module")
 def tools(shared_library):
-    server = Server(shared_library, roots=("/videos",))
+    server = Server(shared_library, roots=("/videos",), clips=Path("/clips"))
     return converse(server, lambda client: client.list_tools()).tools
 
 
-def test_there_are_few_tools_and_each_reads_only(tools):
+def test_there_are_few_tools_and_four_only_read(tools):
     reads = {tool.name: tool.annotations.read_only_hint for tool in tools}
-    assert reads == {"search": True, "look": True, "words": True, "videos": True, "index": False}
-    assert not any(tool.annotations.destructive_hint for tool in tools if tool.name == "index")
+    reading = dict.fromkeys(("search", "look", "words", "videos"), True)
+    assert reads == reading | {"export": False, "index": False}
+    assert not any(tool.annotations.destructive_hint for tool in tools)
 
 
-def test_nothing_can_be_indexed_unless_it_is_allowed(shared_library):
+def test_nothing_can_be_written_unless_it_is_allowed(shared_library):
     server = Server(shared_library)
     listed = converse(server, lambda client: client.list_tools()).tools
-    assert "index" not in {tool.name for tool in listed}
-    result = converse(server, lambda client: client.call_tool("index", {"path": "/videos"}))
-    assert result.is_error
-    assert "Unknown tool" in result.content[0].text
+    assert not {"index", "export"} & {tool.name for tool in listed}
+    for name, arguments in (
+        ("index", {"path": "/videos"}),
+        ("export", {"video": "a.mp4", "start": 0, "end": 1}),
+    ):
+        assert "Unknown tool" in refuse(server, name, **arguments)
 
 
 def test_every_argument_and_answer_is_typed_and_described(tools):

@@ -13,6 +13,7 @@ import framefind
 from conftest import write_clip
 from cued import add_cues
 from framefind.types import Cue
+from framefind.video.decode import Video
 
 pytest.importorskip("mcp.types")
 
@@ -222,6 +223,26 @@ class TestVideos:
         server = Server(framefind.open(tmp_path / "none.framefind"))
         for name, arguments in (("videos", {}), ("search", {"text": "a cat"})):
             assert "none.framefind" in refuse(server, name, **arguments)
+
+
+class TestExport:
+    def test_a_clip_is_cut_where_it_was_asked(self, home, tmp_path):
+        server = Server(home, clips=tmp_path / "clips")
+        file = Path(ask(server, "export", video="a.mp4", start="0:01", end=4)["file"])
+        assert file.parent == tmp_path / "clips"
+        with Video(str(file)) as clip:
+            assert clip.duration == pytest.approx(3, abs=0.21)
+        shown = framefind.frame(file, 0.1).astype(int)
+        assert np.abs(shown - home.frame("a.mp4", 1.1)).mean() < 8
+        before = file.read_bytes()
+        assert file.name in refuse(server, "export", video="a.mp4", start="0:01", end=4)
+        assert file.read_bytes() == before
+
+    @pytest.mark.parametrize(("start", "end"), [(3, 1), (2, 2), (0, 700)])
+    def test_spans_that_are_none(self, home, tmp_path, start, end):
+        server = Server(home, clips=tmp_path / "clips")
+        assert "`end`" in refuse(server, "export", video="a.mp4", start=start, end=end)
+        assert not (tmp_path / "clips").exists()
 
 
 def test_text_and_typed_answer_are_the_same(server):

@@ -46,13 +46,21 @@ def mcp(
             rich_help_panel=ACCESS,
         ),
     ] = None,
+    allow_export: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Let agents write clips into this folder.",
+            rich_help_panel=ACCESS,
+        ),
+    ] = None,
     library: LibraryOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Let agents and editors search your videos, by the Model Context Protocol.
 
     $ framefind mcp
-    $ framefind mcp --allow-index ~/Videos
+    $ framefind mcp --allow-index ~/Videos --allow-export ~/Clips
     $ framefind mcp --http --token
     """
     from framefind.library import open
@@ -64,12 +72,12 @@ def mcp(
     opened = open(library, device=device)
     roots = allow_index or []
     if http:
-        _serve(opened, grant_access(host, port, host_name or (), token, roots))
+        _serve(opened, grant_access(host, port, host_name or (), token, roots), allow_export)
     else:
-        Server(opened, tuple(map(os.path.realpath, roots))).run()
+        Server(opened, tuple(map(os.path.realpath, roots)), allow_export).run()
 
 
-def _serve(library: "Library", access: "Access") -> None:
+def _serve(library: "Library", access: "Access", clips: Path | None) -> None:
     """Serve over HTTP until a signal stops it; print how agents reach it."""
     from framefind.mcp.http import PATH, create_app
     from framefind.server.app import run
@@ -79,4 +87,4 @@ def _serve(library: "Library", access: "Access") -> None:
     if access.token:
         show.print_note(f"Authorization: Bearer {access.token}")
     show.print_note("Ctrl-C stops it")
-    run(create_app(library, access), access)
+    run(create_app(library, access, clips), access)

@@ -85,6 +85,13 @@ class Video(BaseModel):
     lines: int = Field(default=0, description="How many pieces of text its `words` are.")
 
 
+class Clip(BaseModel):
+    """A clip that was written."""
+
+    file: str = Field(description="Its path, on the computer of this server.")
+    notes: list[str] = []
+
+
 class Job(BaseModel):
     """A run that indexes a folder or a video."""
 

@@ -1,5 +1,7 @@
 """The server over streamable HTTP, behind the rules of `framefind serve`."""
 
+from pathlib import Path
+
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp
 
@@ -11,9 +13,12 @@ PATH = "/mcp"
 """Where the protocol is spoken."""
 
 
-def create_app(library: Library, access: Access) -> ASGIApp:
-    """Return the application that speaks the protocol at `PATH`, to whom `access` lets in."""
-    server = Server(library, access.roots, reads_files=False)
+def create_app(library: Library, access: Access, clips: Path | None = None) -> ASGIApp:
+    """Return the application that speaks the protocol at `PATH`, to whom `access` lets in.
+
+    `clips` is the folder where agents may write clips.
+    """
+    server = Server(library, access.roots, clips, reads_files=False)
     app = server.streamable_http_app(
         streamable_http_path=PATH,
         json_response=True,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
@@ -37,11 +38,16 @@ class Server(MCPServer[None]):
     """Serves one library, whose videos are its resources."""
 
     def __init__(
-        self, library: Library, roots: tuple[str, ...] = (), reads_files: bool = True
+        self,
+        library: Library,
+        roots: tuple[str, ...] = (),
+        clips: Path | None = None,
+        reads_files: bool = True,
     ) -> None:
         """Take `roots`, folders with links resolved, below which agents may index; none: nowhere.
 
-        Without `reads_files`, agents cannot search by the picture files of this computer.
+        `clips` is the folder where they may write clips; None: nowhere. Without `reads_files`,
+        agents cannot search by the picture files of this computer.
         """
         super().__init__(
             "framefind",
@@ -53,11 +59,14 @@ class Server(MCPServer[None]):
             log_level="WARNING",
         )
         self._library = library
-        self._tools = Tools(library, Jobs(library, roots) if roots else None, reads_files)
+        jobs = Jobs(library, roots) if roots else None
+        self._tools = Tools(library, jobs, clips, reads_files)
         self.add_tool(self._tools.search, title="Find moments", annotations=_READS)
         self.add_tool(self._tools.look, title="Look at a video", annotations=_READS)
         self.add_tool(self._tools.words, title="Read a video's words", annotations=_READS)
         self.add_tool(self._tools.videos, title="List videos", annotations=_READS)
+        if clips:
+            self.add_tool(self._tools.export, title="Export a clip", annotations=_WRITES)
         if roots:
             self.add_tool(self._tools.index, title="Index videos", annotations=_WRITES)
         self.resource(_VIDEO, name="video", mime_type="application/json")(self._read_video)

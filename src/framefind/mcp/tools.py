@@ -1,9 +1,10 @@
 """The tools: verbs of a library, with what a model has to know of them in their descriptions."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from functools import partial, wraps
+from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 
 import anyio.to_thread
@@ -47,6 +48,10 @@ MaxTokens = Annotated[
 ]
 
 
+MAX_CLIP_SECONDS = 600.0
+"""Of an exported clip, without padding."""
+
+
 def explained(function: Callable[P, R]) -> Callable[P, R]:
     """Have a tool tell the model what is wrong, where framefind knows."""
 
@@ -75,12 +80,16 @@ def answer(value: BaseModel, jpegs: Sequence[bytes] = ()) -> CallToolResult:
 class Tools:
     """The tools of one library.
 
-    `jobs` index what agents ask for, None where they may not. Without `reads_files`, images are
-    frames of the library only, since the client is on another computer.
+    `jobs` index what agents ask for, and `clips` is the folder for what they cut; None where they
+    may not. Without `reads_files`, images are frames of the library only, since the client is on
+    another computer.
     """
 
-    def __init__(self, library: Library, jobs: Jobs | None, reads_files: bool) -> None:
+    def __init__(
+        self, library: Library, jobs: Jobs | None, clips: Path | None, reads_files: bool
+    ) -> None:
         self._library = library
+        self._clips = clips
         self._reads_files = reads_files
         self.jobs = jobs
 
@@ -255,6 +264,28 @@ class Tools:
         after_these = offset + len(fitting)
         more = f"offset={after_these}" if after_these < len(rows) else None
         return rest.model_copy(update={"videos": fitting, "more": more})
+
+    @explained
+    def export(
+        self,
+        video: VideoName,
+        start: Annotated[Time, Field(description="Where the clip begins, such as 90 or 1:30.")],
+        end: Annotated[Time, Field(description="Where it ends.")],
+        padding: Annotated[Time, Field(le=60, description="Room to add at both ends.")] = 0.0,
+    ) -> Annotated[CallToolResult, answers.Clip]:
+        """Cut a clip out of a video, and write it as a file of its own for the person to keep.
+
+        It is exact to the frame, has picture and sound, and never replaces a file. Tell the person
+        the path of the file.
+        """
+        assert self._clips
+        if not 0 < end - start <= MAX_CLIP_SECONDS:
+            raise QueryError(f"`end` must come after `start`, at most {MAX_CLIP_SECONDS:g} seconds")
+        moment = replace(pictures.frame_of(self._library, video, start), end=end)
+        done = self._library.export([moment], "clips", self._clips, padding=padding)
+        for reason in done.failed.values():
+            raise QueryError(reason)
+        return answer(answers.Clip(file=done.files[0], notes=done.notes))
 
     async def index(
         self,
