@@ -1,11 +1,13 @@
 """Words and pictures: how well questions of three kinds are answered, by several rules of fusion.
 
-    python benchmarks/words.py --videos VIDEOS [--read subtitles,screen] [--model mini]
+    python benchmarks/words.py --videos VIDEOS [--model mini] [--clips 66]
+    python benchmarks/words.py --videos VIDEOS --read subtitles,screen,speech/MODEL [--clips 30]
 
 VIDEOS holds `captions.jsonl` and the videos that it names; `support/worded_scenes.py` joins them,
 draws signs onto them and lays words over them. By default the words go straight into the library's
 `cues`, since what is said and written is known; with `--read`, `index` reads these sources itself
-(what it does not read is still written, so that all questions have an answer).
+(what it does not read is still written, so that all questions have an answer). Where speech is
+read, espeak-ng says a sentence under each clip that is long enough.
 
 An answer is right when its best frame lies in a span that answers the question, each span counting
 once. Rules are compared on the moments that pictures alone and words alone give: reciprocal ranks
@@ -13,6 +15,7 @@ once. Rules are compared on the moments that pictures alone and words alone give
 """
 
 import argparse
+import json
 import math
 import statistics
 import tempfile
@@ -20,7 +23,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from support.worded_scenes import Question, WordedScenes, write_worded_scenes
+from support.spoken_scenes import say_sentences
+from support.worded_scenes import Question, WordCue, write_worded_scenes
 
 import framefind
 from framefind import Moment
@@ -46,27 +50,53 @@ def main() -> None:
     parser.add_argument("--videos", type=Path, required=True)
     parser.add_argument("--model", default="mini")
     parser.add_argument("--read", default="", help="sources that `index` reads itself")
+    parser.add_argument("--clips", type=int, help="how many clips are taken, else all")
     options = parser.parse_args()
     read = [source for source in options.read.split(",") if source]
+    sources = {source.partition("/")[0] for source in read}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        scenes = write_worded_scenes(options.videos, folder)
+        scenes = write_worded_scenes(take_clips(options.videos, folder, options.clips), folder)
+        questions = scenes.questions
+        *joined, radio = scenes.videos
+        if "speech" in sources:
+            for video in joined:
+                own = [one for one in scenes.sentences if one.span[0] == str(video)]
+                questions += say_sentences(video, own)
         library = framefind.open(folder / "l.framefind")
-        library.index(scenes.videos, model=options.model, read=read)
-        write_cues(library, scenes, {*CUE_SOURCES} - {*read})
-        compare_rules(library, scenes.questions)
+        report = library.index(scenes.videos, model=options.model, read=read or "none")
+        print(f"{report.frames} frames, {report.cues} cues read", *report.notes, sep="\n")
+        heard = [cue for cue in scenes.cues if cue.span[0] == str(radio)]  # it has no sound
+        write_cues(library, heard if "speech" in sources else [], {"speech"})
+        write_cues(library, scenes.cues, {*CUE_SOURCES} - sources)
+        compare_rules(library, questions)
 
 
-def write_cues(library: framefind.Library, scenes: WordedScenes, sources: set[str]) -> None:
+def take_clips(videos: Path, folder: Path, count: int | None) -> Path:
+    """Write the captions of the first clips, and return the folder of them."""
+    lines = (videos / "captions.jsonl").read_text("utf-8").splitlines()[:count]
+    captions = [json.loads(line) for line in lines]
+    own = folder / "clips"
+    own.mkdir()
+    named = [
+        caption | {"video": str((videos / caption["video"]).resolve())} for caption in captions
+    ]
+    text = "".join(json.dumps(caption) + "\n" for caption in named)
+    (own / "captions.jsonl").write_text(text, "utf-8")
+    return own
+
+
+def write_cues(library: framefind.Library, cues: Sequence[WordCue], sources: set[str]) -> None:
     """Publish the cues of some sources as a run of `index` does."""
     tables = Tables.open(library.uri)
     videos = tables.videos()
     rows = []
     for video in videos:
-        segments = {source: new_segment(source) for source in sources}
-        for cue in scenes.cues:
+        segments: defaultdict[str, str] = defaultdict(str)
+        for cue in cues:
             file, start, end = cue.span
             if file == video.path and cue.source in sources:
+                segments[cue.source] = segments[cue.source] or new_segment(cue.source)
                 timed = Cue(start, end, cue.text, cue.source, "en")
                 rows.append(CueRow(video.video_id, segments[cue.source], timed))
         video.cue_segments += segments.values()
@@ -107,6 +137,21 @@ def compare_rules(library: framefind.Library, questions: Sequence[Question]) -> 
         cells = " | ".join(f"{statistics.fmean(gains[kind]):.3f}" for kind in kinds)
         print(f"| {name} | {cells} | {statistics.fmean(first):.3f} |")
     judge_words(questions, pages["said,read"])
+    print_first(questions, pages[""])
+
+
+def print_first(questions: Sequence[Question], pages: Sequence[Sequence[Moment]]) -> None:
+    """Print how often the first moment answers a question of words, by where the words stand."""
+    first: defaultdict[str, list[bool]] = defaultdict(list)
+    for question, moments in zip(questions, pages, strict=True):
+        if question.how in ("quoted", "spoken", "read"):
+            is_right = bool(moments) and find_span(question, moments[0]) is not None
+            first[question.how].append(is_right)
+            if not is_right:
+                print("missed:", question.text)
+    print("\n| words | questions | first moment right |\n|---|---|---|")
+    for how, right in first.items():
+        print(f"| {how} | {len(right)} | {statistics.fmean(right):.3f} |")
 
 
 def ask(library: framefind.Library, question: Question, where: str) -> list[Moment]:

@@ -177,11 +177,12 @@ class Question:
 
 @dataclass(frozen=True)
 class WordedScenes:
-    """Videos, what their words are, and what is asked for."""
+    """Videos, what their words are, and what is asked for; `sentences` are one for each clip."""
 
     videos: list[Path]
     cues: list[WordCue]
     questions: list[Question]
+    sentences: list[WordCue]
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,8 @@ def write_worded_scenes(videos: Path, folder: Path, seed: int = 0) -> WordedScen
     files = sorted({clip.span[0] for clip in clips})
     for file in files:
         _write_subtitles(Path(file), [cue for cue in cues if cue.span[0] == file])
-    return WordedScenes([*map(Path, files), radio], cues, list(_ask_all(clips)))
+    sentences = [WordCue(clip.span, "speech", clip.chatter) for clip in clips]
+    return WordedScenes([*map(Path, files), radio], cues, list(_ask_all(clips)), sentences)
 
 
 def _chat(chance: random.Random) -> str:
