@@ -15,6 +15,11 @@ export class Failure extends Error {
 }
 
 async function ask(path, options = {}) {
+  const answer = await send(path, options);
+  return answer.status === 204 ? null : answer.json();
+}
+
+async function send(path, options) {
   let answer;
   try {
     answer = await fetch(`${ROOT}/${path}`, options);
@@ -23,7 +28,7 @@ async function ask(path, options = {}) {
     throw new Failure(0, "The server does not answer. Is framefind serve still running?");
   }
   if (!answer.ok) throw new Failure(answer.status, await detail(answer));
-  return answer.status === 204 ? null : answer.json();
+  return answer;
 }
 
 /** The words of a problem document (RFC 9457). */
@@ -93,12 +98,23 @@ export const cancel = (id) => ask(`jobs/${id}`, { method: "DELETE" });
 export const events = () => new EventSource(`${ROOT}/jobs/events`);
 
 /** Index a folder of the computer that the server runs on. */
-export const add = (path) =>
-  ask("jobs", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ path }),
-  });
+export const add = (path) => ask("jobs", post({ path }));
+
+const post = (document) => ({
+  method: "POST",
+  headers: { "Content-Type": "application/json" },
+  body: JSON.stringify(document),
+});
+
+/** Moments as a file in a format, its name, and how many moments could not be read. */
+export async function exported(moments, to, title) {
+  const answer = await send("export", post({ moments: moments.map(bare), to, title }));
+  const name = decodeURIComponent(answer.headers.get("Content-Disposition").split("''")[1]);
+  return { file: await answer.blob(), name, failed: Number(answer.headers.get("X-Failed")) };
+}
+
+const bare = ({ video_id, start, end, t, score, confidence, box, why }) =>
+  ({ video_id, start, end, t, score, confidence, box, why });
 
 export const frame = (id, t, width) => `${ROOT}/videos/${id}/frames/${t}.jpg?width=${width}`;
 export const thumbnail = (id, t) => `${ROOT}/videos/${id}/thumbnails/${t}.jpg`;

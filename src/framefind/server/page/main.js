@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { Chips } from "./chips.js";
 import { announce, el, find, toast } from "./dom.js";
+import { Export } from "./export.js";
 import { Filters } from "./filters.js";
 import { about, count } from "./format.js";
 import { Jobs } from "./jobs.js";
@@ -31,8 +32,10 @@ const place = find("#results");
 const [summary, aside] = [find("#summary"), find("#facts")];
 const more = new More(place);
 
+const handover = new Export(find("#export"), () => words(query).slice(0, 200) || "framefind");
 const results = new Results(place, {
   open: watch, like, href: (moment) => `?${format({ ...query, watch: key(moment) })}`,
+  choose: (moment, says) => handover.box(moment, says),
 });
 const chips = new Chips(find("#chips"), change, (id) => known.get(id));
 const filters = new Filters(find("#filters"), find("#filter"), change);
@@ -80,6 +83,7 @@ function like(id, t) {
 // --- searching -----------------------------------------------------------------------------------
 
 async function search() {
+  handover.clear();
   searching.abort();
   const { signal } = (searching = new AbortController());
   busy(true);

@@ -13,8 +13,8 @@ export const key = (moment) => `${moment.video_id}@${moment.t}`;
 
 /** The groups of moments on the page. */
 export class Results {
-  constructor(place, { open, like, href }) {
-    Object.assign(this, { place, open, like, href });
+  constructor(place, { open, like, href, choose }) {
+    Object.assign(this, { place, open, like, href, choose });
     this.clear();
     new ResizeObserver(() => this.fit()).observe(place);
   }
@@ -129,7 +129,7 @@ class Group {
   }
 }
 
-/** A moment's card: a link that plays it, and a button that looks for more like it. */
+/** A moment's card: a link that plays it, a button that looks for more like it, a box to choose it. */
 function card(moment, results) {
   const says = `${name(moment.path)}, ${clock(moment.start)} to ${clock(moment.end)}, ` +
     `${moment.certainty}, ${percent(moment.confidence)}`;
@@ -148,7 +148,7 @@ function card(moment, results) {
     hidden: true, class: "like",
   });
   scrub(link, shown, moment);
-  return [link, like];
+  return [link, like, results.choose(moment, says)];
 }
 
 function then(moment) {
