@@ -4,17 +4,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 import framefind
+from conftest import write_clip
 from framefind import spark as steps
 from framefind.indexing.options import IndexOptions
 from framefind.spark.sources import plain
 from framefind.spark.words import Unread, cue_rows, words_task
 from framefind.tables.tables import Tables
 from framefind.types import Cue
-from media import film, with_tracks
+from media import film, talkie, with_tracks
+from spoken import SENTENCES, lay, needs_speech, say, tiny_model
 
 pytest.importorskip("pyspark")
 
@@ -109,3 +114,47 @@ def test_cues_as_a_dataframe(spark: Any, folder: Path, local: framefind.Library)
     (trouble,) = [row for row in rows if row.error]
     assert Path(plain(trouble.path)).name == "d.mp4"
     assert "broken, or no subtitles" in trouble.error
+
+
+@pytest.fixture(scope="module")
+def sign_and_speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a film whose sign changes while somebody says two sentences."""
+    parts = tmp_path_factory.mktemp("parts")
+    folder = tmp_path_factory.mktemp("talking")
+    signs = []
+    for text in ("LAUNDROMAT", "EXIT 14B"):
+        picture = Image.new("RGB", (640, 360), "white")
+        ImageDraw.Draw(picture).text((60, 120), text, "black", ImageFont.load_default(64))
+        signs.append(np.asarray(picture))
+    pictures = write_clip(parts / "pictures.mp4", signs, seconds=4.0)
+    samples = lay(8.0, {0.5: say(SENTENCES[1]), 4.5: say(SENTENCES[2])})
+    sound = talkie(parts / "sound.mp4", [samples])
+    path = folder / "film.mp4"
+    with av.open(pictures) as seen, av.open(sound) as heard, av.open(path, "w") as target:
+        streams = (seen.streams.video[0], heard.streams.audio[0])
+        copies = [target.add_stream_from_template(stream) for stream in streams]
+        for stream, copied in zip(streams, copies, strict=True):
+            for packet in stream.container.demux(stream):
+                if packet.dts is not None:
+                    packet.stream = copied
+                    target.mux(packet)
+    return folder
+
+
+@needs_speech
+def test_what_is_written_and_said_is_what_the_local_engine_reads(
+    spark: Any, sign_and_speech: Path, tmp_path: Path
+) -> None:
+    read = ["screen", f"speech/{tiny_model()}"]
+    local = framefind.open(tmp_path / "local")
+    local.index(sign_and_speech, views="whole", read=read)
+    (cues,) = words(local).values()
+    signs = [cue.text for cue in cues if cue.source == "screen"]
+    assert signs == ["LAUNDROMAT", "EXIT 14B"]
+    assert "quarterly revenue" in " ".join(cue.text for cue in cues if cue.source == "speech")
+    own = framefind.open(tmp_path / "spark")
+    own.index(sign_and_speech, views="whole", read="none")
+    report = steps.index(spark, sign_and_speech, own, views="whole", read=read)
+    assert (report.cues, report.unread) == (len(cues), {})
+    assert words(own) == words(local)
+    assert [row.read for row in own.videos()] == [row.read for row in local.videos()]
