@@ -102,7 +102,8 @@ def _take_turns(ways: dict[str, Callable[[], list[Page]]]) -> dict[str, tuple[fl
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
         for name, way in ways.items():
-            wall, cpu = time.perf_counter(), time.process_time()
+            wall = time.perf_counter()
+            cpu = time.process_time()
             way()
             taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))
     return {name: tuple((1000 * np.min(times, axis=0)).tolist()) for name, times in taken.items()}

@@ -43,7 +43,8 @@ def film(path: Path, codec: str, shade: int = 0) -> Path:
     """Write three seconds of video."""
     with av.open(path, "w") as container:
         stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height = 160, 120
+        stream.width = 160
+        stream.height = 120
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         noise = np.random.default_rng(shade)
         for _ in range(75):

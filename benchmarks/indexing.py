@@ -147,10 +147,8 @@ def _default(chosen: argparse.Namespace) -> list[Job]:
                 whole = {"film": path}
                 jobs.append(Job(sampler, group, "decode all", "decode_all", whole, once=True))
     if chosen.clips:
-        group, run = (
-            f"{chosen.clips} clips of 2 s",
-            {"film": str(clips(chosen.folder, chosen.clips))},
-        )
+        group = f"{chosen.clips} clips of 2 s"
+        run = {"film": str(clips(chosen.folder, chosen.clips))}
         jobs.append(Job("many files", group, "framefind", "framefind", run | MINI, once=True))
         jobs.append(Job("many files", group, "again, unchanged", "unchanged", run))
     if chosen.videos:

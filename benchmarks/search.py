@@ -118,7 +118,8 @@ def _measure(
     built = time.perf_counter() - began
     queries = queries[: chosen.queries]
     notes = {"framefind": f"{len(index.videos)} videos; made in {built:.0f} s"}
-    large, ivf.MAX_SCANNED_VECTORS = ivf.MAX_SCANNED_VECTORS, len(index.vectors)
+    large = ivf.MAX_SCANNED_VECTORS
+    ivf.MAX_SCANNED_VECTORS = len(index.vectors)
     whole = [_page(index, model, query) for query in queries]
     ivf.MAX_SCANNED_VECTORS = large
     if len(index.vectors) > large:
@@ -182,7 +183,8 @@ def _contenders(
     memory["Faiss flat"] = memory["product"]
     answers["Faiss flat"] = lambda query: flat.search(query[None], 10)[1][0].tolist()
     if len(index.vectors) <= chosen.hnsw:
-        before, began = _anonymous(), time.perf_counter()
+        before = _anonymous()
+        began = time.perf_counter()
         graph = faiss.index_factory(DIMENSIONS, "HNSW32", faiss.METRIC_INNER_PRODUCT)
         graph.add(matrix)
         graph.hnsw.efSearch = 64

@@ -106,7 +106,9 @@ def make_films(folder: Path, count: int = 40, seconds: int = 120) -> Path:
     first = folder / "0.mp4"
     with av.open(str(first), "w") as container:
         stream = container.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
-        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+        stream.width = 1280
+        stream.height = 720
+        stream.pix_fmt = "yuv420p"
         scenes = [rng.integers(0, 255, (9, 16, 3), np.uint8).repeat(80, 0) for _ in range(16)]
         for at in range(seconds * 10):
             pixels = np.ascontiguousarray(scenes[at // 10 % 16].repeat(80, 1))

@@ -46,7 +46,8 @@ def write_film(path: str, hours: float) -> None:
             for packet in packets:
                 copy = av.Packet(bytes(packet))
                 later = int(10 * at / packet.time_base)
-                copy.pts, copy.dts = (packet.pts or 0) + later, (packet.dts or 0) + later
+                copy.pts = (packet.pts or 0) + later
+                copy.dts = (packet.dts or 0) + later
                 copy.duration = packet.duration
                 copy.time_base = packet.time_base
                 copy.is_keyframe = packet.is_keyframe
@@ -70,7 +71,8 @@ def ten_seconds() -> bytes:
             moved = np.roll(coarse, (at // 2, at), (0, 1)).repeat(8, 0).repeat(8, 1)
             noisy = moved.astype(np.int16) + rng.integers(-12, 12, (720, 1280, 1))
             picture = av.VideoFrame.from_ndarray(np.clip(noisy, 0, 255).astype(np.uint8))
-            picture.pts, picture.time_base = at, Fraction(1, 24)
+            picture.pts = at
+            picture.time_base = Fraction(1, 24)
             output.mux(video.encode(picture))
         output.mux(video.encode(None))
         for at in range(468):

@@ -214,7 +214,8 @@ def _patterned(folder: Path) -> Path:
 @pytest.fixture
 def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that is there once anything imports a module from the working directory."""
-    folder, said = tmp_path / "planted", tmp_path / "imported"
+    folder = tmp_path / "planted"
+    said = tmp_path / "imported"
     folder.mkdir()
     for name in ("numpy", "av", "onnxruntime", "faiss", "PIL", "json", "threading", "framefind"):
         code = f"import sys\nopen({str(said)!r}, 'a').write({name!r} + str(sys.argv) + '\\n')\n"
@@ -234,7 +235,8 @@ def content(library: framefind.Library | str | os.PathLike[str]) -> Shown:
     tables = Tables.open(library.uri if isinstance(library, framefind.Library) else library)
     owner = {segment: video for video in tables.videos() for segment in video.segments}
     shown: Shown = {video.path: (video.video_id, []) for video in tables.videos()}
-    keys, vectors = [], []
+    keys = []
+    vectors = []
     for file in tables.frame_files():
         for batch in tables.read_frames(file, owner.keys()):
             for row in batch.to_pylist():

@@ -95,7 +95,9 @@ def film(
             stream.codec_context.sample_aspect_ratio = aspect
         if hdr10:
             context = stream.codec_context
-            context.color_trc, context.color_primaries, context.colorspace = 16, 9, 9
+            context.color_trc = 16
+            context.color_primaries = 9
+            context.colorspace = 9
         if rotation is not None or mirrored:
             stream.set_display_rotation(rotation or 0.0, hflip=mirrored)
         if cover:
@@ -112,7 +114,9 @@ def film(
 def _add_cover(container: av.container.OutputContainer) -> None:
     cover = container.add_stream("mjpeg", rate=1)
     assert isinstance(cover, av.VideoStream)
-    cover.width, cover.height, cover.pix_fmt = 640, 480, "yuvj420p"
+    cover.width = 640
+    cover.height = 480
+    cover.pix_fmt = "yuvj420p"
     cover.disposition = Disposition.attached_pic
     for packet in cover.encode(av.VideoFrame.from_ndarray(plain(WHITE, (640, 480)), "rgb24")):
         packet.pts = packet.dts = 0
@@ -123,12 +127,15 @@ def coded(path: Path, rate: Fraction, timecode: str = "", codec: str = "mpeg4") 
     """Write a short video with a timecode of its own."""
     with av.open(path, "w") as container:
         stream = container.add_stream(codec, rate=rate)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        stream.width = 320
+        stream.height = 240
+        stream.pix_fmt = "yuv420p"
         if timecode:
             container.metadata["timecode"] = stream.metadata["timecode"] = timecode
         for number in range(12):
             frame = av.VideoFrame.from_ndarray(plain((number, 9, 9), (320, 240)), "rgb24")
-            frame.pts, frame.time_base = number, 1 / rate
+            frame.pts = number
+            frame.time_base = 1 / rate
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
@@ -140,7 +147,8 @@ def sound(path: Path, seconds: float = 1.0) -> Path:
         stream = container.add_stream("aac", rate=16000)
         for i in range(round(seconds * 16000 / 1024)):
             frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
-            frame.rate, frame.pts = 16000, i * 1024
+            frame.rate = 16000
+            frame.pts = i * 1024
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
@@ -167,7 +175,9 @@ def talkie(
     with av.open(path, "w", options=options or {}) as container:
         pictures = container.add_stream("mpeg4", rate=10)
         assert isinstance(pictures, av.VideoStream)
-        pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+        pictures.width = 64
+        pictures.height = 48
+        pictures.pix_fmt = "yuv420p"
         pictures.codec_context.time_base = Fraction(1, 10)
         sounds = [container.add_stream(codec, rate=rate, layout=layout) for _ in tracks]
         for number, sound in enumerate(sounds):
@@ -176,7 +186,8 @@ def talkie(
         parts: list[tuple[float, av.stream.Stream, av.frame.Frame]] = []
         for tenth in range(round(seconds * 10)):
             frame = av.VideoFrame.from_ndarray(plain((9, 9, 9)), "rgb24")
-            frame.pts, frame.time_base = tenth + round(origin * 10), Fraction(1, 10)
+            frame.pts = tenth + round(origin * 10)
+            frame.time_base = Fraction(1, 10)
             parts.append((tenth / 10, pictures, frame))
         for sound, channel in zip(sounds, tracks, strict=True):
             context = sound.codec_context
@@ -192,7 +203,8 @@ def talkie(
                 if begin >= delay and not gap[0] <= begin < gap[1]:
                     part = np.ascontiguousarray(samples[:, n * width : (n + 1) * width])
                     frame = av.AudioFrame.from_ndarray(part, context.format.name, layout)
-                    frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+                    frame.sample_rate = rate
+                    frame.time_base = Fraction(1, rate)
                     frame.pts = n * size + round(origin * rate)
                     parts.append((begin, sound, frame))
         for _, stream, frame in sorted(parts, key=lambda part: part[0]):

@@ -25,13 +25,15 @@ class Logged:
     """The application, and a line in the log for every answer."""
 
     def __init__(self, application: Any, log: Path) -> None:
-        self._application, self._log = application, log.open("a", buffering=1)
+        self._application = application
+        self._log = log.open("a", buffering=1)
         self._closed = Path(f"{log}.closed")
         self._sent = 0  # of what is to be closed
         self._writing = threading.Lock()  # moto looks, then writes; a store does both at once
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        method = environ["REQUEST_METHOD"]
+        path = environ["PATH_INFO"]
         refusal = self._refusal(path) if method in ("GET", "HEAD") else None
         if refusal:
             status, code = refusal

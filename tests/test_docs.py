@@ -56,7 +56,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "Videos").mkdir()
     with av.open(home / "Videos" / "film.mp4", "w") as container:
         stream = container.add_stream("libx264", rate=2)
-        stream.width, stream.height, stream.pix_fmt = 450, 300, "yuv420p"
+        stream.width = 450
+        stream.height = 300
+        stream.pix_fmt = "yuv420p"
         for picture in (data.chelsea()[:300, :450], data.astronaut()[:300, :450]):
             for _ in range(20):
                 container.mux(

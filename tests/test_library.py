@@ -366,7 +366,8 @@ class TestVideos:
     def test_maintain_changes_nothing_that_counts(self, library, clips):
         library.remove(["a.mp4"])
         library.index(clips / "a.mp4")
-        before, found = content(library), library.search("a dog", **EVERY).moments
+        before = content(library)
+        found = library.search("a dog", **EVERY).moments
         library.maintain()
         assert_same(before, content(library))
         assert library.search("a dog", **EVERY).moments == found

@@ -60,7 +60,8 @@ def test_search_in_python_takes_them_all() -> None:
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_search_on_the_command_line_takes_them_all(name: str) -> None:
-    parameter, field = command_options("search")[name], FIELDS[name]
+    parameter = command_options("search")[name]
+    field = FIELDS[name]
     option: Option = field.metadata["option"]
     help = name_options(option.help, OPTIONS) + (" Repeatable." if option.repeats else "")
     assert (parameter.help, parameter.metavar) == (help, option.value)

@@ -19,7 +19,8 @@ class Searchers:
     """Threads that search one opened library until they are stopped; raises what they raised."""
 
     def __init__(self, library: framefind.Library, threads: int = 4) -> None:
-        self.library, self.stopped = library, threading.Event()
+        self.library = library
+        self.stopped = threading.Event()
         self.pool = ThreadPoolExecutor(threads)
         self.runs = [self.pool.submit(self.search, at) for at in range(threads)]
 

@@ -72,7 +72,8 @@ def make_model():
 @pytest.fixture(scope="module")
 def shipped(learned, squares, blocks, tmp_path_factory):
     """A model with nothing learned, exported: its folder of work, and the trained model."""
-    work, model = tmp_path_factory.mktemp("work"), make_model()
+    work = tmp_path_factory.mktemp("work")
+    model = make_model()
     model.learned = learned
     names = {"pixels": (0,), "blocks": (0,)}
     backbone.write_onnx(
@@ -153,10 +154,8 @@ def test_weights_of_8_bits_are_within_half_a_step(shipped):
 
 def test_shipped_text_tower_is_near_the_trained_one(shipped):
     work, model = shipped
-    exact, tokenizer = (
-        export.Texts(balance.BalancedTexts(model.words)).eval(),
-        towers.load_tokenizer(),
-    )
+    exact = export.Texts(balance.BalancedTexts(model.words)).eval()
+    tokenizer = towers.load_tokenizer()
     file = work / "mini-0" / "text.onnx"
     for text in ("a dog", "a man in a red shirt rides a bicycle down a hill", "犬"):
         ids = torch.tensor([tokenizer.encode(text).ids])
@@ -172,11 +171,13 @@ def test_shipped_text_tower_is_near_the_trained_one(shipped):
 
 def test_balanced_towers_subtract_how_near_a_picture_is_to_all_texts():
     model = make_model()
-    features, sentences = torch.randn(300, backbone.FEATURES), torch.randn(3000, towers.WORDS)
+    features = torch.randn(300, backbone.FEATURES)
+    sentences = torch.randn(3000, towers.WORDS)
     with torch.no_grad():
         raw = [model.eyes(features).numpy(), model.words(sentences).numpy()]
         eyes, words, scale = balance.balance(model, features, sentences)
-        shown, asked = eyes(features).numpy(), words(sentences).numpy()
+        shown = eyes(features).numpy()
+        asked = words(sentences).numpy()
     assert shown.shape == (300, towers.DIMENSIONS)
     np.testing.assert_allclose(np.linalg.norm(shown, axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(asked, axis=1), 1, atol=1e-5)

@@ -111,7 +111,8 @@ def _repeat(loop: Path, path: Path, seconds: int) -> None:
                     break
                 packet.stream = stream
                 packet.time_base = video.time_base
-                packet.pts, packet.dts = pts + again * length, dts + again * length
+                packet.pts = pts + again * length
+                packet.dts = dts + again * length
                 target.mux(packet)
     fresh.replace(path)
 

@@ -19,7 +19,8 @@ from framefind.video.samplers import parse_sampler
 
 CLIPS_PER_VIDEO = 6
 FPS = 5
-WIDTH, HEIGHT = 480, 270
+WIDTH = 480
+HEIGHT = 270
 
 
 Draw = Callable[[Image.Image, int], None]
@@ -56,13 +57,16 @@ def _join(clips: dict[int, Path], file: Path, draw: Draw) -> list[tuple[float, f
     frames = 0
     with av.open(str(file), "w") as container:
         stream = container.add_stream("libx264", FPS, {"crf": "20", "preset": "veryfast"})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.width = WIDTH
+        stream.height = HEIGHT
+        stream.pix_fmt = "yuv420p"
         for at, clip in clips.items():
             start = frames / FPS
             for canvas in _letterboxed(clip):
                 draw(canvas, at)
                 picture = av.VideoFrame.from_ndarray(np.asarray(canvas), format="rgb24")
-                picture.pts, picture.time_base = frames, Fraction(1, FPS)
+                picture.pts = frames
+                picture.time_base = Fraction(1, FPS)
                 container.mux(stream.encode(picture))
                 frames += 1
             spans.append((start, frames / FPS))

@@ -239,7 +239,9 @@ def _write_radio(file: Path) -> Path:
     """Write a video of few dark pictures, over which somebody talks."""
     with av.open(str(file), "w") as container:
         stream = container.add_stream("libx264", 1, {"crf": "30"})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.width = WIDTH
+        stream.height = HEIGHT
+        stream.pix_fmt = "yuv420p"
         stream.time_base = Fraction(1)
         for at in range(_RADIO_PICTURES + 1):
             pixels = np.full((HEIGHT, WIDTH, 3), 8 + at % 8, np.uint8)

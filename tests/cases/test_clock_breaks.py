@@ -38,8 +38,11 @@ def joined(
         with av.open(part, "w", format=form, options=options) as container:
             stream = container.add_stream(codec, rate=25 if suffix == "vob" else 5)
             assert isinstance(stream, av.VideoStream)
-            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-            stream.gop_size, base = 10, Fraction(1, 1000)
+            stream.width = 64
+            stream.height = 48
+            stream.pix_fmt = "yuv420p"
+            stream.gop_size = 10
+            base = Fraction(1, 1000)
             stream.codec_context.time_base = Fraction(1, 25) if suffix == "vob" else base
             voice = container.add_stream(sound, rate=48000, layout="mono") if sound else None
             for i in range(25):
@@ -48,16 +51,19 @@ def joined(
                 step = 1 if suffix == "vob" else 5
                 for again in range(5 // step):
                     t = begin + i / 5 + again / 25
-                    frame.pts, frame.time_base = round(t * 1000), base
+                    frame.pts = round(t * 1000)
+                    frame.time_base = base
                     if suffix == "vob":
-                        frame.pts, frame.time_base = round(t * 25), Fraction(1, 25)
+                        frame.pts = round(t * 25)
+                        frame.time_base = Fraction(1, 25)
                     container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
             for i in range(234 if voice else 0):
                 assert isinstance(voice, av.AudioStream)
                 tone = np.sin(np.arange(1024 * i, 1024 * (i + 1)) / 20)[None] * (number + 1) / 4
                 heard = av.AudioFrame.from_ndarray(tone.astype(np.float32), "fltp", "mono")
-                heard.sample_rate, heard.time_base = 48000, Fraction(1, 48000)
+                heard.sample_rate = 48000
+                heard.time_base = Fraction(1, 48000)
                 heard.pts = round(begin * 48000) + i * 1024
                 container.mux(voice.encode(heard))
             if voice:
@@ -110,8 +116,10 @@ def test_times_go_on_rising_and_every_picture_is_reachable(
 def test_clips_and_streams_show_what_is_indexed(
     tmp_path: Path, suffix: str, begins: tuple[float, ...]
 ) -> None:
-    path, target = joined(tmp_path, suffix, begins), tmp_path / "clip.mp4"
-    length, size = 5.0 * len(begins), path.stat().st_size
+    path = joined(tmp_path, suffix, begins)
+    target = tmp_path / "clip.mp4"
+    length = 5.0 * len(begins)
+    size = path.stat().st_size
     for _ in transcode.write_clip(str(path), size, 3.0, 7.0, str(target), length):
         pass
     assert _levels(target)[0] == pytest.approx(4.0, abs=0.05)
@@ -124,7 +132,8 @@ def test_clips_and_streams_show_what_is_indexed(
 
 @pytest.mark.parametrize("sound", ["ac3", "aac"])  # of AAC, several frames lie together
 def test_sound_follows(tmp_path: Path, sound: str) -> None:
-    path, target = joined(tmp_path, "ts", (100.0, 0.0), sound), tmp_path / "clip.mp4"
+    path = joined(tmp_path, "ts", (100.0, 0.0), sound)
+    target = tmp_path / "clip.mp4"
     for _ in transcode.write_clip(str(path), path.stat().st_size, 3.0, 7.0, str(target), 10.0):
         pass
     with av.open(target) as container:

@@ -14,7 +14,9 @@ from framefind.video.decode import Video, frame
 from framefind.video.samplers import parse_sampler
 
 PATCHES = [(220, 30, 30), (30, 200, 30), (30, 30, 220), (240, 200, 40), (128, 128, 128)]
-PQ, HLG, BT709 = 16, 18, 1
+PQ = 16
+HLG = 18
+BT709 = 1
 FORMATS = [
     *("yuv420p10le", "yuv420p12le", "yuv422p10le", "yuv422p12le", "yuv444p10le", "yuv444p12le"),
     *("yuv420p", "gbrp10le", "gbrp12le", "yuva444p10le"),
@@ -58,9 +60,12 @@ def film(
     )
     with av.open(path, "w") as container:
         stream = container.add_stream(codec, rate=5)
-        stream.width, stream.height, stream.pix_fmt = 320, 48, pix_fmt
+        stream.width = 320
+        stream.height = 48
+        stream.pix_fmt = pix_fmt
         context = stream.codec_context
-        context.color_trc, context.color_primaries = transfer, 9
+        context.color_trc = transfer
+        context.color_primaries = 9
         context.colorspace = 0 if "gbr" in pix_fmt else matrix
         context.color_range = 2 if full else 1
         for i in range(5):
@@ -143,8 +148,11 @@ def test_white_and_black_stay_and_highlights_differ(tmp_path: Path) -> None:
         source = av.VideoFrame.from_ndarray(picture, "gbrp16le")
         with av.open(tmp_path / "film.mkv", "w") as container:
             stream = container.add_stream("ffv1", rate=5)
-            stream.width, stream.height, stream.pix_fmt = 64, 48, "gbrp12le"
-            stream.codec_context.color_trc, stream.codec_context.color_primaries = PQ, 9
+            stream.width = 64
+            stream.height = 48
+            stream.pix_fmt = "gbrp12le"
+            stream.codec_context.color_trc = PQ
+            stream.codec_context.color_primaries = 9
             container.mux(stream.encode(source.reformat(format="gbrp12le")))
             container.mux(stream.encode(None))
         levels.append(int(frame(tmp_path / "film.mkv", 0)[24, 32].mean()))
@@ -160,7 +168,9 @@ def test_grey_of_limited_range_has_white_and_black(tmp_path: Path) -> None:
         picture.color_range = 1
         with av.open(tmp_path / "film.mkv", "w") as container:
             stream = container.add_stream("ffv1", rate=5)
-            stream.width, stream.height, stream.pix_fmt = 64, 48, "gray"
+            stream.width = 64
+            stream.height = 48
+            stream.pix_fmt = "gray"
             stream.codec_context.color_range = 1
             container.mux(stream.encode(picture))
             container.mux(stream.encode(None))

@@ -93,7 +93,8 @@ def test_a_turned_16_bit_picture_is_upright() -> None:
 @pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "LAB", "P", "RGBA"])
 def test_colour_models_keep_their_colours(mode: str) -> None:
     if mode == "LAB":
-        srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+        srgb = ImageCms.createProfile("sRGB")
+        lab = ImageCms.createProfile("LAB")
         image = ImageCms.profileToProfile(picture(), srgb, lab, outputMode="LAB")
     else:
         image = picture().convert(mode)

@@ -12,7 +12,8 @@ from framefind.indexing.decoders import DecoderPool
 
 
 def test_a_removed_video_comes_back_as_it_was(library, calls):
-    before, found = content(library), library.search("a dog", limit=99).moments
+    before = content(library)
+    found = library.search("a dog", limit=99).moments
     decoded = calls(DecoderPool, "__init__")
     gone = library.remove(["a.mp4", "d.mp4"])
     library.search("a dog")

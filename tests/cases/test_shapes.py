@@ -27,13 +27,17 @@ def photos(path: Path, exif: int | None, rotation: float | None = None) -> Path:
     Image.fromarray(media.corners()).save(file, "JPEG", exif=tags, quality=95)
     with av.open(path, "w") as container:
         stream = container.add_stream("mjpeg", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        stream.width = 64
+        stream.height = 48
+        stream.pix_fmt = "yuvj420p"
         if rotation is not None:
             stream.set_display_rotation(rotation)
         for i in range(5):
             packet = av.Packet(file.getvalue())
             packet.pts = packet.dts = i
-            packet.time_base, packet.stream, packet.is_keyframe = Fraction(1, 5), stream, True
+            packet.time_base = Fraction(1, 5)
+            packet.stream = stream
+            packet.is_keyframe = True
             container.mux(packet)
     return path
 

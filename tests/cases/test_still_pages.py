@@ -13,7 +13,9 @@ from framefind.video.samplers import parse_sampler
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "webm", "ts", "flv"])
 @pytest.mark.parametrize("sampler", ["every=0.5", "every=1", "every=5", "count=10", "shots"])
 def test_a_page_after_a_cross_fade_is_sampled(tmp_path: Path, suffix: str, sampler: str) -> None:
-    page, mixed, other = media.BLUE, (130, 60, 130), media.RED
+    page = media.BLUE
+    mixed = (130, 60, 130)
+    other = media.RED
     path = media.film(
         tmp_path / f"slides.{suffix}",
         pictures=[media.plain(colour) for colour in (page, mixed, mixed, other, page)],

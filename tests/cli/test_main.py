@@ -236,7 +236,8 @@ class TestSearch:
 
     @pytest.mark.skipif(sys.platform == "win32", reason="the player is a shell script")
     def test_opens_the_best_moment_in_a_player(self, shared_library, tmp_path):
-        player, told = tmp_path / "bin" / "mpv", tmp_path / "told"
+        player = tmp_path / "bin" / "mpv"
+        told = tmp_path / "told"
         os.mkfifo(told)
         player.parent.mkdir()
         player.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {told}\n')

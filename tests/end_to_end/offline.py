@@ -15,7 +15,8 @@ import urllib.request
 
 from framefind.processes import python_command
 
-SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+SIOCSIFFLAGS = 0x8914
+IFF_UP = 1
 CLI = python_command("framefind.cli")
 
 

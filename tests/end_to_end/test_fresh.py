@@ -66,7 +66,8 @@ class TestServer:
     def test_finds_what_a_stream_publishes_meanwhile(self, own: Library, calls: Calls) -> None:
         access = Access("testserver", 80, None, ("testserver",), ())
         with TestClient(create_app(own, access, refresh=0.5)) as client:
-            looked, read = calls(Tables, "read_segments"), calls(Tables, "read_frames")
+            looked = calls(Tables, "read_segments")
+            read = calls(Tables, "read_frames")
             names = ["a red car", "a house on fire"]
             command = [sys.executable, "-c", STREAM, str(Path(__file__).parent), own.uri, *names]
             streaming = subprocess.Popen(
@@ -105,7 +106,8 @@ class TestObjectStore:
         self, remote: Library, calls: Calls, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(refresh, "LOOK", 3600.0)  # however long the searches take here
-        versions, opened = calls(Tables, "revision"), calls(Tables, "delta")
+        versions = calls(Tables, "revision")
+        opened = calls(Tables, "delta")
         assert {best(remote.search(text)) for text in ("a dog", "a cat") * 5} == {
             "a dog.mp4",
             "a cat.mp4",

@@ -44,7 +44,9 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     with av.open(path, "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(10))
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        stream.width = 320
+        stream.height = 240
+        stream.pix_fmt = "yuv420p"
         stream.options = {"g": "20", "crf": "2", "preset": "ultrafast", "sc_threshold": "0"}
         stream.codec_context.thread_count = 1  # else its size depends on the number of cores
         sound = container.add_stream("aac", rate=8000)
@@ -53,7 +55,8 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 picture = rng.integers(0, 256, (60, 80, 3), np.uint8).repeat(4, 0).repeat(4, 1)
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
             noise = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.float32), "fltp", "mono")
-            noise.sample_rate, noise.pts = 8000, 8000 * second
+            noise.sample_rate = 8000
+            noise.pts = 8000 * second
             container.mux(sound.encode(noise))
         container.mux(stream.encode(None))
         container.mux(sound.encode(None))
@@ -237,7 +240,8 @@ class TestFailures:
     ) -> None:
         uri = bucket.put("v/film.mp4", film.read_bytes())
         chosen = {"views": "whole", "sampler": "every=2"}
-        library, local = framefind.open(tmp_path / "l"), framefind.open(tmp_path / "local")
+        library = framefind.open(tmp_path / "l")
+        local = framefind.open(tmp_path / "local")
         with bucket.closed("film.mp4", after=film.stat().st_size // 4):  # of keyframes, a third
             report = library.index(uri, **chosen)
         assert "access is refused" in report.failed[uri]
@@ -276,7 +280,8 @@ class TestBytes:
             film = _copied(film, tmp_path / "film.mkv")
         size = film.stat().st_size
         uri = bucket.put(f"v/film.{kind}", film.read_bytes())
-        library, local = framefind.open(tmp_path / "l"), framefind.open(tmp_path / "local")
+        library = framefind.open(tmp_path / "l")
+        local = framefind.open(tmp_path / "local")
         bucket.requests("")
         library.index(uri, views="whole", sampler=sampler)
         read = sum(size for method, size in bucket.requests("v/") if method == "GET")

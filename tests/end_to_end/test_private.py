@@ -34,7 +34,8 @@ def watcher(folder: Path) -> Path | None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no HOME to be made fresh")
 def test_index_search_serve_and_doctor_send_and_leave_nothing(clips, tmp_path):
-    home, log = tmp_path / "home", tmp_path / "lookups.txt"
+    home = tmp_path / "home"
+    log = tmp_path / "lookups.txt"
     for folder in (home, home / "tmp", home / "work"):
         folder.mkdir()
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home / "tmp")}

@@ -29,7 +29,8 @@ def cases(draw: st.DrawFn) -> tuple[list[NDArray[np.float32]], list[int], NDArra
     d = draw(st.sampled_from([3, 17, 64]))
     films = []
     for _ in range(draw(st.integers(1, 8))):
-        frames, views = draw(st.integers(1, 100)), draw(st.integers(1, 4))
+        frames = draw(st.integers(1, 100))
+        views = draw(st.integers(1, 4))
         vectors = film(rng, frames, views, d, draw(st.sampled_from([0.0, 0.01, 0.5, 3.0])))
         if draw(st.booleans()):
             vectors = vectors * np.where(np.arange(d) == 0, np.float32(30), np.float32(1))
@@ -122,7 +123,8 @@ def test_of_some_frames_they_are_those_of_all(case, data):
         keep &= line.since <= (np.inf if end is None else end)
         for name, column in vars(some).items():
             np.testing.assert_array_equal(column, getattr(line, name)[keep])
-        scores, whole = score_all(index, query, some), score_all(index, query, line)
+        scores = score_all(index, query, some)
+        whole = score_all(index, query, line)
         np.testing.assert_array_equal(scores.values, whole.values[keep])
         np.testing.assert_array_equal(scores.slack, whole.slack[keep])
 

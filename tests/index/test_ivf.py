@@ -198,7 +198,8 @@ def test_newer_lists_serve_an_older_index(tmp_path):
 def test_searches_answer_while_lists_are_built_replaced_and_lost(tmp_path):
     made = films(60)
     index = write(tmp_path, made[:40])
-    stopped, seen = threading.Event(), []
+    stopped = threading.Event()
+    seen = []
 
     def search() -> None:
         while not stopped.is_set():

@@ -162,7 +162,8 @@ class TestTimeline:
 class TestScore:
     def test_is_the_best_views_cosine_times_100(self, tables, tmp_path):
         add(tables, {"a": [0.0, 1.0, 2.0], "b": [0.0, 1.0]})
-        index, query = refresh(tmp_path / "index", tables), unit(7, 1)[0]
+        index = refresh(tmp_path / "index", tables)
+        query = unit(7, 1)[0]
         (scores,) = scan(index, query[None], index.timeline)
         scores.exact(np.arange(len(scores.line)))
         assert scores.values.dtype == np.float32
@@ -174,7 +175,8 @@ class TestScore:
     @given(st.integers(1, 70), st.integers(0, 9))
     def test_of_a_row_depends_on_no_other(self, rows, seed):
         """BLAS rounds a row's product differently, depending on how many rows there are."""
-        vectors, query = unit(seed, 70).astype(np.float16), unit(seed + 100, 1)[0]
+        vectors = unit(seed, 70).astype(np.float16)
+        query = unit(seed + 100, 1)[0]
         np.testing.assert_array_equal(
             multiply(vectors[:rows], query), multiply(vectors, query)[:rows]
         )

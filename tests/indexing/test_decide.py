@@ -13,7 +13,8 @@ from framefind.reports import Offline
 from framefind.types import Video
 from framefind.video.facts import Facts
 
-EVERY, TILES = "every=1.0", "tiles"
+EVERY = "every=1.0"
+TILES = "tiles"
 FACTS = Facts(2.0, 160, 120, 5.0, "mpeg4")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -189,7 +190,8 @@ class TestNotAVideo:
 
 class TestCopies:
     def test_a_copy_alone_is_indexed_with_another_sampler(self, tmp_path, memory):
-        path, copy = made(tmp_path / "a.mp4"), made(tmp_path / "b.mp4")
+        path = made(tmp_path / "a.mp4")
+        copy = made(tmp_path / "b.mp4")
         catalog = catalog_of([row(path)], memory, "every=2.0")
         begun(claim(catalog, file(copy), "x"))
         assert begun(claim(catalog, file(path), "x")).row.copies == [str(copy)]
@@ -204,7 +206,8 @@ class TestSettle:
 
     @pytest.mark.parametrize("how", ["taken", "gone"])
     def test_or_lives_on_in_a_copy_that_is_there(self, tmp_path, memory, how):
-        path, copy = made(tmp_path / "a.mp4"), made(tmp_path / "c.mp4")
+        path = made(tmp_path / "a.mp4")
+        copy = made(tmp_path / "c.mp4")
         copies = [str(tmp_path / "b.mp4"), str(copy)]
         catalog = catalog_of([row(path, copies=copies)], memory)
         if how == "taken":
@@ -216,7 +219,8 @@ class TestSettle:
         assert (changed.video_id, changed.path, changed.copies) == ("x", str(copy), [])
 
     def test_what_is_merely_missing_stays(self, tmp_path, memory):
-        path, other = made(tmp_path / "a.mp4"), made(tmp_path / "b.mp4")
+        path = made(tmp_path / "a.mp4")
+        other = made(tmp_path / "b.mp4")
         catalog = catalog_of([row(path), row(other, "y")], memory)
         path.unlink()
         assert (catalog.settle(), catalog.take_changes()) == ([], [])
@@ -236,7 +240,8 @@ class TestSettle:
         assert catalog.survey([str(folder)]) == ([], [away])
 
     def test_copies_that_are_gone_are_given_up(self, tmp_path, memory):
-        path, copy = made(tmp_path / "a.mp4"), made(tmp_path / "b.mp4")
+        path = made(tmp_path / "a.mp4")
+        copy = made(tmp_path / "b.mp4")
         catalog = catalog_of([row(path, copies=[str(copy)])], memory)
         copy.unlink()
         assert catalog.settle() == []

@@ -112,7 +112,8 @@ class TestFirstRun:
             raise LibraryError("the store is away")
 
         monkeypatch.setattr(Tables, "create", fail)
-        library, before = framefind.open(tmp_path / "l"), threading.active_count()
+        library = framefind.open(tmp_path / "l")
+        before = threading.active_count()
         with pytest.raises(LibraryError, match="the store is away"):
             library.index(clips, **CHOICE)
         assert threading.active_count() == before

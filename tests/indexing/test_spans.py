@@ -130,7 +130,8 @@ def test_a_library_is_the_same_in_spans_and_whole(film, tmp_path, monkeypatch, c
 def test_frames_that_look_alike_are_embedded_once(tmp_path, calls):
     film = write_clip(tmp_path / "still.mp4", [1, 1, 1, 2, 2])
     embedded = calls(OnnxModel, "embed_images")
-    plain, deduped = framefind.open(tmp_path / "plain"), framefind.open(tmp_path / "deduped")
+    plain = framefind.open(tmp_path / "plain")
+    deduped = framefind.open(tmp_path / "deduped")
     plain.index(film)
     before = sum(len(pixels) for _, pixels in embedded)
     report = deduped.index(film, dedupe=True)

@@ -16,7 +16,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-SIZE, DIMENSIONS, LENGTH = 16, 12, 8
+SIZE = 16
+DIMENSIONS = 12
+LENGTH = 8
 MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
 WORDS = ("<pad>", "<bos>", "<eos>", "<unk>", "a", "red", "car", "dog", "on", "snow", "!", "Car")
 
@@ -136,7 +138,8 @@ def siglip(folder: Path) -> Path:
     """A SigLIP as transformers.js exports it: without mask or projection, squashed pictures."""
     image_encoder(folder / "onnx/vision_model.onnx", "pixel_values", "pooler_output")
     text_encoder(folder / "onnx/text_model.onnx", "input_ids", "pooler_output")
-    text, vision = {"max_position_embeddings": LENGTH}, {"hidden_size": DIMENSIONS}
+    text = {"max_position_embeddings": LENGTH}
+    vision = {"hidden_size": DIMENSIONS}
     write(
         folder / "config.json",
         {"model_type": "siglip", "text_config": text, "vision_config": vision},
@@ -180,7 +183,8 @@ def open_clip(folder: Path) -> Path:
 def safetensors(file: Path, **arrays: NDArray) -> Path:
     """Write a file of safetensors by hand: the header's size, the header, the numbers."""
     names = {"float64": "F64", "float32": "F32", "float16": "F16", "uint16": "BF16"}
-    header, content = {}, b""
+    header = {}
+    content = b""
     for name, array in arrays.items():
         start, content = len(content), content + array.tobytes()
         entry = {"dtype": names[str(array.dtype)], "shape": list(array.shape)}

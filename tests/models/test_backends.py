@@ -86,7 +86,8 @@ class TestOpenVino:
 
     def test_keeps_a_resnet_at_full_precision(self, tmp_path):
         file = convolutions(tmp_path / "model.onnx", 12)
-        graph, exact = open_graph(file, "openvino"), open_graph(file, "cpu")
+        graph = open_graph(file, "openvino")
+        exact = open_graph(file, "cpu")
         given = {"image": np.random.default_rng(0).normal(size=(20, 8, 16, 16)).astype(np.float32)}
         assert graph.description.endswith("f32")
         assert lowest(graph.run(given), exact.run(given)) > 0.99999

@@ -28,7 +28,8 @@ def sure(query: NDArray[np.float32], views: NDArray[np.float32], against: Neutra
 
 class TestNeutral:
     def test_gives_every_querys_mean_and_deviation(self):
-        pictures, queries = unit(300, 1, 32), unit(5, 2, 32)
+        pictures = unit(300, 1, 32)
+        queries = unit(5, 2, 32)
         neutral = Neutral.summarize(pictures, of_images=True)
         cosines = queries @ pictures.T
         np.testing.assert_allclose(queries @ neutral.mean, cosines.mean(axis=1), atol=1e-3)
@@ -79,13 +80,15 @@ class TestConfidence:
 
     @given(seed=st.integers(0, 1000), count=st.integers(1, 40), data=st.data())
     def test_of_a_view_does_not_depend_on_the_others(self, of_images, seed, count, data):
-        query, views = unit(1, seed)[0], unit(count, seed + 1)
+        query = unit(1, seed)[0]
+        views = unit(count, seed + 1)
         some = data.draw(st.lists(st.integers(0, count - 1), min_size=1))
         together = sure(query, views, NEUTRAL[of_images])
         assert sure(query, views[some], NEUTRAL[of_images]) == [together[at] for at in some]
 
     def test_is_high_where_it_stands_out_and_low_where_it_does_not(self, of_images):
-        query, against = unit(1, 5)[0], NEUTRAL[of_images]
+        query = unit(1, 5)[0]
+        against = NEUTRAL[of_images]
         assert sure(query, query[np.newaxis], against)[0] > 0.95
         assert max(sure(query, unit(50, 6), against)) < 0.3
 
@@ -96,7 +99,8 @@ class TestConfidence:
 
 @given(st.integers(0, 1000))
 def test_against_pictures_it_orders_views_as_their_scores_do(seed):
-    query, views = unit(1, seed)[0], unit(30, seed + 1)
+    query = unit(1, seed)[0]
+    views = unit(30, seed + 1)
     order = np.argsort(np.einsum("ij,j->i", views, query))
     assert (np.diff(np.array(sure(query, views, NEUTRAL[True]))[order]) >= 0).all()
 
@@ -122,7 +126,8 @@ def test_nothing_is_surer_for_a_picture_than_itself():
 def test_pictures_must_stand_out_more_than_texts():
     neutral = load_neutral(registry.load("mini"))
     standing = np.linspace(0, 9, 200)
-    pictures, texts = neutral.for_images().confidence(standing), neutral.confidence(standing)
+    pictures = neutral.for_images().confidence(standing)
+    texts = neutral.confidence(standing)
     likely = pictures >= 0.25  # less is what all pictures are given
     assert 50 < likely.sum() < 150
     assert (pictures < texts)[likely].all()

@@ -33,7 +33,8 @@ ARCHITECTURES = {
     "PE-Core-S-16-384": "PE-Core-S-16-384/meta",
     "ViT-B-32-SigLIP2-256": "ViT-B-32-SigLIP2-256/webli",
 }
-FRAMES, FEW = 50, 12  # the few are for what has to fail anyway
+FRAMES = 50
+FEW = 12  # the few are for what has to fail anyway
 WAYS = {"fp32": 0.9999, "bf16": 0.99}
 every_way = pytest.mark.parametrize("way", WAYS)
 

@@ -41,7 +41,9 @@ class Tower(torch.nn.Module):
 
     def __init__(self, model: "torch.nn.Module", side: str, names: list[str]) -> None:
         super().__init__()
-        self.model, self.side, self.names = model, side, names
+        self.model = model
+        self.side = side
+        self.names = names
 
     def forward(self, *given):
         features = getattr(self.model, f"get_{self.side}_features")
@@ -116,7 +118,8 @@ class TestPictures:
     @pytest.mark.parametrize("way", ["onnx", "openvino"])
     def test_of_the_decoder_are_near_enough(self, pair, run, frames, way):
         """One pass of swscale, straight from the decoded picture, against Pillow's bicubic."""
-        cut, wanted = decoded(pair, frames), prepared(pair, frames)
+        cut = decoded(pair, frames)
+        wanted = prepared(pair, frames)
         assert np.abs(cut.astype(int) - wanted).mean(axis=(1, 2, 3)).max() <= 2.0
         assert parity(run(way).embed_images(cut), reference_pictures(pair, frames)) >= 0.99
 

@@ -68,7 +68,8 @@ def test_a_library_of_a_version_that_left_says_how_to_move_over():
 
 class TestFolder:
     def test_is_a_model_of_its_own(self, folder):
-        model, mini = registry.load(f"local-dir:{folder}"), registry.load("mini")
+        model = registry.load(f"local-dir:{folder}")
+        mini = registry.load("mini")
         np.testing.assert_array_equal(model.embed_texts(["a dog"]), mini.embed_texts(["a dog"]))
         assert model.fingerprint["weights"] == mini.fingerprint["weights"]
         assert model.fingerprint["model"] == f"local-dir:{folder.resolve()}"
@@ -144,12 +145,17 @@ def test_an_unknown_device_is_refused():
 
 
 class Fake:
-    name, dimensions, size, scale = "fake", 4, 8, 100.0
-    resize, backend = "bilinear", "nothing"
+    name = "fake"
+    dimensions = 4
+    size = 8
+    scale = 100.0
+    resize = "bilinear"
+    backend = "nothing"
     fingerprint: dict[str, str] = {}  # noqa: RUF012
 
     def __init__(self, pictures: object, texts: object) -> None:
-        self._pictures, self._texts = pictures, texts
+        self._pictures = pictures
+        self._texts = texts
 
     def embed_images(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.array(self._pictures, np.float32)

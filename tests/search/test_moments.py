@@ -46,7 +46,8 @@ def hits(
 def line(videos: list[list[Frame]]) -> tuple[Timeline, NDArray[np.float32]]:
     """A timeline and its scores; the last frame of a video stands for a second."""
     t = np.array([t for video in videos for t, _ in video], np.float64)
-    until, interval = [], []
+    until = []
+    interval = []
     for video in videos:
         times = [t for t, _ in video]
         until += [*times[1:], times[-1] + 1]
@@ -181,7 +182,8 @@ class TestMerge:
     @given(videos, frames(), st.integers(0, 5))
     def test_an_unrelated_video_changes_no_other(self, videos, other, at):
         at = min(at, len(videos))
-        position, shift = sum(map(len, videos[:at])), len(other)
+        position = sum(map(len, videos[:at]))
+        shift = len(other)
         expected = [
             (video + (video >= at), start, end, best + shift * (best >= position), score)
             for video, start, end, best, score in rows(found(videos))

@@ -99,7 +99,8 @@ class TestImages:
         np.testing.assert_allclose(alone, one, atol=1e-6)
 
     def test_a_box_of_a_frame_is_cut_from_the_very_frame(self, shared_library):
-        index, box = shared_library.vector_index.get(), (0.1, 0.2, 0.5, 0.6)
+        index = shared_library.vector_index.get()
+        box = (0.1, 0.2, 0.5, 0.6)
         frame = shared_library.frame("d.mp4", 4.6)
         cut = frame[round(0.2 * 120) : round(0.8 * 120), round(0.1 * 160) : round(0.6 * 160)]
         expected = embed_image(png(cut), index, MODEL)

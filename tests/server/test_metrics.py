@@ -28,7 +28,8 @@ def test_a_histogram_counts_every_answer_once(times):
     for seconds in times:
         metrics.count_answer("/v1/search", "GET", 200, seconds)
     found = values(metrics.exposition().decode())
-    name, route = "framefind_request_seconds_bucket", "/v1/search"
+    name = "framefind_request_seconds_bucket"
+    route = "/v1/search"
     assert found[key(name, route=route, le="+Inf")] == len(times)
     assert found[key(name, route=route, le="0.1")] == sum(seconds <= 0.1 for seconds in times)
     buckets = [found[sample] for sample in found if sample[0] == name]

@@ -21,7 +21,8 @@ from framefind.tables.tables import Tables  # noqa: E402
 from framefind.types import Video  # noqa: E402
 from framefind.video.views import WHOLE  # noqa: E402
 
-VIDEOS, MOMENTS = 25, 20
+VIDEOS = 25
+MOMENTS = 20
 
 
 def test_a_folder_is_added_watched_and_searched(tab: Opener, tmp_path: Path, films: Path) -> None:
@@ -125,7 +126,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = []
     with tables.writer() as writer:
         for number in range(VIDEOS):
-            segment, video_id = new_segment(), f"{number:032x}"
+            segment = new_segment()
+            video_id = f"{number:032x}"
             picture = io.BytesIO()
             Image.fromarray(scene(number, 320, 180)).save(picture, "JPEG")
             for t in range(10 * MOMENTS):

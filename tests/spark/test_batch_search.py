@@ -73,7 +73,8 @@ def unpublished(
     tables: Tables, rng: np.random.Generator, name: str, near: np.ndarray, frames: int
 ) -> tuple[list[Any], Video]:
     """A video near a vector, of two segments, in a data file each; with one to three views."""
-    segments, files = [new_segment(), new_segment()], []
+    segments = [new_segment(), new_segment()]
+    files = []
     for part, segment in enumerate(segments):
         with tables.writer() as writer:
             for i in range(part, frames, 2):  # in turn, so that their times interleave

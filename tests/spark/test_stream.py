@@ -41,7 +41,8 @@ def rows(library: framefind.Library) -> dict[str, dict[str, Any]]:
 def assert_equal(one: framefind.Library, other: framefind.Library) -> None:
     """The same rows, with the same frames, each once."""
     assert rows(one) == rows(other)
-    shown, other_shown = content(one), content(other)
+    shown = content(one)
+    other_shown = content(other)
     assert_same(shown, other_shown)
     for path, (_, frames) in shown.items():
         for (_, _, expected), (_, _, found) in zip(frames, other_shown[path][1], strict=True):
@@ -146,7 +147,8 @@ class TestOnce:
         """As after a crash between our commit and Spark's."""
         library = framefind.open(tmp_path / "l")
         spark_engine.index(spark, clips, library, **CHOICE)
-        before, versions = library.videos(), library.prepare(None)[0].versions()
+        before = library.videos()
+        versions = library.prepare(None)[0].versions()
         (commits,) = Path(library.uri, "checkpoint").glob("*/commits")
         shutil.rmtree(commits)
         taken = calls(Batches, "take")
@@ -158,7 +160,8 @@ class TestOnce:
 class TestChanges:
     def test_what_changes_is_indexed_again(self, spark, copied_clips, tmp_path):
         """A stream brings a path once; the library knows what became of it."""
-        library, other = framefind.open(tmp_path / "l"), framefind.open(tmp_path / "other")
+        library = framefind.open(tmp_path / "l")
+        other = framefind.open(tmp_path / "other")
         spark_engine.index(spark, copied_clips, library, **CHOICE)
         write_clip(copied_clips / "a.mp4", [11, 12])
         (copied_clips / "b.mp4").rename(copied_clips / "moved.mp4")
@@ -177,7 +180,8 @@ class TestChanges:
         assert report.missing == [str(copied_clips / "c.mp4")]
 
     def test_failed_videos_are_tried_again_on_demand(self, spark, tmp_path, clips):
-        folder, library = tmp_path / "films", framefind.open(tmp_path / "l")
+        folder = tmp_path / "films"
+        library = framefind.open(tmp_path / "l")
         folder.mkdir()
         bad = folder / "bad.mp4"
         bad.write_bytes(b"no film")
@@ -192,14 +196,18 @@ class TestChanges:
         assert [row.status for row in library.videos()] == ["indexed"]
 
     def test_an_interrupted_local_run_goes_on(self, spark, clips, tmp_path):
-        library, whole = framefind.open(tmp_path / "l"), framefind.open(tmp_path / "whole")
+        library = framefind.open(tmp_path / "l")
+        whole = framefind.open(tmp_path / "whole")
         for one in (library, whole):
             one.index(clips / "deep" / "d.mp4", views="whole")
         (row,) = library.videos()
         tables = library.prepare(None)[0]
         with tables.writer() as writer:
             writer.extend(_first_frames(tables, 4, row.segments[0]))
-            row.segments, row.status, row.indexed_until, row.frames = ["half"], "indexing", 3.0, 4
+            row.segments = ["half"]
+            row.status = "indexing"
+            row.indexed_until = 3.0
+            row.frames = 4
             tables.publish(writer.close(), [row])
         report = spark_engine.index(spark, clips / "deep", library, views="whole")
         assert report.frames == 6
@@ -260,7 +268,8 @@ class TestTrouble:
             spark_engine.session()
 
     def test_a_worker_that_is_killed_is_replaced(self, spark, slow_films, tmp_path):
-        library, other = framefind.open(tmp_path / "l"), framefind.open(tmp_path / "other")
+        library = framefind.open(tmp_path / "l")
+        other = framefind.open(tmp_path / "other")
         with while_decoding(spark, slow_films, _kill) as killed:
             report = spark_engine.index(spark, slow_films, library, **SLOWLY)
         assert len(killed) == 1
@@ -370,7 +379,8 @@ def test_a_driver_that_is_killed_goes_on(spark, clips, tmp_path, when):
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    library, other = framefind.open(tmp_path / "l"), framefind.open(tmp_path / "other")
+    library = framefind.open(tmp_path / "l")
+    other = framefind.open(tmp_path / "other")
     assert len(library.videos()) == (4 if when == "after" else 0)
     assert len(list(Path(library.uri, "frames").glob("*.parquet"))) >= 1
     report = spark_engine.index(spark, clips, library, views="whole")
@@ -476,7 +486,8 @@ class TestCommand:
 
 def test_long_films_are_spread_over_all_slots(spark, tmp_path, asked):
     film = write_clip(tmp_path / "films" / "long.mp4", [*range(10)] * 16)  # 320 s
-    library, other = framefind.open(tmp_path / "l"), framefind.open(tmp_path / "other")
+    library = framefind.open(tmp_path / "l")
+    other = framefind.open(tmp_path / "other")
     spark_engine.index(spark, film.parent, library, sampler="every=5", views="whole")
     probes, words, writes = work(asked)
     assert (len(probes), len(words), len(writes)) == (1, 1, 6)  # for a slot three

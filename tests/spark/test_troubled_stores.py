@@ -66,7 +66,8 @@ def test_a_store_that_breaks_off_goes_on_where_it_stopped(
 ) -> None:
     film = noisy_film(tmp_path / "films" / "film.mp4")
     uri = store.put("v/film.mp4", film.read_bytes())
-    library, local = framefind.open(tmp_path / "l"), framefind.open(tmp_path / "local")
+    library = framefind.open(tmp_path / "l")
+    local = framefind.open(tmp_path / "local")
     monkeypatch.setattr(driver, "MIN_SPAN_SECONDS", 600.0)  # one span, so that it has a beginning
     files = list(walk(uri))
     with store.closed("film.mp4", after=int(1.2 * film.stat().st_size)):

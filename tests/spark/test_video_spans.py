@@ -121,7 +121,8 @@ def test_a_failure_leaves_the_frames_before_it(film, video_id, tmp_path):
         VideoSpan("note.txt", "", error="not a video"),
         VideoSpan(str(film), video_id, 2.0, 4.0),
     ]
-    ends, times = [], []
+    ends = []
+    times = []
     for span, item in tasks.run(given_out, job()):
         if isinstance(item, Ending):
             ends.append((Path(span.path).name, item.stopped is not None, item.trouble))

@@ -88,7 +88,8 @@ def test_an_older_library_has_no_cues_until_some_are_written(tmp_path: Path) -> 
 
 def test_upkeep_drops_what_is_not_published_and_keeps_the_rest(tables: Tables) -> None:
     row = publish(tables, "a")
-    kept, forgotten = write_segment(tables, "a", SIGN), write_segment(tables, "a", LINE)
+    kept = write_segment(tables, "a", SIGN)
+    forgotten = write_segment(tables, "a", LINE)
     tables.publish(videos=[replace(row, cue_segments=[kept, forgotten])])
     tables.publish(videos=[replace(row, cue_segments=[kept])])
     maintenance.maintain(tables)

@@ -94,7 +94,8 @@ def test_compactions_at_once_do_not_double_rows(
     """The second finds its files gone: delta-rs itself would let both happen."""
     for i in range(maintenance.MIN_SMALL_FILES):
         publish(tables, f"v{i}")
-    merge, other = maintenance.data_files.merge, Tables.open(tables.uri)
+    merge = maintenance.data_files.merge
+    other = Tables.open(tables.uri)
 
     def overtaken(*arguments):
         monkeypatch.setattr(maintenance.data_files, "merge", merge)
@@ -114,7 +115,8 @@ def test_a_compaction_overtaken_at_its_commit(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Delta-rs would rebase it, onto an append rightly and onto a compaction wrongly."""
-    replace_files, other = maintenance.replace_files, Tables.open(tables.uri)
+    replace_files = maintenance.replace_files
+    other = Tables.open(tables.uri)
     for i in range(maintenance.MIN_SMALL_FILES):
         publish(tables, f"v{i}")
 
@@ -145,7 +147,8 @@ def test_compactions_of_videos_at_once_do_not_double_rows(
     """delta-rs's own `optimize` doubles every row here, and calls it a success."""
     for i in range(3):
         publish(tables, f"v{i}")
-    write_rows, other = videos_table.write_rows, Tables.open(tables.uri)
+    write_rows = videos_table.write_rows
+    other = Tables.open(tables.uri)
 
     def overtaken(*arguments):
         monkeypatch.setattr(videos_table, "write_rows", write_rows)

@@ -54,7 +54,8 @@ def test_a_missing_column_is_filled_and_added_by_the_next_writer(tables: Tables)
     overwrite(tables, "videos", content(tables, "videos").drop_columns(["error", "copies", "fps"]))
     assert sorted(map(repr, tables.videos())) == sorted(map(repr, before))
     files, row = write(tables, "c")
-    row.error, row.copies = "torn", ["/copy.mp4"]
+    row.error = "torn"
+    row.copies = ["/copy.mp4"]
     tables.publish(files, [row])
     assert next(video for video in tables.videos() if video.video_id == "c") == row
     overwrite(tables, "frames", content(tables, "frames").drop_columns(["thumbnail"]))

@@ -114,14 +114,17 @@ def test_the_container_begins_with_its_earliest_stream(tmp_path: Path) -> None:
     with av.open(path, "w") as container:
         video = container.add_stream("mpeg4", rate=10)
         audio = container.add_stream("aac", rate=16000)
-        video.width, video.height = 64, 48
+        video.width = 64
+        video.height = 48
         for i in range(20):
             sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
-            sound.rate, sound.pts = 16000, i * 1024
+            sound.rate = 16000
+            sound.pts = i * 1024
             container.mux(audio.encode(sound))
         for i in range(5):
             picture = av.VideoFrame.from_ndarray(media.corners(), "rgb24")
-            picture.pts, picture.time_base = i + 7, Fraction(1, 10)
+            picture.pts = i + 7
+            picture.time_base = Fraction(1, 10)
             container.mux(video.encode(picture))
         container.mux([*video.encode(None), *audio.encode(None)])
     assert times(path) == media.packet_times(path)
@@ -280,7 +283,8 @@ def test_colours_are_right(tmp_path: Path, codec: str, pix_fmt: str) -> None:
 def test_colours_without_a_name_are_bt709_in_hd_and_bt601_below(
     tmp_path: Path, pix_fmt: str, size: tuple[int, int], red_weight: float
 ) -> None:
-    luma, v = 100, 180
+    luma = 100
+    v = 180
     picture = np.empty((3, size[1], size[0]), np.uint8)
     picture[:] = np.reshape([luma, 128, v], (3, 1, 1))
     path = media.film(tmp_path / "film.mkv", size=size, pix_fmt=pix_fmt, layout=pix_fmt,
@@ -471,7 +475,8 @@ def test_pictures_that_grow_absurd_are_left_out(
 
 def test_a_file_that_grows_is_read_as_far_as_it_went(tmp_path: Path) -> None:
     path = media.film(tmp_path / "film.ts", codec="mpeg2video", seconds=3)
-    data, size = path.read_bytes(), path.stat().st_size
+    data = path.read_bytes()
+    size = path.stat().st_size
     path.write_bytes(data[: size // 2])
     half = times(path)
     with Video(path, threads=1) as video, path.open("ab") as file:
@@ -556,7 +561,8 @@ def test_times_of_real_files_are_of_their_packets(name: str) -> None:
     shown = times(path)
     assert shown == sorted(set(shown))
     with Video(path) as video:
-        origin, base = video._file.timing.origin, video._file.timing.base
+        origin = video._file.timing.origin
+        base = video._file.timing.base
     with av.open(path, metadata_errors="replace") as container:
         stamps = {p.pts for p in container.demux(video=0) if p.pts is not None and not p.is_discard}
     assert set(shown) <= {float(pts * base - origin) for pts in stamps}

@@ -91,7 +91,8 @@ def test_the_frames_are_those_of_decoding_everything(
     suffix = data.draw(st.sampled_from(["mp4", "mkv"]))
     interval = data.draw(st.sampled_from([0.05, 0.1, 0.3, 1.0, 7.0]))
     sampler = parse_sampler(data.draw(st.sampled_from([f"every={interval}", "keyframes"])))
-    threads, count = data.draw(st.integers(1, 2)), data.draw(st.integers(1, 5))
+    threads = data.draw(st.integers(1, 2))
+    count = data.draw(st.integers(1, 5))
     cuts = data.draw(st.lists(st.floats(0.01, sum(gaps) / 90000), max_size=3, unique=True))
     try:
         path = media.film(

@@ -16,7 +16,8 @@ from framefind.video.timecode import (
     write_timecode,
 )
 
-NTSC_30, NTSC_60 = Fraction(30000, 1001), Fraction(60000, 1001)
+NTSC_30 = Fraction(30000, 1001)
+NTSC_60 = Fraction(60000, 1001)
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,8 @@ def look(seed: int = 0) -> np.ndarray:
 
 
 def test_likeness_is_with_the_last_frame_that_was_new() -> None:
-    detector, picture = DuplicateDetector(6.0), look() // 2
+    detector = DuplicateDetector(6.0)
+    picture = look() // 2
     assert not detector.is_duplicate(picture)
     assert detector.is_duplicate(picture)
     assert detector.is_duplicate(picture + 5)

@@ -149,7 +149,8 @@ def test_the_language_in_a_name(tmp_path: Path, name: str, language: str) -> Non
 
 
 def test_the_description_changes_with_the_files(tmp_path: Path) -> None:
-    video, path = tmp_path / "film.mp4", tmp_path / "film.srt"
+    video = tmp_path / "film.mp4"
+    path = tmp_path / "film.srt"
     assert describe(video) == ""
     path.write_text(SRT)
     first = describe(video)

@@ -261,7 +261,8 @@ def test_a_folder_may_hold_open_clips_own_file(tmp_path):
 def test_a_resnet_is_never_rounded(tmp_path, monkeypatch, layers):
     file = hubs.open_clip(tmp_path) / "config.json"
     hubs.edit(file, vision_cfg={"image_size": hubs.SIZE, "layers": layers})
-    asked, opened = [], onnx_models.open_graph
+    asked = []
+    opened = onnx_models.open_graph
 
     def open_graph(file, device, may_round=False, threads=0):
         asked.append(may_round)

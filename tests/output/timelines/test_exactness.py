@@ -45,7 +45,8 @@ def draw(rate: Fraction, drop: bool, seed: int) -> tuple[Timeline, list[tuple[in
         )
         for name in "abc"
     }
-    moments, frames = [], []
+    moments = []
+    frames = []
     for _ in range(CLIPS):
         path = dice.choice([*grids])
         start = dice.randrange(int(3500 * rate))
@@ -65,7 +66,8 @@ def spans_of_otio(timeline: otio.schema.Timeline, shifts: list[int]) -> list[Spa
     (track, *_) = timeline.video_tracks()
     spans = []
     for clip, shift in zip(track.find_clips(), shifts, strict=True):
-        source, record = clip.source_range, clip.range_in_parent()
+        source = clip.source_range
+        record = clip.range_in_parent()
         times = source.start_time, source.end_time_exclusive()
         times += record.start_time, record.end_time_exclusive()
         values = [time.value for time in times]
@@ -124,7 +126,8 @@ def count(timecode: str, rate: Fraction) -> int:
 
 
 def read_resolve_edl(timeline: Timeline) -> list[tuple[int, int]]:
-    spans, frame = [], 0
+    spans = []
+    frame = 0
     hour = count("01:00:00;00" if timeline.drop else "01:00:00:00", timeline.rate)
     for line in resolve_edl.write(timeline):
         if re.match(r"\d{3} ", line):

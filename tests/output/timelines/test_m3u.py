@@ -28,7 +28,9 @@ def read(text: str) -> list[Entry]:
     first, *lines = text.splitlines()
     assert first == "#EXTM3U"
     entries = []
-    length, title, options = 0.0, "", {}
+    length = 0.0
+    title = ""
+    options = {}
     for line in lines:
         if line.startswith("#EXTINF:"):
             number, _, title = line.removeprefix("#EXTINF:").partition(",")
@@ -38,7 +40,9 @@ def read(text: str) -> list[Entry]:
             options[key] = value
         else:
             entries.append(Entry(line, title, length, options))
-            length, title, options = 0.0, "", {}
+            length = 0.0
+            title = ""
+            options = {}
     return entries
 
 

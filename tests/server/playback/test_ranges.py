@@ -90,7 +90,8 @@ class TestServer:
     def test_conditions(self, film):
         client, url, content = film
         first = client.get(url)
-        tag, when = first.headers["etag"], first.headers["last-modified"]
+        tag = first.headers["etag"]
+        when = first.headers["last-modified"]
         assert (first.content, first.headers["accept-ranges"]) == (content, "bytes")
         assert client.get(url, headers={"If-None-Match": tag}).status_code == 304
         assert client.get(url, headers={"If-None-Match": '"other"'}).status_code == 200

@@ -26,21 +26,27 @@ def with_sound(path: Path, codec: str, sound: str = "aac", beep: float = 1.5, **
     with av.open(path, "w", options=more) as container:
         video = container.add_stream(codec, rate=10)
         assert isinstance(video, av.VideoStream)
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.width = 64
+        video.height = 48
+        video.pix_fmt = "yuv420p"
         video.codec_context.gop_size = 10
         video.codec_context.thread_count = 1  # else its bytes depend on the number of cores
         audio = container.add_stream(sound, rate=RATE, layout="stereo")
-        format, size = audio.codec_context.format.name, audio.codec_context.frame_size or 1024
+        format = audio.codec_context.format.name
+        size = audio.codec_context.frame_size or 1024
         for at in range(40):
             picture = media.plain(COLOURS[at // 10])
             frame = av.VideoFrame.from_ndarray(picture, "rgb24")
-            frame.pts, frame.time_base = at, Fraction(1, 10)
+            frame.pts = at
+            frame.time_base = Fraction(1, 10)
             container.mux(video.encode(frame))
         resampler = av.AudioResampler(format, "stereo", RATE, size)
         t = np.arange(4 * RATE) / RATE
         tone = (np.sin(t * 2 * np.pi * 440) * (t >= beep) * 0.5).astype(np.float32)
         whole = av.AudioFrame.from_ndarray(np.stack([tone, tone]), "fltp", "stereo")
-        whole.rate, whole.pts, whole.time_base = RATE, 0, Fraction(1, RATE)
+        whole.rate = RATE
+        whole.pts = 0
+        whole.time_base = Fraction(1, RATE)
         for part in resampler.resample(whole):
             container.mux(audio.encode(part))
         container.mux(video.encode(None))
@@ -75,7 +81,8 @@ def way(path: Path) -> Playable:
 
 
 def made(path: Path, start: float) -> bytes:
-    found, size = way(path), path.stat().st_size
+    found = way(path)
+    size = path.stat().st_size
     if found.kind == "remux":
         return b"".join(remux.remux_stream(str(path), size, start, found.copies_audio))
     return b"".join(transcode.transcode_stream(str(path), size, start))

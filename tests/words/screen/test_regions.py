@@ -14,7 +14,8 @@ def flood(mask):
     rest = {(int(x), int(y)) for y, x in np.argwhere(mask)}
     regions = []
     while rest:
-        region, edge = set(), [rest.pop()]
+        region = set()
+        edge = [rest.pop()]
         while edge:
             x, y = edge.pop()
             region.add((x, y))
