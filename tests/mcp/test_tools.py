@@ -63,7 +63,7 @@ class TestSearch:
     def test_what_is_unlikely_is_called_so(self, server):
         answer = ask(server, "search", text="a giraffe")
         assert all(moment["confidence"] < 0.3 for moment in answer["moments"])
-        assert "probably no video shows this" in answer["notes"][-1]
+        assert "none is likely" in answer["notes"][-1]
 
     def test_filters_narrow(self, server, home):
         only = ask(server, "search", text="a circle", video="b.mp4", start="0:01", end=3)

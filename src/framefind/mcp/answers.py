@@ -182,7 +182,7 @@ def write(answer: BaseModel) -> str:
 
 
 def count_tokens(text: str) -> int:
-    """Return how many tokens a text has at most, for the tokenizers that models have now.
+    """Return about how many tokens a text has, rather too many than too few.
 
     Words cost one for four letters, numbers one for three digits, all else one a character.
     """

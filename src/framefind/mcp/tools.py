@@ -141,9 +141,8 @@ class Tools:
 
         Describe one thing in plain words, as a caption would: "a red car in the rain", not
         "videos with cars". All other arguments narrow the search. Each moment has a video, a time,
-        a confidence and why it matches. Confidence is comparable between searches: 0.3 or more may
-        be right; if all are lower, the library probably has no such moment. `look` at a moment
-        before you say what it shows.
+        a confidence and why it matches. Confidence is comparable between searches; an unlikely
+        moment may still be right, if rarely. `look` at a moment before you say what it shows.
         """
         options = {name: value for name, value in locals().items() if name in _HELP}
         options |= {"text": text or None, "then": then or None}
@@ -325,5 +324,5 @@ def _list_doubts(moments: Sequence[types.Moment]) -> list[str]:
     if not moments:
         return ["nothing matches: use other words or fewer filters"]
     if all(moment.confidence < types.MAYBE for moment in moments):
-        return [f"all below confidence {types.MAYBE}: probably no video shows this"]
+        return ["none is likely: look before you say that one, or none, shows it"]
     return []
