@@ -23,6 +23,7 @@ ORDER = (
     "library",
     "output",
     "evaluation",
+    "contents",
     "status",
     "forgetting",
     "indexing",

@@ -8,6 +8,7 @@ FramefindError
 ├── ModelError          a model cannot be loaded
 │   └── ChoiceError     its name, device or precision is unknown (also a UsageError)
 ├── LibraryError        a library cannot be opened or written
+│   ├── BusyError       another process is writing to it
 │   └── DataFileError   one of its data files is missing or damaged
 └── QueryError          a query cannot be understood
     └── UsageError      an argument is wrong (also a ValueError)
@@ -40,6 +41,10 @@ class ModelError(FramefindError):
 
 class LibraryError(FramefindError):
     """A library is missing, busy, of another model or of a newer schema, or is no library."""
+
+
+class BusyError(LibraryError):
+    """Another process is writing to a library; the message names it."""
 
 
 class DataFileError(LibraryError):

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from framefind.arguments import choices
 from framefind.errors import LibraryError, UsageError
 from framefind.files.presence import Absent, Presence
 from framefind.reports import Offline
@@ -14,7 +15,7 @@ from framefind.tables.address import lock
 from framefind.tables.history import forgotten_videos
 from framefind.tables.rows import segment_source
 from framefind.tables.tables import Tables
-from framefind.types import Video
+from framefind.types import CUE_SOURCES, Video
 
 
 @contextmanager
@@ -47,9 +48,10 @@ def find_offline(index_folder: Path, rows: Sequence[Video]) -> dict[str, Offline
 
 
 def remove(
-    uri: str, patterns: Sequence[str], words: Sequence[str], purge: bool, dry_run: bool
+    uri: str, patterns: Sequence[str], words: str | Iterable[str], purge: bool, dry_run: bool
 ) -> list[str]:
     """Forget the paths that the patterns name: see `Library.remove`."""
+    sources = choices(words, "words", CUE_SOURCES)
     if dry_run:
         return _listed(_match(Tables.open(uri).videos(), patterns))
     from framefind.tables import maintenance
@@ -57,8 +59,8 @@ def remove(
     with changing(uri, "remove", exclusive=purge) as tables:
         rows = tables.videos()
         paths = _match(rows, patterns)
-        if words:
-            _forget_words(tables, (row for row in rows if row.video_id in paths), words)
+        if sources:
+            _forget_words(tables, (row for row in rows if row.video_id in paths), sources)
         else:
             _forget(tables, rows, paths)
         if purge:

@@ -1,17 +1,18 @@
 """The library, the façade of framefind: every verb of the command line is a method here."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind import arguments, forgetting, types
-from framefind.files.config import Setting, name_paths, read_settings
+from framefind import arguments, contents, forgetting, types
+from framefind.files.config import Setting, read_settings
 from framefind.files.folders import default_library, expand_home
 from framefind.files.names import is_library, native_path, readable_first
 from framefind.files.objects import canonical_uri
@@ -19,7 +20,7 @@ from framefind.index.refresh import CurrentIndex
 from framefind.index.vectors import VectorIndex
 from framefind.models.choice import ModelChoice
 from framefind.reports import Offline, Upkeep
-from framefind.search.filters import VideoNames, names_of
+from framefind.search.filters import names_of
 from framefind.search.query_vectors import as_queries
 from framefind.search.search import score_frames
 from framefind.search.search import search as search_index
@@ -127,12 +128,9 @@ class Library:
         model.
         """
         from framefind.indexing import run
-        from framefind.indexing.options import IndexOptions
 
-        options = IndexOptions.pick(locals(), self.config())
-        named = name_paths(paths, self.config())
-        choice = self.choice.named(model)
-        return run.index(self.vector_index, choice, named, options, roots, on_progress)
+        parsed = run.parse(self.choice, self.config(), locals())
+        return run.index(self.vector_index, *parsed, roots, on_progress)
 
     def plan(
         self,
@@ -150,11 +148,32 @@ class Library:
     ) -> "Plan":
         """Estimate what `index` would do with the same arguments, and what it would cost."""
         from framefind.indexing import run
+
+        return run.plan(self.vector_index, *run.parse(self.choice, self.config(), locals()))
+
+    def watch(
+        self,
+        paths: PathLike | Iterable[PathLike] | None = None,
+        *,
+        settle: float = 2.0,
+        patience: float = 60.0,
+        gentle: bool = False,
+        on_report: "Callable[[Report], None] | None" = None,
+        stop: threading.Event | None = None,
+        **options: Any,
+    ) -> None:
+        """Index what is below some paths, and what comes or changes there, until `stop` is set.
+
+        A file is taken once it has rested for `settle` seconds and its container is finished, or
+        for `patience` seconds. With `gentle`, all else on this computer comes first, and nothing is
+        done on battery. `on_report` is given what each run did; `options` are those of `index`.
+        """
+        from framefind.indexing import run, watch
         from framefind.indexing.options import IndexOptions
 
-        options = IndexOptions.pick(locals(), self.config())
-        named = name_paths(paths, self.config())
-        return run.plan(self.vector_index, self.choice.named(model), named, options)
+        IndexOptions.parse(**options)  # raises TypeError for a name that is none
+        parsed = run.parse(self.choice, self.config(), {"paths": paths, "model": None, **options})
+        watch.watch(self.vector_index, *parsed, settle, patience, gentle, on_report, stop)
 
     def reembed(self, model: str, on_progress: "OnProgress | None" = None) -> "Report":
         """Move the library over to another model: decode and embed all its videos again.
@@ -165,12 +184,8 @@ class Library:
         """
         from framefind.indexing.reembed import reembed
 
-        beside = Library(
-            f"{self.uri}.reembed",
-            model=model,
-            device=self.choice.device,
-            precision=self.choice.precision,
-        )
+        beside = Library(f"{self.uri}.reembed")
+        beside.choice = self.choice.named(model)
         index = partial(beside.index, retry=True, on_progress=on_progress)
         report = reembed(self.uri, beside.uri, index)
         self.vector_index.forget()
@@ -258,13 +273,7 @@ class Library:
 
     def words(self, video: str, sources: str | Iterable[str] = ()) -> list[Cue]:
         """Return the cues of a video (path, name or id) by time. Raises QueryError for no video."""
-        from framefind.tables.cues_table import as_cues
-
-        chosen = arguments.choices(sources, "sources", types.CUE_SOURCES) or types.CUE_SOURCES
-        tables = Tables.open(self.uri)
-        rows = {row.video_id: row for row in tables.videos()}
-        row = rows[VideoNames(rows.values()).find(video)]
-        return [cue for cue in as_cues(tables.read_cues(row.cue_segments)) if cue.source in chosen]
+        return contents.read_words(self.uri, video, sources)
 
     def thumbnails(self, moments: Moment | Iterable[Moment]) -> list[bytes | None]:
         """Return the JPEG thumbnail of each moment's best frame; None where it is lost."""
@@ -315,13 +324,7 @@ class Library:
 
         Raises UsageError for a name that no video has.
         """
-        rows = sorted(Tables.open(self.uri).videos(), key=lambda row: row.path)
-        patterns = arguments.texts(names, "names")
-        if not patterns:
-            return rows
-        video_names = VideoNames(rows)
-        named = {video_id for pattern in patterns for video_id in video_names.find_all([pattern])}
-        return [row for row in rows if row.video_id in named]
+        return contents.list_videos(self.uri, arguments.texts(names, "names"))
 
     def config(self) -> dict[str, Setting]:
         """Return what a person has chosen, by name, and where each setting comes from."""
@@ -354,8 +357,7 @@ class Library:
         LibraryError when another is writing, or to purge an object store.
         """
         patterns = arguments.texts(names, "names")
-        sources = arguments.choices(words, "words", types.CUE_SOURCES)
-        return forgetting.remove(self.uri, patterns, sources, purge, dry_run)
+        return forgetting.remove(self.uri, patterns, words, purge, dry_run)
 
     def restorable(self) -> list[Video]:
         """Return what `restore` can bring back: videos, each with the paths that were forgotten."""

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 import framefind
 from framefind.cli.main import app
 
-NEEDS_MORE = ("serve", "mcp", "evaluate", "models download", "models export")
-"""Commands whose examples run on: servers, downloads, captions that somebody wrote."""
+NEEDS_MORE = ("serve", "watch", "mcp", "evaluate", "models download", "models export")
+"""Commands whose examples go on: servers, downloads, or need captions that somebody wrote."""
 
 
 def commands(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:

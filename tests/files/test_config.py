@@ -110,3 +110,17 @@ def test_an_unknown_setting_is_named_once(own_file, caplog):
     (record,) = caplog.records
     assert "folder is not a setting" in record.message
     assert str(own_file) in record.message
+
+
+def test_folders_are_added_to_those_that_counted(own_file, tmp_path):
+    library = tmp_path / "a.framefind"
+    file = library / config.NAME
+    config.write_setting(own_file, "folders", ["~/Videos", "films"])
+    assert config.add_folders(str(library), str(tmp_path / "new")) == file
+    users = [os.path.join("~", "Videos"), str(own_file.parent / "films")]
+    assert config.read_settings(str(library))["folders"].value == [*users, str(tmp_path / "new")]
+    assert config.add_folders(str(library), [tmp_path / "new", "~/Videos"]) is None
+    config.write_setting(file, "folders", [".."])
+    config.add_folders(str(library), [tmp_path, "/far"])
+    assert tomllib.loads(file.read_text())["folders"] == ["..", "/far"]
+    assert config.add_folders("s3://bucket/a.framefind", "/far") is None

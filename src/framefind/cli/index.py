@@ -6,11 +6,24 @@ import typer
 
 from framefind.cli import models, show
 from framefind.cli.help import LIBRARY, OUTPUT
+from framefind.cli.index_options import (
+    RUN,
+    CountOption,
+    DecoderOption,
+    DedupeOption,
+    EveryOption,
+    ExcludeOption,
+    GlobOption,
+    KeyframesOption,
+    PathsArgument,
+    RandomOption,
+    ReadOption,
+    RetryOption,
+    ShotsOption,
+    ViewsOption,
+    name_sampler,
+)
 from framefind.cli.options import DeviceOption, JsonOption, LibraryOption, Precision
-
-_FILES = "Which files"
-_FRAMES = "Which frames"
-_RUN = "How to run"
 
 _MINI = (
     "this library uses mini, our own small model: good for everyday scenes, sports, animals, "
@@ -19,91 +32,18 @@ _MINI = (
 
 
 def index(
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="PATH",
-            help="Videos, or folders of them. Default: the folders in framefind.toml.",
-            show_default=False,
-        ),
-    ] = None,
-    glob: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="GLOB",
-            help="In folders, only files that match. Repeatable.",
-            rich_help_panel=_FILES,
-        ),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="GLOB",
-            help="In folders, no files that match. Repeatable.",
-            rich_help_panel=_FILES,
-        ),
-    ] = None,
-    retry: Annotated[
-        bool, typer.Option("--retry", help="Try failed videos again.", rich_help_panel=_FILES)
-    ] = False,
-    every: Annotated[
-        float | None,
-        typer.Option(
-            metavar="S",
-            help="One frame every S seconds (default: 1).",
-            rich_help_panel=_FRAMES,
-        ),
-    ] = None,
-    count: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="N frames of each video, evenly spread.", rich_help_panel=_FRAMES
-        ),
-    ] = None,
-    random: Annotated[
-        int | None,
-        typer.Option(
-            metavar="SEED",
-            help="With --count: at random times instead. The same seed picks the same times.",
-            rich_help_panel=_FRAMES,
-        ),
-    ] = None,
-    keyframes: Annotated[
-        bool,
-        typer.Option(
-            "--keyframes", help="Only the video's keyframes: fastest.", rich_help_panel=_FRAMES
-        ),
-    ] = False,
-    shots: Annotated[
-        bool,
-        typer.Option("--shots", help="The first frame of every shot.", rich_help_panel=_FRAMES),
-    ] = False,
-    views: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="Parts of each frame to embed: whole; tiles (the whole and overlapping squares); "
-            "or SIZE/STEP, square patches in pixels, such as 360/180.",
-            rich_help_panel=_FRAMES,
-        ),
-    ] = "tiles",
-    dedupe: Annotated[
-        bool,
-        typer.Option(
-            "--dedupe",
-            help="Do not embed a frame that looks like the one before: reuse its vectors.",
-            rich_help_panel=_FRAMES,
-        ),
-    ] = False,
-    read: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAMES",
-            help="Words to read as well: subtitles, screen, speech, or none. Default: the first "
-            "two, and speech where its model is on this machine.",
-            rich_help_panel=_FRAMES,
-        ),
-    ] = None,
+    paths: PathsArgument = None,
+    glob: GlobOption = None,
+    exclude: ExcludeOption = None,
+    retry: RetryOption = False,
+    every: EveryOption = None,
+    count: CountOption = None,
+    random: RandomOption = None,
+    keyframes: KeyframesOption = False,
+    shots: ShotsOption = False,
+    views: ViewsOption = "tiles",
+    dedupe: DedupeOption = False,
+    read: ReadOption = None,
     library: LibraryOption = None,
     model: Annotated[
         str | None,
@@ -129,24 +69,17 @@ def index(
             rich_help_panel=LIBRARY,
         ),
     ] = False,
-    decoder: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="What decodes: auto, cpu, or a device such as cuda.",
-            rich_help_panel=_RUN,
-        ),
-    ] = "auto",
+    decoder: DecoderOption = "auto",
     engine: Annotated[
         Literal["local", "spark"],
-        typer.Option(help="Run on this computer, or on Apache Spark.", rich_help_panel=_RUN),
+        typer.Option(help="Run on this computer, or on Apache Spark.", rich_help_panel=RUN),
     ] = "local",
     master: Annotated[
         str | None,
         typer.Option(
             metavar="URL",
             help="With Spark: its master, such as local[2], spark://…, yarn or k8s://…",
-            rich_help_panel=_RUN,
+            rich_help_panel=RUN,
         ),
     ] = None,
     checkpoint: Annotated[
@@ -154,7 +87,7 @@ def index(
         typer.Option(
             metavar="URI",
             help="With Spark: folder of the stream's checkpoint. Default: in the library.",
-            rich_help_panel=_RUN,
+            rich_help_panel=RUN,
         ),
     ] = None,
     trigger: Annotated[
@@ -163,7 +96,7 @@ def index(
             metavar="WHEN",
             help="With Spark: available-now (default) stops when all is indexed; 30s, 5m and the "
             "like look for new files so often, until Ctrl-C.",
-            rich_help_panel=_RUN,
+            rich_help_panel=RUN,
         ),
     ] = None,
     dry_run: Annotated[
@@ -203,7 +136,7 @@ def index(
         models.offer_better(opened.uri)
     choice: dict[str, Any] = {
         "model": model,
-        "sampler": _name_sampler(every, count, random, keyframes, shots),
+        "sampler": name_sampler(every, count, random, keyframes, shots),
         "views": views,
         "glob": glob or (),
         "exclude": exclude or None,
@@ -238,18 +171,3 @@ def index(
         show.print_note(_MINI)
     if report.failed:
         raise typer.Exit(3)
-
-
-def _name_sampler(
-    every: float | None, count: int | None, random: int | None, keyframes: bool, shots: bool
-) -> str:
-    """Return the sampler's name as `Library.index` takes it."""
-    if sum([every is not None, count is not None, keyframes, shots]) > 1:
-        show.fail_usage("choose one of --every, --count, --keyframes, --shots")
-    if random is not None and count is None:
-        show.fail_usage("--random goes with --count")
-    if count is not None:
-        return f"count={count}" + ("" if random is None else f",random={random}")
-    if keyframes or shots:
-        return "keyframes" if keyframes else "shots"
-    return f"every={1.0 if every is None else every}"

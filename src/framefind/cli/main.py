@@ -23,10 +23,11 @@ from framefind.cli.search import search
 from framefind.cli.serve import serve
 from framefind.cli.status import status
 from framefind.cli.videos import videos
+from framefind.cli.watch import watch
 from framefind.cli.words import words
 
 _COMMANDS = {
-    help.FIND: (index, search, export, words, serve, mcp),
+    help.FIND: (index, watch, search, export, words, serve, mcp),
     help.MANAGE: (videos, status, config, remove, prune, restore, maintain),
     help.CHECK: (evaluate, doctor),
 }

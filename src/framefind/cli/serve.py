@@ -18,6 +18,7 @@ from framefind.cli.address import (
 )
 from framefind.cli.help import LIBRARY
 from framefind.cli.options import DeviceOption, LibraryOption
+from framefind.cli.watch import keep_folders
 
 _SECONDS_TO_START = 60
 
@@ -37,6 +38,14 @@ def serve(
             metavar="DIR",
             help="Let clients index this folder and what is below it, nothing else. Repeatable.",
             rich_help_panel=ACCESS,
+        ),
+    ] = None,
+    watch: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Index what comes into this folder meanwhile, as `framefind watch`. Repeatable.",
+            rich_help_panel=LIBRARY,
         ),
     ] = None,
     library: LibraryOption = None,
@@ -60,10 +69,13 @@ def serve(
     from threading import Thread
     from urllib.parse import quote
 
+    from framefind.files.names import resolve_path
     from framefind.library import open
     from framefind.server.app import create_app, run
 
     opened = open(library, device=device)
+    watched = [resolve_path(folder) for folder in watch or ()]
+    keep_folders(opened, watched)
     access = grant_access(host, port, host_name or (), token, allow_root or ())
     address = write_address(access) + (
         f"?token={quote(access.token, safe='')}" if access.token else ""
@@ -74,7 +86,7 @@ def serve(
         if show_page:
             arguments = (address, host.strip("[]"), port, Path(folder, "open.html"))
             Thread(target=_open_page, args=arguments, daemon=True).start()
-        run(create_app(opened, access, refresh), access)
+        run(create_app(opened, access, refresh, watched), access)
 
 
 def _open_page(address: str, host: str, port: int, file: Path) -> None:

@@ -16,6 +16,7 @@ from framefind.arguments import texts
 from framefind.errors import FramefindError, UsageError
 from framefind.files import disk
 from framefind.files.folders import config_folder
+from framefind.files.names import resolve_path
 from framefind.files.objects import is_remote
 from framefind.types import PathLike
 
@@ -107,6 +108,26 @@ def name_paths(
     return texts(folders, "paths")
 
 
+def add_folders(library: str, paths: Iterable[PathLike]) -> Path | None:
+    """Keep more folders in a library's own file; return it if that was changed.
+
+    The first ones are kept beside those that counted until now. Nothing is done for a library in
+    an object store. Raises UsageError for a file that is damaged or cannot be written.
+    """
+    file = library_file(library)
+    if file is None:
+        return None
+    own = _read(file).get("folders")
+    before = _read_folders(config_file() if own is None else file)
+    known = [resolve_path(path) for path in before]
+    fresh = [path for path in map(resolve_path, texts(paths, "paths")) if path not in known]
+    if not fresh:
+        return None
+    kept = own if isinstance(own, list) else before  # as they are written there
+    write_setting(file, "folders", [*kept, *dict.fromkeys(fresh)])
+    return file
+
+
 def write_setting(file: Path, name: str, value: str | list[str]) -> None:
     """Set one setting, and leave all else in the file as it is, comments too.
 
@@ -129,6 +150,12 @@ def write_setting(file: Path, name: str, value: str | list[str]) -> None:
         disk.replace(file, (top + text[end:]).encode())
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}") from None
+
+
+def _read_folders(file: Path) -> list[str]:
+    """Return the folders of a file as paths that do not depend on where it is."""
+    folders = _read(file).get("folders", [])
+    return [*_check(file, "folders", folders)]
 
 
 def _check(file: Path, name: str, value: Any) -> str | list[str]:

@@ -52,13 +52,16 @@ class Indexer:
         options: IndexOptions,
         readers: Readers,
         on_progress: OnProgress | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
+        """Begin a run; one that `stop` ends commits what is embedded, and reports so far."""
         self._tables = tables
         self._catalog = catalog
         self._model = model
         self._options = options
         self._readers = readers
         self._on_progress = on_progress
+        self._stop = stop or threading.Event()
         self._embedder = Embedder(model)
         self._writer = tables.writer()
         self._report = Report()
@@ -103,10 +106,12 @@ class Indexer:
         """Take what the decoders give until nothing is left, or until Ctrl-C."""
         try:
             with interruptible() as interrupted:
-                while self._done < self._total and not interrupted.is_set():
+                while self._done < self._total and not (
+                    interrupted.is_set() or self._stop.is_set()
+                ):
                     self._step(pool)
                 self._embed()
-                removed = [] if interrupted.is_set() else self._catalog.settle()
+                removed = self._catalog.settle() if self._done == self._total else []
                 self._commit(removed)
             if interrupted.is_set():
                 raise KeyboardInterrupt

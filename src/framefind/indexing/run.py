@@ -1,8 +1,11 @@
 """One run of `index` on this computer, and what it would do."""
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
+from framefind.files.config import Setting, name_paths
 from framefind.files.names import resolve_path, stored_path
 from framefind.index.refresh import CurrentIndex
 from framefind.indexing.decide import open_catalog
@@ -11,12 +14,20 @@ from framefind.indexing.options import IndexOptions
 from framefind.indexing.pipeline import Indexer
 from framefind.indexing.prepare import find_tables, prepare_tables
 from framefind.indexing.readers import open_readers
-from framefind.indexing.walk import walk
+from framefind.indexing.walk import File, walk
 from framefind.models.choice import ModelChoice
 from framefind.reports import OnProgress, Report
 from framefind.tables import address, maintenance
 from framefind.tables.tables import Tables
 from framefind.types import PathLike
+
+
+def parse(
+    choice: ModelChoice, settings: Mapping[str, Setting], given: dict[str, Any]
+) -> tuple[ModelChoice, list[str], IndexOptions]:
+    """Return the model, paths and options that arguments of `index` and what was chosen say."""
+    options = IndexOptions.pick(given, settings)
+    return choice.named(given["model"]), name_paths(given["paths"], settings), options
 
 
 def index(
@@ -28,16 +39,33 @@ def index(
     on_progress: OnProgress | None,
 ) -> Report:
     """Index videos, and bring the index up to date: see `Library.index`."""
-    uri = vector_index.uri
     files = list(walk(paths, options.glob, options.exclude, roots))
-    if not files and not Tables.exists(uri):
+    if not files and not Tables.exists(vector_index.uri):
         return Report()
+    return index_files(vector_index, choice, files, paths, options, on_progress)
+
+
+def index_files(
+    vector_index: CurrentIndex,
+    choice: ModelChoice,
+    files: Sequence[File],
+    paths: Sequence[str],
+    options: IndexOptions,
+    on_progress: OnProgress | None = None,
+    stop: threading.Event | None = None,
+) -> Report:
+    """Index files that were found below some paths, until `stop` is set.
+
+    Missing and offline videos are looked for below the paths.
+    """
+    uri = vector_index.uri
     with address.lock(uri, doing="index"):
         tables, encoder = prepare_tables(uri, choice)
         readers = open_readers(options.read, choice.device)
         options = replace(options, read=readers.read)
         catalog = open_catalog(vector_index, tables, options)
-        report = Indexer(tables, catalog, encoder, options, readers, on_progress).run(files)
+        indexer = Indexer(tables, catalog, encoder, options, readers, on_progress, stop)
+        report = indexer.run(files)
         report.notes = readers.missing
         report.missing, report.offline = catalog.survey(_folders(paths))
         maintenance.tidy(tables)

@@ -1,9 +1,9 @@
 """Walk: find the files that may be videos, in folders, in object stores and by name."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from framefind.arguments import texts
 from framefind.errors import StoreError
@@ -41,14 +41,16 @@ def walk(
     glob: PathLike | Iterable[PathLike] = (),
     exclude: PathLike | Iterable[PathLike] = (),
     roots: PathLike | Iterable[PathLike] = (),
+    within: Collection[str] | None = None,
 ) -> Iterator[File]:
     """Find the files in folders, at any depth, and the files named themselves; each once.
 
     Hidden files and folders, libraries, and folders of the system (`SYSTEM_FOLDERS`) are skipped
     unless they are named themselves. Links are followed, without loops. A file in a folder must
     match one of the `glob` patterns, if there are any, and none of `exclude`, as `Patterns` reads
-    them. With `roots`, only files below one of them count, once links are resolved. Folders and
-    files that cannot be read come with an `error`. URIs of object stores are walked as folders are.
+    them. With `roots`, only files below one of them count, once links are resolved. With `within`,
+    only what is one of these real paths or lies below one is looked at. Folders and files that
+    cannot be read come with an `error`. URIs of object stores are walked as folders are.
     Raises StoreError for a URI that nothing installed here can open.
     """
     included = texts(glob, "glob")
@@ -56,14 +58,17 @@ def walk(
     below = [os.path.realpath(os.path.expanduser(root)) for root in texts(roots, "roots")]
     seen: set[str] = set()
     folders: set[tuple[int, int]] = set()
+    scope = None if within is None else _Scope(within)
     for path in texts(paths, "paths"):
         root = remote.canonical_uri(path)
         if not remote.is_remote(root):
-            root = locate(root)
+            root = os.path.realpath(locate(root))
+        if scope and not (scope.leads_to(root) or scope.covers(root)):
+            continue
         if remote.is_remote(root):
             files = _walk_store(root, included, excluded)
         elif os.path.isdir(root):
-            files = _walk_folder(root, included, excluded, folders)
+            files = _walk_folder(root, included, excluded, folders, scope)
         else:
             files = iter([look_up(root, named=True)])
         for file in files:
@@ -72,15 +77,39 @@ def walk(
                 yield file
 
 
+class _Scope:
+    """What a walk is limited to: some paths, and all that lies below them."""
+
+    def __init__(self, paths: Collection[str]) -> None:
+        self._paths = frozenset(paths)
+        self._above = {str(above) for path in paths for above in PurePath(path).parents}
+
+    def covers(self, path: str) -> bool:
+        """Return whether a path is one of them or lies below one."""
+        while path not in self._paths:
+            above = os.path.dirname(path)
+            if above == path:
+                return False
+            path = above
+        return True
+
+    def leads_to(self, path: str) -> bool:
+        """Return whether a path is one of them or lies above one."""
+        return path in self._paths or path in self._above
+
+
 def is_skipped(name: str) -> bool:
     """Return whether a walk skips such a name: of what is hidden, or of a folder of the system."""
     return name.startswith(".") or name.casefold() in SYSTEM_FOLDERS
 
 
 def _walk_folder(
-    root: str, glob: list[str], exclude: list[str], folders: set[tuple[int, int]]
+    root: str,
+    glob: list[str],
+    exclude: list[str],
+    folders: set[tuple[int, int]],
+    scope: "_Scope | None",
 ) -> Iterator[File]:
-    root = os.path.realpath(root)
     if is_library(root):
         yield File(root, error="this is a library, not a folder of videos")
         return
@@ -99,9 +128,10 @@ def _walk_folder(
         except OSError as error:
             yield File(folder, error=f"the folder cannot be listed: {error.strerror}")
             continue
+        limits = None if scope is None or scope.covers(folder) else scope
         deeper = []
         for entry in entries:
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or (limits and not limits.leads_to(entry.path)):
                 continue
             if _is_folder(entry):
                 skipped = is_skipped(entry.name) or excluded.match_name(entry.path)

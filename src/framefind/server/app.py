@@ -5,7 +5,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from framefind import __version__
 from framefind.errors import FramefindError
 from framefind.library import Library
-from framefind.server import docs_page, freed_memory, openapi, page_files, problems
+from framefind.server import docs_page, freed_memory, openapi, page_files, problems, watcher
 from framefind.server.api import cues, export, jobs, playback, search, status, videos
 from framefind.server.job_queue import JobQueue
 from framefind.server.limiter import Limiter
@@ -29,8 +29,13 @@ _SHUTDOWN_SECONDS = 3
 _log = logging.getLogger("framefind.server")
 
 
-def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAPI:
-    """Return the application that serves one library; it looks for new rows every `refresh` s."""
+def create_app(
+    library: Library, access: Access, refresh: float = 2.0, watched: Sequence[str] = ()
+) -> FastAPI:
+    """Return the application that serves one library; it looks for new rows every `refresh` s.
+
+    What comes into the `watched` folders is indexed meanwhile.
+    """
     state = LibraryState(library)
     metrics = Metrics()
     players = Limiter()
@@ -39,10 +44,14 @@ def create_app(library: Library, access: Access, refresh: float = 2.0) -> FastAP
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await _refresh(state)
-        refreshing = asyncio.create_task(_keep_fresh(state, refresh))
+        tasks = [asyncio.create_task(_keep_fresh(state, refresh))]
+        if watched:
+            tasks.append(asyncio.create_task(watcher.watch(library, watched)))
         yield
-        refreshing.cancel()
+        for task in tasks:
+            task.cancel()
         await queue.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     app = FastAPI(
         title="framefind",

@@ -1,4 +1,4 @@
-"""The process of one indexing job: `python -m framefind.server.index_job`.
+"""The process of one indexing job, or of the watch: `python -m framefind.server.index_job`.
 
 Reads the job as one line of JSON from stdin, and stops cleanly when stdin ends: the server closes
 it, or is gone. Writes messages to stdout, one line of JSON each, with one of `progress`, `report`,
@@ -10,14 +10,18 @@ import json
 import os
 import sys
 import threading
+import time
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from framefind.reports import Progress
+    from framefind.library import Library
+    from framefind.reports import Progress, Report
 
 _NICENESS = 5  # searches in the server come first
+_BUSY_SECONDS = 120.0  # that a job waits for others that write; a watch gives way within 60
+_RETRY_SECONDS = 0.2
 
 
 def main() -> None:
@@ -31,12 +35,28 @@ def main() -> None:
 
     try:
         library = Library(job["library"], device=job["device"])
-        report = library.index(job["path"], roots=job["roots"], on_progress=_report_progress)
-        _write("report", asdict(report))
+        if "watch" in job:
+            library.watch(job["watch"])
+        else:
+            _write("report", asdict(_index(library, job)))
     except FramefindError as error:
         _write("error", str(error))
     except KeyboardInterrupt:
         _write("cancelled", True)
+
+
+def _index(library: "Library", job: dict[str, Any]) -> "Report":
+    """Index a path as soon as nothing else writes to the library, such as the server's watch."""
+    from framefind.errors import BusyError
+
+    end = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            return library.index(job["path"], roots=job["roots"], on_progress=_report_progress)
+        except BusyError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(_RETRY_SECONDS)
 
 
 def _interrupt_at_end_of_input() -> None:

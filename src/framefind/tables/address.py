@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framefind.errors import LibraryError
+from framefind.errors import BusyError, LibraryError
 from framefind.files import config, disk
 from framefind.files.names import is_library
 from framefind.processes import check_memory
@@ -148,8 +148,8 @@ def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[b
 
     The lock is released when the process ends, however it ends. Yields whether the library is
     held: it is not on an object store, nor on a file system without locks, where only the commits
-    keep writers apart. Raises LibraryError at once when another process holds the library (its
-    message tells what that process is `doing`), or when the library cannot be written.
+    keep writers apart. Raises BusyError at once when another process holds the library (its message
+    tells what that process is `doing`), and LibraryError when the library cannot be written.
     """
     if not is_local(uri):
         yield False
@@ -173,7 +173,7 @@ def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[b
             if error.errno not in _HELD_BY_OTHERS:
                 raise LibraryError(f"cannot lock {Path(uri, LOCK)}: {error.strerror}") from error
             busy = ", ".join(f"{task} (process {process})" for process, task in _read_holders(uri))
-            raise LibraryError(
+            raise BusyError(
                 f"another framefind is writing to {uri}{busy and ': '}{busy}; wait for it, or "
                 "choose another library"
             ) from error

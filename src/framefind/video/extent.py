@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable
+from typing import BinaryIO
 
 from framefind.video.bucket_file import BucketFile
 
@@ -16,6 +17,8 @@ _SEGMENT = b"\x18\x53\x80\x67"
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _MXF = bytes.fromhex("060e2b34020501010d01020101")
+_ENDS_TOLD = (b"\x1a\x45\xdf\xa3", b"RIFF", _MXF)
+"""How containers begin that tell where they end, once they are finished."""
 _PACKET_LAYOUTS = (
     (188, 0),
     (192, 4),
@@ -33,17 +36,32 @@ def describe_missing_bytes(path: str, size: int, remote: BucketFile | None) -> s
             declared = read_declared_size(remote.reader.at, size, far=True)
         else:
             with open(path, "rb") as file:
-
-                def read(offset: int, count: int) -> bytes:
-                    file.seek(offset)
-                    return file.read(count)
-
-                declared = read_declared_size(read, size)
+                declared = read_declared_size(_reader(file), size)
     except OSError:  # it was removed meanwhile
         return None
     if declared is None or declared <= size:
         return None
     return f"the file is cut off: {size:,} of {declared:,} bytes are there"
+
+
+def is_closed(path: str, size: int) -> bool:
+    """Return whether nothing shows that a file of `size` bytes is still being written.
+
+    A container that would tell its end, but does not yet, is not closed: an MP4 without its table
+    of packets or in fragments, a Matroska or AVI file whose length is not filled in.
+    """
+    try:
+        with open(path, "rb") as file:
+            read = _reader(file)
+            head = read(0, 16)
+            if head[4:8] in _KINDS:
+                return _is_closed_mp4(read, size)
+            declared = read_declared_size(read, size)
+    except OSError:
+        return False
+    if declared is not None:
+        return declared <= size
+    return any(head) and not head.startswith(_ENDS_TOLD)
 
 
 def read_declared_size(read: Read, size: int, far: bool = False) -> int | None:
@@ -69,6 +87,14 @@ def read_declared_size(read: Read, size: int, far: bool = False) -> int | None:
     if head.startswith(b"\0\0\1\xba"):
         return _program_stream(read, size)
     return _transport_stream(head, size)
+
+
+def _reader(file: BinaryIO) -> Read:
+    def read(offset: int, count: int) -> bytes:
+        file.seek(offset)
+        return file.read(count)
+
+    return read
 
 
 def _matroska(head: bytes) -> int | None:
@@ -118,6 +144,24 @@ def _mp4(read: Read, size: int) -> int | None:
             break  # its packets are listed elsewhere, and may all be there
         offset += length
     return offset or None
+
+
+def _is_closed_mp4(read: Read, size: int) -> bool:
+    """Return whether an MP4 has all its boxes, its table among them, and no fragments."""
+    offset = 0
+    kinds = set()
+    for _ in range(_MAX_BOXES):
+        head = read(offset, 16)
+        length, kind = struct.unpack(">I4s", head[:8].ljust(8, b"\0"))
+        if len(head) < 8 or kind not in _KINDS:
+            break
+        kinds.add(kind)
+        if length == 1 and len(head) == 16:
+            length = struct.unpack(">8xQ", head)[0]
+        if length < 8:  # up to the end of the file, as the last box may, and one not yet finished
+            break
+        offset += length
+    return b"moov" in kinds and b"moof" not in kinds and offset <= size
 
 
 def _mxf(head: bytes) -> int | None:

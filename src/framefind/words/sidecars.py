@@ -80,6 +80,24 @@ def describe_sidecars(files: Iterable[Sidecar]) -> str:
     return blake2b(b"".join(facts), digest_size=4).hexdigest() if facts else ""
 
 
+def find_videos(path: str) -> list[str]:
+    """Return the files beside a subtitle file that it may belong to; of any other file, none."""
+    folder, name = os.path.split(path)
+    if not _is_subtitles(name):
+        return []
+    folded = name.casefold()
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return []
+    stems = ((other, os.path.splitext(other)[0].casefold()) for other in names)
+    return [
+        os.path.join(folder, other)
+        for other, stem in stems
+        if folded.startswith(f"{stem}.") and not _is_subtitles(other)
+    ]
+
+
 def read_sidecar(
     path: str | os.PathLike[str], language: str = "", fps: float | None = None
 ) -> Iterator[Cue]:

@@ -1,0 +1,127 @@
+"""`framefind watch`: index what comes into folders, by itself."""
+
+import signal
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from framefind.cli import show
+from framefind.cli.index_options import (
+    RUN,
+    CountOption,
+    DecoderOption,
+    DedupeOption,
+    EveryOption,
+    ExcludeOption,
+    GlobOption,
+    KeyframesOption,
+    PathsArgument,
+    RandomOption,
+    ReadOption,
+    ShotsOption,
+    ViewsOption,
+    name_sampler,
+)
+from framefind.cli.options import DeviceOption, JsonOption, LibraryOption
+
+if TYPE_CHECKING:
+    from framefind.library import Library
+    from framefind.reports import Report
+
+_WHEN = "When a file is complete"
+
+
+def watch(
+    paths: PathsArgument = None,
+    glob: GlobOption = None,
+    exclude: ExcludeOption = None,
+    settle: Annotated[
+        float,
+        typer.Option(
+            metavar="S",
+            min=0,
+            help="Its size has rested for S seconds and its container is finished.",
+            rich_help_panel=_WHEN,
+        ),
+    ] = 2.0,
+    patience: Annotated[
+        float,
+        typer.Option(
+            metavar="S",
+            min=0,
+            help="Or its size has rested for S seconds, finished or not.",
+            rich_help_panel=_WHEN,
+        ),
+    ] = 60.0,
+    every: EveryOption = None,
+    count: CountOption = None,
+    random: RandomOption = None,
+    keyframes: KeyframesOption = False,
+    shots: ShotsOption = False,
+    views: ViewsOption = "tiles",
+    dedupe: DedupeOption = False,
+    read: ReadOption = None,
+    library: LibraryOption = None,
+    device: DeviceOption = "auto",
+    decoder: DecoderOption = "auto",
+    gentle: Annotated[
+        bool,
+        typer.Option(
+            "--gentle",
+            help="Let all else on this computer come first; pause while it runs on its battery.",
+            rich_help_panel=RUN,
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Index videos, and go on to index what is new or changed as soon as it is complete.
+
+    The paths are kept in the library: without any, these are watched.
+
+    $ framefind watch ~/Videos
+    $ framefind watch --gentle
+    """
+    from framefind.library import open
+
+    opened = open(library, device=device)
+    keep_folders(opened, paths or [])
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    show.print_note(f"{opened.uri}: watching; Ctrl-C stops")
+    try:
+        opened.watch(
+            paths or None,
+            settle=settle,
+            patience=patience,
+            gentle=gentle,
+            on_report=_print_json if as_json else _print,
+            sampler=name_sampler(every, count, random, keyframes, shots),
+            views=views,
+            glob=glob or (),
+            exclude=exclude or None,
+            dedupe=dedupe,
+            decoder=decoder,
+            read=read,
+        )
+    except KeyboardInterrupt:
+        show.print_note("stopped; what was done is kept")
+
+
+def keep_folders(library: "Library", paths: list[str]) -> None:
+    """Keep folders in the library's own settings, and say so."""
+    from framefind.files import config
+
+    file = config.add_folders(library.uri, paths)
+    if file:
+        show.print_note(f"kept in {file}: `framefind watch` and `index` know these paths now")
+
+
+def _print(report: "Report") -> None:
+    for path, reason in report.failed.items():
+        show.print_note(f"failed: {path}: {reason}")
+    show.print_offline(report.offline)
+    show.print_note(show.summarize(report))
+
+
+def _print_json(report: "Report") -> None:
+    show.print_json({"schema": "framefind/v1", **asdict(report)}, indent=None)

@@ -1,0 +1,208 @@
+"""Watch folders: index what is new or changed as soon as it is complete, until stopped."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from framefind.errors import FramefindError
+from framefind.files.names import resolve_path
+from framefind.index.refresh import CurrentIndex
+from framefind.indexing.changes import follow
+from framefind.indexing.decide import open_catalog
+from framefind.indexing.gentle import is_on_battery, lower_priority
+from framefind.indexing.options import IndexOptions
+from framefind.indexing.prepare import find_tables
+from framefind.indexing.run import index_files
+from framefind.indexing.waiting import Waiting
+from framefind.indexing.walk import File, walk
+from framefind.models.choice import ModelChoice
+from framefind.reports import Report
+from framefind.words.sidecars import find_videos
+
+SETTLE_SECONDS = 2.0
+"""How long the size and the modified time of a file rest before it counts as complete."""
+
+PATIENCE_SECONDS = 60.0
+"""The same for a file whose container is not finished, and may never be."""
+
+_MAX_RUN_BYTES = 500e6
+_MIN_RUN_SECONDS = 5.0  # of a run before files that have just become complete stop it
+_MANY_FILES = 50  # of which it pays to ask first which are indexed already
+_MAX_RUN_SECONDS = 60.0  # so that others get to write, too
+_PAUSE_SECONDS = 1.0  # in which they do
+_WAIT_SECONDS = 0.5
+_RETRY_SECONDS = 5.0
+_BATTERY_SECONDS = 10.0  # between two looks at the battery
+
+_log = logging.getLogger(__name__)
+
+
+def watch(
+    vector_index: CurrentIndex,
+    choice: ModelChoice,
+    paths: Sequence[str],
+    options: IndexOptions,
+    settle: float,
+    patience: float,
+    gentle: bool,
+    on_report: Callable[[Report], None] | None,
+    stop: threading.Event | None,
+) -> None:
+    """Index what is and what comes below some paths until `stop` is set: see `Library.watch`."""
+    stop = stop or threading.Event()
+    if gentle:
+        lower_priority()
+    find_tables(vector_index.uri, choice)  # it may be of another model: better said at once
+    roots = [resolve_path(path) for path in paths]
+    collector = _Collector(roots, options, Waiting(settle, patience), gentle, stop)
+    trouble = ""
+    with collector.running():
+        while ready := collector.wait():
+            unsettled = _leave_out_settled(ready, vector_index, choice, options)
+            files = _fit(unsettled)
+            collector.waiting.give_back(unsettled[len(files) :])
+            if not files:
+                continue
+            swept = collector.take_swept()
+            try:
+                report = index_files(
+                    vector_index, choice, files, swept, options, stop=collector.interrupt
+                )
+            except FramefindError as error:  # such as a library that another process writes to
+                if str(error) != trouble:
+                    _log.warning("%s", error)
+                trouble = str(error)
+                collector.waiting.give_back(files)
+                stop.wait(_RETRY_SECONDS)
+                continue
+            if collector.interrupt.is_set():
+                collector.waiting.give_back(files)
+                stop.wait(_PAUSE_SECONDS)
+            collector.waiting.forget(report.failed)
+            if on_report:
+                on_report(report)
+
+
+class _Collector:
+    """A thread that takes in what changes, and lets the run that goes on end where it should.
+
+    `interrupt` ends the run: files have become complete that should not wait for a long film, it
+    has taken a minute, the computer runs on its battery, or all shall stop.
+    """
+
+    def __init__(
+        self,
+        roots: Sequence[str],
+        options: IndexOptions,
+        waiting: Waiting,
+        gentle: bool,
+        stop: threading.Event,
+    ) -> None:
+        self.waiting = waiting
+        self.interrupt = threading.Event()
+        self._roots = roots
+        self._options = options
+        self._gentle = gentle
+        self._stop = stop
+        self._ready = threading.Event()
+        self._troubles: dict[str, str] = {}
+        self._swept: set[str] = set()
+        self._run_began = 0.0
+        self._battery_at = 0.0
+        self._on_battery = False
+        self._error: BaseException | None = None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Collect in a thread; at the end, stop it."""
+        thread = threading.Thread(target=self._collect, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            thread.join()
+
+    def wait(self) -> list[File]:
+        """Wait for complete files, and return them; none when all shall stop."""
+        while not self._stop.is_set():
+            self._ready.clear()
+            if not self._on_battery and (files := self.waiting.take()):
+                self._run_began = time.monotonic()
+                self.interrupt.clear()
+                return files
+            self._ready.wait(_WAIT_SECONDS)
+        if self._error:
+            raise self._error
+        return []
+
+    def take_swept(self) -> list[str]:
+        """Return the roots that were looked at as a whole since the last call."""
+        swept = sorted(self._swept)
+        self._swept.difference_update(swept)
+        return swept
+
+    def _collect(self) -> None:
+        try:
+            for paths in follow(self._roots, self._stop):
+                self._take_in(paths)
+                self._look_at_battery()
+                if self.waiting.check():
+                    self._ready.set()
+                ran = time.monotonic() - self._run_began
+                others_wait = self._ready.is_set() and ran >= _MIN_RUN_SECONDS
+                if self._on_battery or others_wait or ran >= _MAX_RUN_SECONDS:
+                    self.interrupt.set()
+        except BaseException as error:  # a bug here must end the watch, not blind it
+            self._error = error
+        finally:
+            self._stop.set()
+            self.interrupt.set()
+            self._ready.set()
+
+    def _take_in(self, paths: set[str]) -> None:
+        """Let the files below some paths wait, and the videos whose sidecars they are."""
+        if not paths:
+            return
+        self._swept |= paths.intersection(self._roots)
+        options = self._options
+        changed = set(paths)
+        for file in walk(self._roots, options.glob, options.exclude, within=paths):
+            if file.error is not None and self._troubles.get(file.path) != file.error:
+                self._troubles[file.path] = file.error
+                _log.warning("%s: %s", file.path, file.error)
+            if self.waiting.add(file):
+                changed.add(file.path)
+        videos = {video for path in changed for video in find_videos(path)}
+        if videos:
+            for file in walk(self._roots, options.glob, options.exclude, within=videos):
+                self.waiting.add(file, again=True)
+
+    def _look_at_battery(self) -> None:
+        now = time.monotonic()
+        if self._gentle and now - self._battery_at >= _BATTERY_SECONDS:
+            self._battery_at = now
+            self._on_battery = is_on_battery()
+
+
+def _fit(files: list[File]) -> list[File]:
+    """Return the first of some files: one, or as many as one run shall have."""
+    size = 0
+    for count, file in enumerate(files):
+        size += file.size
+        if count and size > _MAX_RUN_BYTES:
+            return files[:count]
+    return files
+
+
+def _leave_out_settled(
+    files: list[File], vector_index: CurrentIndex, choice: ModelChoice, options: IndexOptions
+) -> list[File]:
+    """Return those of many files that have to be opened, as after a start; of few, all."""
+    if len(files) < _MANY_FILES:
+        return files
+    tables, _ = find_tables(vector_index.uri, choice)
+    catalog = open_catalog(vector_index, tables, options)
+    return [file for file in files if catalog.settle_unopened(file) is None]
