@@ -111,7 +111,7 @@ def keep_folders(library: "Library", paths: list[str]) -> None:
     """Keep folders in the library's own settings, and say so."""
     from framefind.files import config
 
-    file = config.add_folders(library.uri, paths)
+    file = config.add_folders(library.uri, paths) if paths else None
     if file:
         show.print_note(f"kept in {file}: `framefind watch` and `index` know these paths now")
 
