@@ -12,10 +12,9 @@ def test_what_comes_is_searchable_and_jobs_run_beside_it(tmp_path):
     folder = tmp_path / "watched"
     folder.mkdir()
     write_clip(tmp_path / "other" / "b.mp4", [2])
-    with (
-        serve(str(tmp_path / "a.framefind"), "--watch", str(folder)) as site,
-        site.client() as http,
-    ):
+    library = tmp_path / "a.framefind"
+    config.write_setting(library / config.NAME, "read", ["none"])
+    with serve(library, "--watch", str(folder)) as site, site.client() as http:
         write_clip(folder / "a.mp4", [1])
         response = http.post("/v1/jobs", json={"path": str(tmp_path / "other")})
         job = response.json()

@@ -1,7 +1,9 @@
 """`framefind watch`: index what comes into folders, by itself."""
 
 import signal
+from contextlib import suppress
 from dataclasses import asdict
+from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -86,14 +88,16 @@ def watch(
 
     opened = open(library, device=device)
     keep_folders(opened, paths or [])
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    stop = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     show.print_note(f"{opened.uri}: watching; Ctrl-C stops")
-    try:
+    with suppress(KeyboardInterrupt):
         opened.watch(
             paths or None,
             settle=settle,
             patience=patience,
             gentle=gentle,
+            stop=stop,
             on_report=_print_json if as_json else _print,
             sampler=name_sampler(every, count, random, keyframes, shots),
             views=views,
@@ -103,8 +107,7 @@ def watch(
             decoder=decoder,
             read=read,
         )
-    except KeyboardInterrupt:
-        show.print_note("stopped; what was done is kept")
+    show.print_note("stopped; what was done is kept")
 
 
 def keep_folders(library: "Library", paths: list[str]) -> None:
