@@ -19,7 +19,6 @@ from framefind.cli.main import app
 
 NEEDS_MORE = ("serve", "watch", "mcp", "evaluate", "models download", "models export")
 """Commands whose examples go on: servers, downloads, or need captions that somebody wrote."""
-"""Commands whose examples go on: servers, downloads, or need captions that somebody wrote."""
 
 
 def commands(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -3,6 +3,7 @@
 import atexit
 import gc
 import warnings
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -26,7 +27,7 @@ from framefind.cli.videos import videos
 from framefind.cli.watch import watch
 from framefind.cli.words import words
 
-_COMMANDS = {
+_COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     help.FIND: (index, watch, search, export, words, serve, mcp),
     help.MANAGE: (videos, status, config, remove, prune, restore, maintain),
     help.CHECK: (evaluate, doctor),
