@@ -12,7 +12,9 @@ from contextlib import contextmanager
 import httpx
 import pytest
 from serving import alone
+from typer.testing import CliRunner
 
+from framefind.cli.main import app
 from framefind.processes import python_command
 
 pytest.importorskip("mcp.types")
@@ -72,6 +74,13 @@ def test_over_http_by_the_rules_of_serve(shared_library):
             "another site": 403,
             "another host": 421,
         }
+
+
+def test_an_address_without_http_is_a_usage_error(shared_library):
+    for options in (["--token"], ["--port", "9"], ["--host", "10.0.0.2"]):
+        ended = CliRunner().invoke(app, ["mcp", "--library", shared_library.uri, *options])
+        assert ended.exit_code == 2
+        assert "--http" in ended.stderr
 
 
 def test_without_the_extra_it_says_what_to_install(shared_library):

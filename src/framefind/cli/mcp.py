@@ -41,8 +41,7 @@ def mcp(
         list[Path] | None,
         typer.Option(
             metavar="DIR",
-            help="Let agents index this folder and what is below it; else they only read. "
-            "Repeatable.",
+            help="Let agents index this folder and what is below it. Repeatable.",
             rich_help_panel=ACCESS,
         ),
     ] = None,
@@ -65,6 +64,8 @@ def mcp(
     """
     from framefind.library import open
 
+    if not http and (token or host_name or (host, port) != ("127.0.0.1", 8001)):
+        show.fail_usage("an address, its names and a token need --http")
     try:
         from framefind.mcp.server import Server
     except ImportError as error:
