@@ -52,6 +52,18 @@ def write(clips: Path, tmp_path: Path) -> Write:
     return written
 
 
+def without_last_bits(quality):
+    """The answers, with confidence to six digits: the last ones depend on how rows are summed."""
+    moments = ([answer.wanted, answer.found] for answer in quality.answers)
+    rounded = [
+        [replace(one, confidence=round(one.confidence, 6)) for one in pair] for pair in moments
+    ]
+    return [
+        replace(answer, wanted=wanted, found=found)
+        for answer, (wanted, found) in zip(quality.answers, rounded, strict=True)
+    ]
+
+
 class TestEvaluate:
     def test_finds_what_the_captions_describe(self, shared_library, clips, write):
         captions = write(
@@ -142,7 +154,8 @@ class TestEvaluate:
         )
         whole = shared_library.evaluate(captions)
         monkeypatch.setattr(evaluation, "_PAGE_VIDEOS", 1)
-        assert shared_library.evaluate(captions) == whole
+        by_pages = shared_library.evaluate(captions)
+        assert without_last_bits(by_pages) == without_last_bits(whole)
         assert max(answer.rank for answer in whole.answers) > 2
 
     @pytest.mark.parametrize("rank", ["softmax", "max", "sum"])

@@ -15,10 +15,12 @@ PROJECT = SOURCES.parents[1]
 MAX_WHEEL_BYTES = 40_000_000
 READ = (
     "models/catalog.toml",
-    "models/mini-12/image.onnx",
-    "models/mini-12/neutral.npz",
-    "models/mini-12/text.onnx",
-    "models/mini-12/tokenizer.json",
+    "models/mini-13/LICENSE",
+    "models/mini-13/NOTICE",
+    "models/mini-13/image.onnx",
+    "models/mini-13/neutral.npz",
+    "models/mini-13/text.onnx",
+    "models/mini-13/tokenizer.json",
     "output/schema.json",
     "py.typed",
     "server/page/icons/play.svg",

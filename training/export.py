@@ -1,7 +1,7 @@
 """Write the shipped files: image.onnx in integers, text.onnx with weights of 8 bits, the rest."""
 
 import json
-import shutil
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +83,24 @@ def join(networks: list[onnx.ModelProto]) -> onnx.ModelProto:
     return joined
 
 
+def forget_scripts(tokenizer: str) -> str:
+    """Give tokens with letters that are not Latin names that no text has: they were never learned.
+
+    So framefind tells that it does not know such a word, instead of answering by chance.
+    """
+    facts = json.loads(tokenizer)
+    facts["model"]["vocab"] = {
+        token if all(map(is_latin, token)) else f"[script{number}]": number
+        for token, number in facts["model"]["vocab"].items()
+    }
+    return json.dumps(facts, ensure_ascii=False)
+
+
+def is_latin(character: str) -> bool:
+    """Tell whether a character is Latin or no letter."""
+    return not character.isalpha() or "LATIN" in unicodedata.name(character, "")
+
+
 def load_views(work: Path, names: tuple[str, ...]) -> Tensor:
     """Return some stored views of all sources: int8 (n, positions, CHANNELS)."""
     files = [np.load(work / f"{name}.views.npy", mmap_mode="r") for name in names]
@@ -111,7 +129,7 @@ def export(model: Model, work: Path, names: tuple[str, ...], out: Path) -> None:
     free = {"input_ids": (0, 1), "attention_mask": (0, 1), "embeddings": (0,)}
     write_onnx(Texts(words), example, plain, free)
     onnx.save(round_weights(plain), out / "text.onnx")
-    shutil.copyfile(SENTENCES / "tokenizer.json", out / "tokenizer.json")
+    (out / "tokenizer.json").write_text(forget_scripts((SENTENCES / "tokenizer.json").read_text()))
     image = {"file": "image.onnx", "size": SIZE, "resize": "bilinear, antialias"}
     image["input"] = "uint8 RGB (n, size, size, 3); the whole picture resized to the square"
     text = {"file": "text.onnx", "tokenizer": "tokenizer.json", "special_tokens": True}

@@ -62,7 +62,7 @@ class TestMini:
 
 def test_a_library_of_a_version_that_left_says_how_to_move_over():
     fingerprint = registry.load("mini").fingerprint | {"model": "mini-3"}
-    with pytest.raises(ModelError, match="mini-3 is not part.*mini-12.*index --reembed"):
+    with pytest.raises(ModelError, match="mini-3 is not part.*mini-13.*index --reembed"):
         registry.reopen(fingerprint)
 
 

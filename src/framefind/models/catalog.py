@@ -10,7 +10,7 @@ from pathlib import Path
 
 from framefind.errors import ChoiceError
 
-MINI = "mini-12"
+MINI = "mini-13"
 """The built-in model, by the name that libraries store: its folder lies beside this file."""
 
 MINI_GMACS = 0.2

@@ -105,6 +105,11 @@ class OnnxModel:
         texts = several(texts)
         if not texts:
             return np.empty((0, self.dimensions), np.float32)
+        if self._encoders.text.pad is None:  # so that no text's last bits depend on the others
+            return np.concatenate([self._embed_texts([text]) for text in texts])
+        return self._embed_texts(texts)
+
+    def _embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
         graph = self._text_graph
         ids, mask = encode_texts(self._tokenizer, self._encoders.text, texts)
         arrays = {"input_ids": ids, "text": ids, "attention_mask": mask}
