@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from framefind.errors import UsageError
 from framefind.output import csv, json, ndjson, tsv
-from framefind.output.timelines import base
-from framefind.output.timelines.registry import PLAYLISTS
 from framefind.types import Page
+
+if TYPE_CHECKING:
+    from framefind.output.timelines import base
 
 Write = Callable[[Page, dict[str, Any]], Iterator[str]]
 """Takes a page and the query as `Query.document()`; yields lines of text without their ends."""
@@ -28,11 +29,13 @@ def find_format(name: str) -> Write:
     """
     if name in FORMATS:
         return FORMATS[name]
+    from framefind.output.timelines.registry import PLAYLISTS  # a search waits for none of them
+
     if name in PLAYLISTS:
         return partial(_write_playlist, PLAYLISTS[name].write)
     raise UsageError(f"format {name!r}: use {', '.join([*FORMATS, *PLAYLISTS])}")
 
 
-def _write_playlist(write: base.Write, page: Page, query: dict[str, Any]) -> Iterator[str]:
+def _write_playlist(write: "base.Write", page: Page, query: dict[str, Any]) -> Iterator[str]:
     """Write the moments of a page, under the text of the query."""
     return write(page.moments, str(query.get("text") or "framefind"))
