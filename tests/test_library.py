@@ -256,7 +256,8 @@ class TestSearch:
 class TestByPicture:
     def test_a_frame_of_the_library(self, shared_library, clips):
         page = shared_library.search(image="d.mp4@4.5", min_score=98)
-        assert (os.path.basename(page[0].path), page[0].start, page[0].end) == ("d.mp4", 4, 6)
+        assert (os.path.basename(page[0].path), page[0].start) == ("d.mp4", 4)
+        assert page[0].end >= 6  # of these scenes some look alike
         assert page[0].score == pytest.approx(100, abs=0.1)
         assert (
             page.moments
@@ -278,7 +279,8 @@ class TestByPicture:
     def test_a_picture_of_a_scene(self, shared_library, tmp_path):
         Image.fromarray(scene(8)).save(tmp_path / "picture.png")
         found = shared_library.search(image=tmp_path / "picture.png", min_score=98)[0]
-        assert (os.path.basename(found.path), found.start, found.end) == ("d.mp4", 4, 6)
+        assert (os.path.basename(found.path), found.start) == ("d.mp4", 4)
+        assert 4 <= found.t < 6
         assert found.box == (0, 0, 1, 1)
 
     def test_several_pictures(self, shared_library, tmp_path):

@@ -81,5 +81,7 @@ class Scattered:
         return MINI.embed_texts([f"{text[0]} {text[-1]} and {len(text)} dogs" for text in texts])
 
 
-def test_where_random_letters_differ_every_word_is_known() -> None:
-    assert split_words(Scattered(), "asdfgh qwertz").unknown == []
+def test_where_random_letters_differ_their_look_tells() -> None:
+    words = "asdfgh okapi dachshund schnauzer eggplant Szczecin rhythm blorptang sdfsdf"
+    assert split_words(Scattered(), words).unknown == ["asdfgh", "sdfsdf"]
+    assert split_words(MINI, words).unknown == ["asdfgh", "sdfsdf"]

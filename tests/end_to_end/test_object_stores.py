@@ -242,7 +242,9 @@ class TestFailures:
         chosen = {"views": "whole", "sampler": "every=2"}
         library = framefind.open(tmp_path / "l")
         local = framefind.open(tmp_path / "local")
-        with bucket.closed("film.mp4", after=film.stat().st_size // 4):  # of keyframes, a third
+        framefind.open(tmp_path / "whole").index(uri, **chosen)
+        sent = sum(size for method, size in bucket.requests("v/film.mp4") if method == "GET")
+        with bucket.closed("film.mp4", after=int(0.8 * sent)):
             report = library.index(uri, **chosen)
         assert "access is refused" in report.failed[uri]
         (row,) = library.videos()

@@ -79,10 +79,13 @@ class TestOpenVino:
         assert lowest(found, expected) > 0.99
         assert lowest(model.embed_images(PICTURES[..., ::-1]), expected) < 0.99
 
-    def test_keeps_mini_as_it_is(self):
-        model = registry.load("mini", "openvino")
-        views = np.stack([view for name in PHOTOGRAPHS for view in corners(name, model.size)])
-        assert lowest(model.embed_images(views), registry.load("mini").embed_images(views)) > 0.99
+    def test_leaves_mini_to_onnx_runtime(self):
+        """OpenVINO cannot read its products of integers, which are faster than any rounding."""
+        views = np.stack([view for name in PHOTOGRAPHS for view in corners(name, 192)])
+        chosen = registry.load("mini").embed_images(views)
+        np.testing.assert_array_equal(registry.load("mini", "cpu").embed_images(views), chosen)
+        with pytest.raises(ModelError, match=r"image.onnx: OpenVINO cannot load it"):
+            registry.load("mini", "openvino").embed_images(views)
 
     def test_keeps_a_resnet_at_full_precision(self, tmp_path):
         file = convolutions(tmp_path / "model.onnx", 12)

@@ -193,7 +193,7 @@ def test_a_server_that_is_gone_is_told_of(tab: Opener, filmed: Path) -> None:
 def test_the_page_asks_for_its_token(tab: Opener, filmed: Path) -> None:
     with served(filmed, "--token") as site:
         page = tab(site)
-        expect(page.locator("body")).to_contain_text("framefind serve")
+        expect(page.locator("body")).to_contain_text("the token, that the server printed")
 
 
 def troubles(page: Page) -> list[str]:

@@ -1,7 +1,8 @@
 """The words of a text that a model knows. All words that it does not know get the same answers.
 
-A tokenizer marks some unknown words (`[UNK]`) and splits others into pieces. The text encoder gives
-such pieces, if it never learned their word, the same vector as random letters.
+A tokenizer marks some unknown words (`[UNK]`) and splits others into pieces. Some text encoders
+give such pieces, if they never learned their word, the same vector as random letters. Others give
+any letters a vector of their own: there only their look tells, short pieces and hardly a vowel.
 """
 
 import re
@@ -29,6 +30,9 @@ _ORDINARY_WORDS = [
     "food",
     "music",
 ]
+_CONSONANTS = re.compile(r"[b-df-hj-np-tv-xz]{5}", re.IGNORECASE)
+_MAX_PIECE_LETTERS = 3
+"""Random letters: five consonants in a row, in pieces no longer than this."""
 _MIN_RANDOM_COSINE = 0.9
 """Mean cosine of random words with their mean, in models that give all of them one vector."""
 _MIN_NONSENSE_COSINE = 0.75
@@ -64,14 +68,16 @@ def _is_known(model: Model, word: str) -> bool | None:
     if not any(letter.isalnum() or unicodedata.category(letter) == "So" for letter in word):
         return None
     is_one_token = len(tokens) == 1 and word.isascii()
-    return is_one_token or not word[0].isalnum() or not _is_like_nonsense(model, word)
+    return is_one_token or not word[0].isalnum() or not _is_like_nonsense(model, word, tokens)
 
 
-def _is_like_nonsense(model: Model, word: str) -> bool:
-    """Tell whether a model gives a word nearly the same vector as random letters."""
+def _is_like_nonsense(model: Model, word: str, tokens: list[str]) -> bool:
+    """Tell whether a word, of some tokens, is nearly the same to a model as random letters."""
     centre, nonsense = _find_nonsense(model)
     if nonsense is None:
-        return False
+        pieces = (re.sub(r"\W|_|</w>", "", token) for token in tokens)
+        is_in_pieces = all(len(piece) <= _MAX_PIECE_LETTERS for piece in pieces)
+        return is_in_pieces and _CONSONANTS.search(word) is not None
     vector = model.embed_texts([word])[0] - centre
     return float(vector @ nonsense) >= _MIN_NONSENSE_COSINE * float(np.linalg.norm(vector))
 

@@ -69,7 +69,7 @@ def _parse_line(line: str) -> Any:
     try:
         return json.loads(line)
     except ValueError:
-        raise UsageError("neither JSON nor NDJSON: give what `search` prints with --json") from None
+        raise UsageError("neither JSON nor NDJSON: give what `search --json` prints") from None
 
 
 def _list_moments(document: Any) -> Iterator[Any]:
