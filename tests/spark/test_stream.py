@@ -19,6 +19,7 @@ import pytest
 import framefind
 from conftest import assert_same, content, write_clip
 from framefind import LibraryError
+from framefind.indexing.prepare import prepare_tables
 from media import damaged, truncated
 
 pytest.importorskip("pyspark")
@@ -148,13 +149,16 @@ class TestOnce:
         library = framefind.open(tmp_path / "l")
         spark_engine.index(spark, clips, library, **CHOICE)
         before = library.videos()
-        versions = library.prepare(None)[0].versions()
+        versions = prepare_tables(library.uri, library.choice.named(None))[0].versions()
         (commits,) = Path(library.uri, "checkpoint").glob("*/commits")
         shutil.rmtree(commits)
         taken = calls(Batches, "take")
         spark_engine.index(spark, clips, library, **CHOICE)
         assert [files for _, files, transaction in taken if transaction] == []
-        assert (library.videos(), library.prepare(None)[0].versions()) == (before, versions)
+        assert (
+            library.videos(),
+            prepare_tables(library.uri, library.choice.named(None))[0].versions(),
+        ) == (before, versions)
 
 
 class TestChanges:
@@ -201,7 +205,7 @@ class TestChanges:
         for one in (library, whole):
             one.index(clips / "deep" / "d.mp4", views="whole")
         (row,) = library.videos()
-        tables = library.prepare(None)[0]
+        tables = prepare_tables(library.uri, library.choice.named(None))[0]
         with tables.writer() as writer:
             writer.extend(_first_frames(tables, 4, row.segments[0]))
             row.segments = ["half"]

@@ -12,6 +12,7 @@ import framefind
 from conftest import assert_same, content, write_clip
 from framefind.indexing.decisions import Probed
 from framefind.indexing.options import IndexOptions
+from framefind.indexing.prepare import prepare_tables
 from framefind.indexing.walk import walk
 from stores import Bucket
 
@@ -36,7 +37,7 @@ def store(spark: Any, bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Bucket
 
 def batches(spark: Any, library: framefind.Library) -> Batches:
     """A run on the driver that takes files without a stream, which would need Hadoop's S3."""
-    tables, encoder = library.prepare(None)
+    tables, encoder = prepare_tables(library.uri, library.choice.named(None))
     job = Job(
         partial(tasks.same, encoder.fingerprint, library.choice.precision),
         IndexOptions.parse(**CHOICE),
@@ -127,7 +128,7 @@ def test_another_decoder_falls_back_and_says_why(spark: Any, clips: Path, tmp_pa
 def test_lost_frames_are_healed(spark: Any, library: framefind.Library, clips: Path) -> None:
     before = content(library)
     (row,) = library.videos("b.mp4")
-    tables = library.prepare(None)[0]
+    tables = prepare_tables(library.uri, library.choice.named(None))[0]
     DeltaTable(tables.address("frames")).delete(f"video_id = '{row.video_id}'")
     library.search("a")  # has the index notice it
     report = spark_engine.index(spark, clips, library)

@@ -15,6 +15,7 @@ from conftest import content, write_clip
 from framefind.errors import ModelError
 from framefind.indexing import video_row
 from framefind.indexing.options import IndexOptions
+from framefind.indexing.prepare import prepare_tables
 from framefind.indexing.video_row import Ending
 from framefind.spark import tasks
 from framefind.spark.sources import merged
@@ -92,7 +93,9 @@ def test_merged_cuts_are_some_of_them_and_far_apart(gaps, length):
 def test_data_files_hold_what_a_library_holds(film, video_id, tmp_path, monkeypatch):
     local = framefind.open(tmp_path / "local")
     local.index(film, views="whole")
-    tables = Tables.create(tmp_path / "l", local.prepare(None)[1].fingerprint)
+    tables = Tables.create(
+        tmp_path / "l", prepare_tables(local.uri, local.choice.named(None))[1].fingerprint
+    )
     monkeypatch.setattr(tasks, "COMMIT_FRAMES", 5)
     monkeypatch.setattr(video_row, "SEGMENT_SECONDS", 3.0)
     files, results = tasks.write(tasks.run(spans(film, video_id, [10.0]), job()), tables.uri)
