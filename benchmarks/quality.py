@@ -85,7 +85,7 @@ def evaluate_captions(
 
 def _recall_row(quality: Quality, sampler: str, frames: int) -> str:
     recalls = " | ".join(f"{100 * quality.recall(first):.1f}" for first in FIRST)
-    confident = quality.sure
+    confident = quality.likely
     right = f"{np.mean(confident):.0%}" if confident else "none"
     return (
         f"| {sampler} | {frames} | {quality.rank} | {recalls} | {quality.median_rank:g} "

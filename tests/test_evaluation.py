@@ -86,8 +86,8 @@ class TestEvaluate:
         assert quality.ious == [a.iou, d.iou]
         assert a.iou == Span("", "", 2, 4).iou(a.wanted) > 0
         assert 2 <= a.wanted.t < 4 <= d.wanted.t < 6
-        assert quality.sure
-        assert all(quality.sure)
+        assert quality.likely
+        assert all(quality.likely)
 
     def test_a_path_is_relative_to_the_captions(self, library, copied_clips, tmp_path):
         captions = copied_clips / "deep" / "captions.jsonl"

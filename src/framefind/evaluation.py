@@ -22,7 +22,7 @@ from framefind.errors import QueryError
 from framefind.files.lines import read_lines
 from framefind.search.filters import VideoNames
 from framefind.tables.tables import Tables
-from framefind.types import Moment, Page, Query, Video, VideoMoments
+from framefind.types import LIKELY, Moment, Page, Query, Video, VideoMoments
 
 SearchBatch = Callable[[list[Query]], Iterator[Page]]
 """`Library.search_batch`."""
@@ -32,7 +32,6 @@ FIRST = (1, 5, 10)
 
 _PAGE_VIDEOS = 200  # videos per page: the right one rarely comes later
 _MIN_GOOD_IOU = 0.5
-_MIN_SURE_CONFIDENCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -93,13 +92,9 @@ class Quality:
         return [answer.iou for answer in self.answers if answer.iou is not None]
 
     @property
-    def sure(self) -> list[bool]:
-        """Return whether each first answer with a confidence of at least 0.5 is right."""
-        return [
-            answer.rank == 1
-            for answer in self.answers
-            if answer.found.confidence >= _MIN_SURE_CONFIDENCE
-        ]
+    def likely(self) -> list[bool]:
+        """Return whether each first answer that is at least likely is right."""
+        return [answer.rank == 1 for answer in self.answers if answer.found.confidence >= LIKELY]
 
     def worst(self, count: int) -> list[Answer]:
         """Return the answers with the lowest-ranked right videos, worst first."""
@@ -108,7 +103,7 @@ class Quality:
     def document(self) -> dict[str, Any]:
         """Return everything as one JSON document; shares are 0 to 1, times seconds."""
         ious = self.ious
-        sure = self.sure
+        likely = self.likely
         return {
             "schema": "framefind/v1",
             "library": self.library,
@@ -120,7 +115,7 @@ class Quality:
             "recall": {str(first): self.recall(first) for first in FIRST},
             "median_rank": self.median_rank,
             "moments": {"queries": len(ious), "miou": _mean(ious), "recall_iou_half": _good(ious)},
-            "confidence": {"over_half": len(sure), "right": _mean(sure)},
+            "confidence": {"over_half": len(likely), "right": _mean(likely)},
             "answers": [asdict(answer) for answer in self.answers],
         }
 
@@ -135,9 +130,9 @@ class Quality:
         yield f"  median rank {self.median_rank:g}"
         if ious := self.ious:
             yield f"{len(ious)} with times: mIoU {_mean(ious):.1%}, IoU ≥ 0.5 {_good(ious):.1%}"
-        if sure := self.sure:
-            answers = write_count(len(sure), "first answer")
-            yield f"{answers} of confidence ≥ 0.5: {_mean(sure):.0%} right"
+        if likely := self.likely:
+            answers = write_count(len(likely), "first answer")
+            yield f"{answers} of confidence ≥ {LIKELY}: {_mean(likely):.0%} right"
         if self.missing:
             yield f"{write_count(len(self.missing), 'caption')} left out:"
             yield from (f"  {said}" for said in self.missing)

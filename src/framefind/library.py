@@ -300,7 +300,7 @@ class Library:
     ) -> "Exported":
         """Hand moments over to other programs: write them in the format `to`.
 
-        `to` is clips, reel, or a format of docs/export.md; `out` the file or folder to write, by
+        `to` is clips, or another format of docs/export.md; `out` the file or folder to write, by
         default in the folder that `config` tells; `how` as in `framefind.output.export.How`. A
         video that cannot be read is reported. Raises UsageError for what is in the way.
         """

@@ -3,15 +3,13 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 
 import httpx
 import pytest
-from serving import alone
+from serving import alone, find_port, wait_until_reached
 from typer.testing import CliRunner
 
 from framefind.cli.main import app
@@ -96,22 +94,11 @@ def test_without_the_extra_it_says_what_to_install(shared_library):
 @contextmanager
 def serve(library, *options):
     """Run the command over HTTP; yields its address and what it has printed."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = find_port()
     command = [*python_command("framefind.cli"), "mcp", "--http", "--port", str(port), *options]
     process = subprocess.Popen([*command, "--library", library], stderr=subprocess.PIPE, text=True)
     try:
-        said = ""
-        while "Ctrl-C" not in said:
-            line = process.stderr.readline()
-            assert line, said
-            said += line
-        for _ in range(300):
-            with socket.socket() as tried:
-                if tried.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
+        said = wait_until_reached(process, port)
         yield f"http://127.0.0.1:{port}/mcp", said
         process.send_signal(signal.SIGTERM)
         assert "Traceback" not in process.communicate(timeout=60)[1]

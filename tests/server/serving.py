@@ -71,6 +71,29 @@ class Site:
         return int(self.raw(head + body).split(b" ", 2)[1])
 
 
+def find_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def wait_until_reached(process: "subprocess.Popen[str]", port: int) -> str:
+    """What a server has printed, once it says how to stop it and listens."""
+    assert process.stderr
+    said = ""
+    while "Ctrl-C" not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    for _ in range(300):
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.1)
+    return said
+
+
 @contextmanager
 def serve(
     library: str | Path,
@@ -79,9 +102,7 @@ def serve(
     limits: Mapping[str, float] | None = None,
 ) -> Iterator[Site]:
     """Run `framefind serve` on a library, with other values of constants of `server.timeouts`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = find_port()
     start = python_command("framefind.cli")
     if limits:
         code = "from framefind.cli.main import main; from framefind.server import timeouts"
@@ -90,19 +111,8 @@ def serve(
     command = [*start, "serve", "--library", str(library)]
     command += ["--host", host, "--port", str(port), "--refresh", "0.2", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr
     try:
-        said = ""
-        while "Ctrl-C" not in said:
-            line = process.stderr.readline()
-            assert line, said
-            said += line
-        for _ in range(300):
-            with socket.socket() as tried:
-                if tried.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        site = Site(port, said, process)
+        site = Site(port, wait_until_reached(process, port), process)
         yield site
         process.terminate()
         site.said += process.communicate(timeout=120)[1]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from framefind.cli import show
-from framefind.cli.help import LIBRARY, OUTPUT
-from framefind.cli.options import DeviceOption, JsonOption, LibraryOption
+from framefind.cli.help import OUTPUT
+from framefind.cli.options import DeviceOption, JsonOption, LibraryOption, ModelOption
 from framefind.cli.query_options import with_query_options
 from framefind.counts import write_count
 from framefind.errors import UsageError
@@ -97,14 +97,7 @@ def export(
         typer.Option("--overwrite", help="Replace files that exist.", rich_help_panel=OUTPUT),
     ] = False,
     library: LibraryOption = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The library's model under another name, such as an exported copy.",
-            rich_help_panel=LIBRARY,
-        ),
-    ] = None,
+    model: ModelOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     **options: Any,

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from framefind.library import Library
     from framefind.server.security import Access
 
+_HOST = "127.0.0.1"
+_PORT = 8001
+
 
 def mcp(
     http: Annotated[
@@ -33,8 +36,8 @@ def mcp(
             rich_help_panel=ADDRESS,
         ),
     ] = False,
-    host: HostOption = "127.0.0.1",
-    port: PortOption = 8001,
+    host: HostOption = _HOST,
+    port: PortOption = _PORT,
     host_name: HostNameOption = None,
     token: TokenOption = False,
     allow_index: Annotated[
@@ -64,7 +67,7 @@ def mcp(
     """
     from framefind.library import open
 
-    if not http and (token or host_name or (host, port) != ("127.0.0.1", 8001)):
+    if not http and (token or host_name or (host, port) != (_HOST, _PORT)):
         show.fail_usage("an address, its names and a token need --http")
     try:
         from framefind.mcp.server import Server

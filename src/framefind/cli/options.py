@@ -25,6 +25,14 @@ DeviceOption = Annotated[
         rich_help_panel=LIBRARY,
     ),
 ]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The library's model under another name, such as an exported copy.",
+        rich_help_panel=LIBRARY,
+    ),
+]
 Precision = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 JsonOption = Annotated[
     bool,

@@ -21,12 +21,6 @@ from framefind.models.choice import ModelChoice
 from framefind.reports import Report
 from framefind.words.sidecars import find_videos
 
-SETTLE_SECONDS = 2.0
-"""How long the size and the modified time of a file rest before it counts as complete."""
-
-PATIENCE_SECONDS = 60.0
-"""The same for a file whose container is not finished, and may never be."""
-
 _MAX_RUN_BYTES = 500e6
 _MIN_RUN_SECONDS = 5.0  # of a run before files that have just become complete stop it
 _MANY_FILES = 50  # of which it pays to ask first which are indexed already

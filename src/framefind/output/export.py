@@ -65,7 +65,9 @@ class How(TypedDict, total=False):
 
 def find_suffix(to: str) -> str:
     """Return the suffix of the files of a format; clips have none of their own."""
-    return TABLES.get(to) or (EDITS.get(to) or PLAYLISTS[to]).suffix if to != CLIPS else ""
+    if to == CLIPS:
+        return ""
+    return TABLES.get(to) or (EDITS.get(to) or PLAYLISTS[to]).suffix
 
 
 def makes_folder(to: str, videos: int) -> bool:

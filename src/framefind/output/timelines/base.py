@@ -21,9 +21,6 @@ Write = Callable[[Sequence[Moment], str], Iterator[str]]
 WriteTimeline = Callable[[Timeline], Iterator[str]]
 """Takes a timeline; yields lines of text without their ends."""
 
-HOUR = 3600
-"""Seconds: timelines begin at one hour by custom, so that there is room before them."""
-
 
 @dataclass(frozen=True)
 class Playlist:
