@@ -22,7 +22,6 @@ import stores
 from framefind.tables.tables import Tables
 from framefind.video.decode import Video
 from framefind.video.samplers import parse_sampler
-from framefind.video.views import Views
 
 settings.register_profile(  # a busy machine is no failure
     "framefind", deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -190,7 +189,7 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> list[SimpleNamespace]:
             for frame in video.frames(parse_sampler("count=1")):
                 full = frame.scale(frame.width, frame.height)
                 scale = partial(frame.scale, resize="bicubic")
-                whole = Views.parse("whole").cut(scale, *full.shape[1::-1], 224)[0]
+                whole = scale(224, 224)
                 factor = 224 / min(frame.width, frame.height)
                 width = max(224, int(frame.width * factor))
                 height = max(224, int(frame.height * factor))

@@ -17,6 +17,8 @@ from PIL import Image
 
 from framefind.models.layouts.manifest import read_manifest
 from framefind.models.onnx import OnnxModel
+from framefind.search.query_images import crop_frame
+from framefind.video.views import WHOLE
 
 Vectors = NDArray[np.float32]
 Texts = list[list[str]]  # of each picture; of a sorted one the name of its class
@@ -41,7 +43,8 @@ def percent(values: ArrayLike) -> float:
 
 
 def embed(model: OnnxModel, squares: list[Image.Image]) -> Vectors:
-    return model.embed_images(np.stack([pictures.squeeze(one, model.size) for one in squares]))
+    views = [crop_frame(np.asarray(square), WHOLE, model.size) for square in squares]
+    return model.embed_images(np.stack(views))
 
 
 def measure_recall(model: OnnxModel, texts: Texts, vectors: Vectors) -> dict[str, float]:

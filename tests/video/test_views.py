@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from framefind.video.views import WHOLE, DuplicateDetector, Views
+from framefind.video.views import WHOLE, DuplicateDetector, Views, find_content
 
 sides = st.integers(1, 5000)
 
@@ -75,8 +75,8 @@ class TestCut:
     @pytest.mark.parametrize(("width", "height"), [(160, 90), (90, 160), (100, 100), (161, 37)])
     def test_shows_what_the_boxes_say(self, name, width, height):
         views = Views.parse(name)
-        cut = views.cut(painted, width, height, 32)
-        boxes = views.boxes(width, height)
+        cut, boxes = views.cut(painted, width, height, 32)
+        assert boxes == views.boxes(width, height)
         assert (cut.shape, cut.dtype) == ((len(boxes), 32, 32, 3), np.uint8)
         for view, (x, y, w, h) in zip(cut, boxes, strict=True):
             red, green, _ = view.mean(axis=(0, 1)) / 255
@@ -95,6 +95,82 @@ class TestCut:
         asked.clear()
         Views.parse("360/180").cut(scale, 1280, 720, 100)
         assert asked == [(356, 200)]
+
+
+def letterboxed(width: int, height: int) -> NDArray[np.uint8]:
+    """A painted picture between bars of an eighth of the height, seen at that size."""
+    picture = np.full((800, 1000, 3), 3, np.uint8)
+    picture[100:700] = painted(1000, 600) // 2 + 100
+    rows = ((np.arange(height) + 0.5) * 800 / height).astype(int)
+    columns = ((np.arange(width) + 0.5) * 1000 / width).astype(int)
+    return picture[rows][:, columns]
+
+
+class TestBars:
+    @pytest.mark.parametrize("name", ["whole", "tiles"])
+    @pytest.mark.parametrize("turned", [False, True])
+    def test_are_in_no_view(self, name, turned):
+        def scale(width: int, height: int) -> NDArray[np.uint8]:
+            return (
+                letterboxed(height, width).swapaxes(0, 1) if turned else letterboxed(width, height)
+            )
+
+        views = Views.parse(name)
+        width, height = (800, 1000) if turned else (1000, 800)
+        cut, boxes = views.cut(scale, width, height, 96)
+        assert len(cut) == len(boxes) == (1 if name == "whole" else 1 + 2)
+        assert cut.max(axis=3).min() >= 100
+        content = (0.0, 0.125, 1.0, 0.75)
+        if turned:
+            content = (0.125, 0.0, 0.75, 1.0)
+        assert boxes[0] == pytest.approx(content, abs=0.02)
+        for x, y, w, h in boxes:
+            assert x >= content[0] - 0.02
+            assert y >= content[1] - 0.02
+            assert x + w <= content[0] + content[2] + 0.02
+            assert y + h <= content[1] + content[3] + 0.02
+
+    def test_stay_in_patches(self):
+        cut, boxes = Views.parse("400/200").cut(letterboxed, 1000, 800, 64)
+        assert boxes == Views.parse("400/200").boxes(1000, 800)
+        assert cut.max(axis=3).min() < 10
+
+    @given(
+        bar=st.floats(0.04, 0.37),
+        size=st.sampled_from([64, 192, 224]),
+        turned=st.booleans(),
+        noise=st.integers(0, 20),
+    )
+    def test_of_any_width_are_found(self, bar, size, turned, noise):
+        picture = np.full((size, size, 3), 150, np.uint8)
+        rows = round(bar * size)
+        picture[:rows] = picture[size - rows :] = noise
+        x, y, w, h = find_content(picture.swapaxes(0, 1) if turned else picture)
+        assert (x, y) == pytest.approx((rows / size, 0) if turned else (0, rows / size))
+        assert (x + w / 2, y + h / 2) == pytest.approx((0.5, 0.5))
+
+    @pytest.mark.parametrize(
+        ("rows", "columns"),
+        [
+            (slice(0, 100), slice(0, 100)),  # no bars
+            (slice(2, 98), slice(0, 100)),  # an edge
+            (slice(10, 100), slice(0, 100)),  # one only
+            (slice(10, 70), slice(0, 100)),  # of two widths
+            (slice(10, 90), slice(10, 90)),  # all around, as of a title
+            (slice(45, 55), slice(0, 100)),  # a line
+            (slice(0, 0), slice(0, 0)),  # nothing but black
+        ],
+    )
+    def test_are_nothing_else(self, rows, columns):
+        picture = np.zeros((100, 100, 3), np.uint8)
+        picture[rows, columns] = 200
+        assert find_content(picture) == WHOLE
+
+    def test_are_no_part_of_a_dark_scene(self):
+        picture = np.zeros((100, 100, 3), np.uint8)
+        picture[20:80, 40:55] = 220  # somebody in a spotlight
+        picture[20:80, ::9] = 60
+        assert find_content(picture) == WHOLE
 
 
 def look(seed: int = 0) -> np.ndarray:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from framefind.errors import QueryError
 from framefind.files import stills
 from framefind.types import Box
-from framefind.video.views import WHOLE
+from framefind.video.views import WHOLE, find_content
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
@@ -47,13 +47,20 @@ def crop_frame(
 
 
 def _crop(upright: "Pillow.Image", box: Box, size: int, how: str) -> NDArray[np.uint8]:
-    """Return a box scaled to a square; only the whole image is cropped as in training."""
+    """Return a box scaled to a square; only the whole image is cropped as in training.
+
+    The whole image is without black bars, as a frame's whole view is.
+    """
     if box == WHOLE:
-        return _fit_square(upright, size, how)
+        box = find_content(np.asarray(upright.resize((size, size), reducing_gap=2.0)))
+        if box == WHOLE:
+            return _fit_square(upright, size, how)
+    else:
+        how = how.partition(", ")[0]
     x, y, width, height = box
     left, right = _find_pixels(x, width, upright.width)
     top, bottom = _find_pixels(y, height, upright.height)
-    return _fit_square(upright.crop((left, top, right, bottom)), size, how.partition(", ")[0])
+    return _fit_square(upright.crop((left, top, right, bottom)), size, how)
 
 
 def _fit_square(picture: "Pillow.Image", size: int, how: str) -> NDArray[np.uint8]:

@@ -162,14 +162,14 @@ class _Server:
         cuts: list[float],
     ) -> None:
         """Send a frame, and `cuts` with it; without pixels if it looks like the one before."""
-        pixels = cut.cut(scale, frame.width, frame.height, size)
+        pixels, boxes = cut.cut(scale, frame.width, frame.height, size)
         is_duplicate = detector is not None and detector.is_duplicate(pixels)
         thumbnail = b"" if is_duplicate else frame.thumbnail()
         shown = pixels[:0] if is_duplicate else pixels
         header = {
             "t": frame.t,
             "cuts": cuts,
-            "boxes": cut.boxes(frame.width, frame.height),
+            "boxes": boxes,
             "shape": shown.shape,
             "thumbnail": len(thumbnail),
         }
