@@ -360,5 +360,6 @@ def open_catalog(
     """Read what a library knows of files, for one run; `tables` is None for a new library."""
     rows = tables.videos() if tables else []
     lost = vector_index.lost(tables, rows) if tables else []
-    cues = tables.count_cues() if tables else {}
-    return Catalog(rows, vector_index.folder / "files.json", options, lost, cues)
+    folder = vector_index.folder
+    cues = tables.count_cues(folder / "cues.json") if tables else {}
+    return Catalog(rows, folder / "files.json", options, lost, cues)

@@ -6,9 +6,7 @@ deltalake is imported where it is used.
 
 import logging
 import secrets
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -118,20 +116,6 @@ def merge(
     parts = [data_files.read(store, path, schema) for path in paths]
     rows = pa.concat_tables([schema.empty_table(), *parts])
     return write(address, rows.filter(data_files.among(rows["segment"], segments)))
-
-
-def count_segments(address: str) -> dict[str, int]:
-    """Return the number of cues by segment, without those in lost data files.
-
-    Files are read whole, since damage shows only where a file is read.
-    """
-    store = filesystem(address)
-    counts: Counter[str] = Counter()
-    for action in find_files(address):
-        with suppress(DataFileError):
-            rows = data_files.read(store, str(action["path"]), CUES)
-            counts.update(rows["segment"].to_pylist())
-    return dict(counts)
 
 
 def read(address: str, segments: Collection[str]) -> Iterator[pa.RecordBatch]:

@@ -316,12 +316,15 @@ class Tables:
         with self.reading():
             yield from cues_table.read(self.address("cues"), segments)
 
-    def count_cues(self) -> dict[str, int]:
-        """Return the number of cues by segment, published or not; none of those that are lost."""
-        from framefind.tables import cues_table
+    def count_cues(self, memory: Path | None = None) -> dict[str, int]:
+        """Return the number of cues by segment, published or not; none of those that are lost.
+
+        `memory` as in `framefind.tables.cue_counts`.
+        """
+        from framefind.tables import cue_counts
 
         with self.reading():
-            return cues_table.count_segments(self.address("cues"))
+            return cue_counts.count_cues(self.address("cues"), memory)
 
     def thumbnails(self, keys: "Sequence[Key]") -> list[bytes | None]:
         """Return the JPEGs of frames given by video_id, segment and t; None for a missing one."""
