@@ -1,11 +1,16 @@
-"""What a library holds: its videos, and the words of each."""
+"""What a library holds: its videos, and the words and pictures of each."""
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from framefind.arguments import choices
-from framefind.search.filters import VideoNames
+from framefind.files.names import native_path, readable_first
+from framefind.index.vectors import VectorIndex
+from framefind.search.filters import VideoNames, find_video_id
 from framefind.tables.tables import Tables
-from framefind.types import CUE_SOURCES, Cue, Video
+from framefind.types import CUE_SOURCES, Cue, Moment, Video
 
 
 def list_videos(uri: str, names: Sequence[str]) -> list[Video]:
@@ -33,3 +38,20 @@ def read_words(uri: str, video: str, sources: str | Iterable[str]) -> list[Cue]:
     rows = {row.video_id: row for row in tables.videos()}
     row = rows[VideoNames(rows.values()).find(video)]
     return [cue for cue in as_cues(tables.read_cues(row.cue_segments)) if cue.source in chosen]
+
+
+def read_thumbnails(uri: str, index: VectorIndex, moments: Iterable[Moment]) -> list[bytes | None]:
+    """Return the JPEG thumbnail of each moment's best frame; None where it is lost."""
+    keys = [index.frame_key(moment.video_id, moment.t) for moment in moments]
+    return Tables.open(uri).thumbnails(keys)
+
+
+def read_frame(index: VectorIndex, video: str, t: float) -> NDArray[np.uint8]:
+    """Return the upright RGB picture that a video shows at `t` seconds: uint8 (height, width, 3).
+
+    Raises QueryError where no video has that name.
+    """
+    from framefind.video.decode import frame
+
+    paths = index.video(find_video_id(index, video)).paths
+    return frame(native_path(readable_first(paths)[0]), t)

@@ -1,6 +1,5 @@
 """The library, the façade of framefind: every verb of the command line is a method here."""
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -13,14 +12,12 @@ from numpy.typing import NDArray
 
 from framefind import arguments, contents, forgetting, types
 from framefind.files.config import Setting, read_settings
-from framefind.files.folders import default_library, expand_home
-from framefind.files.names import is_library, native_path, readable_first
-from framefind.files.objects import canonical_uri
+from framefind.files.folders import default_library
 from framefind.index.refresh import CurrentIndex
 from framefind.index.vectors import VectorIndex
 from framefind.models.choice import ModelChoice
 from framefind.reports import Offline, Upkeep
-from framefind.search.filters import names_of
+from framefind.search.filters import find_video_id
 from framefind.search.query_vectors import as_queries
 from framefind.search.search import score_frames
 from framefind.search.search import search as search_index
@@ -76,13 +73,9 @@ class Library:
         `device` is where the model runs, as for `models.load`; `precision` that of a new
         library's model: `auto`, `fp32`, `fp16` or `int8`.
         """
-        (text,) = map(canonical_uri, arguments.texts(uri, "library"))
-        self.uri = text if not address.is_local(text) else os.path.abspath(expand_home(text))
+        self.uri = address.resolve_library(uri)
         self.choice = ModelChoice.parse(model, device, precision)
         self.vector_index = CurrentIndex(self.uri)
-        address.check_address(self.uri)
-        if address.is_local(self.uri) and not is_library(self.uri):
-            address.restore_or_check(self.uri)
 
     def __repr__(self) -> str:
         return f"Library({self.uri!r})"
@@ -267,7 +260,7 @@ class Library:
 
         def score(index: VectorIndex) -> FrameScores:
             model = self.choice.reopen(self.uri, index.fingerprint)
-            return score_frames(query, _video_id(index, video), index, model)
+            return score_frames(query, find_video_id(index, video), index, model)
 
         return self.vector_index.ask(score)
 
@@ -278,18 +271,14 @@ class Library:
     def thumbnails(self, moments: Moment | Iterable[Moment]) -> list[bytes | None]:
         """Return the JPEG thumbnail of each moment's best frame; None where it is lost."""
         index = self.vector_index.get()
-        keys = [index.frame_key(moment.video_id, moment.t) for moment in arguments.several(moments)]
-        return Tables.open(self.uri).thumbnails(keys)
+        return contents.read_thumbnails(self.uri, index, arguments.several(moments))
 
     def frame(self, video: str, t: float) -> NDArray[np.uint8]:
         """Return the upright RGB picture that a video (path, name or id) shows at `t` seconds.
 
         Returns uint8 (height, width, 3). Raises QueryError when there is no such video.
         """
-        from framefind.video.decode import frame
-
-        index = self.vector_index.get()
-        return frame(native_path(readable_first(index.video(_video_id(index, video)).paths)[0]), t)
+        return contents.read_frame(self.vector_index.get(), video, t)
 
     def export(
         self,
@@ -393,8 +382,3 @@ class Library:
             self.vector_index.refresh(tables)
             self.vector_index.ask(VectorIndex.check_all)
         return upkeep
-
-
-def _video_id(index: VectorIndex, name: str) -> str:
-    """Return the id of the one video of that path, name or id; ids need no scan."""
-    return name if index.videos.find(name) is not None else names_of(index).find(name)

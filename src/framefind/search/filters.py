@@ -106,6 +106,11 @@ def names_of(index: VectorIndex) -> VideoNames:
     return names
 
 
+def find_video_id(index: VectorIndex, name: str) -> str:
+    """Return the id of the one video of that path, name or id; ids need no scan."""
+    return name if index.videos.find(name) is not None else names_of(index).find(name)
+
+
 _names: "WeakKeyDictionary[VectorIndex, VideoNames]" = WeakKeyDictionary()
 
 

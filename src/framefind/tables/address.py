@@ -12,10 +12,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from framefind import arguments
 from framefind.errors import BusyError, LibraryError
 from framefind.files import config, disk
+from framefind.files.folders import expand_home
 from framefind.files.names import is_library
+from framefind.files.objects import canonical_uri
 from framefind.processes import check_memory
+from framefind.types import PathLike
 
 if TYPE_CHECKING:
     import pyarrow.fs
@@ -187,15 +191,23 @@ def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[b
         os.close(descriptor)
 
 
-def restore_or_check(uri: str) -> None:
-    """Move an interrupted library back to its place, or check that one can be created there.
+def resolve_library(library: PathLike) -> str:
+    """Return the address of a library as it is stored: a URI, or an absolute path.
 
-    Raises LibraryError when something else lies there.
+    A library that was moved aside and left there, as by a `reembed` that was stopped, is moved back
+    first. Raises LibraryError where there is none and none can be created.
     """
-    if is_library(str(aside_path(uri))):
-        restore_library(uri)
-    else:
-        check_place(uri)
+    (text,) = map(canonical_uri, arguments.texts(library, "library"))
+    if not is_local(text):
+        return text
+    uri = os.path.abspath(expand_home(text))
+    check_address(uri)
+    if not is_library(uri):
+        if is_library(str(aside_path(uri))):
+            restore_library(uri)
+        else:
+            check_place(uri)
+    return uri
 
 
 def check_place(uri: str) -> None:
