@@ -65,7 +65,9 @@ MAYBE = 0.3
 Of labelled results, at least 90, 60 and 30 % of those between one and the next higher are right.
 """
 
-SEEN, SAID, READ = "seen", "said", "read"
+SEEN = "seen"
+SAID = "said"
+READ = "read"
 KINDS = (SEEN, SAID, READ)
 """What may answer a query: pictures, what is said, what is written in the picture."""
 

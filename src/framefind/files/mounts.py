@@ -30,10 +30,12 @@ def is_far(path: str) -> bool:
 
 def find_kind(path: str, mounts: Iterator[tuple[str, str]]) -> str:
     """Return the kind of the file system that a path is on; of mounts in one place, the last."""
-    place, kind = "", ""
+    place = ""
+    kind = ""
     for mount, name in mounts:
         if len(mount) >= len(place) and f"{path}/".startswith(f"{mount.rstrip('/')}/"):
-            place, kind = mount, name
+            place = mount
+            kind = name
     return kind
 
 

@@ -193,9 +193,11 @@ def _find_obstacle(folder: str, device: int | None, siblings: Sequence[str]) -> 
 
 def _blocked(path: str, error: OSError) -> Offline:
     """Return the outermost folder above a path that cannot be read, and the reason."""
-    place, above = path, os.path.dirname(path)
+    place = path
+    above = os.path.dirname(path)
     while place != above and _device(above) is None:
-        place, above = above, os.path.dirname(above)
+        place = above
+        above = os.path.dirname(above)
     root = above if place == path or isinstance(error, PermissionError) else place
     return Offline(root, (error.strerror or str(error)).lower())
 

@@ -193,7 +193,8 @@ class DecoderPool:
 
     def _read_subtitles(self, worker: DecoderProcess, pending: Pending, fps: float) -> None:
         """Read the subtitles of the video that `worker` has open."""
-        video_id, path = pending.row.video_id, worker.path
+        video_id = pending.row.video_id
+        path = worker.path
         try:
             cues = worker.subtitles(pending.sidecars, fps or None)
             while batch := list(islice(cues, _MAX_QUEUED_FRAMES)):
@@ -207,7 +208,8 @@ class DecoderPool:
     def _read_speech(self, worker: DecoderProcess, pending: Pending, start: float) -> None:
         """Read what is said in a video from `start` seconds on; one video at a time."""
         assert self._recogniser
-        video_id, path = pending.row.video_id, pending.file.path
+        video_id = pending.row.video_id
+        path = pending.file.path
         with self._speaking:
             try:
                 if worker.path != path:

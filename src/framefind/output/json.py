@@ -86,7 +86,8 @@ def _list_moments(document: Any) -> Iterator[Any]:
 
 def _read_moment(document: Any) -> Moment:
     try:
-        path, video_id = document["path"], document["video_id"]
+        path = document["path"]
+        video_id = document["video_id"]
         numbers = [float(document[name]) for name in _NUMBERS]
         box: Any = tuple(map(float, document["box"]))
         then = Then(**document["then"]) if document.get("then") else None

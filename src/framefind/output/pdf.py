@@ -85,7 +85,9 @@ def _assemble(pages: Sequence[tuple[bytes, list[tuple[Rectangle, str]]]]) -> byt
     numbers = count(3)  # 1: the catalogue, 2: the list of pages
     kids = []
     for jpeg, links in pages:
-        image, content, page = next(numbers), next(numbers), next(numbers)
+        image = next(numbers)
+        content = next(numbers)
+        page = next(numbers)
         objects[image] = _stream(
             f"/Type /XObject /Subtype /Image /Width {_PAGE[0]} /Height {_PAGE[1]} "
             "/ColorSpace /DeviceRGB /BitsPerComponent 8 /Filter /DCTDecode",

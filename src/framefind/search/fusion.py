@@ -55,7 +55,8 @@ def fuse(
 
     Frames are cut where words begin and end, all in the same way.
     """
-    index, line = scores[0].index, scores[0].line
+    index = scores[0].index
+    line = scores[0].line
     placed = [None if hits is None else _in_line(hits, index, line) for hits in words]
     spans = [one for one in placed if one is not None]
     if not spans:
@@ -97,7 +98,8 @@ def _in_line(hits: WordHits, index: VectorIndex, line: Timeline) -> _Spans:
     at = np.searchsorted(videos, video)
     is_here = (at < len(videos)) & (video >= 0)
     is_here[is_here] &= videos[at[is_here]] == video[is_here]
-    hits, at = hits.take(is_here), at[is_here]
+    hits = hits.take(is_here)
+    at = at[is_here]
     first, counts = (column[at] for column in line.of_videos)
     last = first + counts - 1
     start = np.where(hits.start >= line.until[last], line.t[last], hits.start)

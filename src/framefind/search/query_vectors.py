@@ -194,7 +194,8 @@ def _check_words(text: str, model: Model) -> None:
 
 def list_notes(embedded: EmbeddedQuery, model: Model, has_words: bool) -> list[str]:
     """Return notes for the page of a query: what of it is in vain."""
-    query, hits = embedded.query, embedded.words
+    query = embedded.query
+    hits = embedded.words
     if hits is not None and hits.must_occur and not has_words:
         return ["no words of this library's videos were read: `index` reads them (option `read`)"]
     texts: list[str | None] = [*query.plus, *query.minus]

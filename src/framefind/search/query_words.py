@@ -140,12 +140,14 @@ def _match(terms: Sequence[str], quotes: int, index: TextIndex) -> _Matches:
     keep = nats >= _MIN_SHARE * total
     if quotes:
         keep = np.isin(row, reduce(np.intersect1d, [rows[term] for term in terms[:quotes]]))
-    row, nats = row[keep], nats[keep]
+    row = row[keep]
+    nats = nats[keep]
     pairs, pair_nats = _match_pairs(terms, quotes, weights, rows, across, index)
     better = pair_nats > np.maximum(
         _at(row, nats, pairs), _at(row, nats, index.cues["next"][pairs])
     )
-    pairs, pair_nats = pairs[better], pair_nats[better]
+    pairs = pairs[better]
+    pair_nats = pair_nats[better]
     first = np.concatenate([row, pairs])
     last = np.concatenate([row, index.cues["next"][pairs]])
     nats = np.concatenate([nats, pair_nats])
@@ -172,7 +174,8 @@ def _match_pairs(
         holds |= _among(pairs, across.get(term, nowhere))
         nats += weights[term] * holds
         if term in required:
-            pairs, nats = pairs[holds], nats[holds]
+            pairs = pairs[holds]
+            nats = nats[holds]
     pairs, first = np.unique(pairs, return_index=True)
     return pairs, nats[first]
 

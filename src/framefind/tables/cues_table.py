@@ -90,7 +90,8 @@ def write(address: str, rows: pa.Table) -> list[DataFile]:
     """
     if not rows.num_rows:
         return []
-    store, path = filesystem(address), f"{secrets.token_hex(16)}.parquet"
+    store = filesystem(address)
+    path = f"{secrets.token_hex(16)}.parquet"
     rows = rows.sort_by([("video_id", "ascending"), ("start", "ascending")])
     with as_library_error(f"cannot write to {address}"):
         pq.write_table(

@@ -84,7 +84,8 @@ def _full_range(pixels: NDArray[np.generic]) -> Pixels:
 
 def _over_black(pixels: NDArray[np.generic]) -> Pixels:
     rgba = pixels.astype(np.uint8, copy=False)
-    colour, alpha = rgba[..., :3], rgba[..., 3:]
+    colour = rgba[..., :3]
+    alpha = rgba[..., 3:]
     if not alpha.any():  # the alpha plane was never filled in
         return np.ascontiguousarray(colour)
     return (colour.astype(np.uint16) * alpha // 255).astype(np.uint8)
@@ -211,7 +212,9 @@ def _pq_table() -> Light:
 @cache
 def _hlg_table() -> Light:
     """Return the light of the scene, 0 to 1, for 16 bits of HLG (ITU-R BT.2100)."""
-    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    a = 0.17883277
+    b = 0.28466892
+    c = 0.55991073
     signal = np.arange(65536) / 65535
     low = signal**2 / 3
     high = (np.exp((signal - c) / a) + b) / 12

@@ -33,7 +33,8 @@ _FOREVER = 0xFFFFFFFF
 """What FFmpeg gives as the end of a subtitle that stays until the next one."""
 _MAX_SECONDS = 30.0
 """Length of a subtitle whose end no packet tells."""
-_PALETTE, _COMPOSITION = 0x14, 0x16  # kinds of segments of PGS
+_PALETTE = 0x14  # kinds of segments of PGS
+_COMPOSITION = 0x16
 
 Levels = NDArray[np.uint8]
 """The brightness at which each index of a palette is read, (256,)."""

@@ -81,7 +81,8 @@ class Recogniser:
         if language and _log_probability(segments) < _DOUBTFUL_LOG_PROBABILITY:
             others, other = self._transcribe(window, "")
             if _log_probability(others) > _log_probability(segments):
-                segments, heard = others, other
+                segments = others
+                heard = other
         words = [
             Word(word.start, word.end, word.word)
             for segment in segments

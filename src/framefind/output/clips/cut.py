@@ -311,6 +311,8 @@ def _renew(packet: Packet, data: bytes) -> Packet:
     """Return a packet with other data and the same times."""
     fresh: Packet = av.Packet(data)
     fresh.time_base = packet.time_base
-    fresh.pts, fresh.dts, fresh.duration = packet.pts, packet.dts, packet.duration
+    fresh.pts = packet.pts
+    fresh.dts = packet.dts
+    fresh.duration = packet.duration
     fresh.is_keyframe = packet.is_keyframe
     return fresh

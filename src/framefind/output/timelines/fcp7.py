@@ -71,7 +71,8 @@ def _add_track(
 
 
 def _add_file(item: ElementTree.Element, timeline: Timeline, clip: Clip, written: set[str]) -> None:
-    path, grid = clip.moment.path, clip.grid
+    path = clip.moment.path
+    grid = clip.grid
     file = add_element(item, "file", id=f"file-{[*timeline.sources].index(path) + 1}")
     if path in written:
         return

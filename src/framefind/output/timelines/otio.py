@@ -71,7 +71,8 @@ def _item(schema: str, name: str, **members: Any) -> dict[str, Any]:
 
 
 def _range(first: int, count: int, rate: Fraction) -> dict[str, Any]:
-    start, duration = _time(first, rate), _time(count, rate)
+    start = _time(first, rate)
+    duration = _time(count, rate)
     return {"OTIO_SCHEMA": "TimeRange.1", "start_time": start, "duration": duration}
 
 
