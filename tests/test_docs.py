@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -16,12 +15,12 @@ import pytest
 import typer
 from skimage import data
 
+import terminal
 from framefind.cli.main import app
 
 ROOT = Path(__file__).parent.parent
 DOCS = sorted([*ROOT.glob("[CR]*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("training/*.md")])
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-SHELL = [sys.executable, "-m", "framefind.cli"]
 
 
 def runs(mark: str) -> bool:
@@ -51,7 +50,7 @@ def commands(document: Path) -> list[tuple[str, list[str]]]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a home with a short film of two photographs in ~/Videos, and libraries of it."""
+    """Make a home with a short film of two photographs in ~/Videos."""
     home = tmp_path_factory.mktemp("home")
     (home / "Videos").mkdir()
     with av.open(home / "Videos" / "film.mp4", "w") as container:
@@ -66,49 +65,46 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 )
         container.mux(stream.encode(None))
     (home / "queries.txt").write_text("a cat\nan astronaut\n")
-    for library in ("default.framefind", "trip.framefind"):
-        run(home, "framefind", "index", "~/Videos", "--library", library)
     return home
 
 
-def environment(home: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def reader(home: Path) -> Iterator[terminal.Terminal]:
+    """Open a terminal in that home, and index its film into two libraries."""
     variables = {"HOME": str(home), "FRAMEFIND_LIBRARY": str(home / "default.framefind")}
     variables["PYSPARK_PYTHON"] = sys.executable  # as in an activated environment
     variables["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, **variables, "XDG_CACHE_HOME": str(home / ".cache")}
+    variables["XDG_CACHE_HOME"] = str(home / ".cache")
+    with terminal.opened(home, os.environ | variables) as reader:
+        for library in ("default.framefind", "trip.framefind"):
+            run(reader, home, "framefind", "index", "~/Videos", "--library", library)
+        yield reader
 
 
-def run(home: Path, *command: str) -> str:
-    arguments = [str(home) + word[1:] if word.startswith("~/") else word for word in command[1:]]
-    result = subprocess.run(
-        [*SHELL, *arguments], cwd=home, env=environment(home), capture_output=True, text=True
-    )
-    assert result.returncode == 0, f"{shlex.join(command)}\n{result.stdout}\n{result.stderr}"
-    return result.stdout
+def run(reader: terminal.Terminal, home: Path, *command: str) -> None:
+    words = [str(home) + word[1:] if word.startswith("~/") else word for word in command[1:]]
+    done = reader.command(*words)
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}\n{done.stderr}"
 
 
 @pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
-def test_commands_in_console_blocks_run(document: Path, home: Path) -> None:
+def test_commands_in_console_blocks_run(
+    document: Path, reader: terminal.Terminal, home: Path
+) -> None:
     for mark, command in commands(document):
         if runs(mark):
-            run(home, *command)
+            run(reader, home, *command)
 
 
 @pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
-def test_python_blocks_run(document: Path, home: Path) -> None:
+def test_python_blocks_run(document: Path, reader: terminal.Terminal) -> None:
     for mark, body in blocks(document, "python"):
         if not runs(mark):
             compile(body, document.name, "exec")
             continue
-        result = subprocess.run(
-            [sys.executable, "-c", body],
-            cwd=home,
-            env=environment(home),
-            capture_output=True,
-            text=True,
-        )
-        assert result.returncode == 0, f"{document.name}:\n{body}\n{result.stderr}"
-        assert result.stdout, f"{document.name}: the example prints nothing:\n{body}"
+        done = reader.python(body)
+        assert done.returncode == 0, f"{document.name}:\n{body}\n{done.stderr}"
+        assert done.stdout, f"{document.name}: the example prints nothing:\n{body}"
 
 
 def option_names(command: Any) -> set[str]:
