@@ -28,7 +28,7 @@ from framefind.types import Cue, FrameScores, Image, Moment, Page, PathLike, Que
 if TYPE_CHECKING:
     from framefind.evaluation import Quality
     from framefind.indexing.estimate import Plan
-    from framefind.output.export import How
+    from framefind.output.options import How
     from framefind.reports import Exported, OnProgress, Report, Status
 
 
@@ -290,7 +290,7 @@ class Library:
         """Hand moments over to other programs: write them in the format `to`.
 
         `to` is clips, or another format of docs/export.md; `out` the file or folder to write, by
-        default in the folder that `config` tells; `how` as in `framefind.output.export.How`. A
+        default in the folder that `config` tells; `how` as in `framefind.output.options.How`. A
         video that cannot be read is reported. Raises UsageError for what is in the way.
         """
         from framefind.output.export import export

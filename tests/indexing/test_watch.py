@@ -119,12 +119,12 @@ def test_small_files_do_not_wait_for_a_long_one(tmp_path, clips, monkeypatch):
     begun = []
     index_files = watch.index_files
 
-    def index(vector_index, choice, files, *rest, stop):
+    def index(vector_index, choice, files, *rest, stop, choose):
         begun.append([os.path.basename(file.path) for file in files])
         if begun == [["long.mp4"]]:
             put(clips / "c.mp4", folder / "short.mp4")
             assert stop.wait(30)
-        return index_files(vector_index, choice, files, *rest, stop=stop)
+        return index_files(vector_index, choice, files, *rest, stop=stop, choose=choose)
 
     monkeypatch.setattr(watch, "index_files", index)
 

@@ -13,6 +13,7 @@ from framefind.cli.options import DeviceOption, JsonOption, LibraryOption, Model
 from framefind.cli.query_options import with_query_options
 from framefind.counts import write_count
 from framefind.errors import UsageError
+from framefind.output.options import CLIP_NAMES, HELP
 from framefind.times import parse_time
 from framefind.types import Query
 
@@ -58,28 +59,26 @@ def export(
     ] = None,
     padding: Annotated[
         str,
-        typer.Option(metavar="TIME", help="Room to add at both ends.", rich_help_panel=OUTPUT),
+        typer.Option(metavar="TIME", help=HELP["padding"], rich_help_panel=OUTPUT),
     ] = "0",
     title: Annotated[
         str | None,
         typer.Option(
             metavar="TEXT",
-            help="Name of the timeline or report.",
+            help=HELP["title"],
             show_default="the query",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
     names: Annotated[
         str,
-        typer.Option(
-            metavar="PATTERN", help="Names of clips, without suffix.", rich_help_panel=OUTPUT
-        ),
-    ] = "{number} {name} {start}-{end}",
+        typer.Option(metavar="PATTERN", help=HELP["names"], rich_help_panel=OUTPUT),
+    ] = CLIP_NAMES,
     fast: Annotated[
         bool,
         typer.Option(
             "--fast",
-            help="Copy clips from the keyframe before their start, and say by how much it is off.",
+            help=HELP["fast"],
             rich_help_panel=OUTPUT,
         ),
     ] = False,
@@ -87,14 +86,14 @@ def export(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Encode clips again: h264, hevc, vp9, av1, prores or an encoder of FFmpeg.",
+            help=HELP["codec"],
             show_default="copy what can be copied",
             rich_help_panel=OUTPUT,
         ),
     ] = None,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Replace files that exist.", rich_help_panel=OUTPUT),
+        typer.Option("--overwrite", help=HELP["overwrite"], rich_help_panel=OUTPUT),
     ] = False,
     library: LibraryOption = None,
     model: ModelOption = None,

@@ -1,14 +1,14 @@
 """One run of `index` on this computer, and what it would do."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from framefind.files.config import Setting, name_paths
 from framefind.files.names import resolve_path, stored_path
 from framefind.index.refresh import CurrentIndex
-from framefind.indexing.decide import open_catalog
+from framefind.indexing.decide import Catalog, open_catalog
 from framefind.indexing.estimate import Plan, estimate
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.pipeline import Indexer
@@ -53,10 +53,12 @@ def index_files(
     options: IndexOptions,
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
+    choose: Callable[[Sequence[File], Catalog], Sequence[File]] | None = None,
 ) -> Report:
     """Index files that were found below some paths, until `stop` is set.
 
-    Missing and offline videos are looked for below the paths.
+    Missing and offline videos are looked for below the paths. `choose` returns those of the files
+    that this run shall have.
     """
     uri = vector_index.uri
     with address.lock(uri, doing="index"):
@@ -65,7 +67,7 @@ def index_files(
         options = replace(options, read=readers.read)
         catalog = open_catalog(vector_index, tables, options)
         indexer = Indexer(tables, catalog, encoder, options, readers, on_progress, stop)
-        report = indexer.run(files)
+        report = indexer.run(choose(files, catalog) if choose else files)
         report.notes = readers.missing
         report.missing, report.offline = catalog.survey(_folders(paths))
         maintenance.tidy(tables)

@@ -5,12 +5,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from framefind.errors import FramefindError
 from framefind.files.names import resolve_path
 from framefind.index.refresh import CurrentIndex
 from framefind.indexing.changes import follow
-from framefind.indexing.decide import open_catalog
+from framefind.indexing.decide import Catalog
 from framefind.indexing.gentle import is_on_battery, lower_priority
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.prepare import find_tables
@@ -23,7 +24,6 @@ from framefind.words.sidecars import find_videos
 
 _MAX_RUN_BYTES = 500e6
 _MIN_RUN_SECONDS = 5.0  # of a run before files that have just become complete stop it
-_MANY_FILES = 50  # of which it pays to ask first which are indexed already
 _MAX_RUN_SECONDS = 60.0  # so that others get to write, too
 _PAUSE_SECONDS = 1.0  # in which they do
 _WAIT_SECONDS = 0.5
@@ -53,17 +53,12 @@ def watch(
     collector = _Collector(roots, options, Waiting(settle, patience), gentle, stop)
     trouble = ""
     with collector.running():
-        while ready := collector.wait():
-            unsettled = _leave_out_settled(ready, vector_index, choice, options)
-            files = _fit(unsettled)
-            collector.waiting.give_back(unsettled[len(files) :])
-            if not files:
-                continue
+        choose = partial(_choose, waiting=collector.waiting)
+        while files := collector.wait():
             swept = collector.take_swept()
+            run = partial(index_files, vector_index, choice, files, swept, options)
             try:
-                report = index_files(
-                    vector_index, choice, files, swept, options, stop=collector.interrupt
-                )
+                report = run(stop=collector.interrupt, choose=choose)
             except FramefindError as error:  # such as a library that another process writes to
                 if str(error) != trouble:
                     _log.warning("%s", error)
@@ -181,6 +176,19 @@ class _Collector:
             self._on_battery = is_on_battery()
 
 
+def _choose(files: Sequence[File], catalog: Catalog, waiting: Waiting) -> list[File]:
+    """Return those of some files that one run shall have, and let the others wait.
+
+    It has all that need not be opened, and of the others the first: one, or as many as fit.
+    """
+    unopened = [file for file in files if catalog.settle_unopened(file)]
+    settled = {file.path for file in unopened}
+    others = [file for file in files if file.path not in settled]
+    chosen = _fit(others)
+    waiting.give_back(others[len(chosen) :])
+    return [*unopened, *chosen]
+
+
 def _fit(files: list[File]) -> list[File]:
     """Return the first of some files: one, or as many as one run shall have."""
     size = 0
@@ -189,14 +197,3 @@ def _fit(files: list[File]) -> list[File]:
         if count and size > _MAX_RUN_BYTES:
             return files[:count]
     return files
-
-
-def _leave_out_settled(
-    files: list[File], vector_index: CurrentIndex, choice: ModelChoice, options: IndexOptions
-) -> list[File]:
-    """Return those of many files that have to be opened, as after a start; of few, all."""
-    if len(files) < _MANY_FILES:
-        return files
-    tables, _ = find_tables(vector_index.uri, choice)
-    catalog = open_catalog(vector_index, tables, options)
-    return [file for file in files if catalog.settle_unopened(file) is None]

@@ -17,6 +17,7 @@ from framefind.errors import FramefindError, QueryError
 from framefind.library import Library
 from framefind.mcp import answers, pictures
 from framefind.mcp.jobs import Jobs
+from framefind.output.options import HELP
 from framefind.times import clock, parse_time
 
 P = ParamSpec("P")
@@ -270,7 +271,7 @@ class Tools:
         video: VideoName,
         start: Annotated[Time, Field(description="Where the clip begins, such as 90 or 1:30.")],
         end: Annotated[Time, Field(description="Where it ends.")],
-        padding: Annotated[Time, Field(le=60, description="Room to add at both ends.")] = 0.0,
+        padding: Annotated[Time, Field(le=60, description=HELP["padding"])] = 0.0,
     ) -> Annotated[CallToolResult, answers.Clip]:
         """Cut a clip out of a video, and write it as a file of its own for the person to keep.
 

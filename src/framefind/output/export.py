@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict
 
 from framefind import arguments
 from framefind.errors import StoreError, UsageError, VideoError
@@ -16,6 +15,7 @@ from framefind.files import config
 from framefind.files.names import native_path, readable_first
 from framefind.output import csv, html, ndjson, pdf
 from framefind.output.files import Names, check_target, fill_pattern, replacing, safe_name
+from framefind.output.options import CLIP_NAMES, How
 from framefind.output.timelines.base import clip_title, video_name
 from framefind.output.timelines.registry import EDITS, PLAYLISTS
 from framefind.output.timelines.timeline import build_timeline, describe_rounding
@@ -37,30 +37,6 @@ CLIPS = "clips"
 
 FORMATS = (CLIPS, *EDITS, *PLAYLISTS, *TABLES)
 """All formats of `export`."""
-
-
-CLIP_NAMES = "{number} {name} {start}-{end}"
-"""How clips are named."""
-
-
-class How(TypedDict, total=False):
-    """How moments are handed over; all of it may be left out.
-
-    `title` names timelines and reports. `padding` seconds are added at both ends. `overwrite`
-    replaces files that exist.
-
-    Of clips, `names` is the pattern of their names, with {number}, {name}, {start} and {end};
-    `fast` copies them from the keyframe before their start, and `codec` encodes them again.
-    `on_clip` is called before each, with its title, its number from 1 on, and how many there are.
-    """
-
-    title: str
-    padding: float
-    overwrite: bool
-    names: str
-    fast: bool
-    codec: str | None
-    on_clip: Callable[[str, int, int], None]
 
 
 def find_suffix(to: str) -> str:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from framefind import types
 from framefind.arguments import Option
 from framefind.output.export import FORMATS
+from framefind.output.options import HELP
 from framefind.reports import Progress
 from framefind.times import parse_time
 
@@ -175,8 +176,8 @@ class Export(BaseModel):
 
     moments: list[ExportedMoment] = Field(min_length=1, max_length=MAX_PAGE_SIZE)
     to: str = Field("otio", json_schema_extra={"enum": [*FORMATS]})
-    title: str = Field("framefind", min_length=1, max_length=200)
-    padding: float = Field(0.0, ge=0, le=600, description="Seconds to add at both ends.")
+    title: str = Field("framefind", min_length=1, max_length=200, description=HELP["title"])
+    padding: float = Field(0.0, ge=0, le=600, description=HELP["padding"])
 
 
 class VideoMoments(BaseModel):

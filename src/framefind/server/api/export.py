@@ -15,8 +15,9 @@ from starlette.responses import Response
 
 from framefind import arguments
 from framefind.errors import VideoError
-from framefind.output.export import CLIPS, FORMATS, How, find_suffix, makes_folder
+from framefind.output.export import CLIPS, FORMATS, find_suffix, makes_folder
 from framefind.output.files import safe_name
+from framefind.output.options import How
 from framefind.reports import Exported
 from framefind.server import schemas
 from framefind.server.limiter import Limiter

@@ -1,0 +1,36 @@
+"""The options of `export`: the one list, which Python, command line, HTTP and agents share."""
+
+from collections.abc import Callable
+from typing import Annotated, TypedDict, get_type_hints
+
+CLIP_NAMES = "{number} {name} {start}-{end}"
+"""How clips are named, without suffix."""
+
+
+class How(TypedDict, total=False):
+    """How moments are handed over; all of it may be left out.
+
+    `on_clip` is called before each clip, with its title, its number from 1 on, and how many there
+    are.
+    """
+
+    title: Annotated[str, "Name of the timeline, report or film."]
+    padding: Annotated[float, "Room to add at both ends, in seconds."]
+    overwrite: Annotated[bool, "Replace files that exist."]
+    names: Annotated[str, "Names of clips, of {number}, {name}, {start} and {end}."]
+    fast: Annotated[
+        bool, "Copy clips from the keyframe before their start, and say by how much it is off."
+    ]
+    codec: Annotated[
+        str | None,
+        "Encode clips again: h264, hevc, vp9, av1, prores or an encoder of FFmpeg.",
+    ]
+    on_clip: Callable[[str, int, int], None]
+
+
+HELP: dict[str, str] = {
+    name: hint.__metadata__[0]
+    for name, hint in get_type_hints(How, include_extras=True).items()
+    if hasattr(hint, "__metadata__")
+}
+"""What each option does."""
