@@ -31,6 +31,10 @@ def test_people_are_understood(recogniser, name, phrase, t):
     if not path.exists():
         pytest.skip("needs ../shared")
     with Sound(path) as sound:
-        cues = [cue for span in read_speech(sound.pieces(), recogniser) for cue in span.cues]
+        cues = [
+            cue
+            for span in read_speech((piece for (piece,) in sound.pieces()), recogniser)
+            for cue in span.cues
+        ]
     heard = [cue for cue in cues if phrase in cue.text.lower()]
     assert [cue.start for cue in heard] == [pytest.approx(t, abs=0.5)]

@@ -201,7 +201,7 @@ class _Server:
     def _sound(self, start: float, length: float | None) -> None:
         assert self._video
         with Sound(self._video.path, length, self._beat) as sound:
-            for piece in sound.pieces(start):
+            for (piece,) in sound.pieces(start):
                 self._lap("decode")
                 silent = not piece.any()
                 header = {"samples": len(piece), "silent": silent}

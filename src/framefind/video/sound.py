@@ -1,4 +1,4 @@
-"""Decode the sound of a video: mono, 16,000 samples a second, on the clock that frames are on.
+"""Decode the sound of a video, on the clock that frames are on.
 
 Samples are placed by their timestamps: sound that begins after the pictures, gaps, edit lists and
 clocks that break are silence where nothing is heard, and nothing moves.
@@ -36,6 +36,9 @@ from framefind.video.open import (
 Samples = NDArray[np.float32]
 """One channel of sound: SAMPLE_RATE samples a second, from -1 to 1."""
 
+Channels = NDArray[np.float32]
+"""Sound: (channels, samples), from -1 to 1."""
+
 SAMPLE_RATE = 16_000
 """Samples a second: what recognisers of speech take."""
 
@@ -51,9 +54,9 @@ _DECODE_EARLIER_SECONDS = 1.0  # than the start: decoders of sound need a moment
 class Sound:
     """The sound of a file. Iterate `pieces`, then look at `damage`; close it, or use it in `with`.
 
-    `length` is the video's in seconds, where it is known: if the file declares another one, its
-    clock breaks. `alive` is called for every packet. Raises NotAVideoError, VideoError or
-    StoreError.
+    It becomes `rate` samples a second, in the channels of `layout`, as FFmpeg names it. `length` is
+    the video's in seconds, where it is known: if the file declares another one, its clock breaks.
+    `alive` is called for every packet. Raises NotAVideoError, VideoError or StoreError.
     """
 
     def __init__(
@@ -61,7 +64,11 @@ class Sound:
         path: str | os.PathLike[str],
         length: float | None = None,
         alive: Callable[[], None] | None = None,
+        rate: int = SAMPLE_RATE,
+        layout: str = "mono",
     ) -> None:
+        self.rate = rate
+        self.layout = av.AudioLayout(layout)
         self.path = canonical_uri(os.fspath(path))
         self.damage: str | None = None
         """Why some of the sound could not be decoded, or None."""
@@ -96,37 +103,38 @@ class Sound:
         self._container.close()
         self.stream = None
 
-    def pieces(self, start: float = 0.0) -> Iterator[Samples]:
+    def pieces(self, start: float = 0.0) -> Iterator[Channels]:
         """Yield the sound from `start` seconds on to its end, from -1 to 1, in pieces of a minute.
 
         The last piece is shorter; there is none where the file has no sound from there on.
         """
-        size = PIECE_SECONDS * SAMPLE_RATE
-        begin = round(start * SAMPLE_RATE)  # of the piece, in samples from time 0
+        shape = self.layout.nb_channels, PIECE_SECONDS * self.rate
+        begin = round(start * self.rate)  # of the piece, in samples from time 0
         filled = 0
-        piece = np.zeros(size, np.float32)
+        piece = np.zeros(shape, np.float32)
         for place, samples in self._runs(start):
-            while place + len(samples) > begin + size:
+            end = place + samples.shape[1]
+            while end > begin + shape[1]:
                 _put(piece, samples, place - begin)
                 yield piece
-                piece = np.zeros(size, np.float32)
-                begin += size
+                piece = np.zeros(shape, np.float32)
+                begin += shape[1]
                 filled = 0
             _put(piece, samples, place - begin)
-            filled = max(filled, place + len(samples) - begin)
+            filled = max(filled, end - begin)
         if filled > 0:
-            yield piece[:filled]
+            yield piece[:, :filled]
 
-    def _runs(self, start: float) -> Iterator[tuple[int, Samples]]:
+    def _runs(self, start: float) -> Iterator[tuple[int, Channels]]:
         """Yield resampled sound, and its place in samples from time 0 of the container's clock."""
         run: _Run | None = None
         for t, frame in self._frames(start):
             if run and not run.continues(t, frame):
                 yield from run.flush()
                 if t - run.end > _MAX_GAP_SECONDS:
-                    return self._fail(f"its clock jumps at {write_time(round(run.end))}")
+                    return self.fail(f"its clock jumps at {write_time(round(run.end))}")
                 run = None
-            run = run or _Run(t, frame, self._fail)
+            run = run or _Run(t, frame, self)
             yield from run.add(frame)
         if run:
             yield from run.flush()
@@ -162,10 +170,10 @@ class Sound:
                 place = round((Fraction(earliest) + self._origin) / base)
                 self._container.seek(place, stream=self._video)
         demux = partial(self._container.demux, stream)
-        for packet in read_packets(demux, self._fail, lambda: None):
+        for packet in read_packets(demux, self.fail, lambda: None):
             self._alive()
             if packet.has_sidedata("encryption_info"):
-                self._fail("its sound is encrypted")
+                self.fail("its sound is encrypted")
             else:
                 yield packet
 
@@ -175,9 +183,9 @@ class Sound:
         return float(self._shifts[index - 1][1]) if index else 0.0
 
     def _fail_at(self, t: float, error: Exception) -> None:
-        self._fail(f"damaged sound at {write_time(round(max(0.0, t)))} ({explain_error(error)})")
+        self.fail(f"damaged sound at {write_time(round(max(0.0, t)))} ({explain_error(error)})")
 
-    def _fail(self, error: Exception | str) -> None:
+    def fail(self, error: Exception | str) -> None:
         """Note why some of the sound cannot be decoded; the first reason stays."""
         words = error if isinstance(error, str) else explain_error(error)
         self.damage = self.damage or words
@@ -189,21 +197,21 @@ class _Run:
     `end` is when the last one ends, in seconds.
     """
 
-    def __init__(self, t: float, first: av.AudioFrame, fail: Callable[[Exception], None]) -> None:
+    def __init__(self, t: float, first: av.AudioFrame, sound: Sound) -> None:
         """Begin at `t` seconds, with nothing yet of `first`."""
         self.end = self._start = t
         self._kind = _kind(first)
-        self._place = round(t * SAMPLE_RATE)
+        self._place = round(t * sound.rate)
         self._count = 0  # of samples, before they are resampled
-        self._fail = fail
+        self._fail = sound.fail
         self._held = av.AudioFifo()
-        self._resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE)
+        self._resampler = av.AudioResampler("fltp", sound.layout, sound.rate)
 
     def continues(self, t: float, frame: av.AudioFrame) -> bool:
         """Tell whether a frame that begins at `t` follows what is held, in the same format."""
         return abs(t - self.end) < _MAX_DRIFT_SECONDS and self._kind == _kind(frame)
 
-    def add(self, frame: av.AudioFrame) -> Iterator[tuple[int, Samples]]:
+    def add(self, frame: av.AudioFrame) -> Iterator[tuple[int, Channels]]:
         """Hold a frame; yield what is held, resampled, once it is long enough."""
         self._count += frame.samples
         self.end = self._start + self._count / frame.sample_rate
@@ -212,21 +220,21 @@ class _Run:
         if self._held.samples >= _RUN_SECONDS * frame.sample_rate:
             yield from self._resample(self._held.read())
 
-    def flush(self) -> Iterator[tuple[int, Samples]]:
+    def flush(self) -> Iterator[tuple[int, Channels]]:
         """Yield all that is left."""
         if self._held.samples:
             yield from self._resample(self._held.read())
         yield from self._resample(None)
 
-    def _resample(self, frame: av.AudioFrame | None) -> Iterator[tuple[int, Samples]]:
+    def _resample(self, frame: av.AudioFrame | None) -> Iterator[tuple[int, Channels]]:
         try:
             resampled = self._resampler.resample(frame)
         except (av.FFmpegError, ValueError) as error:  # channels that it cannot mix
             return self._fail(error)
         for each in resampled:
-            samples = each.to_ndarray()[0]
+            samples = np.asarray(each.to_ndarray(), np.float32)
             yield self._place, samples
-            self._place += len(samples)
+            self._place += samples.shape[1]
         return None
 
 
@@ -255,9 +263,9 @@ def _kind(frame: av.AudioFrame) -> tuple[str, str, int]:
     return frame.format.name, frame.layout.name, frame.sample_rate
 
 
-def _put(piece: Samples, samples: Samples, at: int) -> None:
+def _put(piece: Channels, samples: Channels, at: int) -> None:
     """Copy what fits of some samples into a piece, `at` samples after its beginning."""
     first = max(0, -at)
-    last = min(len(samples), len(piece) - at)
+    last = min(samples.shape[1], piece.shape[1] - at)
     if first < last:
-        piece[at + first : at + last] = samples[first:last]
+        piece[:, at + first : at + last] = samples[:, first:last]

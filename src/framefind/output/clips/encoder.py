@@ -1,14 +1,19 @@
-"""Encode frames as they are stored: size, pixels, colours and times stay those of the stream."""
+"""Encode frames: as they are stored, with size, pixels, colours and times of their stream, or as
+screens show them.
+"""
 
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any, TypeAlias
 
 import av
+import numpy as np
 from av.container import OutputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
+from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from framefind.errors import UsageError
 
@@ -37,6 +42,8 @@ _IN_BAND = {
 """For frames beside copied ones: in the order in which they are shown, headers with them."""
 
 _DEFAULT_RATE = Fraction(25)
+_BT_709 = 1  # FFmpeg's number for matrix, primaries and transfer
+_LIMITED_RANGE = 1
 
 
 def check_encoder(name: str) -> str:
@@ -83,6 +90,36 @@ def add_encoded_stream(output: OutputContainer, stream: VideoStream, name: str) 
     _configure(added.codec_context, stream, name)
     added.codec_context.options = _OPTIONS.get(name, {})
     return added
+
+
+def even_size(width: float, height: float) -> tuple[int, int]:
+    """Return the nearest size in pixels that pictures of H.264 can have."""
+    return max(2, 2 * round(width / 2)), max(2, 2 * round(height / 2))
+
+
+def add_screen_stream(
+    output: OutputContainer,
+    size: tuple[int, int],
+    rate: Fraction,
+    time_base: Fraction,
+    options: dict[str, str],
+) -> VideoStream:
+    """Add a stream of H.264 for pictures of `convert_for_screen`; `size` is even."""
+    stream = output.add_stream("libx264", rate=rate, options=options)
+    stream.width, stream.height = size
+    stream.pix_fmt = "yuv420p"
+    context = stream.codec_context
+    context.time_base = stream.time_base = time_base
+    context.colorspace = context.color_primaries = context.color_trc = _BT_709
+    context.color_range = _LIMITED_RANGE
+    return stream
+
+
+def convert_for_screen(pixels: NDArray[np.uint8]) -> av.VideoFrame:
+    """Return RGB (height, width, 3) as a frame in the colours of BT.709."""
+    return av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(
+        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    )
 
 
 def _configure(context: VideoCodecContext, stream: VideoStream, name: str) -> None:

@@ -12,9 +12,9 @@ from itertools import chain
 
 import av
 from av.container import OutputContainer
-from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
+from framefind.output.clips.encoder import add_screen_stream, convert_for_screen, even_size
 from framefind.server.playback.audio import Packet, SoundTrack
 from framefind.server.playback.sink import Sink
 from framefind.video import clock
@@ -33,8 +33,6 @@ _REPEAT_SECONDS = 1.0  # a frame that is shown for longer is sent again
 _SOUND_AHEAD_SECONDS = 0.5  # of the pictures
 _GOP_FRAMES = 48
 _X264_OPTIONS = {"preset": "veryfast", "crf": "23", "bf": "0", "rc-lookahead": "10"}
-_BT_709 = 1  # FFmpeg's number for matrix, primaries and transfer
-_LIMITED_RANGE = 1
 
 
 def transcode_stream(
@@ -128,7 +126,8 @@ class _PictureEncoder:
     def encode(self, frame: Frame, start: float, end: float) -> list[Packet]:
         """Return the packets that are ready after a frame that is shown from `start` to `end`."""
         if self._last is None or self._last[0] is not frame:
-            self._last = frame, _convert(frame, self._stream)
+            pixels = frame.fit(self._stream.width, self._stream.height)
+            self._last = frame, convert_for_screen(pixels)
         picture = self._last[1]
         picture.pts = round(start * _TICKS_PER_SECOND)
         picture.time_base = Fraction(1, _TICKS_PER_SECOND)
@@ -146,25 +145,14 @@ class _PictureEncoder:
 
 
 def _add_video_stream(output: OutputContainer, first: Frame) -> VideoStream:
-    stream = output.add_stream("libx264", rate=30, options=_X264_OPTIONS)
     scale = min(
         1.0,
         _MAX_LONG_SIDE / max(first.width, first.height),
         _MAX_SHORT_SIDE / min(first.width, first.height),
     )
-    stream.width = max(2, 2 * round(first.width * scale / 2))
-    stream.height = max(2, 2 * round(first.height * scale / 2))
-    stream.pix_fmt = "yuv420p"
-    context = stream.codec_context
-    context.time_base = stream.time_base = Fraction(1, _TICKS_PER_SECOND)
-    context.gop_size = _GOP_FRAMES
-    context.colorspace = context.color_primaries = context.color_trc = _BT_709
-    context.color_range = _LIMITED_RANGE
-    return stream
-
-
-def _convert(frame: Frame, stream: VideoStream) -> av.VideoFrame:
-    pixels = frame.fit(stream.width, stream.height)
-    return av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(
-        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    size = even_size(first.width * scale, first.height * scale)
+    stream = add_screen_stream(
+        output, size, Fraction(30), Fraction(1, _TICKS_PER_SECOND), _X264_OPTIONS
     )
+    stream.codec_context.gop_size = _GOP_FRAMES
+    return stream
