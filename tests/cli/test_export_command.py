@@ -24,3 +24,14 @@ def test_what_a_search_printed_is_exported(shared_library: framefind.Library, tm
     assert again.stderr == f"framefind: {out} exists already: --overwrite replaces it\n"
     nothing = run("export", "--to", "edl", "--out", out, *library)
     assert nothing.returncode == 2
+
+
+def test_clips_become_one_film(shared_library: framefind.Library, tmp_path: Path):
+    library = "-l", shared_library.uri
+    out = str(tmp_path / "dogs.mp4")
+    done = run("export", "a dog", "--to", "clips", "--reel", out, "--limit", "2", *library)
+    assert (done.returncode, done.stdout) == (0, f"{out}\n"), done.stderr
+    assert done.stderr.startswith("1/2 ")
+    both = run("export", "a dog", "--reel", out, "--out", out, *library)
+    assert both.returncode == 2
+    assert "--reel names the film" in both.stderr

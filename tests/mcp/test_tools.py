@@ -238,6 +238,17 @@ class TestExport:
         assert file.name in refuse(server, "export", video="a.mp4", start="0:01", end=4)
         assert file.read_bytes() == before
 
+    def test_several_moments_become_one_film(self, home, tmp_path):
+        server = Server(home, clips=tmp_path)
+        also = [{"video": "c.mp4", "start": 0, "end": 1}, {"video": "a.mp4", "start": 4, "end": 5}]
+        arguments = {"video": "b.mp4", "start": 1, "end": 2, "also": also, "title": "best of"}
+        file = Path(ask(server, "export", **arguments, titles=True)["file"])
+        assert file == tmp_path / "best of.mp4"
+        with Video(file) as video:
+            assert video.facts.duration == pytest.approx(3, abs=0.1)
+        assert "exists" in refuse(server, "export", **arguments)
+        assert "`end`" in refuse(server, "export", **arguments | {"end": 600})
+
     @pytest.mark.parametrize(("start", "end"), [(3, 1), (2, 2), (0, 700)])
     def test_spans_that_are_none(self, home, tmp_path, start, end):
         server = Server(home, clips=tmp_path / "clips")

@@ -12,7 +12,7 @@ import pytest
 
 import framefind
 from framefind import Moment, UsageError, VideoError
-from framefind.output.export import FORMATS
+from framefind.output.export import FORMATS, find_suffix
 from framefind.output.files import Names, fill_pattern, safe_name
 from framefind.output.json import read_moments
 
@@ -30,7 +30,7 @@ def of_a(moments: list[Moment]) -> list[Moment]:
 
 @pytest.mark.parametrize("to", FORMATS)
 def test_each_format_makes_a_file(shared_library, of_a, tmp_path, to):
-    out = tmp_path / f"out.{to}"
+    out = tmp_path / f"out{find_suffix(to)}"
     exported = shared_library.export(of_a, to, out)
     if to != "clips":
         assert exported.files == [str(out)]
@@ -115,6 +115,32 @@ def test_clips_are_files_of_a_folder(library, moments, tmp_path):
     for how in ({"fast": True, "codec": "h264"}, {"codec": "aac"}, {"names": "{who}"}, {"a": 1}):
         with pytest.raises(UsageError):
             library.export(moments, "clips", tmp_path / "no", **how)
+
+
+def test_a_reel_joins_all_and_names_what_is_missing(library, moments, tmp_path):
+    steps = []
+    gone = replace(moments[0], path="/v/gone.mp4", video_id="no such")
+    out = tmp_path / "dogs.mp4"
+    how = {"titles": True, "title": "dogs", "on_clip": lambda *step: steps.append(step)}
+    exported = library.export([gone, *moments], "reel", out, **how)
+    assert exported.files == [str(out)]
+    assert "gone.mp4" in str(exported.failed)
+    assert [(number, count) for _, number, count in steps] == [
+        (number, len(moments)) for number in range(1, len(moments) + 1)
+    ]
+    with av.open(out) as container:
+        frames = sum(1 for _ in container.decode(video=0))
+        titles = [chapter["metadata"]["title"] for chapter in container.chapters()]
+    assert frames == sum(round((moment.end - moment.start) * 10) for moment in moments)
+    assert titles == [title for title, _, _ in steps]
+    with pytest.raises(UsageError, match="exists already"):
+        library.export(moments, "reel", out)
+    with pytest.raises(VideoError, match=r"gone\.mp4"):
+        library.export([gone], "reel", tmp_path / "no.mp4")
+    for name, how in [("a.avi", {}), ("b.mp4", {"fast": True}), ("c.mp4", {"codec": "hevc"})]:
+        with pytest.raises(UsageError):
+            library.export(moments, "reel", tmp_path / name, **how)
+    assert [*tmp_path.glob("*.*4")] == [out]
 
 
 def test_ndjson_reads_back_as_the_same_moments(shared_library, moments, tmp_path):

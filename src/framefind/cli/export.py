@@ -30,16 +30,17 @@ def export(
         typer.Argument(metavar="QUERY", help="What the moments show.", show_default=False),
     ] = None,
     to: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help="clips; for editors: otio, edl, fcpxml, fcp7, resolve-edl, resolve-csv, "
-            "premiere-csv; chapters: srt, vtt; for players: m3u, xspf; tables: csv, ndjson, html, "
-            "pdf.",
+            help="clips; reel: one film of them; for editors: otio, edl, fcpxml, fcp7, "
+            "resolve-edl, resolve-csv, premiere-csv; chapters: srt, vtt; for players: m3u, xspf; "
+            "tables: csv, ndjson, html, pdf.",
+            show_default="otio",
             rich_help_panel=OUTPUT,
         ),
-    ] = "otio",
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option(
@@ -49,6 +50,17 @@ def export(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    reel: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Join the clips to this film: short for --to reel --out FILE.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    titles: Annotated[
+        bool, typer.Option("--titles", help=HELP["titles"], rich_help_panel=OUTPUT)
+    ] = False,
     from_json: Annotated[
         Path | None,
         typer.Option(
@@ -105,6 +117,7 @@ def export(
 
     $ framefind export "a cat" --to edl --out cats.edl
     $ framefind export "a cat" --to clips --out cats --padding 1
+    $ framefind export "a cat" --to clips --reel cats.mp4 --titles
     $ framefind export "a cat" --to html --out cats.html --limit 20
     """
     from framefind.library import open
@@ -113,20 +126,25 @@ def export(
     asked = bool(text or query.images or query.plus)
     if asked == bool(from_json):
         show.fail_usage("give a query, or --from-json")
+    if reel:
+        if out or to not in (None, "clips", "reel"):
+            show.fail_usage("--reel names the film to write: leave --out and other formats out")
+        to, out = "reel", reel
     opened = open(library, model=model, device=device)
     moments = _read_moments(from_json) if from_json else _search(opened, query)
     if not moments:
         return show.print_note("no moment found: nothing is written")
     exported = opened.export(
         moments,
-        to,
+        to or "otio",
         out,
-        title=title or text or "framefind",
+        title=title or text or "",
         padding=parse_time(padding),
         overwrite=overwrite,
         names=names,
         fast=fast,
         codec=codec,
+        titles=titles,
         on_clip=lambda title, number, count: show.print_note(f"{number}/{count} {title}"),
     )
     return _print(exported, as_json)

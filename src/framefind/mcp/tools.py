@@ -10,14 +10,15 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar
 import anyio.to_thread
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, ImageContent, TextContent
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from framefind import types
 from framefind.errors import FramefindError, QueryError
 from framefind.library import Library
 from framefind.mcp import answers, pictures
 from framefind.mcp.jobs import Jobs
-from framefind.output.options import HELP
+from framefind.output.files import safe_name
+from framefind.output.options import HELP, How
 from framefind.times import clock, parse_time
 
 P = ParamSpec("P")
@@ -49,8 +50,18 @@ MaxTokens = Annotated[
 ]
 
 
+class Span(BaseModel):
+    """A part of a video, to export."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    video: VideoName
+    start: Time
+    end: Time
+
+
 MAX_CLIP_SECONDS = 600.0
-"""Of an exported clip, without padding."""
+"""Of what is exported, without padding."""
 
 
 def explained(function: Callable[P, R]) -> Callable[P, R]:
@@ -271,21 +282,36 @@ class Tools:
         video: VideoName,
         start: Annotated[Time, Field(description="Where the clip begins, such as 90 or 1:30.")],
         end: Annotated[Time, Field(description="Where it ends.")],
+        also: Annotated[
+            list[Span], Field(description="More moments: all are joined to one film, in order.")
+        ] = [],  # noqa: B006
         padding: Annotated[Time, Field(le=60, description=HELP["padding"])] = 0.0,
+        title: Annotated[str, Field(description="Name of the film.")] = "",
+        titles: Annotated[bool, Field(description=HELP["titles"])] = False,
     ) -> Annotated[CallToolResult, answers.Clip]:
-        """Cut a clip out of a video, and write it as a file of its own for the person to keep.
+        """Cut a clip, or a film of several moments, and write it as a file for the person to keep.
 
         It is exact to the frame, has picture and sound, and never replaces a file. Tell the person
         the path of the file.
         """
         assert self._clips
-        if not 0 < end - start <= MAX_CLIP_SECONDS:
+        spans = [Span(video=video, start=start, end=end), *also]
+        lengths = [span.end - span.start for span in spans]
+        if min(lengths) <= 0 or sum(lengths) > MAX_CLIP_SECONDS:
             raise QueryError(f"`end` must come after `start`, at most {MAX_CLIP_SECONDS:g} seconds")
-        moment = replace(pictures.frame_of(self._library, video, start), end=end)
-        done = self._library.export([moment], "clips", self._clips, padding=padding)
-        for reason in done.failed.values():
-            raise QueryError(reason)
-        return answer(answers.Clip(file=done.files[0], notes=done.notes))
+        moments = [
+            replace(pictures.frame_of(self._library, span.video, span.start), end=span.end)
+            for span in spans
+        ]
+        to, out = "clips", self._clips
+        if also:
+            to, out = "reel", self._clips / f"{safe_name(title or 'film')}.mp4"
+        how: How = {"padding": padding, "title": title, "titles": titles}
+        done = self._library.export(moments, to, out, **how)
+        troubles = [f"{moment}: {reason}" for moment, reason in done.failed.items()]
+        if not done.files:
+            raise QueryError("; ".join(troubles))
+        return answer(answers.Clip(file=done.files[0], notes=done.notes + troubles))
 
     async def index(
         self,

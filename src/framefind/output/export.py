@@ -16,7 +16,7 @@ from framefind.files.names import native_path, readable_first
 from framefind.output import csv, html, ndjson, pdf
 from framefind.output.files import Names, check_target, fill_pattern, replacing, safe_name
 from framefind.output.options import CLIP_NAMES, How
-from framefind.output.timelines.base import clip_title, video_name
+from framefind.output.timelines.base import clip_title, matched_words, video_name
 from framefind.output.timelines.registry import EDITS, PLAYLISTS
 from framefind.output.timelines.timeline import build_timeline, describe_rounding
 from framefind.reports import Exported
@@ -35,14 +35,17 @@ TABLES = {"csv": ".csv", "ndjson": ".ndjson", "html": ".html", "pdf": ".pdf"}
 CLIPS = "clips"
 """Each moment as a video file of its own."""
 
-FORMATS = (CLIPS, *EDITS, *PLAYLISTS, *TABLES)
+REEL = "reel"
+"""All moments as one film."""
+
+FORMATS = (CLIPS, REEL, *EDITS, *PLAYLISTS, *TABLES)
 """All formats of `export`."""
 
 
 def find_suffix(to: str) -> str:
     """Return the suffix of the files of a format; clips have none of their own."""
-    if to == CLIPS:
-        return ""
+    if to in (CLIPS, REEL):
+        return "" if to == CLIPS else ".mp4"
     return TABLES.get(to) or (EDITS.get(to) or PLAYLISTS[to]).suffix
 
 
@@ -74,6 +77,8 @@ def export(
     writer = _Writer(target, how.get("overwrite", False), padded, Exported())
     if to == CLIPS:
         _write_clips(rows, how, writer)
+    elif to == REEL:
+        _write_reel(rows, how, writer)
     elif to in EDITS:
         _write_edits(to, title, rows, writer)
     elif to in PLAYLISTS:
@@ -156,10 +161,7 @@ def _write_table(to: str, moments: list[Moment], pictures: Pictures, title: str)
 def _write_edits(to: str, title: str, rows: Mapping[str, Video], writer: _Writer) -> None:
     """Write a timeline of all moments, or one for each video where the format marks videos."""
     edit = EDITS[to]
-    grids = _read_grids(writer.moments, rows, writer.done)
-    moments = [moment for moment in writer.moments if moment.path in grids]
-    if not moments:
-        raise VideoError(next(iter(writer.done.failed.values())))
+    moments, grids = _find_readable(rows, writer)
     groups = {path: [m for m in moments if m.path == path] for path in grids}
     if not edit.marks:
         groups = {"": moments}
@@ -181,24 +183,30 @@ def _write_edits(to: str, title: str, rows: Mapping[str, Video], writer: _Writer
         writer.done.notes.extend(describe_rounding(timeline))
 
 
-def _read_grids(
-    moments: Sequence[Moment], rows: Mapping[str, Video], done: Exported
-) -> dict[str, FrameGrid]:
-    """Return how the frames of each video are counted, by path, and note those that fail."""
+def _find_readable(
+    rows: Mapping[str, Video], writer: _Writer
+) -> tuple[list[Moment], dict[str, FrameGrid]]:
+    """Return the moments whose videos can be read, and how their frames are counted, by path.
+
+    Notes those that fail. Raises VideoError where all do.
+    """
     grids: dict[str, FrameGrid] = {}
-    for moment in moments:
+    for moment in writer.moments:
         if moment.path in grids:
             continue
         try:
             grid = read_frame_grid(native_path(moment.path))
         except (VideoError, StoreError) as error:
-            done.failed[clip_title(moment)] = str(error)
+            writer.done.failed[clip_title(moment)] = str(error)
             continue
         row = rows.get(moment.video_id)
         if row and row.width:  # upright
             grid = replace(grid, width=row.width, height=row.height)
         grids[moment.path] = grid
-    return grids
+    readable = [moment for moment in writer.moments if moment.path in grids]
+    if not readable:
+        raise VideoError(next(iter(writer.done.failed.values())))
+    return readable, grids
 
 
 # -- clips
@@ -256,6 +264,49 @@ def _name_clips(writer: _Writer, how: How, suffix: Callable[[str], str]) -> list
         stem = fill_pattern(how.get("names", CLIP_NAMES), values)
         places.append(names.give(stem, suffix(moment.path)))
     return places
+
+
+# -- one film
+
+
+def _write_reel(rows: Mapping[str, Video], how: How, writer: _Writer) -> None:
+    """Join all moments to one film; those that cannot be read are noted."""
+    from framefind.output.clips.reel import SUFFIXES, Part, Reel
+
+    target = writer.target
+    if target.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"`out` {target}: a film's name ends in {', '.join(SUFFIXES)}")
+    if how.get("fast") or how.get("codec"):
+        raise UsageError("`fast` and `codec` are for clips: a film is encoded as H.264")
+    writer.check(target)
+    moments, grids = _find_readable(rows, writer)
+    with (
+        writer.open(target) as fresh,
+        Reel(fresh, [grids[moment.path] for moment in moments]) as reel,
+    ):
+        for number, moment in enumerate(moments, 1):
+            title = clip_title(moment)
+            how.get("on_clip", _ignore)(title, number, len(moments))
+            row = rows.get(moment.video_id)
+            lines = [*_name_subject(moment, how), title] if how.get("titles") else []
+            path, duration = native_path(moment.path), row.duration if row else None
+            part = Part(path, moment.start, moment.end, grids[moment.path], duration, title, lines)
+            try:
+                damage = reel.add(part)
+            except (VideoError, StoreError) as error:
+                writer.done.failed[title] = str(error)
+                continue
+            if damage:
+                writer.done.notes.append(f"{title}: {damage}")
+        if not reel.frames:
+            raise VideoError(next(iter(writer.done.failed.values())))
+    writer.done.files.append(str(target))
+
+
+def _name_subject(moment: Moment, how: How) -> list[str]:
+    """Return what a moment is shown for as one line: its words, else the title; or none."""
+    subject = " · ".join(matched_words(moment)) or how.get("title")
+    return [subject] if subject else []
 
 
 def _ignore(title: str, number: int, count: int) -> None:

@@ -25,6 +25,9 @@ class How(TypedDict, total=False):
         str | None,
         "Encode clips again: h264, hevc, vp9, av1, prores or an encoder of FFmpeg.",
     ]
+    titles: Annotated[
+        bool, "Write into a film what each moment shows, and which video it is of, for 3 seconds."
+    ]
     on_clip: Callable[[str, int, int], None]
 
 

@@ -178,6 +178,7 @@ class Export(BaseModel):
     to: str = Field("otio", json_schema_extra={"enum": [*FORMATS]})
     title: str = Field("framefind", min_length=1, max_length=200, description=HELP["title"])
     padding: float = Field(0.0, ge=0, le=600, description=HELP["padding"])
+    titles: bool = Field(False, description=HELP["titles"])
 
 
 class VideoMoments(BaseModel):

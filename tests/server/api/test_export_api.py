@@ -4,6 +4,7 @@ import io
 import zipfile
 from collections.abc import Iterator
 
+import av
 import httpx
 import opentimelineio as otio
 import pytest
@@ -50,6 +51,14 @@ def test_several_files_come_in_a_zip(client, moments):
     assert alone.content[4:8] == b"ftyp"
 
 
+def test_a_film_of_all_has_titles(client, moments):
+    order = {"moments": moments[:2], "to": "reel", "title": "dogs", "titles": True}
+    answer = client.post("/v1/export", json=order)
+    assert (answer.status_code, name(answer)) == (200, "dogs.mp4")
+    with av.open(io.BytesIO(answer.content)) as container:
+        assert len(container.chapters()) == 2
+
+
 def test_what_cannot_be_exported_is_a_problem(client, moments):
     moment = {"video_id": moments[0]["video_id"], "start": 1.0, "end": 2.0}
     for order, status in [
@@ -57,6 +66,7 @@ def test_what_cannot_be_exported_is_a_problem(client, moments):
         ({"moments": [moment], "to": "docx"}, 422),
         ({"moments": [moment | {"end": 0.5}]}, 422),
         ({"moments": [moment | {"end": 9999.0}], "to": "clips"}, 422),
+        ({"moments": [moment | {"end": 9999.0}], "to": "reel"}, 422),
         ({"moments": [moment | {"video_id": "0" * 32}]}, 404),
         ({"moments": [moment | {"path": "/etc/passwd"}], "to": "ndjson"}, 200),
     ]:

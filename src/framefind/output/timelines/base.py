@@ -56,8 +56,12 @@ def clip_title(moment: Moment) -> str:
 
 def describe(moment: Moment) -> str:
     """Return how sure a moment is and the words that match in it, on one line."""
-    words = [" ".join(match.text.split()) for match in moment.why if match.text]
-    return printable(" · ".join([f"confidence {moment.confidence:.2f}", *words]))
+    return " · ".join([f"confidence {moment.confidence:.2f}", *matched_words(moment)])
+
+
+def matched_words(moment: Moment) -> list[str]:
+    """Return the words that match in a moment, each match on one line."""
+    return [printable(" ".join(match.text.split())) for match in moment.why if match.text]
 
 
 def seconds(t: float) -> str:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from framefind import arguments
 from framefind.errors import VideoError
-from framefind.output.export import CLIPS, FORMATS, find_suffix, makes_folder
+from framefind.output.export import CLIPS, FORMATS, REEL, find_suffix, makes_folder
 from framefind.output.files import safe_name
 from framefind.output.options import How
 from framefind.reports import Exported
@@ -49,7 +49,7 @@ def router(state: LibraryState, limiter: Limiter) -> APIRouter:
         arguments.choice(order.to, "to", FORMATS)
         moments = [_as_moment(moment, state) for moment in order.moments]
         seconds = sum(moment.end - moment.start + 2 * order.padding for moment in moments)
-        if order.to == CLIPS and seconds > MAX_CLIPS_SECONDS:
+        if order.to in (CLIPS, REEL) and seconds > MAX_CLIPS_SECONDS:
             raise HTTPException(422, f"clips of more than {MAX_CLIPS_SECONDS:.0f} s together")
         folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="framefind-")
         try:
@@ -93,7 +93,7 @@ def _write(
 ) -> tuple[Path, Exported]:
     """Return the file to send, and what was exported. Raises VideoError where nothing was."""
     title = safe_name(order.title)
-    how: How = {"title": order.title, "padding": order.padding}
+    how: How = {"title": order.title, "padding": order.padding, "titles": order.titles}
     several = makes_folder(order.to, len({moment.video_id for moment in moments}))
     target = folder / (title if several else f"{title}{find_suffix(order.to)}")
     exported = state.library.export(moments, order.to, target, **how)

@@ -6,6 +6,7 @@ import { count } from "./format.js";
 
 const FORMATS = [
   ["clips", "Clips (video files)"],
+  ["reel", "One film of all"],
   ["otio", "OpenTimelineIO (Resolve)"],
   ["fcpxml", "Final Cut Pro (FCPXML)"],
   ["fcp7", "Premiere (XML)"],
