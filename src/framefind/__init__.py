@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from framefind.library import Library, open
     from framefind.reports import Exported, Progress, Report, Status
     from framefind.types import Crop, FrameScores, Match, Moment, Page, Query, Video, VideoMoments
-    from framefind.video.decode import frame
+    from framefind.video.shown import frame
 
 disable_telemetry()
 
-_HOMES = ("errors", "types", "reports", "video.decode", "library")
+_HOMES = ("errors", "types", "reports", "video.shown", "library")
 """The modules that the public names are in; the light ones first."""
 
 __version__ = "0.1.0"

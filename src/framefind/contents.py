@@ -51,7 +51,7 @@ def read_frame(index: VectorIndex, video: str, t: float) -> NDArray[np.uint8]:
 
     Raises QueryError where no video has that name.
     """
-    from framefind.video.decode import frame
+    from framefind.video.shown import frame
 
     paths = index.video(find_video_id(index, video)).paths
     return frame(native_path(readable_first(paths)[0]), t)

@@ -10,9 +10,10 @@ import pytest
 import framefind
 import media
 from framefind.errors import VideoError
-from framefind.video.decode import Video, frame
+from framefind.video.decode import Video
 from framefind.video.process import DecoderProcess
 from framefind.video.samplers import parse_sampler
+from framefind.video.shown import frame
 
 DURATION = b"\x44\x89\x88"  # a Matroska file's length: 8 bytes of floating point follow
 YEARS = 1.8e11  # milliseconds

@@ -229,6 +229,6 @@ def _levels(path: Path) -> tuple[float, list[int]]:
 def test_a_decoder_that_still_works_at_hidden_pictures_can_be_closed(tmp_path: Path) -> None:
     path = joined(tmp_path, "mp4")
     shown = f"frame({str(path)!r}, 5 + at % 40 / 10)"
-    code = f"from framefind.video.decode import frame\nfor at in range(200): {shown}"
+    code = f"from framefind.video.shown import frame\nfor at in range(200): {shown}"
     # In a process of its own: one that waits for its own thread cannot be interrupted.
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

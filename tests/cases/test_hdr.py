@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from framefind.server.playback import transcode
-from framefind.video.decode import Video, frame
+from framefind.video.decode import Video
 from framefind.video.samplers import parse_sampler
+from framefind.video.shown import frame
 
 PATCHES = [(220, 30, 30), (30, 200, 30), (30, 30, 220), (240, 200, 40), (128, 128, 128)]
 PQ = 16

@@ -12,8 +12,9 @@ from PIL import Image, ImageOps
 
 import media
 from framefind.server.playback import probe, transcode
-from framefind.video.decode import Video, frame
+from framefind.video.decode import Video
 from framefind.video.samplers import parse_sampler
+from framefind.video.shown import frame
 
 # -- turned, beside side data that PyAV has no name for
 

@@ -145,6 +145,21 @@ class TestLook:
         assert {max(picture.shape) for picture in pictures} == {80}
         assert len({picture.tobytes() for picture in pictures}) == 3
 
+    def test_a_strip_opens_the_video_once(self, server, home, monkeypatch):
+        opened = []
+
+        class Counted(Video):
+            def __init__(self, path, *more, **options):
+                opened.append(path)
+                super().__init__(path, *more, **options)
+
+        monkeypatch.setattr("framefind.video.shown.Video", Counted)
+        result = call(server, "look", video="b.mp4", t=0, end=6, count=5)
+        assert len(opened) == 1
+        seconds = result.structured_content["seconds"]
+        for picture, t in zip(decode(result), seconds, strict=True):
+            assert np.abs(picture.astype(int) - home.frame("b.mp4", t)).mean() < 4
+
     def test_a_strip_ends_with_the_video(self, server):
         seconds = ask(server, "look", video="a.mp4", t=4, end=60)["seconds"]
         assert seconds[0] == 4
@@ -239,11 +254,11 @@ class TestExport:
         assert file.read_bytes() == before
 
     def test_several_moments_become_one_film(self, home, tmp_path):
-        server = Server(home, clips=tmp_path)
+        server = Server(home, clips=tmp_path / "films")
         also = [{"video": "c.mp4", "start": 0, "end": 1}, {"video": "a.mp4", "start": 4, "end": 5}]
         arguments = {"video": "b.mp4", "start": 1, "end": 2, "also": also, "title": "best of"}
         file = Path(ask(server, "export", **arguments, titles=True)["file"])
-        assert file == tmp_path / "best of.mp4"
+        assert file == tmp_path / "films" / "best of.mp4"
         with Video(file) as video:
             assert video.facts.duration == pytest.approx(3, abs=0.1)
         assert "exists" in refuse(server, "export", **arguments)

@@ -17,9 +17,10 @@ from PIL import Image
 import media
 from framefind.errors import NotAVideoError, VideoError
 from framefind.video import bounds
-from framefind.video.decode import Video, frame
+from framefind.video.decode import Video
 from framefind.video.identity import video_id
 from framefind.video.samplers import parse_sampler
+from framefind.video.shown import frame
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "videos"
 

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from framefind.errors import QueryError, StoreError, VideoError
-from framefind.files.names import native_path
+from framefind.files.names import native_path, readable_first
 from framefind.library import Library
 from framefind.search.filters import VideoNames
 from framefind.types import Moment, Video
+from framefind.video import shown
 from framefind.video.thumbnail import encode_jpeg
 from framefind.video.views import WHOLE
 
@@ -51,7 +53,8 @@ def frames(
         times = np.linspace(t, end if last is None else max(t, min(end, last)), count).tolist()
     size = size or (_ONE_SIZE if end is None else _STRIP_SIZE)
     try:
-        jpegs = [_encode(library, row, at, size) for at in times]
+        path = native_path(readable_first(row.paths)[0])
+        jpegs = [_encode(pixels, size) for pixels in shown.frames(path, times)]
         notes = []
     except (StoreError, VideoError) as error:
         if isinstance(error, VideoError) and Path(native_path(row.path)).exists():
@@ -80,8 +83,8 @@ def _as_moment(row: Video, t: float) -> Moment:
     return Moment(row.path, row.video_id, t, t, t, 0.0, 0.0, WHOLE)
 
 
-def _encode(library: Library, row: Video, t: float, size: int) -> bytes:
-    image = Image.fromarray(library.frame(row.video_id, t))
+def _encode(pixels: NDArray[np.uint8], size: int) -> bytes:
+    image = Image.fromarray(pixels)
     image.thumbnail((size, size))
     return encode_jpeg(image, _QUALITY)
 

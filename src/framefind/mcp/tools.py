@@ -305,6 +305,7 @@ class Tools:
         ]
         to, out = "clips", self._clips
         if also:
+            self._clips.mkdir(parents=True, exist_ok=True)
             to, out = "reel", self._clips / f"{safe_name(title or 'film')}.mp4"
         how: How = {"padding": padding, "title": title, "titles": titles}
         done = self._library.export(moments, to, out, **how)

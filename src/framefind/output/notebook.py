@@ -94,7 +94,7 @@ def _picture_url(moment: Moment) -> str | None:
     """Return the best frame as a data URL, drawn as on a contact sheet; None if unreadable."""
     from PIL import Image
 
-    from framefind.video.decode import frame
+    from framefind.video.shown import frame
 
     try:
         pixels = frame(native_path(moment.path), moment.t)

@@ -222,7 +222,7 @@ def embed_image(image: Image, index: VectorIndex, model: Model) -> NDArray[np.fl
         assert not isinstance(of, Moment)
         pixels = query_images.read_image(of, box, model.size, model.resize)
     elif isinstance(image, Crop):
-        from framefind.video.decode import frame as decode
+        from framefind.video.shown import frame as decode
 
         pixels = query_images.crop_frame(
             decode(native_path(readable_first(frame.video.paths)[0]), frame.t),

@@ -13,10 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 
 import av
-import numpy as np
 from av.packet import Packet
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from framefind.errors import NotAVideoError, VideoError
 from framefind.files.objects import canonical_uri, is_remote
@@ -376,25 +374,3 @@ class Video:
         if is_whole:
             self._found_end = file.timing.reached(self._clock)
             self._is_broken = self._clock.carried
-
-
-def frame(path: str | os.PathLike[str], t: float) -> NDArray[np.uint8]:
-    """Return the upright RGB picture shown at `t` seconds: uint8 (height, width, 3).
-
-    That is the last frame at or before `t`, or the first frame if `t` is before it. Raises
-    VideoError past the end.
-    """
-    with Video(path) as video:
-        shown: Frame | None = None
-        for later in video.read_from(t, 1):
-            if later.t > t and shown is not None:
-                break
-            shown = later
-            if later.t > t:
-                break
-        else:
-            end = video.end(shown)
-            if t > end:
-                raise VideoError(f"{video.path}: {t} s is past its end at {end:.3f} s")
-        assert shown is not None
-        return shown.scale(shown.width, shown.height)

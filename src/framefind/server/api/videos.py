@@ -98,7 +98,7 @@ def _frame_jpeg(path: str, t: float, width: int) -> bytes:
     """Return the frame that a video shows at `t`. Raises HTTPException 404 if there is none."""
     from PIL import Image
 
-    from framefind.video.decode import frame
+    from framefind.video.shown import frame
 
     try:
         pixels = frame(path, t)
