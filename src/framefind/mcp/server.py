@@ -1,6 +1,7 @@
 """The server: tools and resources of one library, over whatever carries the protocol."""
 
-from collections.abc import AsyncIterator
+import inspect
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -61,16 +62,21 @@ class Server(MCPServer[None]):
         self._library = library
         jobs = Jobs(library, roots) if roots else None
         self._tools = Tools(library, jobs, clips, reads_files)
-        self.add_tool(self._tools.search, title="Find moments", annotations=_READS)
-        self.add_tool(self._tools.look, title="Look at a video", annotations=_READS)
-        self.add_tool(self._tools.words, title="Read a video's words", annotations=_READS)
-        self.add_tool(self._tools.videos, title="List videos", annotations=_READS)
+        self._offer(self._tools.search, "Find moments", _READS)
+        self._offer(self._tools.look, "Look at a video", _READS)
+        self._offer(self._tools.words, "Read a video's words", _READS)
+        self._offer(self._tools.videos, "List videos", _READS)
         if clips:
-            self.add_tool(self._tools.export, title="Export a clip", annotations=_WRITES)
+            self._offer(self._tools.export, "Export a clip or a film", _WRITES)
         if roots:
-            self.add_tool(self._tools.index, title="Index videos", annotations=_WRITES)
+            self._offer(self._tools.index, "Index videos", _WRITES)
         self.resource(_VIDEO, name="video", mime_type="application/json")(self._read_video)
         self.resource(f"{_VIDEO}/words.vtt", name="words", mime_type="text/vtt")(self._read_words)
+
+    def _offer(self, tool: Callable[..., Any], title: str, annotations: ToolAnnotations) -> None:
+        """Add a tool, described by its docstring without the indent that it has in the code."""
+        description = inspect.getdoc(tool)
+        self.add_tool(tool, title=title, description=description, annotations=annotations)
 
     @asynccontextmanager
     async def _close_jobs(self, _: Any) -> AsyncIterator[None]:
