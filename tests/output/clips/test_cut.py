@@ -54,7 +54,7 @@ SPANS = [(0, 90), (3, 80), (20, 24), (15, 45), (16, 17), (44, 90), (29, 62)]
 @pytest.mark.parametrize(("begin", "after"), SPANS)
 def test_h264_is_exact_and_mostly_copied(tmp_path, name, begin, after):
     source = write(tmp_path / name)
-    target = tmp_path / f"clip{clip_suffix(name, None)}"
+    target = tmp_path / f"clip{clip_suffix(str(source), None)}"
     start, end = (float(n / RATE) for n in (begin, after))
     if name in ("a.mkv", "a.ts"):  # their times are rounded
         start, end = start + 0.001, end - 0.001
@@ -78,6 +78,48 @@ def test_hevc_is_exact_and_keeps_hdr(tmp_path, begin, after):
         context = container.streams.video[0].codec_context
         assert context.pix_fmt == "yuv420p10le"
         assert (context.color_trc, context.color_primaries, context.colorspace) == (16, 9, 9)
+
+
+CODECS = {
+    "libvpx-vp9": {"g": "15", "lag-in-frames": "10", "auto-alt-ref": "1", "cpu-used": "5"},
+    "libsvtav1": {"g": "15", "preset": "10"},
+}
+"""Closed groups; VP9 has frames that are never shown."""
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("suffix", [".webm", ".mkv", ".mp4"])
+def test_vp9_and_av1_are_exact_and_mostly_copied(tmp_path, codec, suffix):
+    source = write(tmp_path / f"a{suffix}", codec, options=CODECS[codec])
+    assert clip_suffix(str(source), None) == suffix
+    target = tmp_path / f"b{suffix}"
+    for begin, after in [(3, 80), (15, 45), (20, 24)]:
+        cut = cut_clip(str(source), begin / RATE + 0.001, after / RATE - 0.001, target)
+        numbers, times = read(target)
+        assert numbers == list(range(begin, after))
+        assert np.allclose(times, np.arange(after - begin) / float(RATE), atol=0.0011)
+        until_keyframe = min(-begin % 15, after - begin)
+        assert (cut.encoded, cut.copied) == (until_keyframe, after - begin - until_keyframe)
+
+
+def test_open_groups_are_encoded_again_as_a_whole(tmp_path):
+    """Of x264's open groups, frames before a keyframe in time come after it."""
+    options = {"g": "15", "bf": "3", "x264-params": "open-gop=1:scenecut=0:log-level=error"}
+    source = write(tmp_path / "a.mp4", options=options)
+    cut = cut_clip(str(source), float(20 / RATE), float(70 / RATE), tmp_path / "b.mp4")
+    assert (cut.copied, cut.encoded) == (0, 50)
+    assert read(tmp_path / "b.mp4")[0] == list(range(20, 70))
+
+
+def test_what_an_mp4_cannot_hold_becomes_mov(tmp_path):
+    source = write(tmp_path / "a.mov", "prores_ks", pix_fmt="yuv422p10le", options={})
+    source = source.rename(tmp_path / "a.mp4")
+    assert clip_suffix(str(source), None) == ".mov"
+    cut = cut_clip(str(source), float(20 / RATE), float(50 / RATE), tmp_path / "b.mov")
+    assert (cut.copied, cut.encoded) == (30, 0)
+    assert read(tmp_path / "b.mov")[0] == list(range(20, 50))
+    assert clip_suffix(str(source), "libx264") == ".mp4"
+    assert clip_suffix("/v/gone.mp4", None) == ".mp4"
 
 
 @pytest.mark.parametrize("codec", [None, "libx264"])

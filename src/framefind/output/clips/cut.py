@@ -1,27 +1,32 @@
 """Cut a clip out of a video: exact at both ends, and encoded again only where it must be.
 
-H.264 and HEVC are copied from the first keyframe of the clip on; the frames before it, and the few
-at the end that later ones would be needed for, are encoded again with the same codec. Their own
-parameter sets come with them, and those of the file return before what is copied. A codec without
-such frames (ProRes, MJPEG) is copied as a whole; any other is encoded again as a whole. Sound is
-copied: it begins with the first packet that begins in the clip.
+H.264, HEVC, VP9 and AV1 are copied from the first keyframe of the clip on that closes off what came
+before; the frames before it, and the few at the end that later ones would be needed for, are
+encoded again with the same codec. Their own parameter sets come with them, and those of the file
+return before what is copied. A codec without such frames (ProRes, MJPEG) is copied as a whole; any
+other is encoded again as a whole. Sound is copied: it begins with the first packet that begins in
+the clip.
 """
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from math import ceil, floor
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from framefind.errors import VideoError
+from framefind.errors import StoreError, VideoError
 from framefind.files.objects import is_remote
-from framefind.output.clips.encoder import ENCODERS, Encoder, add_encoded_stream
+from framefind.output.clips.encoder import ENCODERS, Encoder, add_encoded_stream, keeps_pixels
+from framefind.output.clips.keyframes import av1_sequence, is_av1_keyframe, is_vp9_keyframe
 from framefind.output.clips.nal import join_units, parameter_sets, split_units
 from framefind.output.clips.plan import Listed, Plan, encode_all, plan_exact, plan_fast
 from framefind.video.clock import Timing, has_broken_clock
@@ -32,9 +37,18 @@ from framefind.video.timecode import write_timecode
 
 Packet: TypeAlias = "av.Packet[Any]"
 
-_SUFFIXES = {".mp4", ".m4v", ".mov", ".mkv", ".webm"}
-_ANY_SUFFIX = ".mkv"  # holds every codec
-_IN_BAND = ("h264", "hevc")  # codecs whose parameter sets may change inside a stream
+_FORMATS = {
+    ".mp4": "mp4",
+    ".m4v": "ipod",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+}
+"""FFmpeg's name of what can be written, by suffix."""
+
+_ANY_SUFFIX = ".mkv"  # holds nearly every codec
+_IN_UNITS = ("h264", "hevc")  # codecs whose packets are made of NAL units
+_KEYFRAME_TESTS = {"vp9": is_vp9_keyframe, "av1": is_av1_keyframe}
 _EARLIER_SECONDS = (0, 2, 15, 10**6)  # than a time, to look for a keyframe, one after another
 _OWN_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder", "timecode"}
 _ROUNDING = Fraction(1, 100)  # of a tick; seconds are floats
@@ -51,11 +65,42 @@ class Cut:
 
 
 def clip_suffix(path: str, codec: str | None) -> str:
-    """Return the suffix of a clip's file: that of its video, where that format can be written."""
+    """Return the suffix of a clip's file: that of its video, where that format can hold it."""
     suffix = Path(path).suffix.lower()
     if codec in ("prores_ks", "dnxhd"):
         return ".mov"
-    return suffix if suffix in _SUFFIXES and (codec is None or suffix != ".webm") else _ANY_SUFFIX
+    if suffix == ".webm" and codec:
+        return _ANY_SUFFIX
+    likely = (suffix, ".mov") if suffix in (".mp4", ".m4v") else (suffix,)
+    codecs = _list_codecs(path, codec)
+    fitting = (each for each in likely if each in _FORMATS and codecs <= _supported(each))
+    return next(fitting, _ANY_SUFFIX)
+
+
+def _list_codecs(path: str, codec: str | None) -> set[str]:
+    """Return the codecs of a clip; none if its video cannot be opened, which is told later."""
+    try:
+        with open_container(path, _find_size(path)) as source:
+            sounds = {each.codec_context.codec.canonical_name for each in _list_sounds(source)}
+            own = choose_stream(path, source).codec_context.codec.canonical_name
+    except (VideoError, StoreError):
+        return set()
+    return {av.codec.Codec(codec, "w").canonical_name if codec else own, *sounds}
+
+
+@cache
+def _supported(suffix: str) -> frozenset[str]:
+    with av.open(io.BytesIO(), "w", format=_FORMATS[suffix]) as output:
+        return frozenset(output.supported_codecs)
+
+
+def _find_size(path: str) -> int:
+    return open_remote(path).size if is_remote(path) else file_size(path)
+
+
+def _list_sounds(source: InputContainer) -> list[AudioStream]:
+    """Return the tracks of sound that a clip takes along."""
+    return [sound for sound in source.streams.audio if sound.codec_context]
 
 
 def cut_clip(
@@ -74,7 +119,7 @@ def cut_clip(
     again. `duration` is the video's in seconds, if known. Raises VideoError where that cannot be
     done, and StoreError for a video that its store does not give.
     """
-    size = open_remote(path).size if is_remote(path) else file_size(path)
+    size = _find_size(path)
     with open_container(path, size) as source:
         stream = choose_stream(path, source)
         timing = Timing(source, stream)
@@ -87,7 +132,7 @@ def cut_clip(
         packets = _list_packets(source, stream, first, after)
         plan = plan_fast(packets, first, after) if fast else plan_exact(packets, first, after)
         name = stream.codec_context.codec.canonical_name
-        if codec or not (plan.copies_all or name in _IN_BAND):
+        if codec or not (plan.copies_all or keeps_pixels(stream, ENCODERS.get(name, ""))):
             plan = encode_all(plan)
         try:
             with av.open(target, "w") as output:
@@ -128,7 +173,9 @@ def _list_packets(
 
 def _reset_test(codec: str, extradata: bytes | None) -> Callable[[bytes], bool]:
     """Return what tells from a keyframe whether it resets, also where units have start codes."""
-    if codec not in _IN_BAND or length_width(codec, extradata):
+    if codec in _KEYFRAME_TESTS:
+        return _KEYFRAME_TESTS[codec]
+    if codec not in _IN_UNITS or length_width(codec, extradata):
         return reset_test(codec, extradata)
     return lambda data: any(is_resetting_unit(codec, unit[0]) for unit in split_units(data) if unit)
 
@@ -186,8 +233,7 @@ class _Cutter:
         output.metadata.update(_metadata(source))
         self._sounds = {
             sound.index: output.add_stream_from_template(sound, opaque=True)
-            for sound in source.streams.audio
-            if sound.codec_context
+            for sound in _list_sounds(source)
         }
 
     def run(self) -> None:
@@ -252,8 +298,8 @@ class _Cutter:
         width = length_width(name, self._stream.codec_context.extradata)
         for packet in packets:
             if self._copies:
-                units = join_units(split_units(bytes(packet)), width)
-                packet = _renew(packet, units)
+                if name in _IN_UNITS:
+                    packet = _renew(packet, join_units(split_units(bytes(packet)), width))
                 packet.dts = (packet.pts or 0) - self._plan.delay
             packet.time_base = self._base
             self._mux(packet)
@@ -262,12 +308,8 @@ class _Cutter:
         """Copy a packet; the first one brings back the parameter sets that the head replaced."""
         context = self._stream.codec_context
         name = context.codec.canonical_name
-        if is_first and self.encoded:
-            sets = parameter_sets(name, context.extradata or b"")
-            width = length_width(name, context.extradata)
-            packet = _renew(packet, join_units(sets, width) + bytes(packet))
-        else:
-            packet = _renew(packet, bytes(packet))
+        sets = _describe_sequence(name, context.extradata or b"") if is_first else b""
+        packet = _renew(packet, (sets if self.encoded else b"") + bytes(packet))
         packet.dts = next(self._stamps)
         self._mux(packet)
 
@@ -291,6 +333,13 @@ class _Cutter:
             copy.pts = copy.dts = round(t / packet.time_base)
             self._output.mux(copy)
         return t < length
+
+
+def _describe_sequence(codec: str, extradata: bytes) -> bytes:
+    """Return what a container's header says of a stream, as it stands in packets."""
+    if codec in _IN_UNITS:
+        return join_units(parameter_sets(codec, extradata), length_width(codec, extradata))
+    return av1_sequence(extradata) if codec == "av1" else b""
 
 
 def _set_timecode(output: OutputContainer, path: str, start: float) -> None:

@@ -2,6 +2,7 @@
 screens show them.
 """
 
+import os
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -38,6 +39,8 @@ _OPTIONS = {
 _IN_BAND = {
     "libx264": {"bf": "0", "g": "600"},
     "libx265": {"x265-params": "log-level=error:bframes=0:keyint=600:repeat-headers=1"},
+    "libvpx-vp9": {"lag-in-frames": "0", "auto-alt-ref": "0", "g": "600"},
+    "libsvtav1": {"g": "600"},
 }
 """For frames beside copied ones: in the order in which they are shown, headers with them."""
 
@@ -57,6 +60,11 @@ def check_encoder(name: str) -> str:
             f"`codec` {name!r}: use {', '.join(ENCODERS)} or a video encoder of FFmpeg"
         )
     return chosen
+
+
+def keeps_pixels(stream: VideoStream, name: str) -> bool:
+    """Tell whether an encoder's packets can stand beside those of a stream."""
+    return name in _IN_BAND and stream.codec_context.pix_fmt == _choose_pixels(stream, name)
 
 
 class Encoder:
@@ -124,11 +132,11 @@ def convert_for_screen(pixels: NDArray[np.uint8]) -> av.VideoFrame:
 
 def _configure(context: VideoCodecContext, stream: VideoStream, name: str) -> None:
     """Take over what describes pictures and times."""
+    if name == "libsvtav1":
+        os.environ.setdefault("SVT_LOG", "1")  # else it prints its settings
     own = stream.codec_context
     context.width, context.height = own.width, own.height
-    offered = [pixels.name for pixels in av.codec.Codec(name, "w").video_formats or []]
-    pixels = own.pix_fmt or "yuv420p"
-    context.pix_fmt = pixels if pixels in offered or not offered else offered[0]
+    context.pix_fmt = _choose_pixels(stream, name)
     context.time_base = stream.time_base or Fraction(1, av.time_base)
     context.framerate = stream.average_rate or _DEFAULT_RATE
     if own.sample_aspect_ratio:
@@ -137,3 +145,10 @@ def _configure(context: VideoCodecContext, stream: VideoStream, name: str) -> No
     context.color_trc = own.color_trc
     context.colorspace = own.colorspace
     context.color_range = own.color_range
+
+
+def _choose_pixels(stream: VideoStream, name: str) -> str:
+    """Return the pixel format of a stream, or the first that the encoder has instead."""
+    pixels = stream.codec_context.pix_fmt or "yuv420p"
+    offered = [each.name for each in av.codec.Codec(name, "w").video_formats or []]
+    return pixels if pixels in offered or not offered else offered[0]
