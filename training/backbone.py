@@ -64,9 +64,8 @@ def write_onnx(
 def quantize(file: Path, out: Path, inputs: NDArray[np.generic]) -> None:
     """Write a network with its products as those of integers.
 
-    Weights take 7 bits: processors without VNNI add two products in 16 bits. The spans of
-    activations are those of 99.99 % of what `inputs` give, which go in equal batches: the
-    calibration of ONNX Runtime cannot join others.
+    Weights take 7 bits: processors without VNNI add two products in 16 bits. Activations span
+    99.99 % of what `inputs` give, in equal batches: ONNX Runtime's calibration cannot join others.
     """
     name = onnx.load(file).graph.input[0].name
     batches = inputs[: len(inputs) // 16 * 16].reshape(-1, 16, *inputs.shape[1:])

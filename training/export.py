@@ -7,23 +7,23 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+import towers
 from backbone import CHANNELS, FEATURES, SIDE, Convolutions, quantize, unpack, write_onnx
 from balance import balance
 from onnx import TensorProto, compose, helper, numpy_helper
 from pictures import SIZE
 from torch import Tensor, nn
-from towers import DIMENSIONS, MAX_TOKENS, SENTENCES, Model, SentenceEncoder
 
 MIN_WEIGHTS = 4000  # of a table that is stored as int8
 PICTURES, TEXTS = 4000, 60_000  # at most, that vectors are balanced over
 
 
 class Texts(nn.Module):
-    """Token ids and mask (n, t) to unit vectors (n, DIMENSIONS)."""
+    """Token ids and mask (n, t) to unit vectors (n, towers.DIMENSIONS)."""
 
-    def __init__(self, words: nn.Module) -> None:
+    def __init__(self, encoder: towers.SentenceEncoder, words: nn.Module) -> None:
         super().__init__()
-        self.encoder, self.words = SentenceEncoder(), words
+        self.encoder, self.words = encoder, words
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         return self.words(self.encoder(input_ids, attention_mask))
@@ -84,10 +84,7 @@ def join(networks: list[onnx.ModelProto]) -> onnx.ModelProto:
 
 
 def forget_scripts(tokenizer: str) -> str:
-    """Give tokens with letters that are not Latin names that no text has: they were never learned.
-
-    So framefind tells that it does not know such a word, instead of answering by chance.
-    """
+    """Rename tokens that are not Latin, and were never learned: so they are told as unknown."""
     facts = json.loads(tokenizer)
     facts["model"]["vocab"] = {
         token if all(map(is_latin, token)) else f"[script{number}]": number
@@ -110,14 +107,16 @@ def load_views(work: Path, names: tuple[str, ...]) -> Tensor:
     return torch.from_numpy(rng.permutation(np.concatenate(some)))
 
 
-def export(model: Model, work: Path, names: tuple[str, ...], out: Path) -> None:
+def export(model: towers.Model, work: Path, names: tuple[str, ...], out: Path) -> None:
     """Write a model in framefind's own layout into `out`."""
     out.mkdir(parents=True, exist_ok=True)
     views = load_views(work, names)
-    sentences = np.random.default_rng(0).permutation(np.load(work / "sentences.npy"))[:TEXTS]
+    texts = json.loads((work / "sentences.json").read_text())
+    texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))[:TEXTS]]
     with torch.no_grad():
+        sentences = towers.encode_sentences(model.sentences, towers.tokenize(texts))
         features = torch.cat([model.learned(unpack(part)) for part in views.split(250)])
-        eyes, words, scale = balance(model, features, torch.from_numpy(sentences).float())
+        eyes, words, scale = balance(model, features, sentences)
     plain, learned = work / "plain.onnx", work / "learned.onnx"
     blocks = unpack(views[:192]).transpose(0, 1).reshape(-1, CHANNELS, SIDE, SIDE)
     write_onnx(Convolutions(model.learned), (blocks[:1],), plain, {"x": (0,), "y": (0,)})
@@ -127,13 +126,15 @@ def export(model: Model, work: Path, names: tuple[str, ...], out: Path) -> None:
     onnx.save(join(parts), out / "image.onnx")
     example = (torch.tensor([[101, 1037, 3899, 102]]), torch.ones(1, 4, dtype=torch.long))
     free = {"input_ids": (0, 1), "attention_mask": (0, 1), "embeddings": (0,)}
-    write_onnx(Texts(words), example, plain, free)
+    write_onnx(Texts(model.sentences, words), example, plain, free)
     onnx.save(round_weights(plain), out / "text.onnx")
-    (out / "tokenizer.json").write_text(forget_scripts((SENTENCES / "tokenizer.json").read_text()))
+    (out / "tokenizer.json").write_text(
+        forget_scripts((towers.SENTENCES / "tokenizer.json").read_text())
+    )
     image = {"file": "image.onnx", "size": SIZE, "resize": "bilinear, antialias"}
     image["input"] = "uint8 RGB (n, size, size, 3); the whole picture resized to the square"
     text = {"file": "text.onnx", "tokenizer": "tokenizer.json", "special_tokens": True}
-    text["max_tokens"] = MAX_TOKENS
-    manifest = {"format": 1, "name": out.name, "dimensions": DIMENSIONS, "image": image}
+    text["max_tokens"] = towers.MAX_TOKENS
+    manifest = {"format": 1, "name": out.name, "dimensions": towers.DIMENSIONS, "image": image}
     manifest |= {"text": text, "scale": scale}
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")

@@ -54,8 +54,6 @@ def outline(picture: Image.Image) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """Perceptual hashes and outlines of the test pictures."""
-
     hashes: NDArray[np.uint64]
     outlines: NDArray[np.float32]
 
@@ -119,7 +117,7 @@ def recolour(picture: Image.Image, rng: Generator) -> Image.Image:
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
-DEGRADATIONS = ((soften, 0.14), (letterbox, 0.09), (dim, 0.08), (compress, 0.09))
+DEGRADATIONS = ((soften, 0.2), (letterbox, 0.14), (dim, 0.14), (compress, 0.15))
 
 
 def vary(picture: Image.Image, rng: Generator) -> Image.Image:

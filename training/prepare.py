@@ -15,9 +15,10 @@ import onnxruntime
 import torch
 from backbone import Convolutions, Frozen, Learned, pack, quantize, write_onnx
 from clones import Roots
+from lexicon import write_lexicon
 from pictures import SIZE, Fingerprints, load, outline, perceptual_hash, squeeze, vary
 from sources import TEST, TRAIN
-from towers import encode_sentences
+from towers import SentenceEncoder, encode_sentences, tokenize
 
 BATCH = 32
 CALIBRATION = 192  # pictures
@@ -105,17 +106,22 @@ def prepare_source(name: str, roots: Roots, out: Path, most: int | None) -> None
     print(f"{name}: {len(texts)} pictures, {len(owners)} views, {dropped} like a test picture")
 
 
-def prepare_texts(names: tuple[str, ...], out: Path) -> None:
-    """Write the sentence vector of each training text."""
+def prepare_texts(names: tuple[str, ...], out: Path, wordnet: Path) -> None:
+    """Write the sentence vector of each training text as the encoder comes, and the lexicon."""
     rows = [
         row for name in names for row in json.loads((out / f"{name}.json").read_text())["texts"]
     ]
     texts = sorted({text for row in rows for text in row})
-    np.save(out / "sentences.npy", encode_sentences(texts))
+    with torch.inference_mode():
+        vectors = encode_sentences(SentenceEncoder().eval(), tokenize(texts))
+    np.save(out / "sentences.npy", vectors.numpy().astype(np.float16))
+    write_lexicon(out, wordnet, texts)
     (out / "sentences.json").write_text(json.dumps(texts))
 
 
-def prepare(roots: Roots, out: Path, names: tuple[str, ...], most: int | None = None) -> None:
+def prepare(
+    roots: Roots, wordnet: Path, out: Path, names: tuple[str, ...], most: int | None = None
+) -> None:
     """Write all that training reads of `names` into `out`, at most so many pictures of each."""
     out.mkdir(parents=True, exist_ok=True)
     if not (out / "tests.npz").exists():
@@ -127,4 +133,4 @@ def prepare(roots: Roots, out: Path, names: tuple[str, ...], most: int | None = 
         for job in [pool.submit(prepare_source, name, roots, out, most) for name in missing]:
             job.result()
     if not (out / "sentences.json").exists():
-        prepare_texts(names, out)
+        prepare_texts(names, out, wordnet)

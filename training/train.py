@@ -1,8 +1,8 @@
-"""Train: the two heads on features computed before, then the backbone's last blocks with them.
+"""Train: the two heads on features computed before, then the last layers of both towers with them.
 
-Symmetric cross entropy between a batch's pictures and texts. Equal texts count as one, and 15 %
-of each target is spread by how alike the sentence encoder finds two texts. A sorted picture is also
-told from all classes of its own source.
+Symmetric cross entropy between pictures and texts: equal texts count as one, and part of a target
+is spread over like texts. A sorted picture is also told from all classes of its source, a caption
+from itself in another order, and other words for one thing are brought to the common one.
 """
 
 import json
@@ -14,19 +14,25 @@ from pathlib import Path
 import numpy as np
 import torch
 from backbone import unpack
+from lexicon import Lexicon
 from numpy.typing import NDArray
 from sources import TRAIN
 from torch import Tensor, nn
 from torch.nn import functional as F
-from towers import Model
+from towers import Model, encode_sentences, tokenize
 
 SPREAD = 0.15  # of a target, given to like texts
 MAX_SCALE = 70
 MIN_CLASSES = 5  # of a source whose classes are told from each other
 WARM_UP = 100  # steps
 MEAN = 0.997  # how much of the mean of weights stays at each step
+NOISE = 0.02  # added to sentence vectors
+ORDERS = 0.3  # weight of telling a caption from itself in another order
+PAIRS = 0.3  # weight of bringing words for one thing together
 
-Sets = list[tuple[slice, Tensor, Tensor]]  # of each sorted source: rows, labels, classes' texts
+Loss = Callable[[int], Tensor]  # of a step, by its number
+Others = tuple[list[int], Tensor]  # rows of texts, and vectors of these in another order
+Sets = list[tuple[slice, Tensor, Tensor]]  # of each sorted source: rows, labels, classes
 
 
 class Pictures:
@@ -50,11 +56,8 @@ class Pictures:
         """Return views, one text of each and its class."""
         chosen = np.searchsorted(self.drawn, rng.random(count)).clip(max=len(self.texts) - 1)
         rows = rng.integers(self.starts[chosen], self.starts[chosen + 1])
-        order = np.argsort(rows)  # reads a file in its order
-        views = np.empty((count, *self.views.shape[1:]), self.views.dtype)
-        views[order] = self.views[rows[order]]
         texts = [self.texts[i][rng.integers(len(self.texts[i]))] for i in chosen]
-        return views, texts, self.labels[chosen]
+        return self.views[rows], texts, self.labels[chosen]
 
 
 class Batches:
@@ -62,6 +65,7 @@ class Batches:
 
     def __init__(self, folder: Path, names: tuple[str, ...], kind: str) -> None:
         texts = json.loads((folder / "sentences.json").read_text())
+        self.texts = texts
         ids = {text: i for i, text in enumerate(texts)}
         self.sentences = torch.from_numpy(np.load(folder / "sentences.npy").astype(np.float32))
         self.sources = [Pictures(folder, name, kind, ids) for name in names]
@@ -82,31 +86,42 @@ class Batches:
                 texts += numbers
         return torch.from_numpy(np.concatenate(views)), torch.tensor(texts), sets
 
+    def spread(self, texts: Tensor) -> Tensor:
+        """Return how much of each text belongs to each picture, by equal and like texts: (n, n)."""
+        same, own = (texts[:, None] == texts[None]).float(), self.sentences[texts]
+        alike = F.softmax(20 * own @ own.T, 1)
+        return (1 - SPREAD) * same / same.sum(1, keepdim=True) + SPREAD * alike
+
 
 def compute_loss(
-    model: Model, vectors: Tensor, texts: Tensor, sets: Sets, sentences: Tensor, of_classes: float
+    model: Model, vectors: Tensor, own: Tensor, others: Others, targets: Tensor
 ) -> Tensor:
-    """Return the loss of pictures' unit vectors (n, DIMENSIONS) and their texts.
+    """Return the loss of pictures' unit vectors and of their texts', (n, DIMENSIONS) both.
 
-    `of_classes` is the weight of telling sorted pictures from other classes.
+    `others` are the rows of captions that there are in another order, too, and the vectors of
+    those; `targets` (n, n) say how much of each text belongs to each picture.
     """
-    own = sentences[texts]
     scale = model.scale.exp()
-    scores = scale * vectors @ model.words(own + 0.02 * torch.randn_like(own)).T
-    same = (texts[:, None] == texts[None]).float()
-    alike = F.softmax(20 * own @ own.T, 1)
-    targets = (1 - SPREAD) * same / same.sum(1, keepdim=True) + SPREAD * alike
-    loss = (F.cross_entropy(scores, targets) + F.cross_entropy(scores.T, targets)) / 2
+    rows, changed = others
+    of_pictures = scale * vectors @ torch.cat([own, changed]).T
+    padded = F.pad(targets, (0, len(changed)))
+    of_texts = F.cross_entropy(scale * own @ vectors.T, targets)
+    loss = (F.cross_entropy(of_pictures, padded) + of_texts) / 2
+    apart = (vectors[rows] * (own[rows] - changed)).sum(1)
+    return loss + ORDERS * F.softplus(-scale * apart).sum() / max(1, len(rows))
+
+
+def compute_class_loss(model: Model, vectors: Tensor, sets: Sets) -> Tensor:
+    """Return the loss of telling sorted pictures from their source's classes, over all pictures."""
+    loss, scale = torch.tensor(0.0), model.scale.exp()
     for rows, labels, classes in sets:
-        told = scale * vectors[rows] @ model.words(sentences[classes]).T
-        loss = loss + of_classes * len(labels) / len(texts) * F.cross_entropy(told, labels)
+        told = F.cross_entropy(scale * vectors[rows] @ classes.T, labels)
+        loss = loss + len(labels) / len(vectors) * told
     return loss
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of training."""
-
     name: str
     reads: str  # what was computed before: features or views
     rates: dict[str, float]  # learning rate of each part of the model
@@ -116,12 +131,11 @@ class Stage:
 
 
 HEADS = Stage("heads", "features", {"eyes": 1e-3, "words": 1e-3}, 0.1, 1024, 0.3)
-BLOCKS = Stage("blocks", "views", {"learned": 2e-4, "eyes": 4e-4, "words": 4e-4}, 0.02, 512, 1.5)
+RATES = {"learned": 2e-4, "sentences": 3e-5, "eyes": 4e-4, "words": 4e-4}
+BLOCKS = Stage("blocks", "views", RATES, 0.02, 512, 1.5)
 
 
-def run(
-    model: Model, stage: Stage, steps: int, state: Path, compute: Callable[[int], Tensor]
-) -> dict[str, Tensor]:
+def run(model: Model, stage: Stage, steps: int, state: Path, compute: Loss) -> dict[str, Tensor]:
     """Take the steps that are left, each on the loss of its number; saves `state` as it goes.
 
     Returns the mean of the model's weights, in which later steps count more.
@@ -145,6 +159,7 @@ def run(
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * max(rate, 0.01)
         optimizer.zero_grad()
+        torch.manual_seed(step)  # what is random does not depend on where training stopped
         loss = compute(step)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -154,12 +169,62 @@ def run(
         for name, value in model.state_dict().items():
             mean[name].lerp_(value, 1 - keep)
         if (step + 1) % 50 == 0 or step + 1 == steps:
-            seconds = time.time() - started
-            print(f"{stage.name} {step + 1}: {loss.item():.3f}, {seconds:.0f} s", flush=True)
+            print(stage.name, step + 1, loss.item(), f"{time.time() - started:.0f} s", flush=True)
             saved = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
             torch.save(saved | {"mean": mean, "done": step + 1}, state.with_suffix(".part"))
             state.with_suffix(".part").replace(state)
     return mean
+
+
+def blur(model: Model, sentences: Tensor) -> Tensor:
+    """Return the vectors (n, DIMENSIONS) of sentences that were varied a little."""
+    return model.words(sentences + NOISE * torch.randn_like(sentences))
+
+
+def train_heads(folder: Path, batches: Batches, model: Model, stage: Stage) -> Loss:
+    """Return the loss of a step on features."""
+    some = np.concatenate([source.views[::37] for source in batches.sources]).astype(np.float32)
+    model.eyes.mean.copy_(torch.from_numpy(some.mean(0)))
+    model.eyes.spread.copy_(torch.from_numpy(some.std(0) + 0.05))
+
+    def compute(step: int) -> Tensor:
+        views, texts, sets = batches.draw(stage.size, step)
+        features = views.float() + 0.05 * torch.randn(views.shape) * model.eyes.spread
+        vectors, own = model.eyes(features), blur(model, batches.sentences[texts])
+        sets = [(*rest, model.words(batches.sentences[ids])) for *rest, ids in sets]
+        loss = compute_loss(model, vectors, own, ([], own[:0]), batches.spread(texts))
+        return loss + stage.of_classes * compute_class_loss(model, vectors, sets)
+
+    return compute
+
+
+def train_blocks(folder: Path, batches: Batches, model: Model, stage: Stage) -> Loss:
+    """Return the loss of a step on views, with other orders and other words."""
+    tokens, lexicon = tokenize(batches.texts), Lexicon(folder)
+
+    def compute(step: int) -> Tensor:
+        views, texts, sets = batches.draw(stage.size, step)
+        vectors = model.eyes(model.learned(unpack(views).to(torch.bfloat16)))
+        rows, orders = lexicon.draw_orders(texts.tolist())
+        pairs = lexicon.draw_pairs(np.random.default_rng(step))
+        sentences = encode_sentences(
+            model.sentences, [*(tokens[i] for i in texts), *orders, *pairs]
+        )
+        half = len(pairs) // 2
+        own, changed, rare, common = blur(model, sentences).split(
+            (len(texts), len(orders), half, half)
+        )
+        with torch.no_grad():  # classes are learned in the head alone: they are many
+            ids = [[tokens[i] for i in ids] for *_, ids in sets]
+            classes = [encode_sentences(model.sentences, part) for part in ids]
+        sets = [(*part[:2], model.words(names)) for part, names in zip(sets, classes, strict=True)]
+        loss = compute_loss(model, vectors, own, (rows, changed), batches.spread(texts))
+        loss = loss + stage.of_classes * compute_class_loss(model, vectors, sets)
+        # The rare word goes where pictures have put the common one, which hardly moves.
+        moves = (rare * common.detach()).sum(1) + 0.2 * (rare.detach() * common).sum(1)
+        return loss + PAIRS * (1.2 - moves).mean()
+
+    return compute
 
 
 def train_stage(
@@ -167,21 +232,8 @@ def train_stage(
 ) -> dict[str, Tensor]:
     """Train a stage, and return the mean of the weights."""
     batches = Batches(folder, names, stage.reads)
-    if stage is HEADS:
-        some = np.concatenate([source.views[::37] for source in batches.sources]).astype(np.float32)
-        model.eyes.mean.copy_(torch.from_numpy(some.mean(0)))
-        model.eyes.spread.copy_(torch.from_numpy(some.std(0) + 0.05))
-
-    def compute(step: int) -> Tensor:
-        views, texts, sets = batches.draw(stage.size, step)
-        if stage is HEADS:
-            features = views.float()
-            features += 0.05 * torch.randn_like(features) * model.eyes.spread
-        else:
-            features = model.learned(unpack(views).to(torch.bfloat16))
-        vectors = model.eyes(features)
-        return compute_loss(model, vectors, texts, sets, batches.sentences, stage.of_classes)
-
+    prepare = train_heads if stage.reads == "features" else train_blocks
+    compute = prepare(folder, batches, model, stage)
     return run(model, stage, steps, folder / f"{stage.name}.pt", compute)
 
 
