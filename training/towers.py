@@ -59,9 +59,7 @@ class SentenceEncoder(nn.Module):
         super().__init__()
         self.net = AutoModel.from_pretrained(SENTENCES, attn_implementation="eager").eval()
         self.net.requires_grad_(False)
-        self.layers = self.net.encoder.layer
-        for layer in self.layers[-LEARNED_LAYERS:]:
-            layer.requires_grad_(True)
+        self.net.encoder.layer[-LEARNED_LAYERS:].requires_grad_(True)
         table = self.net.embeddings.position_embeddings
         table.weight.data = table.weight.data[:MAX_TOKENS].clone()
 
@@ -69,7 +67,7 @@ class SentenceEncoder(nn.Module):
         kept = attention_mask.float()
         bias = ((1 - kept) * -1e4)[:, None, None]
         hidden = self.net.embeddings(input_ids=input_ids)
-        for layer in self.layers:
+        for layer in self.net.encoder.layer:
             hidden = layer(hidden, bias)
             hidden = hidden[0] if isinstance(hidden, tuple) else hidden
         return unit((hidden * kept[..., None]).sum(1) / kept.sum(1, keepdim=True))
