@@ -28,7 +28,7 @@ from support.worded_scenes import Question, WordCue, write_worded_scenes
 
 import framefind
 from framefind import Moment
-from framefind.search.query_words import unquote
+from framefind.search.wording import unquote
 from framefind.tables.rows import CueRow, new_segment
 from framefind.tables.tables import Tables
 from framefind.types import CUE_SOURCES, Cue

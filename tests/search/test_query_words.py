@@ -107,6 +107,40 @@ class TestFound:
         assert moment.why[0].text == CUES["b.mp4"][1].text
 
 
+class TestMeant:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "a sign that says laundromat",
+            "the word LAUNDROMAT on a shop window",
+            "text reading laundromat",
+            "a laundromat sign",
+            'a sign that says "laundromat"',
+        ],
+    )
+    def test_a_sign_holds_only_the_words_that_are_introduced(self, library, text):
+        moment = library.search(text)[0]
+        assert (*key(moment), moment.why[0].kind) == ("b.mp4", 0.0, 3.0, "read")
+        assert moment.why[0].spans == ((0, 10),)
+
+    def test_what_is_said_is_introduced_too(self, library):
+        assert key(library.search("a man talking about the budget")[0])[0] in ("a.mp4", "b.mp4")
+        moment = library.search("somebody saying ferries leave")[0]
+        assert (*key(moment), moment.why[0].kind) == ("a.mp4", 4.5, 5.5, "said")
+
+    def test_a_sign_that_holds_nothing_else_counts_more(self, library):
+        names = {"a.mp4": "LAUNDROMAT", "c.mp4": "LAUNDROMAT AND GROCERIES"}
+        read_words(library, {name: [Cue(0.0, 3.0, names[name], "screen")] for name in names})
+        page = library.search("laundromat", in_="read")
+        read_words(library, CUES)
+        assert [Path(moment.path).name for moment in page] == ["a.mp4", "c.mp4"]
+
+    def test_confidence_is_whole_where_the_text_asks_for_nothing_else(self, library):
+        (sure,) = library.search("a sign that says laundromat", in_="read")
+        (other,) = library.search("a red house and a sign that says laundromat", in_="read")
+        assert sure.confidence > 0.9 > other.confidence
+
+
 class TestWhere:
     @pytest.mark.parametrize(
         ("where", "names"),

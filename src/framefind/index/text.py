@@ -12,6 +12,7 @@ which a folder that cannot be written would refuse.
 import re
 import sqlite3
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -192,21 +193,28 @@ class TextIndex:
         """Return the text of cues that follow each other, and where `texts` are in it: from, to."""
         query = " OR ".join(filter(None, map(phrase, texts)))
         asked = "select highlight(words, 0, ?, ?) from words where words match ?"
-        text = " ".join(map(self._text, rows))
+        text = self._join(rows)
         for (marked,) in self._ask_joined(text, asked, _OPEN, _CLOSE, query) if query else ():
             return _read_marks(marked)
         return text.replace(SEAM, ""), []
 
+    def length(self, rows: Iterable[int]) -> int:
+        """Return the number of characters in the text of cues that follow each other."""
+        return len(self._join(rows).replace(SEAM, ""))
+
     def _joins(self, row: int, text: str) -> bool:
         """Return whether a cue and the next together hold the words of a text."""
-        joined = f"{self._text(row)} {self._text(self.cues['next'][row])}"
+        joined = self._join([row, self.cues["next"][row]])
         return bool(
             self._ask_joined(joined, "select 1 from words where words match ?", phrase(text))
         )
 
-    def _text(self, row: int) -> str:
-        ((text,),) = self._ask("select text from words where rowid = ?", int(row) + 1)
-        return str(text)
+    def _join(self, rows: Iterable[int]) -> str:
+        """Return the text of cues, each once, as `words` holds it."""
+        asked = "select text from words where rowid = ?"
+        return " ".join(
+            str(self._ask(asked, row + 1)[0][0]) for row in dict.fromkeys(map(int, rows))
+        )
 
     def _ask_joined(self, text: str, asked: str, *values: str) -> list[tuple[Any, ...]]:
         """Ask about one text as if it were a cue's."""

@@ -21,7 +21,8 @@ from framefind.models.blank import embed_views
 from framefind.models.vocabulary import split_words
 from framefind.search import query_images
 from framefind.search.filters import Filters, VideoNames, names_of
-from framefind.search.query_words import WordHits, find_words, unquote
+from framefind.search.query_words import WordHits, find_words
+from framefind.search.wording import unquote
 from framefind.times import parse_time
 from framefind.types import Box, Crop, Image, Moment, Query
 from framefind.video.views import WHOLE

@@ -6,18 +6,19 @@ frequency, in nats). So that a small library does not take every word for rare, 
 imagined, in which a word is as frequent as words of its length are.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import reduce
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.index.text import TextIndex, phrase, split_terms
+from framefind.index.text import TextIndex, phrase
 from framefind.models.base import Model
 from framefind.models.vocabulary import split_words
 from framefind.search.filters import Filters
+from framefind.search.wording import Wording, read_wording
 from framefind.types import CUE_SOURCES, SEEN, SOURCES_OF, Query
 
 WHOLE_CONFIDENCE = 0.98
@@ -25,10 +26,12 @@ WHOLE_CONFIDENCE = 0.98
 
 _MIN_SHARE = 0.1  # of a text's weight; cues with less are no hits
 _NEEDED = 1.25  # nats of a match that chance explains
+_MEANT = 2.2  # nats of words that are meant, since nine of ten are read where they are: log(9)
+_MAX_EQUAL = 64  # cues that hold all of a text, of which it is looked what else they hold
+_MAX_REST = 2  # letters of a cue that holds nothing else, beyond those of the text
 _PART_WEIGHT = 0.8  # of a word that is only a part of a cue's word, to that of a whole one
 _IMAGINED_CUES = 1000
 _FREQUENCIES = (0.2, 0.2, 0.05, 0.02, 0.002)  # of words of 1, 2, 3, 4 and more letters, in a cue
-_QUOTED = re.compile(r'"([^"]*)"')
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -65,11 +68,6 @@ class WordHits:
         )
 
 
-def unquote(text: str) -> str:
-    """Return a text without the quotation marks around what must occur."""
-    return _QUOTED.sub(r"\1", text)
-
-
 def find_words(
     query: Query,
     text: str | None,
@@ -84,38 +82,54 @@ def find_words(
     """
     if text is None or {*query.in_} == {SEEN}:
         return None
-    quotes = [quote for quote in _QUOTED.findall(text) if split_terms(quote)]
-    must_occur = bool(quotes) or bool(query.in_ and SEEN not in query.in_)
-    terms = quotes + split_terms(_QUOTED.sub(" ", text))
-    terms = list(dict.fromkeys(term.casefold() for term in terms))
+    wordings = read_wording(text)
+    terms = list(dict.fromkeys(term for wording in wordings for term in wording.terms))
+    must_occur = bool(wordings[0].quotes) or bool(query.in_ and SEEN not in query.in_)
     index = open_index() if terms else None
     if index is None and not must_occur:
         return None
     is_seen = not query.in_ or SEEN in query.in_
     is_seen &= bool(query.images or query.plus or split_words(model, text).known)
-    matches = _match(terms, len(quotes), index) if index and terms else _NOTHING
+    matches = _match_all(wordings, index) if index else _NOTHING
     hits = _as_hits(terms, must_occur or not is_seen, is_seen, index, matches)
     return hits if index is None else hits.take(_select(query, hits, index, filters))
 
 
-@dataclass(frozen=True)
-class _Matches:
+class _Matches(NamedTuple):
     """Cues by rows of the index, how much each holds of a text, 0 to 1, and that in nats.
 
-    What two neighbours hold together is a match from `row` to `last`.
+    What two neighbours hold together is a match from `row` to `last`. Those that are `whole` hold
+    all that the text asks for; those that are `meant` are words that it introduces, or nothing else
+    than what it asks for.
     """
 
     row: Rows
     last: Rows
     share: Floats
     nats: Floats
+    whole: NDArray[np.bool_]
+    meant: NDArray[np.bool_]
 
 
-_NOTHING = _Matches(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0))
+_NOTHING = _Matches(*(np.empty(0, kind) for kind in (np.int64, np.int64, float, float, bool, bool)))
 
 
-def _match(terms: Sequence[str], quotes: int, index: TextIndex) -> _Matches:
-    """Return the cues that hold enough of the terms, of which the first `quotes` must occur."""
+def _match_all(wordings: Sequence[Wording], index: TextIndex) -> _Matches:
+    """Return the cues that hold enough of what is asked of their sources."""
+    matches: list[Sequence[NDArray[Any]]] = [_NOTHING]
+    for wording in wordings:
+        if wording.quotes or wording.words:
+            sources = [CUE_SOURCES.index(source) for source in wording.sources]
+            some = _match(wording, index)
+            is_own = np.isin(index.cues["source"][some.row], sources)
+            matches.append([column[is_own] for column in some])
+    return _Matches(*map(np.concatenate, zip(*matches, strict=True)))
+
+
+def _match(wording: Wording, index: TextIndex) -> _Matches:
+    """Return the cues that hold enough of a wording, and all of its quotes."""
+    terms = wording.quotes + wording.words
+    quotes = len(wording.quotes)
     across = {term: index.find_across(term) for term in terms[:quotes]}
     counts = {term: index.number(term) + len(across.get(term, ())) for term in terms}
     weights = {term: _weigh(term, counts[term], len(index)) for term in terms}
@@ -151,7 +165,26 @@ def _match(terms: Sequence[str], quotes: int, index: TextIndex) -> _Matches:
     first = np.concatenate([row, pairs])
     last = np.concatenate([row, index.cues["next"][pairs]])
     nats = np.concatenate([nats, pair_nats])
-    return _Matches(first, last, nats / total, nats)
+    share = nats / total
+    for term in wording.more:
+        own = index.find(term, " OR ".join(map(phrase, rarer)))
+        holds = _among(first, own) | _among(last, own)
+        nats = nats + _weigh(term, index.number(term), len(index)) * holds
+    whole = (share > 1 - 1e-9) & wording.is_all
+    meant = wording.introduced | _hold_nothing_else(terms, whole, first, last, index)
+    return _Matches(first, last, share, nats, whole, meant)
+
+
+def _hold_nothing_else(
+    terms: Sequence[str], whole: NDArray[np.bool_], first: Rows, last: Rows, index: TextIndex
+) -> NDArray[np.bool_]:
+    """Return which of the matches that are whole, if they are few, hold no other words."""
+    equal = np.zeros(len(whole), bool)
+    if np.count_nonzero(whole) <= _MAX_EQUAL:
+        longest = len(" ".join(terms)) + _MAX_REST
+        for at in np.flatnonzero(whole).tolist():
+            equal[at] = index.length([first[at], last[at]]) <= longest
+    return equal
 
 
 def _match_pairs(
@@ -225,8 +258,9 @@ def _as_hits(
         columns = (columns[0], columns[1], np.maximum(cues["end"], index.cues["end"][matches.last]))
     ascending = np.sort(matches.share)
     as_good = len(ascending) - np.searchsorted(ascending, matches.share - 1e-9)
-    confidence = np.where(matches.share > 1 - 1e-9, WHOLE_CONFIDENCE, 1 / (1 + 2 * as_good))
-    gain = np.maximum(matches.share * matches.nats - _NEEDED, 0)
+    confidence = np.where(matches.whole, WHOLE_CONFIDENCE, 1 / (1 + 2 * as_good))
+    prior = np.where(matches.meant, _MEANT * matches.share, -_NEEDED)
+    gain = np.maximum(matches.share * matches.nats + prior, 0)
     return WordHits(
         terms, must_occur, is_seen, matches.row, matches.last, *columns, gain, confidence, boxes
     )

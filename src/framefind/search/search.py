@@ -23,9 +23,10 @@ from framefind.models.neutral import load_neutral
 from framefind.search.filters import Filters, names_of
 from framefind.search.fusion import find_videos, fuse
 from framefind.search.query_vectors import EmbeddedQuery, embed_queries, list_notes
-from framefind.search.query_words import WordHits, unquote
+from framefind.search.query_words import WordHits
 from framefind.search.ranking import LOWEST
 from framefind.search.results import Scored, estimate_total, find_results, judge_frames
+from framefind.search.wording import unquote
 from framefind.types import SEEN, FrameScores, Page, Query
 
 MAX_BATCH_QUERIES = 256
