@@ -276,13 +276,14 @@ def _write_reel(rows: Mapping[str, Video], how: How, writer: _Writer) -> None:
     target = writer.target
     if target.suffix.lower() not in SUFFIXES:
         raise UsageError(f"`out` {target}: a film's name ends in {', '.join(SUFFIXES)}")
-    if how.get("fast") or how.get("codec"):
-        raise UsageError("`fast` and `codec` are for clips: a film is encoded as H.264")
+    codec = how.get("codec")
+    if how.get("fast") or codec not in (None, "h264"):
+        raise UsageError("`fast` and `codec` are for clips: of a film, `codec` can be h264 alone")
     writer.check(target)
     moments, grids = _find_readable(rows, writer)
     with (
         writer.open(target) as fresh,
-        Reel(fresh, [grids[moment.path] for moment in moments]) as reel,
+        Reel(fresh, [grids[moment.path] for moment in moments], is_plain=bool(codec)) as reel,
     ):
         for number, moment in enumerate(moments, 1):
             title = clip_title(moment)

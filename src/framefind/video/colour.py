@@ -24,6 +24,10 @@ Light = NDArray[np.float32]
 """Decoded signals: linear light, 1 for a diffuse white; red, green, blue by n pixels."""
 
 
+DEEP_LAYOUT = "gbrp16le"
+"""FFmpeg's name of RGB in 16 bits; its packed ones turn purple when a picture keeps its height."""
+
+
 class Conversion(NamedTuple):
     """How a picture becomes RGB: the pixel format that FFmpeg converts to, and what follows."""
 
@@ -40,8 +44,7 @@ def choose_conversion(picture: av.VideoFrame) -> Conversion:
         to_bt709 = _TO_BT709.get(primaries, _TO_BT709[ColorPrimaries.BT2020])
     transparent = has_alpha(picture)
     if light or to_bt709 is not None:
-        # FFmpeg's packed 16-bit formats turn purple when a picture keeps its height.
-        layout = "gbrap16le" if transparent else "gbrp16le"
+        layout = "gbrap16le" if transparent else DEEP_LAYOUT
         return Conversion(layout, partial(_mapped, light=light, to_bt709=to_bt709))
     if transparent:
         return Conversion("rgba", _over_black)
@@ -61,6 +64,12 @@ def choose_matrix(picture: av.VideoFrame) -> Colorspace | None:
         return Colorspace.BT2020
     hd = picture.width >= 1280 or picture.height > 576
     return Colorspace.ITU709 if hd else Colorspace.ITU601
+
+
+def find_hdr(transfer: int, primaries: int) -> int:
+    """Return the transfer characteristic of HDR in BT.2020, by its tags; 0 for all else."""
+    is_wide = primaries in (ColorPrimaries.BT2020, ColorPrimaries.UNSPECIFIED)
+    return transfer if is_wide and transfer in _LIGHT else 0
 
 
 def has_alpha(picture: av.VideoFrame) -> bool:

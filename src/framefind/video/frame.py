@@ -2,9 +2,10 @@
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import chain, repeat
+from typing import TypeAlias, TypeVar
 
 import av
 import numpy as np
@@ -26,6 +27,9 @@ _MAX_REORDERED = 8  # frames whose times are collected before the first of them 
 _MIN_BARS = 8  # pixels; a picture that fits but for fewer is stretched instead
 _MAX_CONTEXTS = 8  # swscale contexts that are kept
 
+Depth = TypeVar("Depth", np.uint8, np.uint16)
+_Convert: TypeAlias = Callable[[av.VideoFrame, int, int, Interpolation], NDArray[Depth]]
+
 
 class Scaler:
     """Turns decoded pictures of one stream into RGB arrays, with one swscale context per size."""
@@ -42,16 +46,28 @@ class Scaler:
         Everything that shows a picture gets its colours here.
         """
         conversion = colour.choose_conversion(picture)
-        scaled = self._context(width, height).reformat(
+        scaled = self._reformat(picture, width, height, how, conversion.layout)
+        return conversion.finish(scaled.to_ndarray())
+
+    def scale_deep(
+        self, picture: av.VideoFrame, width: int, height: int, how: Interpolation
+    ) -> NDArray[np.uint16]:
+        """Return the same in the colours that are stored, HDR too: uint16 RGB."""
+        scaled = self._reformat(picture, width, height, how, colour.DEEP_LAYOUT)
+        return np.asarray(scaled.to_ndarray(), np.uint16)
+
+    def _reformat(
+        self, picture: av.VideoFrame, width: int, height: int, how: Interpolation, layout: str
+    ) -> av.VideoFrame:
+        return self._context(width, height).reformat(
             picture,
             width,
             height,
-            conversion.layout,
+            layout,
             src_colorspace=colour.choose_matrix(picture),
             interpolation=how,
             threads=1,
         )
-        return conversion.finish(scaled.to_ndarray())
 
     def reduce(self, picture: av.VideoFrame, factor: int) -> av.VideoFrame:
         """Return the picture in its own format, smaller by that factor: the mean of each block."""
@@ -119,17 +135,22 @@ class Frame:
 
         `resize` is the filter, as a model names it; one that FFmpeg lacks becomes an area mean.
         """
-        turned, mirrored, flipped, _ = self._shape.orientation
         how = _FILTERS.get(resize.partition(",")[0], Interpolation.AREA) | _EXACT
-        if turned:
-            picture = self._scale(height, width, how).swapaxes(0, 1)
-        else:
-            picture = self._scale(width, height, how)
-        return np.ascontiguousarray(
-            picture[:: -1 if flipped else 1, :: -1 if mirrored else 1], dtype=np.uint8
-        )
+        return self._scale_upright(width, height, how, self._scaler.scale)
 
-    def _scale(self, width: int, height: int, how: Interpolation) -> NDArray[np.uint8]:
+    def _scale_upright(
+        self, width: int, height: int, how: Interpolation, convert: _Convert[Depth]
+    ) -> NDArray[Depth]:
+        turned, mirrored, flipped, _ = self._shape.orientation
+        if turned:
+            picture = self._scale(height, width, how, convert).swapaxes(0, 1)
+        else:
+            picture = self._scale(width, height, how, convert)
+        return np.ascontiguousarray(picture[:: -1 if flipped else 1, :: -1 if mirrored else 1])
+
+    def _scale(
+        self, width: int, height: int, how: Interpolation, convert: _Convert[Depth]
+    ) -> NDArray[Depth]:
         """Return the picture at that size, not upright.
 
         A large one is reduced first, once for all views and the thumbnail, so that its millions of
@@ -142,20 +163,29 @@ class Frame:
             max(whole.width, whole.height) // (_REDUCING_GAP * THUMBNAIL_SIZE),
         )
         if factor < 2 or not _is_reducible(whole):
-            return self._scaler.scale(whole, width, height, how)
+            return convert(whole, width, height, how)
         if self._reduced is None or self._reduced[0] > factor:
             self._reduced = factor, self._scaler.reduce(whole, factor)
-        return self._scaler.scale(self._reduced[1], width, height, how)
+        return convert(self._reduced[1], width, height, how)
 
     def fit(self, width: int, height: int) -> NDArray[np.uint8]:
         """Return the whole upright picture at that size, with black bars where shapes differ."""
+        return self._fit(width, height, self._scaler.scale)
+
+    def fit_deep(self, width: int, height: int) -> NDArray[np.uint16]:
+        """Return the same in the colours that are stored, HDR too: uint16 (height, width, 3)."""
+        return self._fit(width, height, self._scaler.scale_deep)
+
+    def _fit(self, width: int, height: int, convert: _Convert[Depth]) -> NDArray[Depth]:
+        how = Interpolation.BILINEAR | _EXACT
         factor = min(width / self.width, height / self.height)
         across, down = round(self.width * factor), round(self.height * factor)
         if width - across < _MIN_BARS and height - down < _MIN_BARS:
-            return self.scale(width, height)
-        shown = np.zeros((height, width, 3), np.uint8)
+            return self._scale_upright(width, height, how, convert)
+        picture = self._scale_upright(max(1, across), max(1, down), how, convert)
+        shown = np.zeros((height, width, 3), picture.dtype)
         left, top = (width - across) // 2, (height - down) // 2
-        shown[top : top + down, left : left + across] = self.scale(max(1, across), max(1, down))
+        shown[top : top + down, left : left + across] = picture
         return shown
 
     def look(self) -> NDArray[np.uint8]:

@@ -24,7 +24,8 @@ class FrameGrid:
     unknown. `timecode`: the number of frame 0 that the file itself declares, by a timecode track
     or its header, and `drop` whether that is drop-frame timecode. `rounding`: part of a frame by
     which timestamps may be rounded. `width` and `height` are stored pixels, `channels` (0: no
-    sound) and `sample_rate` (Hz) those of the sound.
+    sound) and `sample_rate` (Hz) those of the sound, `hdr` FFmpeg's number of its HDR's transfer
+    characteristic (0: no HDR).
     """
 
     rate: Fraction
@@ -38,6 +39,7 @@ class FrameGrid:
     height: int = 1080
     channels: int = 0
     sample_rate: int = 0
+    hdr: int = 0
 
     def span(self, start: float, end: float) -> tuple[int, int]:
         """Return the frames that are shown from `start` until before `end`, both in seconds.

@@ -9,6 +9,7 @@ from av.video.stream import VideoStream
 from framefind.errors import UsageError
 from framefind.files.objects import is_remote
 from framefind.video import clock
+from framefind.video.colour import find_hdr
 from framefind.video.frame_grid import FLOAT_ROUNDING, FrameGrid
 from framefind.video.keyframes import list_packets
 from framefind.video.open import choose_stream, file_size, open_container, open_remote
@@ -54,6 +55,7 @@ def read_frame_grid(path: str) -> FrameGrid:
             height=stream.height,
             channels=sound.channels if sound and sound.codec_context else 0,
             sample_rate=sound.rate if sound and sound.codec_context else 0,
+            hdr=find_hdr(stream.codec_context.color_trc, stream.codec_context.color_primaries),
         )
 
 

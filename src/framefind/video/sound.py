@@ -103,12 +103,12 @@ class Sound:
         self._container.close()
         self.stream = None
 
-    def pieces(self, start: float = 0.0) -> Iterator[Channels]:
-        """Yield the sound from `start` seconds on to its end, from -1 to 1, in pieces of a minute.
+    def pieces(self, start: float = 0.0, seconds: float = PIECE_SECONDS) -> Iterator[Channels]:
+        """Yield the sound from `start` seconds on to its end, in pieces of so many `seconds`.
 
         The last piece is shorter; there is none where the file has no sound from there on.
         """
-        shape = self.layout.nb_channels, PIECE_SECONDS * self.rate
+        shape = self.layout.nb_channels, round(seconds * self.rate)
         begin = round(start * self.rate)  # of the piece, in samples from time 0
         filled = 0
         piece = np.zeros(shape, np.float32)

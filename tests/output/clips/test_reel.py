@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from framefind.errors import VideoError
 from framefind.output.clips.reel import Part, Reel, film_rate
 from framefind.video.read_grid import read_frame_grid
-from media import film, plain, quarters
+from media import corners, film, plain, quarters
 
 NTSC = Fraction(30000, 1001)
 
@@ -150,8 +150,6 @@ def test_each_frame_is_the_one_of_its_source(tmp_path, suffix):
 
 
 def test_pictures_are_upright_in_square_pixels_and_of_a_screen(tmp_path):
-    from media import corners
-
     size = (96, 64)
     one = [corners(size)] * 10
     first = film(tmp_path / "a.mp4", size=size, pictures=one, aspect=Fraction(2))
@@ -172,6 +170,35 @@ def test_pictures_are_upright_in_square_pixels_and_of_a_screen(tmp_path):
     assert quarters(middle) == ["green", "white", "red", "blue"]
     assert frames[15][:, :60].max() < 30
     assert frames[25][32, 96].mean() > 150  # brighter than its PQ signal
+
+
+def test_hdr_stays_where_all_moments_have_the_same(tmp_path):
+    options = {"x265-params": "log-level=none"}
+    kind = {"codec": "libx265", "pix_fmt": "yuv420p10le", "hdr10": True, "options": options}
+    colours = [[(90, 120, 200)], [(30, 140, 60)]]
+    sources = [
+        film(tmp_path / f"{n}.mp4", 1.0, (320, 180), colours=colour, **kind)
+        for n, colour in enumerate(colours)
+    ]
+    parts = [part(path, 0, 1, ["a title"] * (path == sources[1])) for path in sources]
+    join(tmp_path / "reel.mp4", parts)
+    with av.open(tmp_path / "reel.mp4") as container:
+        context = container.streams.video[0].codec_context
+        assert (context.codec.canonical_name, context.codec_tag) == ("hevc", "hvc1")
+        assert (context.color_trc, context.color_primaries, context.colorspace) == (16, 9, 9)
+        frames = [frame.to_ndarray(format="gray10le") for frame in container.decode(video=0)]
+    for number, path in enumerate(sources):
+        with av.open(path) as container:
+            own = next(container.decode(video=0)).to_ndarray(format="gray10le")
+        shown = frames[10 * number + 5]
+        assert np.abs(shown[:120].astype(float) - own[:120]).max() < 8
+    letters = frames[15][130:].max()
+    assert 500 < letters < 64 + 876 * 0.6  # a diffuse white, not the brightest light
+    with Reel(tmp_path / "plain.mp4", [each.grid for each in parts], is_plain=True) as reel:
+        reel.add(parts[0])
+    with av.open(tmp_path / "plain.mp4") as container:
+        context = container.streams.video[0].codec_context
+        assert (context.codec.canonical_name, context.color_trc) == ("h264", 1)
 
 
 def test_titles_stand_for_three_seconds(tmp_path):

@@ -12,11 +12,12 @@ import numpy as np
 from av.container import OutputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, ColorTrc
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from framefind.errors import UsageError
+from framefind.video.colour import DEEP_LAYOUT
 
 Packet: TypeAlias = "av.Packet[Any]"
 
@@ -46,7 +47,11 @@ _IN_BAND = {
 
 _DEFAULT_RATE = Fraction(25)
 _BT_709 = 1  # FFmpeg's number for matrix, primaries and transfer
+_BT_2020 = 9  # for matrix and primaries
 _LIMITED_RANGE = 1
+
+HDR_WHITES = {int(ColorTrc.SMPTE2084): 0.58, int(ColorTrc.ARIB_STD_B67): 0.75}
+"""The signal of a diffuse white, of 1, by FFmpeg's transfer characteristic (ITU-R BT.2408)."""
 
 
 def check_encoder(name: str) -> str:
@@ -123,10 +128,33 @@ def add_screen_stream(
     return stream
 
 
+def add_hdr_stream(
+    output: OutputContainer, size: tuple[int, int], rate: Fraction, time_base: Fraction, hdr: int
+) -> VideoStream:
+    """Add a stream of HEVC for pictures of `convert_hdr`; `hdr` is their transfer's number."""
+    stream = output.add_stream("libx265", rate=rate, options=_OPTIONS["libx265"])
+    stream.width, stream.height = size
+    stream.pix_fmt = "yuv420p10le"
+    context = stream.codec_context
+    context.codec_tag = "hvc1"  # without it, Apple's players refuse the file
+    context.time_base = stream.time_base = time_base
+    context.colorspace = context.color_primaries = _BT_2020
+    context.color_trc = hdr
+    context.color_range = _LIMITED_RANGE
+    return stream
+
+
 def convert_for_screen(pixels: NDArray[np.uint8]) -> av.VideoFrame:
     """Return RGB (height, width, 3) as a frame in the colours of BT.709."""
     return av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(
         format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    )
+
+
+def convert_hdr(signals: NDArray[np.uint16]) -> av.VideoFrame:
+    """Return RGB signals of HDR (height, width, 3) as a frame in the colours of BT.2020."""
+    return av.VideoFrame.from_ndarray(signals, DEEP_LAYOUT).reformat(
+        format="yuv420p10le", dst_colorspace=Colorspace.BT2020, dst_color_range=ColorRange.MPEG
     )
 
 

@@ -2,8 +2,8 @@
 
 All of it has the size, the frame rate and the layout of sound of the first moment; others are
 scaled, with bars where shapes differ. Pictures are upright, in square pixels and the colours of
-BT.709. Each moment has a whole number of the film's frames, and as much sound as those take: where
-its video has none, silence.
+BT.709; HDR, where all moments have the same, stays as it is, in HEVC. Each moment has a whole
+number of the film's frames, and as much sound as those take: where its video has none, silence.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,14 @@ import av
 import numpy as np
 
 from framefind.errors import VideoError
-from framefind.output.clips.encoder import add_screen_stream, convert_for_screen, even_size
+from framefind.output.clips.encoder import (
+    HDR_WHITES,
+    add_hdr_stream,
+    add_screen_stream,
+    convert_for_screen,
+    convert_hdr,
+    even_size,
+)
 from framefind.output.clips.title import draw_title, lay_over
 from framefind.times import clock
 from framefind.video.decode import Video
@@ -40,6 +47,7 @@ _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 _SAMPLE_RATES = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # of AAC, in Hz
 _OPTIONS = {"preset": "fast", "crf": "18"}
 _TITLE_SECONDS = 3
+_PIECE_SECONDS = 2  # of sound that are decoded ahead
 
 
 @dataclass(frozen=True)
@@ -65,8 +73,13 @@ class Reel:
     `frames` counts those that are written.
     """
 
-    def __init__(self, target: Path, grids: Sequence[FrameGrid]) -> None:
-        """`grids` are those of all parts: the first gives the rate, the first with sound that."""
+    def __init__(self, target: Path, grids: Sequence[FrameGrid], is_plain: bool = False) -> None:
+        """`grids` are those of all parts: the first gives the rate, the first with sound that.
+
+        `is_plain` turns HDR to the range of a plain screen also where all have the same.
+        """
+        kinds = {grid.hdr for grid in grids}
+        self._hdr = 0 if is_plain or len(kinds) > 1 else kinds.pop()
         self._step = 1 / film_rate(grids[0].rate)
         self._output = av.open(target, "w", container_options={"movflags": "faststart"})
         self._pictures: _Pictures | None = None
@@ -110,7 +123,7 @@ class Reel:
     def _begin(self, part: Part, first: Frame) -> None:
         self._chapters.append((self.frames, part.title))
         if self._pictures is None:
-            self._pictures = _Pictures(self._output, first, self._step)
+            self._pictures = _Pictures(self._output, first, self._step, self._hdr)
         self._pictures.begin(part.lines)
 
     def _add_frame(self, frame: Frame, is_titled: bool, samples: "_Samples") -> None:
@@ -172,11 +185,17 @@ def fill_slots(
 class _Pictures:
     """The pictures of a film."""
 
-    def __init__(self, output: av.container.OutputContainer, first: Frame, step: Fraction) -> None:
+    def __init__(
+        self, output: av.container.OutputContainer, first: Frame, step: Fraction, hdr: int
+    ) -> None:
         self._output = output
         self._step = step
         self._size = even_size(first.width, first.height)
-        self._stream = add_screen_stream(output, self._size, 1 / step, step, _OPTIONS)
+        self._hdr = hdr
+        if hdr:
+            self._stream = add_hdr_stream(output, self._size, 1 / step, step, hdr)
+        else:
+            self._stream = add_screen_stream(output, self._size, 1 / step, step, _OPTIONS)
         self._title: Picture | None = None
         self._last: tuple[Frame, bool, av.VideoFrame] | None = None
 
@@ -188,14 +207,18 @@ class _Pictures:
     def encode(self, frame: Frame, number: int, is_titled: bool) -> None:
         """Write a frame as that one of the film."""
         if self._last is None or self._last[0] is not frame or self._last[1] != is_titled:
-            pixels = frame.fit(*self._size)
-            if self._title and is_titled:
-                pixels = lay_over(pixels, self._title)
-            self._last = frame, is_titled, convert_for_screen(pixels)
+            self._last = frame, is_titled, self._draw(frame, self._title if is_titled else None)
         picture = self._last[2]
         picture.pts = number
         picture.time_base = self._step
         self._output.mux(self._stream.encode(picture))
+
+    def _draw(self, frame: Frame, title: "Picture | None") -> av.VideoFrame:
+        if self._hdr:
+            deep = frame.fit_deep(*self._size)
+            return convert_hdr(lay_over(deep, title, HDR_WHITES[self._hdr]) if title else deep)
+        pixels = frame.fit(*self._size)
+        return convert_for_screen(lay_over(pixels, title, 1.0) if title else pixels)
 
     def finish(self) -> None:
         """Write what the encoder still holds."""
@@ -236,7 +259,9 @@ class _Samples:
     """The samples of a video's sound from a time on; silence where there are none."""
 
     def __init__(self, sound: Sound | None, start: Fraction) -> None:
-        self._pieces: Iterator[Channels] = sound.pieces(float(start)) if sound else iter(())
+        self._pieces: Iterator[Channels] = iter(())
+        if sound:
+            self._pieces = sound.pieces(float(start), _PIECE_SECONDS)
         self._held = np.zeros((0, 0), np.float32)
 
     def take(self, channels: int, count: int) -> Channels:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.output.drawing import BRIGHT, GROUND, write_text
+from framefind.video.frame import Depth
 
 if TYPE_CHECKING:  # Pillow is loaded only when something is drawn
     from PIL.Image import Image as Picture
@@ -34,10 +35,13 @@ def draw_title(lines: Sequence[str], size: tuple[int, int]) -> "Picture":
     return strip
 
 
-def lay_over(pixels: NDArray[np.uint8], title: "Picture") -> NDArray[np.uint8]:
-    """Return RGB pixels with a title at their foot."""
-    from PIL import Image
-
-    picture = Image.fromarray(pixels)
-    picture.paste(title, (0, picture.height - title.height), title)
-    return np.asarray(picture)
+def lay_over(pixels: NDArray[Depth], title: "Picture", white: float) -> NDArray[Depth]:
+    """Return RGB pixels with a title at their foot; `white` is the share of its white in theirs."""
+    letters = np.asarray(title, np.float32)
+    alpha = letters[..., 3:] / 255
+    scale = white * np.iinfo(pixels.dtype).max / 255
+    foot = pixels[len(pixels) - len(letters) :]
+    blended = foot * (1 - alpha) + letters[..., :3] * alpha * scale
+    laid = pixels.copy()
+    laid[len(pixels) - len(letters) :] = np.rint(blended)
+    return laid
