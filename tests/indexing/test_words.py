@@ -2,9 +2,10 @@
 
 import math
 import os
-from itertools import pairwise
+from collections.abc import Collection
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import framefind
@@ -13,6 +14,7 @@ from framefind.errors import UsageError
 from framefind.indexing import decoders, pipeline
 from framefind.indexing.reading import Reading, parse_readings
 from framefind.indexing.words_written import WordsWritten
+from framefind.tables.cues_table import as_table
 from framefind.tables.tables import Tables
 from framefind.types import Cue, Video
 from framefind.video.process import DecoderProcess
@@ -185,11 +187,10 @@ def test_an_interrupted_reading_goes_on_without_loss_or_double(
     library.index(path, read="screen")
     assert library.videos()[0].status == "indexed"
     texts = [(cue.start, cue.end, cue.text) for cue in on_screen(library, path)]
-    # Where it was stopped, a line that stands is two cues: to the span's end, from the next frame.
-    assert 11.0 < sum(end - start for start, end, _ in texts) <= 12.0 + 1e-9
-    assert all(one[1] <= other[0] for one, other in pairwise(texts))
-    for start, _, text in texts:
-        assert text == ("bright" if start // 2 % 2 else "dark")
+    every = [(2.0 * at, ("dark", "bright")[at % 2]) for at in range(6)]
+    assert [(start, text) for start, _, text in texts] == every
+    for start, end, _ in texts:  # a line that goes where a span ends may end there
+        assert start + 2 - 0.2 <= end + 1e-9 <= start + 2 + 2e-9
     (row,) = library.videos()
     assert row.cues == len(texts)
     rows = [cue for batch in Tables.open(library.uri).read_cues() for cue in batch.to_pylist()]
@@ -215,3 +216,35 @@ def test_a_line_that_stands_across_spans_is_joined() -> None:
     (joined,) = words.reach(math.inf)
     assert joined.cue == Cue(1.0, 42.0, "EXIT", "screen", box=BOX)
     assert list(words.counts.values()) == [2]
+
+
+def test_a_line_that_stands_where_a_run_is_stopped_is_joined_by_the_next() -> None:
+    row = Video(video_id="a", path="/a")
+    first = WordsWritten(row, Reading("screen", "x", -math.inf))
+    first.add([Cue(1.0, 30.0, "EXIT", "screen", box=BOX), Cue(1.0, 5.0, "A", "screen", box=BOX)])
+    stored = [*first.reach(30.0), *first.release(), *first.release()]
+    assert [one.cue.text for one in stored] == ["A", "EXIT"]
+    row.cue_segments = [*first.counts]
+    assert row.cue_segments == [one.segment for one in stored]
+
+    def read_cues(segments: Collection[str]) -> list[pa.RecordBatch]:
+        return as_table([one for one in stored if one.segment in segments]).to_batches()
+
+    second = WordsWritten(row, first.reading, read_cues)
+    assert [*second.counts] == row.cue_segments
+    second.add([Cue(31.0, 42.0, "EXIT", "screen", box=BOX)])
+    (joined,) = second.reach(60.0)
+    assert joined.cue == Cue(1.0, 42.0, "EXIT", "screen", box=BOX)
+    assert [*second.counts] == [stored[0].segment, joined.segment]
+
+
+def test_what_stood_and_is_gone_stays_as_it_was_written() -> None:
+    words = WordsWritten(Video(video_id="a", path="/a"), Reading("screen", "x", -math.inf))
+    words.add([Cue(1.0, 30.0, "EXIT", "screen", box=BOX)])
+    assert list(words.reach(30.0)) == []
+    (held,) = words.release()
+    words.add([Cue(40.0, 42.0, "EXIT", "screen", box=BOX)])
+    cues = [one.cue for one in words.reach(60.0)]
+    assert sorted((cue.start, cue.end) for cue in cues) == [(1.0, 30.0), (40.0, 42.0)]
+    assert held.segment not in words.counts
+    assert sum(words.counts.values()) == 2

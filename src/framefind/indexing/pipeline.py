@@ -129,7 +129,7 @@ class Indexer:
         if isinstance(item, BaseException):
             raise item
         if isinstance(item, Pending):
-            self._rows[item.row.video_id] = VideoRow(item)
+            self._rows[item.row.video_id] = VideoRow(item, self._tables.read_cues)
         elif item is not None:
             self._batch.append(item)
             self._batch_views += len(item.frame.pixels) if isinstance(item, Decoded) else 0

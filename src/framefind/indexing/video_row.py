@@ -13,7 +13,7 @@ from framefind.errors import StoreError
 from framefind.files.names import stored_path
 from framefind.indexing.decide import Catalog
 from framefind.indexing.decisions import Pending, describe_error
-from framefind.indexing.words_written import WordsWritten
+from framefind.indexing.words_written import ReadCues, WordsWritten
 from framefind.reports import Report
 from framefind.tables.rows import CueRow, new_segment
 from framefind.types import Cue, Video
@@ -110,7 +110,7 @@ class VideoRow:
     Only a video that shows nothing older is published before it is whole.
     """
 
-    def __init__(self, pending: Pending) -> None:
+    def __init__(self, pending: Pending, read_cues: ReadCues) -> None:
         self.file = pending.file
         self.row = pending.row
         goes_on = pending.start > -math.inf
@@ -123,7 +123,9 @@ class VideoRow:
                 cuts=list(self.row.cuts or ()),
             )
         self._knows_cuts = self.row.cuts is not None or not goes_on
-        self.words = {reading.source: WordsWritten(self.row, reading) for reading in pending.words}
+        self.words = {
+            reading.source: WordsWritten(self.row, reading, read_cues) for reading in pending.words
+        }
         self.embeds = pending.start < math.inf
         self._parts = {*self.words} - {"screen"}  # what has not ended yet
         if pending.decodes_from < math.inf:

@@ -197,7 +197,7 @@ class Batches:
 
     def _end(self, pending: Pending, results: Sequence[tuple[Written, Ending]]) -> None:
         """Note the row of a video; what comes after a span that stopped does not count."""
-        row = VideoRow(pending)
+        row = VideoRow(pending, self._tables.read_cues)
         endings = []
         for written, ending in results:
             row.written.add_span(written)
