@@ -222,6 +222,15 @@ def test_what_cannot_be_shown_is_told_and_the_rest_stays(tmp_path):
     assert len(times) == pytest.approx(25 + 12.5, abs=1)
 
 
+def test_slides_are_shown_no_longer_than_asked(tmp_path):
+    pictures = [plain((level,) * 3) for level in (20, 120, 220)]
+    slides = film(tmp_path / "a.mp4", fps=0.1, pictures=pictures)
+    join(tmp_path / "reel.mp4", [part(slides, 9.0, 11.0)])
+    with av.open(tmp_path / "reel.mp4") as container:
+        shown = [frame.to_ndarray(format="rgb24").mean() for frame in container.decode(video=0)]
+    assert np.allclose(shown, [20] * 10 + [120] * 10, atol=3)
+
+
 @given(st.fractions(Fraction(1, 20), 1000))
 def test_the_rate_of_a_film_is_one_that_players_show(rate):
     assert 10 <= film_rate(rate) <= 120 or rate == film_rate(rate)
