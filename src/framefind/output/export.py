@@ -248,6 +248,8 @@ def _write_clips(rows: Mapping[str, Video], how: How, writer: _Writer) -> None:
         if fast:
             offset = describe_offset(cut, moment.start, moment.end)
             writer.done.notes.append(f"{place.name}: {offset}")
+        if cut.loss:
+            writer.done.notes.append(f"{place.name}: {cut.loss}")
 
 
 def _name_clips(writer: _Writer, how: How, suffix: Callable[[str], str]) -> list[Path]:

@@ -178,6 +178,24 @@ def test_another_codec_is_encoded_again(tmp_path):
     assert read(tmp_path / "b.mkv")[0] == list(range(30, 60))
 
 
+def test_what_an_encoder_cannot_keep_is_told(tmp_path):
+    source = write(tmp_path / "a.mov", "prores_ks", pix_fmt="yuv422p10le", options={})
+    target = tmp_path / "b.mkv"
+    for codec, kept, loss in [
+        (None, "yuv422p10le", None),
+        ("libx264", "yuv422p10le", None),
+        (
+            "libsvtav1",
+            "yuv420p10le",
+            "its pixels, yuv422p10le, became yuv420p10le, which hold less",
+        ),
+    ]:
+        cut = cut_clip(str(source), 0.5, 1.0, target, codec=codec)
+        assert cut.loss == loss
+        with av.open(target) as container:
+            assert container.streams.video[0].codec_context.pix_fmt == kept
+
+
 def test_fast_says_by_how_much_it_is_off(tmp_path):
     source = write(tmp_path / "a.mp4")
     start, end = float(20 / RATE), float(50 / RATE)

@@ -25,7 +25,13 @@ from av.video.stream import VideoStream
 
 from framefind.errors import StoreError, VideoError
 from framefind.files.objects import is_remote
-from framefind.output.clips.encoder import ENCODERS, Encoder, add_encoded_stream, keeps_pixels
+from framefind.output.clips.encoder import (
+    ENCODERS,
+    Encoder,
+    add_encoded_stream,
+    describe_loss,
+    keeps_pixels,
+)
 from framefind.output.clips.keyframes import av1_sequence, is_av1_keyframe, is_vp9_keyframe
 from framefind.output.clips.nal import join_units, parameter_sets, split_units
 from framefind.output.clips.plan import Listed, Plan, encode_all, plan_exact, plan_fast
@@ -56,12 +62,16 @@ _ROUNDING = Fraction(1, 100)  # of a tick; seconds are floats
 
 @dataclass(frozen=True)
 class Cut:
-    """What a clip holds, in seconds of the video, and how many frames were encoded again."""
+    """What a clip holds, in seconds of the video, and how many frames were encoded again.
+
+    `loss` tells what that has cost, if anything.
+    """
 
     start: float
     end: float
     encoded: int
     copied: int
+    loss: str | None = None
 
 
 def clip_suffix(path: str, codec: str | None) -> str:
@@ -142,7 +152,8 @@ def cut_clip(
         except (av.FFmpegError, ValueError) as error:
             raise VideoError(f"{path}: the clip cannot be written: {error}") from None
         shown = [float(t * timing.base - timing.origin) for t in (plan.first, plan.end)]
-        return Cut(shown[0], shown[1], cutter.encoded, plan.copy_until - plan.copy_from)
+        loss = describe_loss(stream, cutter.encoder) if cutter.encoded else None
+        return Cut(shown[0], shown[1], cutter.encoded, plan.copy_until - plan.copy_from, loss)
 
 
 def describe_offset(cut: Cut, start: float, end: float) -> str:
@@ -225,11 +236,11 @@ class _Cutter:
         self._stamps = iter(plan.stamps)
         self._copies = plan.copy_until > plan.copy_from
         name = stream.codec_context.codec.canonical_name
-        self._encoder = codec or ENCODERS.get(name, "libx264")
+        self.encoder = codec or ENCODERS.get(name, "libx264")
         if self._copies:
             self._video = output.add_stream_from_template(stream, opaque=True)
         else:
-            self._video = add_encoded_stream(output, stream, self._encoder)
+            self._video = add_encoded_stream(output, stream, self.encoder)
         output.metadata.update(_metadata(source))
         self._sounds = {
             sound.index: output.add_stream_from_template(sound, opaque=True)
@@ -274,7 +285,7 @@ class _Cutter:
 
     def _start_encoder(self) -> Encoder:
         if self._copies:
-            return Encoder.beside(self._stream, self._encoder)
+            return Encoder.beside(self._stream, self.encoder)
         return Encoder(self._video.codec_context)
 
     def _encode(

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import av
 import numpy as np
+from av.codec.codec import find_best_pix_fmt_of_list
 from av.container import OutputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
@@ -49,6 +50,7 @@ _DEFAULT_RATE = Fraction(25)
 _BT_709 = 1  # FFmpeg's number for matrix, primaries and transfer
 _BT_2020 = 9  # for matrix and primaries
 _LIMITED_RANGE = 1
+_LOSSES = 63  # FFmpeg's flags of what a conversion of pixels loses; others say what it wastes
 
 HDR_WHITES = {int(ColorTrc.SMPTE2084): 0.58, int(ColorTrc.ARIB_STD_B67): 0.75}
 """The signal of a diffuse white, of 1, by FFmpeg's transfer characteristic (ITU-R BT.2408)."""
@@ -69,7 +71,14 @@ def check_encoder(name: str) -> str:
 
 def keeps_pixels(stream: VideoStream, name: str) -> bool:
     """Tell whether an encoder's packets can stand beside those of a stream."""
-    return name in _IN_BAND and stream.codec_context.pix_fmt == _choose_pixels(stream, name)
+    return name in _IN_BAND and stream.codec_context.pix_fmt == _choose_pixels(stream, name)[0]
+
+
+def describe_loss(stream: VideoStream, name: str) -> str | None:
+    """Tell that an encoder's pixels hold less than a stream's, such as fewer bits; else None."""
+    pixels, loss = _choose_pixels(stream, name)
+    own = stream.codec_context.pix_fmt
+    return f"its pixels, {own}, became {pixels}, which hold less" if loss else None
 
 
 class Encoder:
@@ -164,7 +173,7 @@ def _configure(context: VideoCodecContext, stream: VideoStream, name: str) -> No
         os.environ.setdefault("SVT_LOG", "1")  # else it prints its settings
     own = stream.codec_context
     context.width, context.height = own.width, own.height
-    context.pix_fmt = _choose_pixels(stream, name)
+    context.pix_fmt, _ = _choose_pixels(stream, name)
     context.time_base = stream.time_base or Fraction(1, av.time_base)
     context.framerate = stream.average_rate or _DEFAULT_RATE
     if own.sample_aspect_ratio:
@@ -175,8 +184,9 @@ def _configure(context: VideoCodecContext, stream: VideoStream, name: str) -> No
     context.color_range = own.color_range
 
 
-def _choose_pixels(stream: VideoStream, name: str) -> str:
-    """Return the pixel format of a stream, or the first that the encoder has instead."""
-    pixels = stream.codec_context.pix_fmt or "yuv420p"
-    offered = [each.name for each in av.codec.Codec(name, "w").video_formats or []]
-    return pixels if pixels in offered or not offered else offered[0]
+def _choose_pixels(stream: VideoStream, name: str) -> tuple[str, int]:
+    """Return the encoder's pixel format nearest to a stream's, and what of that is lost: flags."""
+    own = stream.codec_context.pix_fmt or "yuv420p"
+    offered = av.codec.Codec(name, "w").video_formats
+    nearest, loss = find_best_pix_fmt_of_list(offered, own) if offered else (None, 0)
+    return (nearest.name, int(loss) & _LOSSES) if nearest else (own, 0)
