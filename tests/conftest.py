@@ -55,6 +55,8 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "HOME"):
             patch.setenv(name, str(folder / name.lower()))
         patch.delenv("FRAMEFIND_LIBRARY", raising=False)
+        # Java for Spark lives too briefly to earn back what its better compiler costs.
+        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
         yield
 
 

@@ -3,6 +3,7 @@
 Each of them would take a second to start, and Spark ten.
 """
 
+import atexit
 import json
 import os
 import subprocess
@@ -10,9 +11,13 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
+
+WIDE = {"COLUMNS": "100"}
+"""So that lines of messages are not broken where tests look for them."""
 
 
 @dataclass
@@ -24,44 +29,89 @@ class Done:
     stderr: str
 
 
+@dataclass
 class Terminal:
-    """An interpreter that runs in `folder`."""
+    """An interpreter; commands run in `folder`, or where this process is, with `environment`."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self._process = process
+    folder: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
-    def command(self, *words: str) -> Done:
+    def __post_init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def command(self, *words: str, **environment: str) -> Done:
         """Run `framefind` with these words."""
-        return self._ask({"words": words})
+        return self._ask({"words": words}, environment)
 
     def python(self, code: str) -> Done:
         """Run a program, with globals of its own."""
-        return self._ask({"code": code})
+        return self._ask({"code": code}, {})
 
-    def _ask(self, order: Mapping[str, str | Sequence[str]]) -> Done:
+    def close(self) -> None:
+        """End the interpreter."""
+        self._process.communicate()
+
+    def _ask(self, order: Mapping[str, object], environment: Mapping[str, str]) -> Done:
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        assert answer, f"{order} has ended the interpreter"
+        where = {
+            "folder": str(self.folder or Path.cwd()),
+            "environment": {**os.environ, **self.environment, **environment},
+        }
+        try:
+            self._process.stdin.write(json.dumps({**order, **where}) + "\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+            assert answer, f"{order} has ended the interpreter"
+        except BaseException:  # a time limit, too: the next one would get this one's answer
+            self._process.kill()
+            _shared.cache_clear()
+            raise
         return Done(**json.loads(answer))
 
 
 @contextmanager
 def opened(folder: Path, environment: Mapping[str, str]) -> Iterator[Terminal]:
-    """Open a terminal in a folder."""
-    with subprocess.Popen(
-        [sys.executable, "-P", __file__],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+    """Open a terminal of the test's own."""
+    terminal = Terminal(folder, environment)
+    try:
+        yield terminal
+    finally:
+        terminal.close()
+
+
+def run(*words: object, **environment: str) -> Done:
+    """Run `framefind` as in a process of its own, in an interpreter that all tests share."""
+    return _shared().command(*map(str, words), **WIDE | environment)
+
+
+def run_python(code: str) -> Done:
+    """Run a program in that interpreter, with globals of its own."""
+    return _shared().python(code)
+
+
+def run_alone(*words: object, **environment: str) -> Done:
+    """Run `framefind` in a process of its own, for what is decided once in a process."""
+    done = subprocess.run(
+        [sys.executable, "-m", "framefind.cli", *map(str, words)],
+        capture_output=True,
         text=True,
-    ) as process:
-        yield Terminal(process)
-        assert process.stdin
-        process.stdin.close()
+        env={**os.environ, **WIDE, **environment},
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@cache
+def _shared() -> Terminal:
+    terminal = Terminal()
+    atexit.register(terminal.close)
+    return terminal
 
 
 def _serve() -> None:
@@ -86,10 +136,15 @@ def _serve() -> None:
         answers.flush()
 
 
-def _run(words: Sequence[str] = (), code: str = "") -> int:
+def _run(
+    folder: str, environment: Mapping[str, str], words: Sequence[str] = (), code: str = ""
+) -> int:
     """Run a program, or `framefind` without one; return its exit code."""
     from framefind.cli.main import main
 
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
     sys.argv = ["framefind", *words]
     try:
         if code:

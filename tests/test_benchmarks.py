@@ -1,20 +1,31 @@
 """Every benchmark starts; and a few cases of the fuzz command, of which it runs many."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import terminal
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 import fuzz  # type: ignore[import-not-found]  # noqa: E402
 
+HELP = """
+import runpy, sys
+folder, name = {!r}, {!r}
+sys.argv = [name, "--help"]
+sys.path.insert(0, folder)
+try:
+    runpy.run_path(f"{{folder}}/{{name}}", run_name="__main__")
+finally:
+    sys.path.remove(folder)
+"""
+
 
 @pytest.mark.parametrize("name", sorted(path.name for path in BENCHMARKS.glob("*.py")))
 def test_each_benchmark_explains_itself(name):
-    command = [sys.executable, str(BENCHMARKS / name), "--help"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = terminal.run_python(HELP.format(str(BENCHMARKS), name))
     assert done.returncode == 0, done.stderr
     assert f"usage: {name}" in done.stdout
 

@@ -75,7 +75,7 @@ def reader(home: Path) -> Iterator[terminal.Terminal]:
     variables["PYSPARK_PYTHON"] = sys.executable  # as in an activated environment
     variables["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     variables["XDG_CACHE_HOME"] = str(home / ".cache")
-    with terminal.opened(home, os.environ | variables) as reader:
+    with terminal.opened(home, variables) as reader:
         for library in ("default.framefind", "trip.framefind"):
             run(reader, home, "framefind", "index", "~/Videos", "--library", library)
         yield reader

@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_main import run
 
 import framefind
 from conftest import write_clip
+from terminal import run
 
 CHOICE = {"sampler": "count=1", "views": "whole"}
 

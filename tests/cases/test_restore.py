@@ -4,11 +4,11 @@ import os
 import shutil
 
 import pytest
-from test_main import run
 
 from conftest import assert_same, content
 from framefind import FramefindError
 from framefind.indexing.decoders import DecoderPool
+from terminal import run
 
 
 def test_a_removed_video_comes_back_as_it_was(library, calls):

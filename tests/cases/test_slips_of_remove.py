@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_main import run
 
 import framefind
 from conftest import write_clip
 from framefind import FramefindError, QueryError
+from terminal import run
 
 CHOICE = {"sampler": "count=1", "views": "whole"}
 

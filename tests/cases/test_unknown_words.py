@@ -1,12 +1,11 @@
 """Words that a model does not know gave everybody the same list, without a word about it."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 import framefind
+import terminal
 from framefind.errors import QueryError
 from framefind.models import registry
 from framefind.models.vocabulary import split_words
@@ -53,9 +52,8 @@ def test_a_word_that_is_skipped_is_noted(shared_library: framefind.Library) -> N
 
 
 def test_the_command_line_says_so_beside_the_answers(shared_library: framefind.Library) -> None:
-    def run(*more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "framefind.cli", "search", "-l", shared_library.uri, *more]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+    def run(*more: str) -> terminal.Done:
+        return terminal.run("search", "-l", shared_library.uri, *more)
 
     partly = run("a dog 猫", "--json")
     assert partly.returncode == 0

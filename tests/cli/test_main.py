@@ -12,19 +12,9 @@ from PIL import Image
 import framefind
 from conftest import write_clip
 from framefind.output.json import read_schema
+from terminal import run
 
 COLUMNS = ["path", "start", "end", "t", "score", "confidence"]
-
-
-def run(*arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command line in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "framefind.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "100", **environment},
-        check=False,
-    )
 
 
 def imported(*arguments: str | Path) -> set[str]:

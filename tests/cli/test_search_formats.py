@@ -1,16 +1,14 @@
 """`framefind search --format`: what the registry of formats offers, from the command line."""
 
 import csv
-import subprocess
-import sys
 from xml.etree import ElementTree
 
 import framefind
+import terminal
 
 
-def search(*options: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "framefind.cli", "search", "a dog", *options]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120)
+def search(*options: str) -> terminal.Done:
+    return terminal.run("search", "a dog", *options)
 
 
 def test_a_table_and_a_playlist_hold_the_moments(shared_library: framefind.Library) -> None:

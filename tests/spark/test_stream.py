@@ -17,9 +17,11 @@ import numpy as np
 import pytest
 
 import framefind
+import terminal
 from conftest import assert_same, content, write_clip
 from framefind import LibraryError
 from framefind.indexing.prepare import prepare_tables
+from framefind.processes import python_command
 from media import damaged, truncated
 
 pytest.importorskip("pyspark")
@@ -459,18 +461,17 @@ def test_a_backlog_is_committed_bit_by_bit(spark, clips, tmp_path, monkeypatch):
 
 
 class TestCommand:
-    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "framefind.cli", "index", *words]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
-    def test_it_does_what_the_local_one_does(self, films, local, tmp_path):
-        where = ["--library", str(tmp_path / "l"), "--engine", "spark", "--master", "local[2]"]
-        done = self.run(*where, "--json", str(films))
+    def test_it_does_what_the_local_one_does(self, films, local, tmp_path, planted):
+        """And imports nothing from the working directory, neither itself nor in its workers."""
+        command = [*python_command("framefind.cli"), "index", str(films), "--json"]
+        command += ["--library", str(tmp_path / "l"), "--engine", "spark", "--master", "local[2]"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 3, done.stderr
         assert json.loads(done.stdout)["frames"] > 80
         assert "failed: " in done.stderr
         assert "Traceback" not in done.stderr
         assert_equal(local, framefind.open(tmp_path / "l"))
+        assert not planted.exists()
 
     @pytest.mark.parametrize(
         ("words", "said"),
@@ -482,7 +483,7 @@ class TestCommand:
         ],
     )
     def test_what_does_not_go_together(self, words, said, tmp_path):
-        done = self.run("--library", str(tmp_path / "l"), *words)
+        done = terminal.run("index", "--library", tmp_path / "l", *words)
         assert done.returncode == 2
         assert said in " ".join(done.stderr.replace("│", " ").split())
         assert not (tmp_path / "l").exists()
