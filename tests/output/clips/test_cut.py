@@ -111,6 +111,16 @@ def test_open_groups_are_encoded_again_as_a_whole(tmp_path):
     assert read(tmp_path / "b.mp4")[0] == list(range(20, 70))
 
 
+@pytest.mark.parametrize("after", [28, 29, 30, 45, 46])
+def test_frames_before_an_open_keyframe_are_not_lost_at_the_end(tmp_path, after):
+    """They come after it, and are made of the group before."""
+    options = {"g": "15", "bf": "3", "x264-params": "open-gop=1:scenecut=0:log-level=error"}
+    source = write(tmp_path / "a.mp4", options=options)
+    cut = cut_clip(str(source), 0.0, float(after / RATE), tmp_path / "b.mp4")
+    assert cut.copied > after - 4
+    assert read(tmp_path / "b.mp4")[0] == list(range(after))
+
+
 def test_what_an_mp4_cannot_hold_becomes_mov(tmp_path):
     source = write(tmp_path / "a.mov", "prores_ks", pix_fmt="yuv422p10le", options={})
     source = source.rename(tmp_path / "a.mp4")

@@ -41,6 +41,10 @@ def test_each_frame_is_copied_or_encoded_once(packets, data):
     needed = [number for number, packet in enumerate(packets) if packet.pts in encoded]
     assert max(needed, default=0) < plan.count
     assert plan.copies_all == (not encoded)
+    if copied and plan.tail_start < end:
+        assert packets[plan.tail_from].is_keyframe
+        assert packets[plan.tail_from].pts <= plan.tail_start
+        assert all(packets[n].pts < plan.tail_start for n in range(plan.tail_from))
     assert all(a < b for a, b in pairwise(plan.stamps))
     copies = packets[plan.copy_from : plan.copy_until]
     assert all(dts <= packet.pts for dts, packet in zip(plan.stamps, copies, strict=True))

@@ -251,15 +251,15 @@ class _Cutter:
         """Copy, decode or leave out each packet."""
         plan = self._plan
         head = self._start_encoder() if plan.head_end > plan.first else None
-        group: list[Packet] = []  # since the last keyframe: what the tail is decoded from
+        group: list[Packet] = []  # what the tail is decoded from
         for number, packet in self._video_packets():
             if head and number == plan.copy_from and self._copies:
                 self._encode(head, [None], plan.first, plan.head_end)
                 head = None
             if head:
                 self._encode(head, [packet], plan.first, plan.head_end)
-            if plan.tail_start < plan.end:
-                group = [packet] if packet.is_keyframe else [*group, packet]
+            if plan.tail_start < plan.end and number >= plan.tail_from:
+                group.append(packet)
             if plan.copy_from <= number < plan.copy_until:
                 self._copy(packet, number == plan.copy_from)
         if head:

@@ -21,7 +21,8 @@ class Plan:
     """How a clip is made; numbers are of packets in decoding order, times in the time base.
 
     Shown are the frames from `first` until before `end`. Packets from `copy_from` until before
-    `copy_until` are copied. Frames before `head_end` and from `tail_start` on are encoded again.
+    `copy_until` are copied. Frames before `head_end` and from `tail_start` on are encoded again,
+    the latter decoded from packet `tail_from` on.
     `stamps` are when the copied packets are decoded, and `delay` how much later than that a frame
     is shown that does not wait for others. `count` is how many packets are needed.
     """
@@ -32,6 +33,7 @@ class Plan:
     copy_until: int
     head_end: int
     tail_start: int
+    tail_from: int
     stamps: tuple[int, ...]
     delay: int
     count: int
@@ -60,9 +62,11 @@ def plan_exact(packets: Sequence[Listed], start: int, end: int) -> Plan:
                 tail_start = max(p.pts for p in packets[begin:until]) + 1
                 shown = [p.pts for p in packets if tail_start <= p.pts < end]
                 tail_start = min(shown, default=end)
+                decode_from = _decode_from(packets, tail_start)
                 stamps, delay = _stamp(packets[begin:until])
-                return Plan(first, end, begin, until, packet.pts, tail_start, stamps, delay, count)
-    return Plan(first, end, 0, 0, end, end, (), 0, count)
+                times = packet.pts, tail_start, decode_from
+                return Plan(first, end, begin, until, *times, stamps, delay, count)
+    return Plan(first, end, 0, 0, end, end, 0, (), 0, count)
 
 
 def encode_all(plan: Plan) -> Plan:
@@ -81,7 +85,17 @@ def plan_fast(packets: Sequence[Listed], start: int, end: int) -> Plan:
     last = max(copied)
     after = min((p.pts for p in packets if p.pts > last), default=max(last + 1, end))
     stamps, delay = _stamp(packets[begin:until])
-    return Plan(zero, after, begin, until, zero, after, stamps, delay, until)
+    return Plan(zero, after, begin, until, zero, after, 0, stamps, delay, until)
+
+
+def _decode_from(packets: Sequence[Listed], start: int) -> int:
+    """Return the last packet from which all frames from a time on can be decoded.
+
+    Frames that are shown before a keyframe, but come after it, need the one before.
+    """
+    first = next((n for n, p in enumerate(packets) if p.pts >= start), len(packets))
+    keys = [n for n, p in enumerate(packets[: first + 1]) if p.is_keyframe and p.pts <= start]
+    return keys[-1] if keys else 0
 
 
 def _stamp(packets: Sequence[Listed]) -> tuple[tuple[int, ...], int]:
