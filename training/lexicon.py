@@ -114,6 +114,10 @@ class Lexicon:
     def draw_pairs(self, rng: np.random.Generator) -> list[Tensor]:
         """Return other words or glosses, and then the common word for each, by how common it is."""
         chosen = np.searchsorted(self.drawn, rng.random(PAIRS)).clip(max=len(self.drawn) - 1)
-        words = [column[i] for column in self.pairs for i in chosen]
-        prompts = [PROMPTS[0 if word.count(" ") > 2 else rng.integers(3)] for word in words]
-        return tokenize([prompt.format(word) for prompt, word in zip(prompts, words, strict=True)])
+        return ask([column[i] for column in self.pairs for i in chosen], rng)
+
+
+def ask(words: list[str], rng: np.random.Generator) -> list[Tensor]:
+    """Return the tokens of words as people ask for them; of longer texts as they are."""
+    prompts = [PROMPTS[0 if word.count(" ") > 2 else rng.integers(3)] for word in words]
+    return tokenize([prompt.format(word) for prompt, word in zip(prompts, words, strict=True)])

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from backbone import unpack
-from lexicon import Lexicon
+from lexicon import Lexicon, ask
 from numpy.typing import NDArray
 from sources import TRAIN
 from torch import Tensor, nn
@@ -27,8 +27,8 @@ MIN_CLASSES = 5  # of a source whose classes are told from each other
 WARM_UP = 100  # steps
 MEAN = 0.997  # how much of the mean of weights stays at each step
 NOISE = 0.02  # added to sentence vectors
-ORDERS = 0.3  # weight of telling a caption from itself in another order
-PAIRS = 0.3  # weight of bringing words for one thing together
+ORDERS = 0.5  # weight of telling a caption from itself in another order
+PAIRS = 0.6  # weight of bringing words for one thing together
 
 Loss = Callable[[int], Tensor]  # of a step, by its number
 Others = tuple[list[int], Tensor]  # rows of texts, and vectors of these in another order
@@ -206,23 +206,22 @@ def train_blocks(folder: Path, batches: Batches, model: Model, stage: Stage) -> 
         views, texts, sets = batches.draw(stage.size, step)
         vectors = model.eyes(model.learned(unpack(views).to(torch.bfloat16)))
         rows, orders = lexicon.draw_orders(texts.tolist())
-        pairs = lexicon.draw_pairs(np.random.default_rng(step))
+        rng = np.random.default_rng(step)
+        pairs = lexicon.draw_pairs(rng)
         sentences = encode_sentences(
             model.sentences, [*(tokens[i] for i in texts), *orders, *pairs]
         )
-        half = len(pairs) // 2
-        own, changed, rare, common = blur(model, sentences).split(
-            (len(texts), len(orders), half, half)
-        )
+        sizes = (len(texts), len(orders), *[len(pairs) // 2] * 2)
+        own, changed, rare, common = blur(model, sentences).split(sizes)
         with torch.no_grad():  # classes are learned in the head alone: they are many
-            ids = [[tokens[i] for i in ids] for *_, ids in sets]
-            classes = [encode_sentences(model.sentences, part) for part in ids]
-        sets = [(*part[:2], model.words(names)) for part, names in zip(sets, classes, strict=True)]
+            names = [ask([batches.texts[i] for i in ids], rng) for *_, ids in sets]
+            classes = [encode_sentences(model.sentences, part) for part in names]
+        sets = [(*part[:2], model.words(found)) for part, found in zip(sets, classes, strict=True)]
         loss = compute_loss(model, vectors, own, (rows, changed), batches.spread(texts))
         loss = loss + stage.of_classes * compute_class_loss(model, vectors, sets)
         # The rare word goes where pictures have put the common one, which hardly moves.
-        moves = (rare * common.detach()).sum(1) + 0.2 * (rare.detach() * common).sum(1)
-        return loss + PAIRS * (1.2 - moves).mean()
+        moves = (rare * common.detach()).sum(1) + 0.05 * (rare.detach() * common).sum(1)
+        return loss + PAIRS * (1.05 - moves).mean()
 
     return compute
 
