@@ -119,7 +119,7 @@ def write(path: Path) -> None:
         stream = container.add_stream("libx264", rate=Fraction(FPS))
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.thread_count, stream.thread_type = 2, "FRAME"  # fixed: the output depends on it
-        stream.options = {"preset": "veryfast", "crf": "25", "g": "50"}
+        stream.options = {"preset": "superfast", "crf": "25", "g": "50"}
         for picture in frames():
             planes = np.concatenate([np.asarray(plane).ravel() for plane in picture])
             frame = av.VideoFrame.from_ndarray(planes.reshape(-1, WIDTH), format="yuv420p")
