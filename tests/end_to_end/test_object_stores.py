@@ -18,6 +18,7 @@ from framefind.errors import LibraryError, StoreError
 from framefind.tables.tables import Tables
 from framefind.types import Video
 from stores import Bucket
+from terminal import run, run_alone
 
 Library = framefind.Library
 
@@ -25,16 +26,6 @@ Library = framefind.Library
 def below(shown: Shown, root: str) -> Shown:
     """What a library shows, by the path below a folder."""
     return {path.removeprefix(f"{root}/"): video for path, video in shown.items()}
-
-
-def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "framefind.cli", *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-        check=False,
-    )
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +92,7 @@ class TestLibrary:
         (first,) = Tables(uri).frame_files()
         elsewhere = str(tmp_path / "cache")
         new = str(write_clip(tmp_path / "new.mp4", [20]))
-        assert run("index", new, "--library", uri, XDG_CACHE_HOME=elsewhere).returncode == 0
+        assert run_alone("index", new, "--library", uri, XDG_CACHE_HOME=elsewhere).returncode == 0
         bucket.requests("")
         assert {moment.path for moment in library.search("a cat")} == {
             str((clips / "a.mp4").resolve()),
@@ -205,7 +196,7 @@ class TestWalk:
         library.index(uri, views="whole")
         with bucket.closed("c.mp4"):
             assert library.prune() == []
-        done = run("prune", "--library", library.uri, AWS_ENDPOINT_URL="http://127.0.0.1:9")
+        done = run_alone("prune", "--library", library.uri, AWS_ENDPOINT_URL="http://127.0.0.1:9")
         assert done.returncode == 1
         assert uri in done.stderr
         assert [row.path for row in library.videos()] == [uri]
@@ -260,7 +251,7 @@ class TestFailures:
     def test_a_missing_package_is_an_error_that_says_what_to_install(self, tmp_path: Path) -> None:
         (tmp_path / "s3fs.py").write_text("raise ImportError('no s3fs')")
         path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-        done = run("index", "s3://b/v", "--library", str(tmp_path / "l"), PYTHONPATH=path)
+        done = run_alone("index", "s3://b/v", "--library", str(tmp_path / "l"), PYTHONPATH=path)
         assert done.returncode == 1
         assert "pip install 'framefind[s3]'" in done.stderr
 
@@ -309,7 +300,7 @@ def test_the_command_line(bucket: Bucket, clips: Path, tmp_path: Path) -> None:
     videos = bucket.fill(clips, "v")
     bucket.put("v/secret.forbidden", b"x")
     uri = f"{bucket.uri}/trip.framefind"
-    done = run("index", videos, str(clips / "a.mp4"), "--library", uri, "--count", "2")
+    done = run_alone("index", videos, str(clips / "a.mp4"), "--library", uri, "--count", "2")
     assert done.returncode == 3
     assert f"{videos}/secret.forbidden" in done.stderr
     done = run("search", "a cat", "--video", "*d.mp4", "--open", "--library", uri)
