@@ -102,6 +102,23 @@ def test_vp9_and_av1_are_exact_and_mostly_copied(tmp_path, codec, suffix):
         assert (cut.encoded, cut.copied) == (until_keyframe, after - begin - until_keyframe)
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+def test_open_groups_of_hevc_are_copied_but_for_the_frames_before_a_keyframe(tmp_path, name):
+    """A clip may also be of one frame, for which x265 writes no times of decoding."""
+    options = "log-level=none:open-gop=1:keyint=15:min-keyint=15:bframes=5:scenecut=0"
+    source = write(tmp_path / name, "libx265", options={"x265-params": options})
+    target = tmp_path / f"b{clip_suffix(str(source), None)}"
+    margin = 0 if name == "a.mp4" else 0.001  # the others' times are rounded
+    for begin, after, least in [(20, 75, 40), (30, 62, 25), (40, 58, 1), (50, 51, 0)]:
+        span = float(begin / RATE) + margin, float(after / RATE) - margin
+        cut = cut_clip(str(source), *span, target)
+        numbers, times = read(target)
+        assert numbers == list(range(begin, after))
+        assert np.allclose(times, np.arange(after - begin) / float(RATE), atol=0.0011)
+        assert cut.copied + cut.encoded == after - begin
+        assert cut.copied >= least
+
+
 def test_open_groups_are_encoded_again_as_a_whole(tmp_path):
     """Of x264's open groups, frames before a keyframe in time come after it."""
     options = {"g": "15", "bf": "3", "x264-params": "open-gop=1:scenecut=0:log-level=error"}

@@ -14,8 +14,14 @@ def streams(draw: st.DrawFn) -> list[Listed]:
     packets: list[Listed] = []
     time = 0
     for _ in range(draw(st.integers(1, 5))):
-        packets.append(Listed(3 * time, True, draw(st.booleans()) or not packets))
-        time += 1
+        is_open = draw(st.booleans()) and packets
+        ahead = draw(st.integers(0, 3)) if is_open else 0
+        shown = [time + ahead, *range(time, time + ahead)]
+        packets.append(
+            Listed(3 * shown[0], True, not is_open, bool(is_open) and draw(st.booleans()))
+        )
+        packets += [Listed(3 * pts, False, False) for pts in shown[1:]]
+        time += ahead + 1
         for _ in range(draw(st.integers(0, 4))):
             run = draw(st.integers(0, 3))
             shown = [time + run, *range(time, time + run)]
@@ -32,11 +38,16 @@ def test_each_frame_is_copied_or_encoded_once(packets, data):
     plan = plan_exact(packets, start, end)
     assert plan.first == max(t for t in times if t <= start)
     shown = [t for t in times if plan.first <= t < end]
-    copied = sorted(packet.pts for packet in packets[plan.copy_from : plan.copy_until])
+    copies = [packet for number, packet in enumerate(packets) if plan.copies(number)]
+    copied = sorted(packet.pts for packet in copies)
     encoded = [t for t in shown if t < plan.head_end or t >= plan.tail_start]
     assert sorted(copied + encoded) == shown
     if copied:
-        assert packets[plan.copy_from].resets
+        first = packets[plan.copy_from]
+        assert first.resets or first.can_reset
+        assert plan.head_count <= plan.copy_until
+        early = [n for n, packet in enumerate(packets) if packet.pts < plan.head_end]
+        assert max(early, default=-1) < max(plan.head_count, plan.copy_from)
         assert plan.head_end == min(copied)
     needed = [number for number, packet in enumerate(packets) if packet.pts in encoded]
     assert max(needed, default=0) < plan.count
@@ -46,7 +57,6 @@ def test_each_frame_is_copied_or_encoded_once(packets, data):
         assert packets[plan.tail_from].pts <= plan.tail_start
         assert all(packets[n].pts < plan.tail_start for n in range(plan.tail_from))
     assert all(a < b for a, b in pairwise(plan.stamps))
-    copies = packets[plan.copy_from : plan.copy_until]
     assert all(dts <= packet.pts for dts, packet in zip(plan.stamps, copies, strict=True))
 
 

@@ -1,11 +1,11 @@
 """Cut a clip out of a video: exact at both ends, and encoded again only where it must be.
 
 H.264, HEVC, VP9 and AV1 are copied from the first keyframe of the clip on that closes off what came
-before; the frames before it, and the few at the end that later ones would be needed for, are
-encoded again with the same codec. Their own parameter sets come with them, and those of the file
-return before what is copied. A codec without such frames (ProRes, MJPEG) is copied as a whole; any
-other is encoded again as a whole. Sound is copied: it begins with the first packet that begins in
-the clip.
+before, or can be made to (HEVC); the frames before it, and the few at the end that later ones would
+be needed for, are encoded again with the same codec. Their own parameter sets come with them, and
+those of the file return before what is copied. A codec without such frames (ProRes, MJPEG) is
+copied as a whole; any other is encoded again as a whole. Sound is copied: it begins with the first
+packet that begins in the clip.
 """
 
 import io
@@ -33,7 +33,13 @@ from framefind.output.clips.encoder import (
     keeps_pixels,
 )
 from framefind.output.clips.keyframes import av1_sequence, is_av1_keyframe, is_vp9_keyframe
-from framefind.output.clips.nal import join_units, parameter_sets, split_units
+from framefind.output.clips.nal import (
+    break_link,
+    is_clean,
+    join_units,
+    parameter_sets,
+    split_units,
+)
 from framefind.output.clips.plan import Listed, Plan, encode_all, plan_exact, plan_fast
 from framefind.video.clock import Timing, has_broken_clock
 from framefind.video.open import choose_stream, file_size, open_container, open_remote
@@ -153,7 +159,8 @@ def cut_clip(
             raise VideoError(f"{path}: the clip cannot be written: {error}") from None
         shown = [float(t * timing.base - timing.origin) for t in (plan.first, plan.end)]
         loss = describe_loss(stream, cutter.encoder) if cutter.encoded else None
-        return Cut(shown[0], shown[1], cutter.encoded, plan.copy_until - plan.copy_from, loss)
+        copied = plan.copy_until - plan.copy_from - plan.left_out
+        return Cut(shown[0], shown[1], cutter.encoded, copied, loss)
 
 
 def describe_offset(cut: Cut, start: float, end: float) -> str:
@@ -167,7 +174,9 @@ def _list_packets(
 ) -> list[Listed]:
     """Return the packets from the keyframe before `first` to the keyframe behind `after`."""
     context = stream.codec_context
-    resets = _reset_test(context.codec.canonical_name, context.extradata)
+    name = context.codec.canonical_name
+    width = length_width(name, context.extradata)
+    resets = _reset_test(name, context.extradata)
     listed: list[Listed] = []
     last: int | None = None
     for packet in _packets_from(source, stream, [stream], first):
@@ -176,7 +185,8 @@ def _list_packets(
         if last is not None and packet.pts > last:
             break
         is_reset = packet.is_keyframe and resets(bytes(packet))
-        listed.append(Listed(packet.pts, packet.is_keyframe, is_reset))
+        is_open = name == "hevc" and packet.is_keyframe and is_clean(bytes(packet), width)
+        listed.append(Listed(packet.pts, packet.is_keyframe, is_reset, is_open))
         if packet.is_keyframe and packet.pts >= after:
             last = packet.pts  # frames that are shown before it may follow
     return listed
@@ -251,17 +261,21 @@ class _Cutter:
         """Copy, decode or leave out each packet."""
         plan = self._plan
         head = self._start_encoder() if plan.head_end > plan.first else None
+        held: list[tuple[int, Packet]] = []  # what is copied once the head is written
         group: list[Packet] = []  # what the tail is decoded from
         for number, packet in self._video_packets():
-            if head and number == plan.copy_from and self._copies:
-                self._encode(head, [None], plan.first, plan.head_end)
-                head = None
             if head:
                 self._encode(head, [packet], plan.first, plan.head_end)
+            if head and self._copies and number + 1 >= plan.head_count:
+                self._encode(head, [None], plan.first, plan.head_end)
+                head = None
             if plan.tail_start < plan.end and number >= plan.tail_from:
                 group.append(packet)
-            if plan.copy_from <= number < plan.copy_until:
-                self._copy(packet, number == plan.copy_from)
+            if plan.copies(number):
+                held.append((number, packet))
+            while held and not head:
+                place, first = held.pop(0)
+                self._copy(first, place == plan.copy_from)
         if head:
             self._encode(head, [None], plan.first, plan.head_end)
         if plan.tail_start < plan.end:
@@ -319,8 +333,12 @@ class _Cutter:
         """Copy a packet; the first one brings back the parameter sets that the head replaced."""
         context = self._stream.codec_context
         name = context.codec.canonical_name
-        sets = _describe_sequence(name, context.extradata or b"") if is_first else b""
-        packet = _renew(packet, (sets if self.encoded else b"") + bytes(packet))
+        data = bytes(packet)
+        if is_first and self._plan.left_out:
+            data = break_link(data, length_width(name, context.extradata))
+        if is_first and self.encoded:
+            data = _describe_sequence(name, context.extradata or b"") + data
+        packet = _renew(packet, data)
         packet.dts = next(self._stamps)
         self._mux(packet)
 

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from framefind.errors import UsageError
+from framefind.output.clips.plan import stamp
 from framefind.video.colour import DEEP_LAYOUT
 
 Packet: TypeAlias = "av.Packet[Any]"
@@ -47,6 +48,7 @@ _IN_BAND = {
 """For frames beside copied ones: in the order in which they are shown, headers with them."""
 
 _DEFAULT_RATE = Fraction(25)
+_MAX_DELAY_SECONDS = 600  # from when a frame is decoded until it is shown
 _BT_709 = 1  # FFmpeg's number for matrix, primaries and transfer
 _BT_2020 = 9  # for matrix and primaries
 _LIMITED_RANGE = 1
@@ -102,7 +104,26 @@ class Encoder:
             frame.pict_type = PictureType.NONE  # else it forces the kind that it had
             if frame.format.name != self._context.pix_fmt:
                 frame = frame.reformat(format=self._context.pix_fmt)
-        return list(self._context.encode(frame))
+        return mend_stamps(list(self._context.encode(frame)))
+
+
+def mend_stamps(packets: list[Packet]) -> list[Packet]:
+    """Give all packets of a stream times of decoding where they have none that can be.
+
+    libx265 writes random ones if it has had fewer frames than it looks ahead.
+    """
+    times = [packet.pts or 0 for packet in packets]
+    if any(_is_absurd(packet) for packet in packets):
+        for packet, decoded in zip(packets, stamp(times)[0], strict=True):
+            packet.dts = decoded
+    return packets
+
+
+def _is_absurd(packet: Packet) -> bool:
+    if packet.dts is None or packet.pts is None:
+        return True
+    delay = (packet.pts - packet.dts) * (packet.time_base or 0)
+    return not 0 <= delay <= _MAX_DELAY_SECONDS
 
 
 def add_encoded_stream(output: OutputContainer, stream: VideoStream, name: str) -> VideoStream:

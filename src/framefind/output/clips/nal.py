@@ -5,6 +5,9 @@ from collections.abc import Iterable, Iterator
 
 _START_CODE = re.compile(rb"\x00\x00\x00?\x01")
 _HVCC_ARRAYS = 22  # bytes before the number of arrays
+_CLEAN = 21  # a kind of unit of HEVC: clean random access (CRA),
+_BROKEN = 18  # broken link access without leading pictures (BLA_N_LP),
+_FIRST_BESIDE = 32  # and the first kind that is no part of a picture
 _AVCC_COUNTS = 5  # bytes before the number of sequence parameter sets
 
 
@@ -23,6 +26,38 @@ def join_units(units: Iterable[bytes], width: int) -> bytes:
     if not width:
         return b"".join(b"\x00\x00\x00\x01" + unit for unit in units)
     return b"".join(len(unit).to_bytes(width, "big") + unit for unit in units)
+
+
+def is_clean(data: bytes, width: int) -> bool:
+    """Tell whether a packet of HEVC is a keyframe that frames before it in time come after (CRA).
+
+    `width` is as of `join_units`.
+    """
+    kinds = {unit[0] >> 1 for unit in _read_units(data, width) if unit}
+    return _CLEAN in kinds and all(kind >= _FIRST_BESIDE or kind == _CLEAN for kind in kinds)
+
+
+def break_link(data: bytes, width: int) -> bytes:
+    """Return such a keyframe as one that forgets what came before, with no frames before it."""
+    units = [
+        bytes([unit[0] & 0x81 | _BROKEN << 1]) + unit[1:]
+        if unit and unit[0] >> 1 == _CLEAN
+        else unit
+        for unit in _read_units(data, width)
+    ]
+    return join_units(units, width)
+
+
+def _read_units(data: bytes, width: int) -> list[bytes]:
+    if not width:
+        return split_units(data)
+    units = []
+    at = 0
+    while at + width <= len(data):
+        begin = at + width
+        at = begin + int.from_bytes(data[at:begin], "big")
+        units.append(data[begin:at])
+    return units
 
 
 def parameter_sets(codec: str, extradata: bytes) -> list[bytes]:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 class Listed:
     """A packet: when its frame is shown, in the stream's time base.
 
-    `resets`: it is a keyframe, and nothing after it refers to what came before.
+    `resets`: it is a keyframe, and nothing after it refers to what came before. `can_reset`: so it
+    does once the frames are left out that are shown before it and come after it.
     """
 
     pts: int
     is_keyframe: bool
     resets: bool
+    can_reset: bool = False
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,9 @@ class Plan:
     """How a clip is made; numbers are of packets in decoding order, times in the time base.
 
     Shown are the frames from `first` until before `end`. Packets from `copy_from` until before
-    `copy_until` are copied. Frames before `head_end` and from `tail_start` on are encoded again,
-    the latter decoded from packet `tail_from` on.
+    `copy_until` are copied, but for `left_out` after the first of them. All frames before
+    `head_end` are encoded again, and those from `tail_start` on, which are decoded from packet
+    `tail_from` on.
     `stamps` are when the copied packets are decoded, and `delay` how much later than that a frame
     is shown that does not wait for others. `count` is how many packets are needed.
     """
@@ -37,6 +40,17 @@ class Plan:
     stamps: tuple[int, ...]
     delay: int
     count: int
+    left_out: int = 0
+
+    @property
+    def head_count(self) -> int:
+        """Return how many packets the frames before `head_end` are decoded from."""
+        return self.copy_from + (1 + self.left_out if self.left_out else 0)
+
+    def copies(self, number: int) -> bool:
+        """Tell whether that packet is copied."""
+        is_left_out = self.copy_from < number <= self.copy_from + self.left_out
+        return self.copy_from <= number < self.copy_until and not is_left_out
 
     @property
     def copies_all(self) -> bool:
@@ -53,9 +67,9 @@ def plan_exact(packets: Sequence[Listed], start: int, end: int) -> Plan:
     first = max((p.pts for p in packets if p.pts <= start), default=min(p.pts for p in packets))
     count = 1 + max(n for n, p in enumerate(packets) if p.pts < end)
     for begin, packet in enumerate(packets):
-        later = packets[begin + 1 :]
-        if packet.resets and first <= packet.pts < end:
-            if any(p.pts < packet.pts for p in later):
+        if (packet.resets or packet.can_reset) and first <= packet.pts < end:
+            early = [n for n, p in enumerate(packets) if n > begin and p.pts < packet.pts]
+            if early and (packet.resets or early[-1] != begin + len(early)):
                 continue
             until = _complete(packets, begin, end)
             if until > begin:
@@ -63,15 +77,20 @@ def plan_exact(packets: Sequence[Listed], start: int, end: int) -> Plan:
                 shown = [p.pts for p in packets if tail_start <= p.pts < end]
                 tail_start = min(shown, default=end)
                 decode_from = _decode_from(packets, tail_start)
-                stamps, delay = _stamp(packets[begin:until])
+                copied = [packet, *packets[begin + 1 + len(early) : until]]
+                stamps, delay = stamp([each.pts for each in copied])
                 times = packet.pts, tail_start, decode_from
-                return Plan(first, end, begin, until, *times, stamps, delay, count)
+                return Plan(
+                    first, end, begin, until, *times, stamps, delay, count, left_out=len(early)
+                )
     return Plan(first, end, 0, 0, end, end, 0, (), 0, count)
 
 
 def encode_all(plan: Plan) -> Plan:
     """Return a plan for the same frames that copies nothing."""
-    return replace(plan, copy_from=0, copy_until=0, head_end=plan.end, tail_start=plan.end)
+    return replace(
+        plan, copy_from=0, copy_until=0, head_end=plan.end, tail_start=plan.end, left_out=0
+    )
 
 
 def plan_fast(packets: Sequence[Listed], start: int, end: int) -> Plan:
@@ -84,7 +103,7 @@ def plan_fast(packets: Sequence[Listed], start: int, end: int) -> Plan:
     zero = packets[begin].pts
     last = max(copied)
     after = min((p.pts for p in packets if p.pts > last), default=max(last + 1, end))
-    stamps, delay = _stamp(packets[begin:until])
+    stamps, delay = stamp(copied)
     return Plan(zero, after, begin, until, zero, after, 0, stamps, delay, until)
 
 
@@ -98,14 +117,14 @@ def _decode_from(packets: Sequence[Listed], start: int) -> int:
     return keys[-1] if keys else 0
 
 
-def _stamp(packets: Sequence[Listed]) -> tuple[tuple[int, ...], int]:
+def stamp(times: Sequence[int]) -> tuple[tuple[int, ...], int]:
     """Return when packets are decoded, in their order, and how much later they are shown at least.
 
-    Containers may not say it. The times are those at which frames are shown, moved to before each
-    packet's own.
+    `times` are when each is shown. Containers may not say when it is decoded, nor encoders. It is
+    the times at which frames are shown, moved to before each packet's own.
     """
-    shown = sorted(packet.pts for packet in packets)
-    delay = max(t - packet.pts for t, packet in zip(shown, packets, strict=True))
+    shown = sorted(times)
+    delay = max(t - own for t, own in zip(shown, times, strict=True))
     return tuple(t - delay for t in shown), delay
 
 

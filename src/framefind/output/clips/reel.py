@@ -26,6 +26,7 @@ from framefind.output.clips.encoder import (
     convert_for_screen,
     convert_hdr,
     even_size,
+    mend_stamps,
 )
 from framefind.output.clips.title import draw_title, lay_over
 from framefind.times import clock
@@ -216,7 +217,7 @@ class _Pictures:
         picture = self._last[2]
         picture.pts = number
         picture.time_base = self._step
-        self._output.mux(self._stream.encode(picture))
+        self._output.mux(mend_stamps(self._stream.encode(picture)))
 
     def _draw(self, frame: Frame, title: "Picture | None") -> av.VideoFrame:
         if self._hdr:
@@ -227,7 +228,7 @@ class _Pictures:
 
     def finish(self) -> None:
         """Write what the encoder still holds."""
-        self._output.mux(self._stream.encode(None))
+        self._output.mux(mend_stamps(self._stream.encode(None)))
 
 
 class _SoundTrack:
