@@ -99,10 +99,10 @@ def test_data_files_hold_what_a_library_holds(film, video_id, tmp_path, monkeypa
     monkeypatch.setattr(tasks, "COMMIT_FRAMES", 5)
     monkeypatch.setattr(video_row, "SEGMENT_SECONDS", 3.0)
     files, results = tasks.write(tasks.run(spans(film, video_id, [10.0]), job()), tables.uri)
-    assert [written.frames for written, _ in results] == [10, 14]
-    assert [written.last for written, _ in results] == [9.0, 23.0]
+    assert [written.frames for written, _, _ in results] == [10, 14]
+    assert [written.last for written, _, _ in results] == [9.0, 23.0]
     assert [file.rows for file in files] == [5, 5, 5, 5, 4]
-    segments = [segment for written, _ in results for segment in written.segments]
+    segments = [segment for written, _, _ in results for segment in written.segments]
     assert len(set(segments)) == len(segments) >= 8
     (row,) = local.videos()
     row.segments = segments

@@ -1,6 +1,8 @@
 """Words on Spark: rows equal to those of the local engine, later and again."""
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,14 @@ from PIL import Image, ImageDraw, ImageFont
 import framefind
 from conftest import write_clip
 from framefind import spark as steps
+from framefind.indexing.decisions import Pending
 from framefind.indexing.options import IndexOptions
+from framefind.indexing.reading import Reading
+from framefind.indexing.walk import File
 from framefind.spark.sources import plain
-from framefind.spark.words import Unread, cue_rows, words_task
+from framefind.spark.words import Unread, cue_rows, find_unread, words_task
 from framefind.tables.tables import Tables
-from framefind.types import Cue
+from framefind.types import Cue, Video
 from media import film, talkie, with_tracks
 from spoken import SENTENCES, lay, needs_speech, say, tiny_model
 
@@ -116,17 +121,43 @@ def test_cues_as_a_dataframe(spark: Any, folder: Path, local: framefind.Library)
     assert "broken, or no subtitles" in trouble.error
 
 
-@pytest.fixture(scope="module")
-def sign_and_speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a film whose sign changes while somebody says two sentences."""
-    parts = tmp_path_factory.mktemp("parts")
-    folder = tmp_path_factory.mktemp("talking")
+def draw_signs() -> list[np.ndarray]:
+    """Two pictures of signs."""
     signs = []
     for text in ("LAUNDROMAT", "EXIT 14B"):
         picture = Image.new("RGB", (640, 360), "white")
         ImageDraw.Draw(picture).text((60, 120), text, "black", ImageFont.load_default(64))
         signs.append(np.asarray(picture))
-    pictures = write_clip(parts / "pictures.mp4", signs, seconds=4.0)
+    return signs
+
+
+def test_what_is_written_is_read_with_the_frames_if_they_are_decoded(
+    spark: Any, tmp_path: Path
+) -> None:
+    film = write_clip(tmp_path / "signs" / "film.mp4", draw_signs(), seconds=4.0)
+    words = (Reading("subtitles", "x", -math.inf), Reading("screen", "y", -math.inf))
+    pending = Pending(File(str(film)), Video(video_id="a", path=str(film)), words=words)
+    assert find_unread(pending).words == ("subtitles/x",)
+    assert find_unread(replace(pending, start=math.inf)).words == ("subtitles/x", "screen/y")
+    assert find_unread(replace(pending, start=2.0)).words == ("subtitles/x", "screen/y")
+    local = framefind.open(tmp_path / "local")
+    local.index(film, views="whole", read="screen")
+    own = framefind.open(tmp_path / "own")
+    report = steps.index(spark, film.parent, own, views="whole", read="screen")
+    assert (report.cues, report.indexed, report.read) == (2, [str(film)], [])
+    (row,) = own.videos()
+    assert [cue.text for cue in own.words(row.video_id)] == ["LAUNDROMAT", "EXIT 14B"]
+    assert own.words(row.video_id) == local.words(row.video_id)
+    assert (row.cues, row.read) == (2, local.videos()[0].read)
+    assert own.index(film, views="whole", read="screen").unchanged == 1
+
+
+@pytest.fixture(scope="module")
+def sign_and_speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a film whose sign changes while somebody says two sentences."""
+    parts = tmp_path_factory.mktemp("parts")
+    folder = tmp_path_factory.mktemp("talking")
+    pictures = write_clip(parts / "pictures.mp4", draw_signs(), seconds=4.0)
     samples = lay(8.0, {0.5: say(SENTENCES[1]), 4.5: say(SENTENCES[2])})
     sound = talkie(parts / "sound.mp4", [samples])
     path = folder / "film.mp4"

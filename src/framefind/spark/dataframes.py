@@ -10,7 +10,7 @@ from framefind.indexing.video_row import Ending
 from framefind.models import registry
 from framefind.spark import tasks
 from framefind.spark.sources import plain
-from framefind.spark.tasks import Job, VideoSpan
+from framefind.spark.tasks import Embedded, Job, VideoSpan
 from framefind.tables.data_files import as_table
 from framefind.tables.rows import FrameRow, new_segment
 from framefind.tables.schema import FRAMES
@@ -58,9 +58,9 @@ def _frames(batches: Iterable[Any], job: Job) -> Iterator[Any]:
         if span is not current:
             segment = new_segment()
             current = span
-        if isinstance(item, Ending):
-            if item.trouble:
-                yield _trouble(span, segment, item.trouble)
+        if isinstance(item, Ending) and item.trouble:
+            yield _trouble(span, segment, item.trouble)
+        if not isinstance(item, Embedded):
             continue
         rows.append(tasks.frame_row(span, segment, item))
         paths.append(span.path)

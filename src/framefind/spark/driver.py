@@ -20,11 +20,14 @@ from framefind.reports import Report
 from framefind.spark import tasks as executor
 from framefind.spark.session import as_framefind_error
 from framefind.spark.sources import merged, slots
-from framefind.spark.tasks import Job, VideoSpan
-from framefind.spark.words import ReadWords, find_unread, words_task
+from framefind.spark.tasks import Job, VideoSpan, WrittenSpan
+from framefind.spark.words import ReadWords, find_unread, reads_with_frames, words_task
 from framefind.tables.data_files import DataFile
+from framefind.tables.rows import CueRow
 from framefind.tables.tables import Tables
+from framefind.types import Cue
 from framefind.video.facts import Facts
+from framefind.video.process import ScreenCues
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -42,10 +45,11 @@ class _Todo:
 
     def spans(self, length: float) -> list[VideoSpan]:
         start = self.pending.start
+        read_screen = reads_with_frames(self.pending)
         path = self.pending.file.path
         cuts = (cut for cut in merged(self.cuts, length) if cut > start)
         return [
-            VideoSpan(path, self.pending.row.video_id, *borders)
+            VideoSpan(path, self.pending.row.video_id, *borders, read_screen=read_screen)
             for borders in pairwise([start, *cuts, math.inf])
         ]
 
@@ -82,7 +86,9 @@ class Batches:
         for number, group in enumerate(groups, 1):
             last = number == len(groups)
             cues = self._read_words([video.pending for video in group if video.pending.words])
-            self._publish(self._decode(group), cues, last, transaction if last else None)
+            frames, screen = self._decode(group)
+            cues += self._tables.write_cues(screen)
+            self._publish(frames, cues, last, transaction if last else None)
         self.catalog.save()
 
     def _open_catalog(self) -> Catalog:
@@ -150,8 +156,11 @@ class Batches:
         if group:
             yield group
 
-    def _decode(self, group: Sequence[_Todo]) -> list[DataFile]:
-        """Decode the videos in the executors, and note the rows that they get."""
+    def _decode(self, group: Sequence[_Todo]) -> tuple[list[DataFile], list[CueRow]]:
+        """Decode the videos in the executors, and note the rows that they get.
+
+        Returns the data files of their frames, and what was written in these.
+        """
         group = [video for video in group if video.pending.start < math.inf]
         worth = sum(self._worth(one.pending.row.duration, one.pending.start) for one in group)
         share = worth / (_TASKS_PER_SLOT * slots(self._spark))
@@ -165,23 +174,24 @@ class Batches:
         tasks = _bundle([span for own in spans for span in own], costs, length)
         write = partial(executor.write_task, job=self._job, library=self._tables.uri)
         files: list[DataFile] = []
-        results: list[tuple[Written, Ending]] = []
+        results: list[WrittenSpan] = []
         for answer in self._ask(write, tasks):
             files += [DataFile(**_tuples(file)) for file in answer["files"]]
-            results += [
-                (Written(**span["written"]), Ending(**span["ending"])) for span in answer["spans"]
-            ]
+            results += map(_parse_span, answer["spans"])
         rest = iter(results)
+        cues: list[CueRow] = []
         for video, own in zip(group, spans, strict=True):
-            self._end(video.pending, [next(rest) for _ in own])
-        return files
+            cues += self._end(video.pending, [next(rest) for _ in own])
+        return files, cues
 
     def _read_words(self, group: Sequence[Pending]) -> list[DataFile]:
         """Read the words of videos in the executors, and note what was read."""
         task = partial(words_task, options=self._job.options, library=self._tables.uri)
         files: list[DataFile] = []
-        answers = self._ask(task, [find_unread(pending) for pending in group])
-        for pending, answer in zip(group, answers, strict=True):
+        unread = [(pending, find_unread(pending)) for pending in group]
+        unread = [(pending, own) for pending, own in unread if own.words]
+        answers = self._ask(task, [own for _, own in unread])
+        for (pending, _), answer in zip(unread, answers, strict=True):
             path = stored_path(pending.file.path)
             files += [DataFile(**_tuples(file)) for file in answer["files"]]
             for read in (ReadWords(**values) for values in answer["words"]):
@@ -195,16 +205,27 @@ class Batches:
                 self.report.read.append(path)
         return files
 
-    def _end(self, pending: Pending, results: Sequence[tuple[Written, Ending]]) -> None:
-        """Note the row of a video; what comes after a span that stopped does not count."""
+    def _end(self, pending: Pending, results: Sequence[WrittenSpan]) -> list[CueRow]:
+        """Note the row of a video; what comes after a span that stopped does not count.
+
+        Returns what was written in its frames, if that was read with them.
+        """
         row = VideoRow(pending, self._tables.read_cues)
+        cues: list[CueRow] = []
         endings = []
-        for written, ending in results:
-            row.written.add_span(written)
-            endings.append(ending)
-            if ending.stopped:
+        for span in results:
+            row.written.add_span(span.written)
+            for some in span.screen:
+                cues += row.add_cues("screen", some.cues, some.until)
+            endings.append(span.ending)
+            if span.ending.stopped:
                 break
-        row.end(join_endings(endings), self.catalog, self.report)
+        ending = join_endings(endings)
+        if reads_with_frames(pending):
+            is_whole = ending.stopped != "unreachable"
+            cues += row.end_words("screen", None, is_whole, self.catalog, self.report)
+        row.end(ending, self.catalog, self.report)
+        return cues
 
     def _ask(self, work: Callable[..., Any], tasks: Sequence[Any]) -> list[Any]:
         """Run tasks, each on its own, and collect their answers in their order."""
@@ -221,6 +242,15 @@ class Batches:
         """Return how much work a span of a video is, in seconds of `every`."""
         seconds = 60.0 if end is None or math.isinf(end) else max(1.0, end - max(0.0, start))
         return min(seconds, float(self._sampler.max_frames or math.inf))
+
+
+def _parse_span(values: dict[str, Any]) -> WrittenSpan:
+    """Return what became of a span, from the answer of its task."""
+    screen = [
+        ScreenCues([Cue(**_tuples(cue)) for cue in some["cues"]], some["until"])
+        for some in values["screen"]
+    ]
+    return WrittenSpan(Written(**values["written"]), Ending(**values["ending"]), screen)
 
 
 def _bundle(

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,19 +37,26 @@ from framefind.video.process import DecoderProcess, SampledFrame, ScreenCues
 _MAX_FRAMES_AHEAD = 32  # between decoding and embedding
 
 T = TypeVar("T")
+Decoded = SampledFrame | ScreenCues | Ending
+"""What decoding gives of a span; its ending comes last."""
+
 Opener = Callable[[str], Model]
 """Opens a model on a device."""
 
 
 @dataclass(frozen=True)
 class VideoSpan:
-    """A video, or what lies in it from `start` until before `end`, in seconds."""
+    """A video, or what lies in it from `start` until before `end`, in seconds.
+
+    With `read_screen`, what is written in its frames is read, too.
+    """
 
     path: str
     video_id: str
     start: float = -math.inf
     end: float = math.inf
     error: str | None = None  # why there is nothing to decode
+    read_screen: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,14 @@ class Embedded:
 
     frame: SampledFrame
     vectors: NDArray[np.float32]
+
+
+class WrittenSpan(NamedTuple):
+    """What a task wrote of a span, how the span ended, and what was written in its frames."""
+
+    written: Written
+    ending: Ending
+    screen: list[ScreenCues]
 
 
 @dataclass(frozen=True)
@@ -111,8 +126,8 @@ def _with_cuts(worker: DecoderProcess, path: str, probed: Probed) -> Probed:
 
 def sample(
     spans: Iterable[VideoSpan], options: IndexOptions, model: Model, threads: int
-) -> Generator[tuple[VideoSpan, SampledFrame | Ending]]:
-    """Yield the sampled frames of the spans in their order, and how each ended."""
+) -> Generator[tuple[VideoSpan, Decoded]]:
+    """Yield the sampled frames of the spans in their order, their text, and how each ended."""
     with decoder(options.decoder, options.dedupe) as worker:
         for span in spans:
             if span.error:
@@ -120,36 +135,43 @@ def sample(
                 continue
             times = Span(0, span.start, span.end)
             for item in decode_span(
-                worker, span.path, times, options, model, threads, span.video_id
+                worker,
+                span.path,
+                times,
+                options,
+                model,
+                threads,
+                span.video_id,
+                read_screen=span.read_screen,
             ):
-                if not isinstance(item, ScreenCues):
-                    yield span, item
+                yield span, item
 
 
 def embed(
-    frames: Iterable[tuple[VideoSpan, SampledFrame | Ending]], model: Model
-) -> Iterator[tuple[VideoSpan, Embedded | Ending]]:
+    frames: Iterable[tuple[VideoSpan, Decoded]], model: Model
+) -> Iterator[tuple[VideoSpan, Embedded | ScreenCues | Ending]]:
     """Embed in batches that cross the borders of spans."""
     embedder = Embedder(model)
-    batch: list[tuple[VideoSpan, SampledFrame | Ending]] = []
+    batch: list[tuple[VideoSpan, Decoded]] = []
     views = 0
 
-    def flush() -> Iterator[tuple[VideoSpan, Embedded | Ending]]:
+    def flush() -> Iterator[tuple[VideoSpan, Embedded | ScreenCues | Ending]]:
         vectors = iter(
             embedder.embed(
                 [(span.path, item) for span, item in batch if isinstance(item, SampledFrame)]
             )
         )
         for span, item in batch:
+            if isinstance(item, SampledFrame):
+                yield span, Embedded(item, next(vectors))
+                continue
             if isinstance(item, Ending):
                 embedder.forget(span.path)
-                yield span, item
-            else:
-                yield span, Embedded(item, next(vectors))
+            yield span, item
 
     for span, item in frames:
         batch.append((span, item))
-        views += 0 if isinstance(item, Ending) else len(item.pixels)
+        views += len(item.pixels) if isinstance(item, SampledFrame) else 0
         if views >= BATCH:
             yield from flush()
             batch = []
@@ -157,7 +179,9 @@ def embed(
     yield from flush()
 
 
-def run(spans: Iterable[VideoSpan], job: Job) -> Iterator[tuple[VideoSpan, Embedded | Ending]]:
+def run(
+    spans: Iterable[VideoSpan], job: Job
+) -> Iterator[tuple[VideoSpan, Embedded | ScreenCues | Ending]]:
     """Decode in a process of its own, which a thread reads ahead, and embed meanwhile."""
     model = job.opener(_device(job.device))  # loaded once per Python worker and device
     frames = sample(spans, job.options, model, _cores())
@@ -166,8 +190,8 @@ def run(spans: Iterable[VideoSpan], job: Job) -> Iterator[tuple[VideoSpan, Embed
 
 
 def write(
-    items: Iterable[tuple[VideoSpan, Embedded | Ending]], library: str
-) -> tuple[list[DataFile], list[tuple[Written, Ending]]]:
+    items: Iterable[tuple[VideoSpan, Embedded | ScreenCues | Ending]], library: str
+) -> tuple[list[DataFile], list[WrittenSpan]]:
     """Write frames to data files that nobody sees yet; return for every span what became of it.
 
     Ids of segments are new at every attempt, so that a task that is run again, or twice, leaves
@@ -175,15 +199,20 @@ def write(
     """
     tables = Tables(library)
     files: list[DataFile] = []
-    results: list[tuple[Written, Ending]] = []
+    results: list[WrittenSpan] = []
     written = Written()
+    screen: list[ScreenCues] = []
     writer = tables.writer()
     try:
         for span, item in items:
+            if isinstance(item, ScreenCues):
+                screen.append(item)
+                continue
             if isinstance(item, Ending):
                 written.end_segment()
-                results.append((written, item))
+                results.append(WrittenSpan(written, item, screen))
                 written = Written()
+                screen = []
                 continue
             if writer.rows >= COMMIT_FRAMES:
                 files += writer.close()
@@ -259,7 +288,14 @@ def write_task(
     """
     for number in task_numbers(batches):
         files, results = write(run(tasks[number], job), library)
-        spans = [{"written": asdict(written), "ending": asdict(end)} for written, end in results]
+        spans = [
+            {
+                "written": asdict(span.written),
+                "ending": asdict(span.ending),
+                "screen": [*map(asdict, span.screen)],
+            }
+            for span in results
+        ]
         yield as_answer(number, {"files": [asdict(file) for file in files], "spans": spans})
 
 

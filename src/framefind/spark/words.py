@@ -74,10 +74,21 @@ def cues(
 
 
 def find_unread(pending: Pending) -> Unread:
-    """Return what is to be read of a video; from its beginning, since a task reads all of it."""
-    words = tuple(str(Reading(one.source, one.by)) for one in pending.words)
+    """Return what a task of its own reads of a video: all words, each from the beginning.
+
+    What is written in frames that are decoded anyway is read with them.
+    """
+    apart = (
+        one for one in pending.words if one != pending.screen or not reads_with_frames(pending)
+    )
+    words = tuple(str(Reading(one.source, one.by)) for one in apart)
     row = pending.row
     return Unread(pending.file.path, row.video_id, row.fps, row.duration, words, pending.sidecars)
+
+
+def reads_with_frames(pending: Pending) -> bool:
+    """Return whether all that is written in a video's frames is read while they are embedded."""
+    return pending.screen is not None and pending.start == pending.screen.until == -math.inf
 
 
 def words_task(
