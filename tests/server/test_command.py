@@ -1,12 +1,12 @@
 import os
 import stat
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import httpx
 from serving import serve
+
+from terminal import run_alone
 
 
 def test_the_page_opens_without_telling_the_token_to_other_users(shared_library, tmp_path):
@@ -35,20 +35,14 @@ def test_the_page_opens_without_telling_the_token_to_other_users(shared_library,
     assert not Path(argument.strip().removeprefix("file://")).exists()
 
 
-def test_a_port_that_is_taken_is_said(shared_library):
-    with serve(shared_library.uri) as site:
-        command = [sys.executable, "-m", "framefind.cli", "serve", "--port", str(site.port)]
-        command += ["--library", shared_library.uri]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        assert ended.returncode == 1
-        assert "in use" in ended.stderr
-        assert "Traceback" not in ended.stderr
-
-
-def test_ctrl_c_ends_it_quietly(shared_library):
+def test_a_port_that_is_taken_is_said_and_ctrl_c_ends_it_quietly(shared_library):
     import signal
 
     with serve(shared_library.uri) as site:
+        ended = run_alone("serve", "--port", site.port, "--library", shared_library.uri)
+        assert ended.returncode == 1
+        assert "in use" in ended.stderr
+        assert "Traceback" not in ended.stderr
         site.process.send_signal(signal.SIGINT)
         _, rest = site.process.communicate(timeout=30)
         assert site.process.returncode == 0

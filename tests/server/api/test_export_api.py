@@ -8,14 +8,14 @@ import av
 import httpx
 import opentimelineio as otio
 import pytest
-from serving import serve
+from serving import Site
 
-import framefind
+pytest_plugins = ["serving"]
 
 
 @pytest.fixture(scope="module")
-def client(shared_library: framefind.Library) -> Iterator[httpx.Client]:
-    with serve(shared_library.uri) as site, site.client() as client:
+def client(served: Site) -> Iterator[httpx.Client]:
+    with served.client() as client:
         yield client
 
 
