@@ -205,6 +205,20 @@ def test_another_codec_is_encoded_again(tmp_path):
     assert read(tmp_path / "b.mkv")[0] == list(range(30, 60))
 
 
+def test_vp8_of_any_size_stays_vp8(tmp_path):
+    options = {"g": "15", "cpu-used": "5"}
+    pictures = [np.full((63, 65, 3), 6 * number, np.uint8) for number in range(40)]
+    source = film(
+        tmp_path / "a.webm", size=(65, 63), pictures=pictures, codec="libvpx", options=options
+    )
+    assert clip_suffix(str(source), None) == ".webm"
+    assert cut_clip(str(source), 1.001, 2.999, tmp_path / "b.webm").encoded == 20
+    with av.open(tmp_path / "b.webm") as container:
+        assert container.streams.video[0].codec_context.codec.canonical_name == "vp8"
+        levels = [frame.to_ndarray(format="rgb24").mean() for frame in container.decode(video=0)]
+    assert np.allclose(levels, np.arange(10, 30) * 6, atol=3)
+
+
 def test_what_an_encoder_cannot_keep_is_told(tmp_path):
     source = write(tmp_path / "a.mov", "prores_ks", pix_fmt="yuv422p10le", options={})
     target = tmp_path / "b.mkv"

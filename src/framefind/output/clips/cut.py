@@ -55,6 +55,7 @@ _FORMATS = {
     ".mov": "mov",
     ".mkv": "matroska",
     ".webm": "webm",
+    ".3gp": "3gp",
 }
 """FFmpeg's name of what can be written, by suffix."""
 
@@ -87,7 +88,7 @@ def clip_suffix(path: str, codec: str | None) -> str:
         return ".mov"
     if suffix == ".webm" and codec:
         return _ANY_SUFFIX
-    likely = (suffix, ".mov") if suffix in (".mp4", ".m4v") else (suffix,)
+    likely = (suffix, ".mov", ".mkv") if suffix in (".mp4", ".m4v") else (suffix, ".mkv", ".mov")
     codecs = _list_codecs(path, codec)
     fitting = (each for each in likely if each in _FORMATS and codecs <= _supported(each))
     return next(fitting, _ANY_SUFFIX)
@@ -101,7 +102,9 @@ def _list_codecs(path: str, codec: str | None) -> set[str]:
             own = choose_stream(path, source).codec_context.codec.canonical_name
     except (VideoError, StoreError):
         return set()
-    return {av.codec.Codec(codec, "w").canonical_name if codec else own, *sounds}
+    if codec:
+        return {av.codec.Codec(codec, "w").canonical_name, *sounds}
+    return {own, own if own in ENCODERS else "h264", *sounds}
 
 
 @cache
@@ -145,12 +148,12 @@ def cut_clip(
         ticks = [(Fraction(t) + timing.origin) / timing.base for t in (start, end)]
         first = floor(ticks[0] + _ROUNDING)
         after = max(ceil(ticks[1] - _ROUNDING), first + 1)
-        packets = _list_packets(source, stream, first, after)
-        plan = plan_fast(packets, first, after) if fast else plan_exact(packets, first, after)
         name = stream.codec_context.codec.canonical_name
-        if codec or not (plan.copies_all or keeps_pixels(stream, ENCODERS.get(name, ""))):
-            plan = encode_all(plan)
         try:
+            packets = _list_packets(source, stream, first, after)
+            plan = plan_fast(packets, first, after) if fast else plan_exact(packets, first, after)
+            if codec or not (plan.copies_all or keeps_pixels(stream, ENCODERS.get(name, ""))):
+                plan = encode_all(plan)
             with av.open(target, "w") as output:
                 cutter = _Cutter(source, stream, output, plan, codec)
                 _set_timecode(output, path, float(plan.first * timing.base - timing.origin))

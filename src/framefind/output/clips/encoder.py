@@ -26,6 +26,7 @@ Packet: TypeAlias = "av.Packet[Any]"
 ENCODERS = {
     "h264": "libx264",
     "hevc": "libx265",
+    "vp8": "libvpx",
     "vp9": "libvpx-vp9",
     "av1": "libsvtav1",
     "prores": "prores_ks",
@@ -36,6 +37,7 @@ ENCODERS = {
 _OPTIONS = {
     "libx264": {"preset": "fast", "crf": "16"},
     "libx265": {"preset": "fast", "crf": "18", "x265-params": "log-level=error"},
+    "libvpx": {"deadline": "good", "cpu-used": "4", "crf": "8", "b": "20M"},
     "libvpx-vp9": {"deadline": "good", "cpu-used": "4", "crf": "24", "b": "0"},
     "libsvtav1": {"preset": "8", "crf": "24"},
 }
