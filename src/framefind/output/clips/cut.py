@@ -55,7 +55,6 @@ _FORMATS = {
     ".mov": "mov",
     ".mkv": "matroska",
     ".webm": "webm",
-    ".3gp": "3gp",
 }
 """FFmpeg's name of what can be written, by suffix."""
 
@@ -95,16 +94,16 @@ def clip_suffix(path: str, codec: str | None) -> str:
 
 
 def _list_codecs(path: str, codec: str | None) -> set[str]:
-    """Return the codecs of a clip; none if its video cannot be opened, which is told later."""
+    """Return FFmpeg's names of a clip's codecs; none if its video cannot be opened."""
     try:
         with open_container(path, _find_size(path)) as source:
-            sounds = {each.codec_context.codec.canonical_name for each in _list_sounds(source)}
-            own = choose_stream(path, source).codec_context.codec.canonical_name
+            sounds = {each.codec_context.codec.name for each in _list_sounds(source)}
+            own = choose_stream(path, source).codec_context.codec
     except (VideoError, StoreError):
         return set()
     if codec:
-        return {av.codec.Codec(codec, "w").canonical_name, *sounds}
-    return {own, own if own in ENCODERS else "h264", *sounds}
+        return {codec, *sounds}
+    return {own.name, own.name if own.canonical_name in ENCODERS else "h264", *sounds}
 
 
 @cache
