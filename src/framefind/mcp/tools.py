@@ -303,10 +303,12 @@ class Tools:
             replace(pictures.frame_of(self._library, span.video, span.start), end=span.end)
             for span in spans
         ]
-        to, out = "clips", self._clips
+        to = "clips"
+        out = self._clips
         if also:
             self._clips.mkdir(parents=True, exist_ok=True)
-            to, out = "reel", self._clips / f"{safe_name(title or 'film')}.mp4"
+            to = "reel"
+            out = self._clips / f"{safe_name(title or 'film')}.mp4"
         how: How = {"padding": padding, "title": title, "titles": titles}
         done = self._library.export(moments, to, out, **how)
         troubles = [f"{moment}: {reason}" for moment, reason in done.failed.items()]

@@ -292,7 +292,8 @@ def _write_reel(rows: Mapping[str, Video], how: How, writer: _Writer) -> None:
             how.get("on_clip", _ignore)(title, number, len(moments))
             row = rows.get(moment.video_id)
             lines = [*_name_subject(moment, how), title] if how.get("titles") else []
-            path, duration = native_path(moment.path), row.duration if row else None
+            path = native_path(moment.path)
+            duration = row.duration if row else None
             part = Part(path, moment.start, moment.end, grids[moment.path], duration, title, lines)
             try:
                 damage = reel.add(part)

@@ -94,7 +94,8 @@ class Views:
         model's `size`, so that the cost does not grow with the number of views; and once more for
         the whole view where it has bars. Returns uint8 (views, size, size, 3) RGB and their boxes.
         """
-        content, views = WHOLE, []
+        content = WHOLE
+        views = []
         if self.side is None:
             whole = scale(size, size)
             content = find_content(whole)

@@ -24,7 +24,9 @@ def is_av1_keyframe(data: bytes) -> bool:
     """Tell whether the first frame of a packet is a keyframe that is shown."""
     at = 0
     while at < len(data):
-        kind, has_extension, has_size = data[at] >> 3 & 15, data[at] & 0b100, data[at] & 0b10
+        kind = data[at] >> 3 & 15
+        has_extension = data[at] & 0b100
+        has_size = data[at] & 0b10
         at += 2 if has_extension else 1
         size, at = _read_size(data, at) if has_size else (len(data) - at, at)
         if kind in _AV1_FRAMES:

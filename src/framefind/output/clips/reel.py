@@ -180,7 +180,8 @@ def fill_slots(
     for slot in range(max(1, round((end - begin) / step))):
         t = float(begin + slot * step + lead)
         while following and following.t <= t:
-            shown, following = following, next(frames, None)
+            shown = following
+            following = next(frames, None)
         if shown is None or (following is None and t > video.end(shown)):
             if slot == 0:
                 raise VideoError(f"{video.path}: nothing is shown at {clock(float(begin))}")
