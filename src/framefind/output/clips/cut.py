@@ -58,6 +58,7 @@ _FORMATS = {
 }
 """FFmpeg's name of what can be written, by suffix."""
 
+_EDITORS_CODECS = {"prores", "dnxhd"}
 _ANY_SUFFIX = ".mkv"  # holds nearly every codec
 _IN_UNITS = ("h264", "hevc")  # codecs whose packets are made of NAL units
 _KEYFRAME_TESTS = {"vp9": is_vp9_keyframe, "av1": is_av1_keyframe}
@@ -87,9 +88,10 @@ def clip_suffix(path: str, codec: str | None) -> str:
         return ".mov"
     if suffix == ".webm" and codec:
         return _ANY_SUFFIX
-    likely = (suffix, ".mov", ".mkv") if suffix in (".mp4", ".m4v") else (suffix, ".mkv", ".mov")
     codecs = _list_codecs(path, codec)
-    fitting = (each for each in likely if each in _FORMATS and codecs <= _supported(each))
+    others = (".mov", ".mkv") if codecs & _EDITORS_CODECS else (".mkv", ".mov")
+    likely = (each for each in (suffix, *others) if each in _FORMATS)
+    fitting = (each for each in likely if codecs <= _supported(each))
     return next(fitting, _ANY_SUFFIX)
 
 
