@@ -145,24 +145,27 @@ class TextIndex:
         if len(words) < 2:
             return np.empty(0, np.int64)
         seams = range(1, max(2, len(words) - 1))  # the last one is looked for from its left
-        rows = self.previous[self._begin([" ".join(words[at:]) for at in seams])]
+        rows = self._before(*(" ".join(words[at:]) for at in seams))
+        if len(rows) > _MANY:
+            sides = [(" ".join(words[:at]), " ".join(words[at:])) for at in seams]
+            parts = [np.intersect1d(self.find(left), self._before(right)) for left, right in sides]
+            rows = np.unique(np.concatenate(parts))
         if len(words) > 2:
             begins = self.find(" ".join(words[:-1]))
+            if len(begins) > _MANY:
+                begins = begins[np.isin(begins, self._before(words[-1]))]
             rows = np.union1d(rows, begins[self.cues["next"][begins] >= 0])
-        rows = np.unique(rows[rows >= 0])
-        if len(rows) > _MANY:
-            rows = np.intersect1d(rows, self.find(words[0]))
-            if len(words) > 2:
-                rows = np.intersect1d(rows, self.previous[self._begin(words[1:])])
         if not len(rows):
             return rows
         whole = self.find(text)
         rows = rows[~np.isin(rows, whole) & ~np.isin(self.cues["next"][rows], whole)]
         return rows[[self._joins(row, text) for row in rows.tolist()]]
 
-    def _begin(self, texts: list[str]) -> NDArray[np.int64]:
-        """Return the rows of the cues that begin with one of some texts."""
-        return self._rows("words", " OR ".join(f"^{phrase(text)}" for text in texts))
+    def _before(self, *texts: str) -> NDArray[np.int64]:
+        """Return the rows of the cues after which one begins with one of some texts, ascending."""
+        begins = self._rows("words", " OR ".join(f"^{phrase(text)}" for text in texts))
+        rows = np.sort(self.previous[begins])
+        return rows[rows >= 0]
 
     @cached_property
     def previous(self) -> NDArray[np.int64]:
