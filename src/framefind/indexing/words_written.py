@@ -53,6 +53,9 @@ class WordsWritten:
 
     def reach(self, until: float) -> Iterator[CueRow]:
         """Note that all is read up to a time, in seconds; yield the rows to write."""
+        if until <= self.reading.until < math.inf:  # an earlier run has read it
+            self._new = []
+            return
         self.reading = replace(self.reading, until=until)
         if self._standing_segment:
             del self.counts[self._standing_segment]
