@@ -12,7 +12,7 @@ else
     DEMO="$OUT/film"
     mkdir -p "$DEMO"
     [ -f "$DEMO/film.mp4" ] || "$VENV/bin/python" demo/film.py "$DEMO/film.mp4"
-    set -- "a close-up of a cat" "a red motorcycle" "a tower"
+    set -- "a close-up of a cat" "a red motorcycle" "a temple by a lake"
 fi
 
 run() {

@@ -53,10 +53,14 @@ def write(clips: Path, tmp_path: Path) -> Write:
 
 
 def without_last_bits(quality):
-    """The answers, with confidence to six digits: the last ones depend on how rows are summed."""
+    """The answers, rounded: the last bits depend on how rows are summed."""
     moments = ([answer.wanted, answer.found] for answer in quality.answers)
     rounded = [
-        [replace(one, confidence=round(one.confidence, 6)) for one in pair] for pair in moments
+        [
+            replace(one, confidence=round(one.confidence, 6), score=round(one.score, 3))
+            for one in pair
+        ]
+        for pair in moments
     ]
     return [
         replace(answer, wanted=wanted, found=found)
