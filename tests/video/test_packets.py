@@ -76,6 +76,23 @@ def in_parts(path: Path, sampler: Sampler, cuts: list[float]) -> list[tuple[floa
         ]
 
 
+@pytest.mark.parametrize("end", [30.45, 30.5, 31.0, 35.0])
+def test_what_is_shown_before_the_keyframe_at_an_end_keeps_what_it_refers_to(
+    tmp_path: Path, end: float
+) -> None:
+    gaps = [3000] * 12 + [900_000] * 3 + [3000, 3000, 900_000, 3000, 3000]
+    path = media.film(
+        tmp_path / "film.mp4",
+        times=[sum(gaps[:i]) / 90000 for i in range(len(gaps))],
+        pictures=noisy(len(gaps)),
+        size=SIZE,
+        codec="libx264",
+        options={"bf": "3", "g": "2", "x264-params": "open-gop=1:b-pyramid=normal"},
+    )
+    sampler = parse_sampler("every=0.05")
+    assert in_parts(path, sampler, [end]) == plainly(path, sampler)
+
+
 @settings(max_examples=40)
 @given(data=st.data())
 def test_the_frames_are_those_of_decoding_everything(

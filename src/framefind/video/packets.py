@@ -84,6 +84,9 @@ def select_packets(
             past = t if t >= selection.end else past
             if past == t and selection.sees_end:
                 selection.is_spare(t)
+                if not (_ends_group(packet, ahead) and stream.resets(packet)):
+                    yield from tail  # frames that are shown before it may refer to these
+                tail.clear()
                 yield packet, True
                 continue
         spare = t is not None and begun and (packet.is_discard or selection.is_spare(t))
