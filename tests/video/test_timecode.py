@@ -72,7 +72,9 @@ def test_drop_frame_keeps_up_with_the_clock(rate, frame):
     hours, minutes, rest = write_timecode(frame, rate, True).split(":")
     seconds, frames = rest.split(";")
     shown = int(hours) * 3600 + int(minutes) * 60 + int(seconds) + int(frames) / float(rate)
-    assert abs(shown - float(frame / rate)) < 0.1
+    time = float(frame / rate)
+    # Two frames are left out at once, or four of 60; and a millionth is lost: 0.1 s in a day.
+    assert abs(shown - time) < 0.07 + 1.1e-6 * time
 
 
 @pytest.mark.parametrize("text", ["", "1:00", "00:00:60:00", "00:60:00:00", "00:00:00:25", "a"])
