@@ -31,7 +31,7 @@ from references import (  # noqa: E402
 from framefind.models import registry  # noqa: E402
 from framefind.models.base import Model  # noqa: E402
 from framefind.search import query_images  # noqa: E402
-from framefind.video.views import WHOLE  # noqa: E402
+from framefind.video.views import WHOLE, find_content  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
