@@ -79,13 +79,14 @@ def select_packets(
             selection.is_spare(early.pop(0))
         if t is not None and t > past:
             return  # frames shown before a keyframe follow it at once, or came before
+        if tail and packet.is_keyframe and _closes(packet, ahead, stream):
+            tail.clear()
         if packet.is_keyframe and t is not None:
             selection.led = selection.led or t < selection.start
             past = t if t >= selection.end else past
             if past == t and selection.sees_end:
                 selection.is_spare(t)
-                if not (_ends_group(packet, ahead) and stream.resets(packet)):
-                    yield from tail  # frames that are shown before it may refer to these
+                yield from tail  # frames that are shown before it may refer to these
                 tail.clear()
                 yield packet, True
                 continue
@@ -94,8 +95,6 @@ def select_packets(
             if packet.is_keyframe and not spare:
                 yield packet, True
             continue
-        if packet.is_keyframe and _ends_group(packet, ahead) and stream.resets(packet):
-            tail.clear()
         if spare and t is not None and not packet.is_discard:
             later = _times(ahead.following(MAX_REORDERED), stream)
             spare = not selection.stands(t, later, stream.until(packet))
@@ -131,12 +130,12 @@ def _times(packets: Iterable[PacketT], stream: Stream[PacketT]) -> Iterator[floa
     return (t for t in times if t is not None)
 
 
-def _ends_group(key: PacketT, ahead: Ahead[PacketT]) -> bool:
-    """Tell whether no packet after a keyframe holds a frame that is shown before it."""
+def _closes(key: PacketT, ahead: Ahead[PacketT], stream: Stream[PacketT]) -> bool:
+    """Tell whether nothing from a keyframe on is shown before it, or refers to what came before."""
     after = next(ahead.following(1), None)
-    if after is None or after.pts is None or key.pts is None:
-        return after is None
-    return after.pts > key.pts
+    if after is not None and (after.pts is None or key.pts is None or after.pts <= key.pts):
+        return False
+    return stream.resets(key)
 
 
 def reset_test(codec: str, extradata: bytes | None) -> Callable[[bytes], bool]:
