@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.arguments import choices
-from framefind.files.names import native_path, readable_first
+from framefind.files.names import openable_path
 from framefind.index.vectors import VectorIndex
 from framefind.search.filters import VideoNames, find_video_id
 from framefind.tables.tables import Tables
@@ -54,4 +54,4 @@ def read_frame(index: VectorIndex, video: str, t: float) -> NDArray[np.uint8]:
     from framefind.video.shown import frame
 
     paths = index.video(find_video_id(index, video)).paths
-    return frame(native_path(readable_first(paths)[0]), t)
+    return frame(openable_path(paths), t)

@@ -185,6 +185,11 @@ def readable_first(paths: Sequence[str]) -> list[str]:
     )
 
 
+def openable_path(paths: Sequence[str]) -> str:
+    """Return the path, as this system writes it, at which one video of these can be opened."""
+    return native_path(readable_first(paths)[0])
+
+
 def stat_path(path: str) -> tuple[int, int] | None:
     """Return size (bytes) and modified time (microseconds since 1970) of a stored path, or None.
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from framefind.errors import QueryError, StoreError, VideoError
-from framefind.files.names import native_path, readable_first
+from framefind.files.names import native_path, openable_path
 from framefind.library import Library
 from framefind.search.filters import VideoNames
 from framefind.types import Moment, Video
@@ -53,8 +53,8 @@ def frames(
         times = np.linspace(t, end if last is None else max(t, min(end, last)), count).tolist()
     size = size or (_ONE_SIZE if end is None else _STRIP_SIZE)
     try:
-        path = native_path(readable_first(row.paths)[0])
-        jpegs = [_encode(pixels, size) for pixels in shown.frames(path, times)]
+        pictures = shown.frames(openable_path(row.paths), times)
+        jpegs = [_encode(pixels, size) for pixels in pictures]
         notes = []
     except (StoreError, VideoError) as error:
         if isinstance(error, VideoError) and Path(native_path(row.path)).exists():

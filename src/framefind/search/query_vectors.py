@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from framefind import arguments
 from framefind.errors import QueryError, UsageError
-from framefind.files.names import native_path, readable_first
+from framefind.files.names import openable_path
 from framefind.index.text import TextIndex
 from framefind.index.vectors import VectorIndex
 from framefind.index.videos import IndexedVideo
@@ -226,7 +226,7 @@ def embed_image(image: Image, index: VectorIndex, model: Model) -> NDArray[np.fl
         from framefind.video.shown import frame as decode
 
         pixels = query_images.crop_frame(
-            decode(native_path(readable_first(frame.video.paths)[0]), frame.t),
+            decode(openable_path(frame.video.paths), frame.t),
             box,
             model.size,
             model.resize,
