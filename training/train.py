@@ -27,8 +27,8 @@ MIN_CLASSES = 5  # of a source whose classes are told from each other
 WARM_UP = 100  # steps
 MEAN = 0.997  # how much of the mean of weights stays at each step
 NOISE = 0.02  # added to sentence vectors
-ORDERS = 0.5  # weight of telling a caption from itself in another order
-PAIRS = 0.6  # weight of bringing words for one thing together
+OF_ORDERS = 0.5  # weight of telling a caption from itself in another order
+OF_PAIRS = 0.6  # weight of bringing words for one thing together
 
 Loss = Callable[[int], Tensor]  # of a step, by its number
 Others = tuple[list[int], Tensor]  # rows of texts, and vectors of these in another order
@@ -64,9 +64,8 @@ class Batches:
     """A random batch of sources, by their weights, for each step."""
 
     def __init__(self, folder: Path, names: tuple[str, ...], kind: str) -> None:
-        texts = json.loads((folder / "sentences.json").read_text())
-        self.texts = texts
-        ids = {text: i for i, text in enumerate(texts)}
+        self.texts = json.loads((folder / "sentences.json").read_text())
+        ids = {text: i for i, text in enumerate(self.texts)}
         self.sentences = torch.from_numpy(np.load(folder / "sentences.npy").astype(np.float32))
         self.sources = [Pictures(folder, name, kind, ids) for name in names]
         weights = np.array([TRAIN[name].weight for name in names])
@@ -104,11 +103,10 @@ def compute_loss(
     scale = model.scale.exp()
     rows, changed = others
     of_pictures = scale * vectors @ torch.cat([own, changed]).T
-    padded = F.pad(targets, (0, len(changed)))
     of_texts = F.cross_entropy(scale * own @ vectors.T, targets)
-    loss = (F.cross_entropy(of_pictures, padded) + of_texts) / 2
+    loss = (F.cross_entropy(of_pictures, F.pad(targets, (0, len(changed)))) + of_texts) / 2
     apart = (vectors[rows] * (own[rows] - changed)).sum(1)
-    return loss + ORDERS * F.softplus(-scale * apart).sum() / max(1, len(rows))
+    return loss + OF_ORDERS * F.softplus(-scale * apart).sum() / max(1, len(rows))
 
 
 def compute_class_loss(model: Model, vectors: Tensor, sets: Sets) -> Tensor:
@@ -181,7 +179,7 @@ def blur(model: Model, sentences: Tensor) -> Tensor:
     return model.words(sentences + NOISE * torch.randn_like(sentences))
 
 
-def train_heads(folder: Path, batches: Batches, model: Model, stage: Stage) -> Loss:
+def on_features(batches: Batches, model: Model, stage: Stage) -> Loss:
     """Return the loss of a step on features."""
     some = np.concatenate([source.views[::37] for source in batches.sources]).astype(np.float32)
     model.eyes.mean.copy_(torch.from_numpy(some.mean(0)))
@@ -198,9 +196,9 @@ def train_heads(folder: Path, batches: Batches, model: Model, stage: Stage) -> L
     return compute
 
 
-def train_blocks(folder: Path, batches: Batches, model: Model, stage: Stage) -> Loss:
+def on_views(batches: Batches, model: Model, stage: Stage, lexicon: Lexicon) -> Loss:
     """Return the loss of a step on views, with other orders and other words."""
-    tokens, lexicon = tokenize(batches.texts), Lexicon(folder)
+    tokens = tokenize(batches.texts)
 
     def compute(step: int) -> Tensor:
         views, texts, sets = batches.draw(stage.size, step)
@@ -221,7 +219,7 @@ def train_blocks(folder: Path, batches: Batches, model: Model, stage: Stage) -> 
         loss = loss + stage.of_classes * compute_class_loss(model, vectors, sets)
         # The rare word goes where pictures have put the common one, which hardly moves.
         moves = (rare * common.detach()).sum(1) + 0.05 * (rare.detach() * common).sum(1)
-        return loss + PAIRS * (1.05 - moves).mean()
+        return loss + OF_PAIRS * (1.05 - moves).mean()
 
     return compute
 
@@ -231,8 +229,10 @@ def train_stage(
 ) -> dict[str, Tensor]:
     """Train a stage, and return the mean of the weights."""
     batches = Batches(folder, names, stage.reads)
-    prepare = train_heads if stage.reads == "features" else train_blocks
-    compute = prepare(folder, batches, model, stage)
+    if stage.reads == "features":
+        compute = on_features(batches, model, stage)
+    else:
+        compute = on_views(batches, model, stage, Lexicon(folder))
     return run(model, stage, steps, folder / f"{stage.name}.pt", compute)
 
 
