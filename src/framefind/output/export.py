@@ -214,7 +214,8 @@ def _find_readable(
 
 def _write_clips(rows: Mapping[str, Video], how: How, writer: _Writer) -> None:
     """Write each moment as a file of a folder; all names are checked before the first is cut."""
-    from framefind.output.clips.cut import clip_suffix, cut_clip, describe_offset
+    from framefind.output.clips.container import clip_suffix
+    from framefind.output.clips.cut import cut_clip, describe_offset
     from framefind.output.clips.encoder import check_encoder
 
     codec = how.get("codec")

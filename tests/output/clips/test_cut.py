@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from framefind.errors import UsageError, VideoError
-from framefind.output.clips.cut import clip_suffix, cut_clip, describe_offset
+from framefind.output.clips.container import clip_suffix
+from framefind.output.clips.cut import cut_clip, describe_offset
 from framefind.output.clips.encoder import check_encoder
 from framefind.video.read_grid import read_frame_grid
 from media import coded, film, talkie

@@ -1,0 +1,57 @@
+"""Choose the format of a clip's file: that of its video, where that can hold the clip."""
+
+import io
+from functools import cache
+from pathlib import Path
+
+import av
+
+from framefind.errors import StoreError, VideoError
+from framefind.output.clips.encoder import ENCODERS
+from framefind.output.clips.source import find_size, list_sounds
+from framefind.video.open import choose_stream, open_container
+
+_FORMATS = {
+    ".mp4": "mp4",
+    ".m4v": "ipod",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+}
+"""FFmpeg's name of what can be written, by suffix."""
+
+_EDITORS_CODECS = {"prores", "dnxhd"}
+_ANY_SUFFIX = ".mkv"  # holds nearly every codec
+
+
+def clip_suffix(path: str, codec: str | None) -> str:
+    """Return the suffix of a clip's file: that of its video, where that format can hold it."""
+    suffix = Path(path).suffix.lower()
+    if codec in ("prores_ks", "dnxhd"):
+        return ".mov"
+    if suffix == ".webm" and codec:
+        return _ANY_SUFFIX
+    codecs = _list_codecs(path, codec)
+    others = (".mov", ".mkv") if codecs & _EDITORS_CODECS else (".mkv", ".mov")
+    likely = (each for each in (suffix, *others) if each in _FORMATS)
+    fitting = (each for each in likely if codecs <= _supported(each))
+    return next(fitting, _ANY_SUFFIX)
+
+
+def _list_codecs(path: str, codec: str | None) -> set[str]:
+    """Return FFmpeg's names of a clip's codecs; none if its video cannot be opened."""
+    try:
+        with open_container(path, find_size(path)) as source:
+            sounds = {each.codec_context.codec.name for each in list_sounds(source)}
+            own = choose_stream(path, source).codec_context.codec
+    except (VideoError, StoreError):
+        return set()
+    if codec:
+        return {codec, *sounds}
+    return {own.name, own.name if own.canonical_name in ENCODERS else "h264", *sounds}
+
+
+@cache
+def _supported(suffix: str) -> frozenset[str]:
+    with av.open(io.BytesIO(), "w", format=_FORMATS[suffix]) as output:
+        return frozenset(output.supported_codecs)

@@ -1,0 +1,174 @@
+"""Write a clip by its plan: copy packets, and encode the frames between them again."""
+
+from collections.abc import Iterator, Sequence
+
+from av.container import InputContainer, OutputContainer
+from av.video.stream import VideoStream
+
+from framefind.output.clips.encoder import ENCODERS, Encoder, add_encoded_stream
+from framefind.output.clips.keyframes import av1_sequence
+from framefind.output.clips.nal import break_link, join_units, parameter_sets, split_units
+from framefind.output.clips.plan import Plan
+from framefind.output.clips.source import (
+    IN_UNITS,
+    Packet,
+    list_sounds,
+    packets_from,
+    renew,
+    time_base,
+)
+from framefind.video.packets import length_width
+
+_OWN_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder", "timecode"}
+
+
+class ClipWriter:
+    """Writes one clip by its plan."""
+
+    def __init__(
+        self,
+        source: InputContainer,
+        stream: VideoStream,
+        output: OutputContainer,
+        plan: Plan,
+        codec: str | None,
+    ) -> None:
+        self.encoded = 0
+        self._source = source
+        self._stream = stream
+        self._output = output
+        self._plan = plan
+        self._base = time_base(stream)
+        self._last_dts = -(2**63)
+        self._stamps = iter(plan.stamps)
+        self._copies = plan.copy_until > plan.copy_from
+        name = stream.codec_context.codec.canonical_name
+        self.encoder = codec or ENCODERS.get(name, "libx264")
+        if self._copies:
+            self._video = output.add_stream_from_template(stream, opaque=True)
+        else:
+            self._video = add_encoded_stream(output, stream, self.encoder)
+        output.metadata.update(_metadata(source))
+        self._sounds = {
+            sound.index: output.add_stream_from_template(sound, opaque=True)
+            for sound in list_sounds(source)
+        }
+
+    def run(self) -> None:
+        """Copy, decode or leave out each packet."""
+        plan = self._plan
+        head = self._start_encoder() if plan.head_end > plan.first else None
+        held: list[tuple[int, Packet]] = []  # what is copied once the head is written
+        group: list[Packet] = []  # what the tail is decoded from
+        for number, packet in self._video_packets():
+            if head:
+                self._encode(head, [packet], plan.first, plan.head_end)
+            if head and self._copies and number + 1 >= plan.head_count:
+                self._encode(head, [None], plan.first, plan.head_end)
+                head = None
+            if plan.tail_start < plan.end and number >= plan.tail_from:
+                group.append(packet)
+            if plan.copies(number):
+                held.append((number, packet))
+            while held and not head:
+                place, first = held.pop(0)
+                self._copy(first, place == plan.copy_from)
+        if head:
+            self._encode(head, [None], plan.first, plan.head_end)
+        if plan.tail_start < plan.end:
+            self._stream.codec_context.flush_buffers()
+            self._encode(self._start_encoder(), [*group, None], plan.tail_start, plan.end)
+
+    def _video_packets(self) -> Iterator[tuple[int, Packet]]:
+        """Yield the packets that are needed with their numbers, and copy the sound meanwhile."""
+        streams = [self._source.streams[index] for index in (self._stream.index, *self._sounds)]
+        number = 0
+        unfinished = {*self._sounds}
+        for packet in packets_from(self._source, self._stream, streams, self._plan.first):
+            if packet.stream.index != self._stream.index:
+                if not self._copy_sound(packet):
+                    unfinished.discard(packet.stream.index)
+            elif number < self._plan.count:
+                yield number, packet
+                number += 1
+            if number >= self._plan.count and not unfinished:
+                break
+
+    def _start_encoder(self) -> Encoder:
+        if self._copies:
+            return Encoder.beside(self._stream, self.encoder)
+        return Encoder(self._video.codec_context)
+
+    def _encode(
+        self, encoder: Encoder, packets: Sequence["Packet | None"], start: int, end: int
+    ) -> None:
+        """Decode packets (None: the end), and encode the frames from `start` until before `end`."""
+        context = self._stream.codec_context
+        for packet in packets:
+            for frame in context.decode(packet):
+                if frame.pts is not None and start <= frame.pts < end:
+                    if not self._copies and not self.encoded and frame.rotation:
+                        self._video.set_display_rotation(frame.rotation)
+                    self.encoded += 1
+                    frame.time_base = self._base
+                    self._mux_encoded(encoder.encode(frame))
+            if packet is None:
+                self._mux_encoded(encoder.encode(None))
+
+    def _mux_encoded(self, packets: list[Packet]) -> None:
+        name = self._stream.codec_context.codec.canonical_name
+        width = length_width(name, self._stream.codec_context.extradata)
+        for packet in packets:
+            if self._copies:
+                if name in IN_UNITS:
+                    packet = renew(packet, join_units(split_units(bytes(packet)), width))
+                packet.dts = (packet.pts or 0) - self._plan.delay
+            packet.time_base = self._base
+            self._mux(packet)
+
+    def _copy(self, packet: Packet, is_first: bool) -> None:
+        """Copy a packet; the first one brings back the parameter sets that the head replaced."""
+        context = self._stream.codec_context
+        name = context.codec.canonical_name
+        data = bytes(packet)
+        if is_first and self._plan.left_out:
+            data = break_link(data, length_width(name, context.extradata))
+        if is_first and self.encoded:
+            data = _describe_sequence(name, context.extradata or b"") + data
+        packet = renew(packet, data)
+        packet.dts = next(self._stamps)
+        self._mux(packet)
+
+    def _mux(self, packet: Packet) -> None:
+        """Write a packet of the video, counted from the clip's first frame."""
+        packet.stream = self._video
+        packet.pts = (packet.pts or 0) - self._plan.first
+        packet.dts = max((packet.dts or 0) - self._plan.first, self._last_dts + 1)
+        self._last_dts = packet.dts
+        self._output.mux(packet)
+
+    def _copy_sound(self, packet: Packet) -> bool:
+        """Copy a packet of sound that begins in the clip; return whether it ends before the end."""
+        if packet.pts is None or not packet.time_base:
+            return True
+        t = packet.pts * packet.time_base - self._plan.first * self._base
+        length = (self._plan.end - self._plan.first) * self._base
+        if 0 <= t < length:
+            copy = renew(packet, bytes(packet))
+            copy.stream = self._sounds[packet.stream.index]
+            copy.pts = copy.dts = round(t / packet.time_base)
+            self._output.mux(copy)
+        return t < length
+
+
+def _describe_sequence(codec: str, extradata: bytes) -> bytes:
+    """Return what a container's header says of a stream, as it stands in packets."""
+    if codec in IN_UNITS:
+        return join_units(parameter_sets(codec, extradata), length_width(codec, extradata))
+    return av1_sequence(extradata) if codec == "av1" else b""
+
+
+def _metadata(source: InputContainer) -> dict[str, str]:
+    """Return what a file says of itself, but for what describes its container and its own start."""
+    kept = source.metadata.items()
+    return {key: text for key, text in kept if key.lower() not in _OWN_METADATA}
