@@ -64,9 +64,8 @@ def main() -> None:
             print("|---|---|---|---|---|---|---|")
             report("alone", asyncio.run(ask(server, chosen.clients, chosen.seconds)), 0)
             job = http.post("/v1/jobs", json={"path": str(films)}).json()["id"]
-            while indexed(http, job) == 0:
+            while (before := indexed(http, job)) == 0:
                 time.sleep(0.1)
-            before = indexed(http, job)
             load = asyncio.run(ask(server, chosen.clients, chosen.seconds))
             report("indexing", load, indexed(http, job) - before)
             http.delete(f"/v1/jobs/{job}")
@@ -121,9 +120,11 @@ def make_films(folder: Path, count: int = 40, seconds: int = 120) -> Path:
 
 
 def indexed(http: httpx.Client, job: str) -> int:
-    """Return how many frames a job has indexed."""
-    progress = http.get(f"/v1/jobs/{job}").json()["progress"]
-    return progress["frames"] if progress else 0
+    """Return how many frames a job has indexed. Raises SystemExit if it failed."""
+    answer = http.get(f"/v1/jobs/{job}").json()
+    if answer["error"]:
+        raise SystemExit(f"the job failed: {answer['error']}")
+    return answer["progress"]["frames"] if answer["progress"] else 0
 
 
 async def ask(server: Server, clients: int, seconds: float) -> Load:

@@ -27,11 +27,15 @@ class Server:
         with self.client() as client:
             while self.process.poll() is None:
                 try:
-                    client.get("/readyz").raise_for_status()
-                    return self
-                except httpx.HTTPError:
+                    answer = client.get("/readyz")
+                except httpx.TransportError:  # it does not listen yet
                     time.sleep(0.1)
-        raise SystemExit("the server does not start")
+                    continue
+                if answer.is_success:
+                    return self
+                break  # it reads the library before it listens, so waiting does not help
+        self.__exit__()
+        raise SystemExit(f"the server cannot serve this library:\n{self.log}")
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
