@@ -120,15 +120,6 @@ def test_open_groups_of_hevc_are_copied_but_for_the_frames_before_a_keyframe(tmp
         assert cut.copied >= least
 
 
-def test_open_groups_are_encoded_again_as_a_whole(tmp_path):
-    """Of x264's open groups, frames before a keyframe in time come after it."""
-    options = {"g": "15", "bf": "3", "x264-params": "open-gop=1:scenecut=0:log-level=error"}
-    source = write(tmp_path / "a.mp4", options=options)
-    cut = cut_clip(str(source), float(20 / RATE), float(70 / RATE), tmp_path / "b.mp4")
-    assert (cut.copied, cut.encoded) == (0, 50)
-    assert read(tmp_path / "b.mp4")[0] == list(range(20, 70))
-
-
 @pytest.mark.parametrize("after", [28, 29, 30, 45, 46])
 def test_frames_before_an_open_keyframe_are_not_lost_at_the_end(tmp_path, after):
     """They come after it, and are made of the group before."""

@@ -1,24 +1,27 @@
 """Cut a clip out of a video: exact at both ends, and encoded again only where it must be.
 
-H.264, HEVC, VP9 and AV1 are copied from the first keyframe of the clip on that closes off what came
-before, or can be made to (HEVC); the frames before it, and the few at the end that later ones would
-be needed for, are encoded again with the same codec. Their own parameter sets come with them, and
-those of the file return before what is copied. A codec without such frames (ProRes, MJPEG) is
-copied as a whole; any other is encoded again as a whole. Sound is copied: it begins with the first
-packet that begins in the clip.
+H.264, HEVC, VP9 and AV1 are copied from the first keyframe of the clip on that closes off what
+came before, or can be made to (open groups). The frames before it, and the few at the end that
+later ones would be needed for, are encoded again with the same codec. Their own parameter sets
+come with them, and those of the file return before what is copied. A codec without such frames
+(ProRes, MJPEG) is copied as a whole; any other is encoded again as a whole. Sound is copied: it
+begins with the first packet that begins in the clip.
 """
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from math import ceil, floor
 from pathlib import Path
 
 import av
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
+from av.video.stream import VideoStream
 
 from framefind.errors import VideoError
 from framefind.output.clips.encoder import ENCODERS, describe_loss, keeps_pixels
-from framefind.output.clips.plan import encode_all, plan_exact, plan_fast
+from framefind.output.clips.plan import Plan, encode_all, plan_exact, plan_fast
+from framefind.output.clips.recovery import CannotRenumberError
 from framefind.output.clips.source import find_size, list_packets
 from framefind.output.clips.write import ClipWriter
 from framefind.video.clock import Timing, has_broken_clock
@@ -75,22 +78,41 @@ def cut_clip(
             plan = plan_fast(packets, first, after) if fast else plan_exact(packets, first, after)
             if codec or not (plan.copies_all or keeps_pixels(stream, ENCODERS.get(name, ""))):
                 plan = encode_all(plan)
-            with av.open(target, "w") as output:
-                cutter = ClipWriter(source, stream, output, plan, codec)
-                _set_timecode(output, path, float(plan.first * timing.base - timing.origin))
-                cutter.run()
+            write = partial(_write, path, source, stream, target, timing, codec)
+            try:
+                writer = write(plan)
+            except CannotRenumberError:
+                plan = encode_all(plan)
+                writer = write(plan)
         except (av.FFmpegError, ValueError) as error:
             raise VideoError(f"{path}: the clip cannot be written: {error}") from None
         shown = [float(t * timing.base - timing.origin) for t in (plan.first, plan.end)]
-        loss = describe_loss(stream, cutter.encoder) if cutter.encoded else None
+        loss = describe_loss(stream, writer.encoder) if writer.encoded else None
         copied = plan.copy_until - plan.copy_from - plan.left_out
-        return Cut(shown[0], shown[1], cutter.encoded, copied, loss)
+        return Cut(shown[0], shown[1], writer.encoded, copied, loss)
 
 
 def describe_offset(cut: Cut, start: float, end: float) -> str:
     """Return by how much a copied clip is off."""
     early, late = max(0.0, start - cut.start), max(0.0, cut.end - end)
     return f"begins {early:.3f} s early and ends {late:.3f} s late"
+
+
+def _write(
+    path: str,
+    source: InputContainer,
+    stream: VideoStream,
+    target: Path,
+    timing: Timing,
+    codec: str | None,
+    plan: Plan,
+) -> ClipWriter:
+    """Write a clip by a plan; return the writer, which tells what it did."""
+    with av.open(target, "w") as output:
+        writer = ClipWriter(source, stream, output, plan, codec)
+        _set_timecode(output, path, float(plan.first * timing.base - timing.origin))
+        writer.run()
+    return writer
 
 
 def _set_timecode(output: OutputContainer, path: str, start: float) -> None:

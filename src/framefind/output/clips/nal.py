@@ -33,7 +33,7 @@ def is_clean(data: bytes, width: int) -> bool:
 
     `width` is as of `join_units`.
     """
-    kinds = {unit[0] >> 1 for unit in _read_units(data, width) if unit}
+    kinds = {unit[0] >> 1 for unit in read_units(data, width) if unit}
     return _CLEAN in kinds and all(kind >= _FIRST_BESIDE or kind == _CLEAN for kind in kinds)
 
 
@@ -43,12 +43,13 @@ def break_link(data: bytes, width: int) -> bytes:
         bytes([unit[0] & 0x81 | _BROKEN << 1]) + unit[1:]
         if unit and unit[0] >> 1 == _CLEAN
         else unit
-        for unit in _read_units(data, width)
+        for unit in read_units(data, width)
     ]
     return join_units(units, width)
 
 
-def _read_units(data: bytes, width: int) -> list[bytes]:
+def read_units(data: bytes, width: int) -> list[bytes]:
+    """Return the units of a packet; `width` is as of `join_units`."""
     if not width:
         return split_units(data)
     units = []

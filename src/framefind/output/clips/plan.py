@@ -1,7 +1,7 @@
 """Which packets of a stream a clip copies, and which of its frames are encoded again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Plan:
     `copy_until` are copied, but for `left_out` after the first of them. All frames before
     `head_end` are encoded again, and those from `tail_start` on, which are decoded from packet
     `tail_from` on.
+    `makes_reset`: the first packet must be made one that resets.
     `stamps` are when the copied packets are decoded, and `delay` how much later than that a frame
     is shown that does not wait for others. `count` is how many packets are needed.
     """
@@ -41,6 +42,7 @@ class Plan:
     delay: int
     count: int
     left_out: int = 0
+    makes_reset: bool = False
 
     @property
     def head_count(self) -> int:
@@ -80,17 +82,18 @@ def plan_exact(packets: Sequence[Listed], start: int, end: int) -> Plan:
                 copied = [packet, *packets[begin + 1 + len(early) : until]]
                 stamps, delay = stamp([each.pts for each in copied])
                 times = packet.pts, tail_start, decode_from
-                return Plan(
-                    first, end, begin, until, *times, stamps, delay, count, left_out=len(early)
-                )
-    return Plan(first, end, 0, 0, end, end, 0, (), 0, count)
+                made = len(early), not packet.resets
+                return Plan(first, end, begin, until, *times, stamps, delay, count, *made)
+    return _encode(first, end, count)
 
 
 def encode_all(plan: Plan) -> Plan:
     """Return a plan for the same frames that copies nothing."""
-    return replace(
-        plan, copy_from=0, copy_until=0, head_end=plan.end, tail_start=plan.end, left_out=0
-    )
+    return _encode(plan.first, plan.end, plan.count)
+
+
+def _encode(first: int, end: int, count: int) -> Plan:
+    return Plan(first, end, 0, 0, end, end, 0, (), 0, count)
 
 
 def plan_fast(packets: Sequence[Listed], start: int, end: int) -> Plan:

@@ -15,6 +15,7 @@ from framefind.files.objects import is_remote
 from framefind.output.clips.keyframes import is_av1_keyframe, is_vp9_keyframe
 from framefind.output.clips.nal import is_clean, split_units
 from framefind.output.clips.plan import Listed
+from framefind.output.clips.recovery import is_recovery_point
 from framefind.video.open import file_size, open_remote
 from framefind.video.packets import is_resetting_unit, length_width, reset_test
 
@@ -24,6 +25,7 @@ IN_UNITS = ("h264", "hevc")
 """Codecs whose packets are made of NAL units."""
 
 _KEYFRAME_TESTS = {"vp9": is_vp9_keyframe, "av1": is_av1_keyframe}
+_OPEN_TESTS = {"hevc": is_clean, "h264": is_recovery_point}
 _EARLIER_SECONDS = (0, 2, 15, 10**6)  # than a time, to look for a keyframe, one after another
 
 
@@ -58,8 +60,9 @@ def list_packets(
         if last is not None and packet.pts > last:
             break
         is_reset = packet.is_keyframe and resets(bytes(packet))
-        is_open = name == "hevc" and packet.is_keyframe and is_clean(bytes(packet), width)
-        listed.append(Listed(packet.pts, packet.is_keyframe, is_reset, is_open))
+        is_open = packet.is_keyframe and name in _OPEN_TESTS
+        can_reset = is_open and _OPEN_TESTS[name](bytes(packet), width)
+        listed.append(Listed(packet.pts, packet.is_keyframe, is_reset, can_reset))
         if packet.is_keyframe and packet.pts >= after:
             last = packet.pts  # frames that are shown before it may follow
     return listed

@@ -9,6 +9,7 @@ from framefind.output.clips.encoder import ENCODERS, Encoder, add_encoded_stream
 from framefind.output.clips.keyframes import av1_sequence
 from framefind.output.clips.nal import break_link, join_units, parameter_sets, split_units
 from framefind.output.clips.plan import Plan
+from framefind.output.clips.recovery import Renumbering
 from framefind.output.clips.source import (
     IN_UNITS,
     Packet,
@@ -48,6 +49,11 @@ class ClipWriter:
             self._video = output.add_stream_from_template(stream, opaque=True)
         else:
             self._video = add_encoded_stream(output, stream, self.encoder)
+        self._renumbering: Renumbering | None = None
+        if plan.makes_reset and name == "h264":
+            extradata = stream.codec_context.extradata or b""
+            sets, width = parameter_sets(name, extradata), length_width(name, extradata)
+            self._renumbering = Renumbering(sets, width, plan.left_out)
         output.metadata.update(_metadata(source))
         self._sounds = {
             sound.index: output.add_stream_from_template(sound, opaque=True)
@@ -131,13 +137,20 @@ class ClipWriter:
         context = self._stream.codec_context
         name = context.codec.canonical_name
         data = bytes(packet)
-        if is_first and self._plan.left_out:
-            data = break_link(data, length_width(name, context.extradata))
+        if self._plan.makes_reset:
+            data = self._reset(data, is_first)
         if is_first and self.encoded:
             data = _describe_sequence(name, context.extradata or b"") + data
         packet = renew(packet, data)
         packet.dts = next(self._stamps)
         self._mux(packet)
+
+    def _reset(self, data: bytes, is_first: bool) -> bytes:
+        """Return the data of a packet so that it refers to none before the first copied."""
+        if self._renumbering:
+            return self._renumbering.rewrite(data, is_first)
+        extradata = self._stream.codec_context.extradata
+        return break_link(data, length_width("hevc", extradata)) if is_first else data
 
     def _mux(self, packet: Packet) -> None:
         """Write a packet of the video, counted from the clip's first frame."""
