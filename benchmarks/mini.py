@@ -32,7 +32,21 @@ Texts = list[list[str]]  # of each picture; of a sorted one the name of its clas
 
 SORTED = ("sports100-test", "caltech101-test")
 CAPTIONED = ("flickr8k-test", "coco-held-out")
-CHANGES = (pictures.soften, pictures.compress, pictures.letterbox, pictures.dim)
+
+
+def letterbox(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Put black bars above and below, or left and right (a portrait video in a wide frame)."""
+    size = picture.width
+    bar = int(size * rng.uniform(0.06, 0.3))
+    boxed = Image.new("RGB", picture.size)
+    if rng.random() < 0.6:
+        boxed.paste(picture.resize((size, size - 2 * bar)), (0, bar))
+    else:
+        boxed.paste(picture.resize((size - 2 * bar, size)), (bar, 0))
+    return boxed
+
+
+CHANGES = (pictures.soften, pictures.compress, letterbox, pictures.dim)
 
 QUESTIONS = json.loads((ROOT / "benchmarks" / "support" / "mini.json").read_text())
 BEINGS, EVEN, OPPOSITE = (

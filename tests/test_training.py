@@ -228,20 +228,63 @@ def test_shipped_image_tower_is_near_the_trained_one(shipped, squares, blocks):
 
 @pytest.fixture
 def prepared(tmp_path, blocks):
-    """What training reads, of one sorted source of twenty pictures."""
+    """What training reads, of a sorted source of twenty pictures and one with captions."""
     rng = np.random.default_rng(0)
     labels = [f"{THINGS[i % 6]} behind a {THINGS[i % 5]}" for i in range(20)]
-    facts = {"texts": [[label] for label in labels], "owners": [*range(20)], "dropped": 0}
-    (tmp_path / "sports100.json").write_text(json.dumps(facts))
-    np.save(tmp_path / "sports100.features.npy", rng.normal(size=(20, backbone.FEATURES)))
-    np.save(tmp_path / "sports100.views.npy", backbone.pack(blocks.numpy()))
-    texts = sorted(set(labels))
+    captions = [f"a {THINGS[i % 10]} and two {THINGS[i % 7]}s" for i in range(20)]
+    for name, texts in (("sports100", labels), ("coco", captions)):
+        facts = {"texts": [[text] for text in texts], "owners": [*range(20)], "dropped": 0}
+        (tmp_path / f"{name}.json").write_text(json.dumps(facts))
+        np.save(tmp_path / f"{name}.features.npy", rng.normal(size=(20, backbone.FEATURES)))
+        np.save(tmp_path / f"{name}.views.npy", backbone.pack(blocks.numpy()))
+    texts = sorted({*labels, *captions})
     (tmp_path / "sentences.json").write_text(json.dumps(texts))
     np.save(tmp_path / "sentences.npy", rng.normal(size=(len(texts), towers.WORDS)))
-    orders = {i: lexicon.reorder(text, rng) for i, text in enumerate(texts)}
+    orders = {i: lexicon.reorder(label, rng) for i, label in enumerate(texts) if label in labels}
     pairs = [("hound", "dog", 9), ("a vessel that travels on water", "boat", 4)]
-    (tmp_path / "lexicon.json").write_text(json.dumps({"orders": orders, "pairs": pairs}))
+    facts = {"orders": orders, "pairs": pairs, "nouns": THINGS}
+    (tmp_path / "lexicon.json").write_text(json.dumps(facts))
     return tmp_path
+
+
+def test_most_of_a_batch_is_from_one_source_with_captions(prepared):
+    batches = train.Batches(prepared, ("sports100", "coco"), "features")
+    views, texts, chosen, sets = batches.draw(20, 1)
+    assert views.shape == (20, backbone.FEATURES)
+    ((rows, labels, classes),) = sets
+    assert (rows, len(labels)) == (slice(0, 6), 6)
+    words = [batches.texts[text] for text in chosen]
+    assert ["behind" in text for text in words] == [True] * 6 + [False] * 14
+    assert len(set(map(tuple, views.tolist()))) == 20  # no picture twice
+    assert [batches.texts[classes[label]] for label in labels] == words[:6]
+    assert all(text in own for text, own in zip(chosen, texts, strict=True))
+
+
+def test_pictures_are_asked_for_by_the_nouns_of_their_captions(prepared):
+    words = lexicon.Lexicon(prepared)
+    texts = ["two dogs", "a dog", "a Cat and a bus", "grass"] + ["a tree"] * 4
+    tokens, right = words.draw_nouns(texts, np.random.default_rng(0))
+    assert right.shape == (2, 8)  # what half of them have is no noun to ask for
+    asked = {
+        towers.load_tokenizer().decode(ids.tolist()).split()[-1]: row.nonzero().ravel().tolist()
+        for ids, row in zip(tokens, right, strict=True)
+    }
+    assert asked == {"dog": [0, 1], "cat": [2]}
+
+
+def test_nouns_that_no_picture_has_cost_nothing(prepared):
+    tokens, right = lexicon.Lexicon(prepared).draw_nouns(["grass"] * 8, np.random.default_rng(0))
+    assert tokens == []
+    vectors = torch.eye(8, towers.DIMENSIONS)
+    assert float(train.compute_noun_loss(make_model(), vectors, vectors[:0], right)) == 0
+
+
+def test_the_loss_of_a_noun_is_least_where_its_pictures_are_nearest(prepared):
+    model, vectors = make_model(), torch.eye(4, towers.DIMENSIONS)
+    right = torch.tensor([[1.0, 1, 0, 0]])
+    near = train.compute_noun_loss(model, vectors, towers.unit(vectors[:2].sum(0)[None]), right)
+    far = train.compute_noun_loss(model, vectors, towers.unit(vectors[2:].sum(0)[None]), right)
+    assert near < far
 
 
 @pytest.mark.parametrize("stage", [train.HEADS, train.BLOCKS], ids=lambda stage: stage.name)
@@ -249,12 +292,20 @@ def test_training_goes_on_where_it_stopped(prepared, stage, monkeypatch):
     """Three steps at once, and one and then two, draw the same batches and end in one place."""
     monkeypatch.setattr(lexicon, "PAIRS", 4)
     stage = dataclasses.replace(stage, size=16)
+    monkeypatch.setattr(train, stage.name.upper(), stage)
+    names = ("sports100", "coco")
 
     def finish(*steps):
         (prepared / f"{stage.name}.pt").unlink(missing_ok=True)
         for step in steps:
             torch.manual_seed(0)
-            mean = train.train_stage(prepared, ("sports100",), towers.Model(), stage, step)
+            model = towers.Model()
+            if stage.name == "heads":
+                compute = train.on_features(train.Batches(prepared, names, "features"), model)
+            else:
+                views = train.Batches(prepared, names, "views")
+                compute = train.on_views(views, model, lexicon.Lexicon(prepared))
+            mean = train.run(model, stage, step, prepared, compute)
         return mean
 
     at_once, started, resumed = finish(3), finish(1), finish(1, 3)
@@ -299,6 +350,30 @@ def test_words_for_one_thing_are_brought_to_the_common_one(tmp_path):
     gloss = "an upholstered seat for more than one person"
     pairs = lexicon.read_pairs(tmp_path, captions)
     assert pairs == [("sofa", "couch", 6), (gloss, "couch", 6)]
+
+
+@pytest.mark.parametrize(
+    ("text", "as_read"),
+    [
+        ("Two aeroplanes over the ocean", "two airplanes over the sea"),
+        ("the kids and a doggy on a sofa", "the children and a dog on a couch"),
+        ("a guitar player jogging", "a guitarist running"),
+        ("a café by a motorway", "a cafe by a highway"),
+        ("kidneys, a seaplane, guys", "kidneys, a seaplane, men"),
+    ],
+)
+def test_words_for_one_thing_are_read_as_one_of_them(text, as_read):
+    plain = towers.Tokenizer.from_file(str(towers.SENTENCES / "tokenizer.json"))
+    read = towers.load_tokenizer().encode(text).ids
+    plain.no_padding()
+    assert read == plain.encode(as_read).ids
+
+
+def test_no_word_is_read_as_two_others():
+    same = json.loads(towers.SAME.read_text())
+    others = [word for words in same.values() for word in words.split("|")]
+    assert len(others) == len(set(others))
+    assert not set(others) & set(same)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
 """Pictures straight from the objects of cloned git repositories: nothing is checked out."""
 
 import io
-import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pygit2
 from PIL import Image
 
 Item = tuple[list[str], bytes]  # texts, and a picture as it was stored
@@ -24,42 +24,23 @@ class Repository:
     """Files of one commit of a local clone."""
 
     def __init__(self, roots: Roots, name: str, commit: str) -> None:
-        folder = roots.clones / name.replace("/", "+") / "repo"
-        self.git = folder / ".git" if (folder / ".git").is_dir() else folder
-        self.commit = commit
-        rows = self._run("ls-tree", "-rz", commit).decode(errors="surrogateescape").split("\0")
-        parts = (row.split(maxsplit=3) for row in rows if row)
-        self.blobs = {path: blob for _, _, blob, path in parts}  # by path
-
-    def _run(self, *arguments: str) -> bytes:
-        command = ["git", "-C", str(self.git), *arguments]
-        return subprocess.run(command, check=True, capture_output=True).stdout
+        self.git = pygit2.Repository(str(roots.clones / name.replace("/", "+") / "repo"))
+        files = pygit2.Index()
+        files.read_tree(self.git.revparse_single(commit).tree)
+        self.blobs = {file.path: file.id for file in files}
 
     def pictures(self, under: str = "") -> list[str]:
         suffixes = (".jpg", ".jpeg", ".png", ".webp")
         return [p for p in self.blobs if p.startswith(under) and p.lower().endswith(suffixes)]
 
     def read(self, path: str) -> bytes:
-        return self._run("show", f"{self.commit}:{path}")
+        return self.git[self.blobs[path]].data
 
     def stream(self, chosen: Iterable[tuple[list[str], str]]) -> Iterator[Item]:
-        """Yield texts and bytes of texts and paths, through one `git cat-file` process."""
-        command = ["git", "-C", str(self.git), "cat-file", "--batch"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            for texts, path in chosen:
-                if path not in self.blobs:
-                    continue
-                process.stdin.write(f"{self.blobs[path]}\n".encode())
-                process.stdin.flush()
-                header = process.stdout.readline().split()
-                if header[-1] == b"missing":
-                    continue
-                data = process.stdout.read(int(header[-1]))
-                process.stdout.read(1)
-                yield texts, data
-            process.stdin.close()
+        """Yield texts and bytes of texts and paths, but for what the clone lacks."""
+        for texts, path in chosen:
+            if path in self.blobs and self.blobs[path] in self.git:
+                yield texts, self.read(path)
 
 
 def read_shards(roots: Roots, sources: set[str], split: str) -> Iterator[Item]:

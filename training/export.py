@@ -14,6 +14,9 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from pictures import SIZE
 from torch import Tensor, nn
 
+from framefind.models.layouts.base import Encoders, ImageEncoder, TextEncoder
+from framefind.models.layouts.manifest import write_manifest
+
 MIN_WEIGHTS = 4000  # of a table that is stored as int8
 PICTURES, TEXTS = 4000, 60_000  # at most, that vectors are balanced over
 
@@ -128,13 +131,7 @@ def export(model: towers.Model, work: Path, names: tuple[str, ...], out: Path) -
     free = {"input_ids": (0, 1), "attention_mask": (0, 1), "embeddings": (0,)}
     write_onnx(Texts(model.sentences, words), example, plain, free)
     onnx.save(round_weights(plain), out / "text.onnx")
-    (out / "tokenizer.json").write_text(
-        forget_scripts((towers.SENTENCES / "tokenizer.json").read_text())
-    )
-    image = {"file": "image.onnx", "size": SIZE, "resize": "bilinear, antialias"}
-    image["input"] = "uint8 RGB (n, size, size, 3); the whole picture resized to the square"
-    text = {"file": "text.onnx", "tokenizer": "tokenizer.json", "special_tokens": True}
-    text["max_tokens"] = towers.MAX_TOKENS
-    manifest = {"format": 1, "name": out.name, "dimensions": towers.DIMENSIONS, "image": image}
-    manifest |= {"text": text, "scale": scale}
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    (out / "tokenizer.json").write_text(forget_scripts(towers.load_tokenizer().to_str()))
+    image = ImageEncoder(out / "image.onnx", SIZE, "bilinear, antialias")
+    text = TextEncoder(out / "text.onnx", out / "tokenizer.json", towers.MAX_TOKENS, True)
+    write_manifest(out, out.name, Encoders(image, text, towers.DIMENSIONS, scale))

