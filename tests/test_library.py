@@ -16,6 +16,7 @@ from framefind.errors import ModelError, UsageError
 from framefind.index import build
 from framefind.models import registry
 from framefind.tables.address import lock
+from media import RED, film
 
 CHOICE = {"sampler": "count=2", "views": "whole"}
 EVERY = {"limit": 1000, "min_score": -100.0}
@@ -432,6 +433,10 @@ class TestPlan:
         assert plan.size > 0
         assert plan.seconds > 0
         assert not (tmp_path / "l").exists()
+
+    def test_a_time_lapse_has_no_more_frames_than_it_has(self, tmp_path):
+        film(tmp_path / "lapse.mp4", colours=[RED] * 6, times=range(0, 360, 60))
+        assert framefind.open(tmp_path / "l").plan(tmp_path / "lapse.mp4").frames == 6
 
     def test_of_an_indexed_library(self, library, clips, tmp_path):
         write_clip(tmp_path / "films" / "new.mp4", [60])

@@ -26,7 +26,8 @@ def test_use_stores_the_full_name_but_of_mini():
     assert config.read_settings()["model"].value == "ViT-B-32-SigLIP2-256/webli"
     assert CliRunner().invoke(models.app, ["use", "mini"]).exit_code == 0
     assert config.read_settings()["model"].value == "mini"
-    assert CliRunner().invoke(models.app, ["use", "nothing at all"]).exit_code != 0
+    for other in ("nothing at all", "local-dir:/nowhere"):
+        assert CliRunner().invoke(models.app, ["use", other]).exit_code != 0
     assert config.read_settings()["model"].value == "mini"
 
 

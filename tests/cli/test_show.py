@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from framefind.cli import show
 from framefind.indexing.estimate import Plan
 from framefind.reports import Progress
+from framefind.types import Moment, Page, VideoMoments
 
 HALF = Progress(2, 4, 60, 90.0, 30.0, 31.4, "/films/a.mp4")
 
@@ -53,3 +55,19 @@ def test_one_is_counted_as_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[1].startswith("about 1 frame,")
     assert lines[2].startswith("2 videos to index")
     assert lines[3].startswith("about 30 frames,")
+
+
+def test_a_word_stands_beside_the_confidence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of moments and of videos, which show that of their best moment."""
+    sure = Moment("/v/a.mp4", "a", 1.0, 2.0, 1.5, 40.0, 0.9, (0, 0, 1, 1))
+    maybe = replace(sure, start=5.0, end=6.0, t=5.5, score=30.0, confidence=0.4)
+    video = VideoMoments(sure.path, sure.video_id, 39.0, [maybe, sure])
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    show.print_page(Page([sure, maybe], 2, 0))
+    show.print_page(Page([maybe, sure], 1, 0, [video]))
+    table = capsys.readouterr().out
+    assert "sure 90%" in table
+    assert "maybe 40%" in table
+    assert table.splitlines()[-1].split()[:5] == ["39.0", "sure", "90%", "2", "0:01.5"]

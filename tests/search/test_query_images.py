@@ -149,6 +149,8 @@ class TestRead:
     def test_refuses_what_is_no_picture(self, tmp_path):
         with pytest.raises(QueryError, match="cannot be read"):
             read_image(tmp_path / "nothing.png", WHOLE, 64)
+        with pytest.raises(QueryError, match="without a name"):
+            read_image("", WHOLE, 64)
         with pytest.raises(QueryError, match="not a picture"):
             read_image(b"text", WHOLE, 64)
         whole = encoded(picture())

@@ -108,9 +108,11 @@ class TestImages:
         for image in ("d.mp4@4.6#0.1,0.2,0.5,0.6", Crop("d.mp4@4.6", box), Crop(moment, box)):
             np.testing.assert_array_equal(embed_image(image, index, MODEL), expected)
 
-    def test_of_a_video_that_is_gone(self, library, shared_library):
+    def test_of_no_frame_of_the_library(self, library, shared_library):
         with pytest.raises(QueryError, match="no video"):
             embed_image("nothing.mp4@3#0,0,1,1", library.vector_index.get(), MODEL)
+        with pytest.raises(QueryError, match=r"d.mp4@700: past the end .* at \d+\.\d+ s"):
+            embed_image("d.mp4@700", library.vector_index.get(), MODEL)
         gone = Moment("", "00", 0, 1, 0, 0, 0, (0, 0, 1, 1))
         with pytest.raises(QueryError, match="00 is not in the library"):
             embed_image(gone, library.vector_index.get(), MODEL)

@@ -105,6 +105,15 @@ def test_a_damaged_log_is_a_library_error(tables: Tables) -> None:
         tables.videos()
 
 
+@pytest.mark.parametrize("how", ["damaged", "missing"])
+def test_lost_rows_of_videos_are_named_with_what_helps(tables: Tables, how: str) -> None:
+    publish(tables, "a")
+    (file,) = Path(tables.address("videos")).glob("*.parquet")
+    file.unlink() if how == "missing" else file.write_bytes(b"")
+    with pytest.raises(LibraryError, match=rf"cannot read .*videos: .* {how}.*from a backup"):
+        tables.videos()
+
+
 def test_latest_versions_follow_the_log_and_load_nothing_heavy(tables: Tables) -> None:
     for name in "abc":
         publish(tables, name)

@@ -120,9 +120,17 @@ def _print_videos(videos: "Sequence[VideoMoments]") -> None:
 
     rows = []
     for video in videos:
-        best = clock(video.moments[0].t) if video.moments else ""
-        rows.append((round_down(video.score, 1), str(len(video.moments)), best, video.path))
-    print_table(("score", "moments", "best at", "video"), rows)
+        best = max(video.moments, key=lambda moment: moment.score)
+        facts = (_write_confidence(best), str(len(video.moments)), clock(best.t), video.path)
+        rows.append((round_down(video.score, 1), *facts))
+    print_table(("score", "confidence", "moments", "best at", "video"), rows)
+
+
+def _write_confidence(moment: "Moment") -> str:
+    """Return how sure a moment is, in a word and in percent."""
+    from framefind.output.printable import round_down
+
+    return f"{moment.certainty} {round_down(100 * moment.confidence, 0)}%"
 
 
 def _print_moments(moments: "Sequence[Moment]") -> None:
@@ -134,7 +142,7 @@ def _print_moments(moments: "Sequence[Moment]") -> None:
     rows = []
     for moment in moments:
         score = round_down(moment.score, 1)
-        confidence = f"{moment.certainty} {round_down(100 * moment.confidence, 0)}%"
+        confidence = _write_confidence(moment)
         times = [clock(moment.start), clock(moment.end)]
         if moment.then:
             times.append(clock(moment.then.t))

@@ -19,7 +19,9 @@ from framefind.indexing.walk import File
 from framefind.models.base import Model
 from framefind.processes import cores
 from framefind.reports import Offline
+from framefind.types import Video
 from framefind.video.process import DecoderProcess, SampledFrame
+from framefind.video.samplers.base import Sampler
 
 _TRIAL_SECONDS = 2.0  # of trial decoding
 _BYTES_PER_NUMBER = 2 * 0.9  # of a vector: half precision, compressed
@@ -69,12 +71,19 @@ def estimate(files: Sequence[File], catalog: Catalog, model: Model, options: Ind
                 result.read += 1
                 continue
             result.videos += 1
-            result.frames += options.sampler.estimate_frames(decision.row.duration or 0.0)
+            result.frames += _estimate_frames(decision.row, options.sampler)
     result.hours = duration / 3600
     if trial:
         result.size = round(result.frames * trial.size)
         result.seconds = duration * trial.decoding / cores() + result.frames * trial.embedding
     return result
+
+
+def _estimate_frames(row: Video, sampler: Sampler) -> int:
+    """Estimate how many frames are sampled of a video: no more than it has, as a time-lapse."""
+    seconds = row.duration or 0.0
+    sampled = sampler.estimate_frames(seconds)
+    return min(sampled, max(1, round(seconds * row.fps))) if row.fps else sampled
 
 
 def _count_settled(settled: Settled, result: Plan) -> None:

@@ -72,8 +72,10 @@ def load(
 
 
 def check_runtime(name: str) -> None:
-    """Raise ModelError when a known model needs PyTorch, which is not installed here."""
+    """Raise ModelError when a folder holds no model, or a known one needs a missing PyTorch."""
     full = full_name(name)
+    if full.startswith(_LOCAL):
+        _choose_runtime(Path(full.removeprefix(_LOCAL)), _choosers("auto", "auto"))
     needs_torch = {model.name for model in catalog.known_models() if not model.has_onnx}
     if full.partition("@")[0] in needs_torch and not _has_torch():
         raise ModelError(

@@ -44,7 +44,8 @@ def _picture(moment: Moment, picture: bytes | None) -> str:
 def _caption(moment: Moment) -> str:
     link = escape(f"{media_url(moment.path)}#t={moment.start:.3f},{moment.end:.3f}")
     span = f"{clock(moment.start)} – {clock(moment.end)}"
-    figures = f"score {round_down(moment.score, 1)} · {round_down(moment.confidence, 2)} sure"
+    confidence = f"{moment.certainty} {round_down(moment.confidence, 2)}"
+    figures = f"score {round_down(moment.score, 1)} · {confidence}"
     words = "".join(f"<p>{_words(match)}</p>" for match in moment.why if match.text)
     return (
         f'<p><a href="{link}"><b>{escape(video_name(moment.path))}</b> {span}</a></p>{words}'

@@ -89,6 +89,8 @@ def _find_pixels(start: float, length: float, pixels: int) -> tuple[int, int]:
 
 def _read_bytes(source: str) -> bytes:
     """Return the bytes of a file or of what a URL gives."""
+    if not source:
+        raise QueryError("an image without a name finds nothing: give a path, a URL or VIDEO@TIME")
     try:
         if re.match(r"https?://", source):
             with urllib.request.urlopen(source, timeout=30) as answer:

@@ -255,7 +255,10 @@ def _find_frame(image: str | Path | bytes | Moment, index: VectorIndex) -> _Fram
     if name:
         with suppress(ValueError):
             t = parse_time(time)
-            return _Frame(index.video(names_of(index).find(name)), t)
+            video = index.video(names_of(index).find(name))
+            if video.duration is not None and t > video.duration:
+                raise QueryError(f"{image}: past the end of the video at {video.duration:.3f} s")
+            return _Frame(video, t)
     return None
 
 

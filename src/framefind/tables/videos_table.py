@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from framefind.errors import DataFileError
 from framefind.files import disk
 from framefind.tables import data_files
 from framefind.tables.address import as_library_error, filesystem, is_local
@@ -34,9 +35,18 @@ _SMALL_FILE_BYTES = 64 << 20
 
 
 def read_rows(address: str, paths: Sequence[str], schema: pa.Schema) -> pa.Table:
-    """Read the rows in some data files, with the columns of `schema`."""
+    """Read the rows in some data files, with the columns of `schema`.
+
+    Raises DataFileError when one is missing or damaged: nothing else tells what it held.
+    """
     store = filesystem(address)
-    parts = [data_files.read(store, path, schema) for path in paths]
+    try:
+        parts = [data_files.read(store, path, schema) for path in paths]
+    except DataFileError as error:
+        raise DataFileError(
+            f"cannot read {address}: {error}: bring the library back from a backup, or index into "
+            "a new one"
+        ) from error
     return pa.concat_tables([schema.empty_table(), *parts])
 
 
