@@ -13,8 +13,9 @@ from framefind.output.clips.container import clip_suffix
 from framefind.output.clips.cut import cut_clip, describe_offset
 from framefind.output.clips.encoder import check_encoder
 from framefind.video.read_grid import read_frame_grid
-from media import coded, film, talkie
+from media import coded, damaged, film, talkie
 
+ODD = Path("../shared/data/videos/odd/luke-cha+fate-suite/video")
 SIZE = (128, 64)
 RATE = Fraction(30000, 1001)
 COUNT = 90
@@ -240,6 +241,114 @@ def test_fast_says_by_how_much_it_is_off(tmp_path):
     assert cut.start == pytest.approx(float(15 / RATE))
     early = float(5 / RATE)
     assert describe_offset(cut, start, end).startswith(f"begins {early:.3f} s early and ends")
+
+
+def test_a_fast_copy_has_no_hole_before_its_last_frame(tmp_path):
+    """The frame that the last ones need is shown after the end, and others come before it."""
+    options = CLOSED | {"x264-params": "b-adapt=0:log-level=error"}
+    source = write(tmp_path / "a.mp4", options=options)
+    for after in range(50, 56):
+        cut = cut_clip(
+            str(source), float(31 / RATE), float(after / RATE), tmp_path / "b.mp4", fast=True
+        )
+        numbers, _ = read(tmp_path / "b.mp4")
+        assert numbers == list(range(30, 30 + cut.copied))
+        assert 30 + cut.copied >= after
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_an_odd_size_becomes_an_even_one_with_a_note(tmp_path, codec):
+    pictures = [np.full((63, 65, 3), 6 * number, np.uint8) for number in range(20)]
+    source = film(tmp_path / "a.mkv", size=(65, 63), pictures=pictures, codec="mpeg4")
+    cut = cut_clip(str(source), 0.501, 1.499, tmp_path / "b.mkv", codec=codec)
+    assert (cut.encoded, cut.loss) == (10, "its size, 65x63, became 64x64")
+    with av.open(tmp_path / "b.mkv") as container:
+        sizes = {(frame.width, frame.height) for frame in container.decode(video=0)}
+    assert sizes == {(64, 64)}
+
+
+def test_a_program_stream_is_read_from_its_beginning(tmp_path):
+    """Its packets say few times; the others depend on where reading begins."""
+    source = write(tmp_path / "a.mpg", "mpeg2video", options={"g": "15", "bf": "2", "qmax": "3"})
+    _, times = read(source)
+    for begin, after in [(0, 5), (14, 31), (50, 88)]:
+        start = times[begin] - times[0] + 0.001
+        cut = cut_clip(
+            str(source), start, start + (after - begin) / RATE - 0.002, tmp_path / "b.mkv"
+        )
+        assert read(tmp_path / "b.mkv")[0] == list(range(begin, after))
+        assert cut.encoded == after - begin
+
+
+def test_sound_that_no_file_can_hold_becomes_samples(tmp_path):
+    """A tone begins at 1.0 s; in a clip from 0.5 s on, at 0.5 s, to the sample."""
+    tone = np.sin(np.arange(48_000) * 0.3).astype(np.float32)
+    tone[:16_000] = 0
+    source = talkie(tmp_path / "a.wmv", [tone], codec="adpcm_ms")
+    target = tmp_path / f"b{clip_suffix(str(source), None)}"
+    cut = cut_clip(str(source), 0.5, 2.0, target)
+    assert cut.loss == "its sound, adpcm_ms, became plain samples (PCM)"
+    with av.open(target) as container:
+        frames = [frame.to_ndarray()[0] for frame in container.decode(audio=0)]
+    samples = np.concatenate(frames)
+    assert abs(len(samples) - 24_000) < 2048
+    assert abs(np.flatnonzero(np.abs(samples) > 8000)[0] / 16_000 - 0.5) < 0.01
+
+
+def test_two_packets_of_sound_at_one_time_are_kept(tmp_path):
+    talkie(tmp_path / "a.mkv", [np.zeros(32_000, np.float32)], codec="pcm_s16le")
+    with av.open(tmp_path / "a.mkv") as source, av.open(tmp_path / "b.mkv", "w") as target:
+        streams = [target.add_stream_from_template(each, opaque=True) for each in source.streams]
+        before = None
+        for packet in source.demux():
+            if packet.size:
+                if packet.stream.type == "audio" and before is not None:
+                    packet.pts = packet.dts = before
+                    before = None
+                elif packet.stream.type == "audio":
+                    before = packet.pts
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)
+    cut_clip(str(tmp_path / "b.mkv"), 0.5, 1.5, tmp_path / "c.mkv")
+    with av.open(tmp_path / "c.mkv") as container:
+        assert sum(packet.size > 0 for packet in container.demux(audio=0)) > 10
+
+
+def test_what_cannot_be_decoded_is_told(tmp_path):
+    options = {"movflags": "faststart"}
+    source = damaged(write(tmp_path / "a.mp4", container_options=options), count=900)
+    cut = cut_clip(str(source), 0.1, 3.0, tmp_path / "b.mp4", codec="libx264")
+    assert cut.loss == "some of it cannot be decoded"
+    assert 20 < cut.encoded < 90
+
+
+@pytest.mark.skipif(not ODD.exists(), reason="needs the shared files")
+@pytest.mark.parametrize(
+    ("name", "start", "end", "count"),
+    [
+        ("hevc/mov_ibi_elst_starts_b.mp4", 0.0359, 0.2541, 7),  # the first frame before a keyframe
+        ("mpeg2video/roundup997.mp4", 0.5743, 0.5851, 1),  # a frame before the first keyframe
+        ("h264/extradata-reload-multi-stsd.mp4", 0.0145, 0.1149, 3),  # other parameters inside
+        ("h264/mov-2elist-elist1-ends-bframe.mp4", 0.1911, 0.8308, 16),  # hidden by an edit list
+        ("vp8/sintel-signbias.mp4", 0.0446, 0.1561, 3),  # frames that only others refer to
+    ],
+)
+def test_real_files_that_were_cut_wrong(tmp_path, name, start, end, count):
+    target = tmp_path / "b.mkv"
+    cut_clip(str(ODD / name), start, end, target)
+    with av.open(target) as container:
+        assert sum(1 for _ in container.decode(video=0)) == count
+
+
+@pytest.mark.skipif(not ODD.exists(), reason="needs the shared files")
+def test_vp9_of_10_bits_keeps_them(tmp_path):
+    """As AV1, where libvpx is built without them."""
+    cut = cut_clip(str(ODD / "vp9/vp92-2-20-10bit-yuv420.mp4"), 0.1, 0.25, tmp_path / "b.mkv")
+    assert cut.loss is None
+    with av.open(tmp_path / "b.mkv") as container:
+        context = container.streams.video[0].codec_context
+        assert context.pix_fmt == "yuv420p10le"
+        assert context.codec.canonical_name in ("vp9", "av1")
 
 
 def test_what_has_no_times_is_refused(tmp_path):

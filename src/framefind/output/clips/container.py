@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 
 from framefind.errors import StoreError, VideoError
-from framefind.output.clips.encoder import ENCODERS
+from framefind.output.clips.encoder import ENCODERS, choose_encoder
 from framefind.output.clips.source import find_size, list_sounds
 from framefind.video.open import choose_stream, open_container
 
@@ -43,12 +43,16 @@ def _list_codecs(path: str, codec: str | None) -> set[str]:
     try:
         with open_container(path, find_size(path)) as source:
             sounds = {each.codec_context.codec.name for each in list_sounds(source)}
-            own = choose_stream(path, source).codec_context.codec
+            stream = choose_stream(path, source)
+            own = stream.codec_context.codec
+            encoder = codec or choose_encoder(stream)
     except (VideoError, StoreError):
         return set()
-    if codec:
-        return {codec, *sounds}
-    return {own.name, own.name if own.canonical_name in ENCODERS else "h264", *sounds}
+    return {
+        encoder,
+        *sounds,
+        *([] if codec else [own.name] if own.canonical_name in ENCODERS else []),
+    }
 
 
 @cache

@@ -8,6 +8,7 @@ come with them, and those of the file return before what is copied. A codec with
 begins with the first packet that begins in the clip.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -16,10 +17,9 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer, OutputContainer
-from av.video.stream import VideoStream
 
 from framefind.errors import VideoError
-from framefind.output.clips.encoder import ENCODERS, describe_loss, keeps_pixels
+from framefind.output.clips.encoder import choose_encoder, describe_loss, keeps_pixels
 from framefind.output.clips.plan import Plan, encode_all, plan_exact, plan_fast
 from framefind.output.clips.recovery import CannotRenumberError
 from framefind.output.clips.source import find_size, list_packets
@@ -62,34 +62,31 @@ def cut_clip(
     again. `duration` is the video's in seconds, if known. Raises VideoError where that cannot be
     done, and StoreError for a video that its store does not give.
     """
-    size = find_size(path)
-    with open_container(path, size) as source:
+    opens = partial(open_container, path, find_size(path))
+    with opens() as source:
         stream = choose_stream(path, source)
         timing = Timing(source, stream)
-        again = lambda: open_container(path, size)  # noqa: E731
-        if not timing.timed or has_broken_clock(path, source, stream, again, duration):
+        if not timing.timed or has_broken_clock(path, source, stream, opens, duration):
             raise VideoError(f"{path}: its timestamps jump or are missing, so it cannot be cut")
         ticks = [(Fraction(t) + timing.origin) / timing.base for t in (start, end)]
         first = floor(ticks[0] + _ROUNDING)
         after = max(ceil(ticks[1] - _ROUNDING), first + 1)
-        name = stream.codec_context.codec.canonical_name
+        encoder = codec or choose_encoder(stream)
+        can_mix = not codec and keeps_pixels(stream, encoder)
+    write = partial(_write, path, opens, target, encoder, first)
+    try:
+        with opens() as source:
+            packets = list_packets(source, choose_stream(path, source), first, after)
+        plan = plan_fast(packets, first, after) if fast else plan_exact(packets, first, after)
+        if not ((plan.copies_all and not codec) or can_mix):
+            plan = encode_all(plan)
         try:
-            packets = list_packets(source, stream, first, after)
-            plan = plan_fast(packets, first, after) if fast else plan_exact(packets, first, after)
-            if codec or not (plan.copies_all or keeps_pixels(stream, ENCODERS.get(name, ""))):
-                plan = encode_all(plan)
-            write = partial(_write, path, source, stream, target, timing, codec)
-            try:
-                writer = write(plan)
-            except CannotRenumberError:
-                plan = encode_all(plan)
-                writer = write(plan)
-        except (av.FFmpegError, ValueError) as error:
-            raise VideoError(f"{path}: the clip cannot be written: {error}") from None
-        shown = [float(t * timing.base - timing.origin) for t in (plan.first, plan.end)]
-        loss = describe_loss(stream, writer.encoder) if writer.encoded else None
-        copied = plan.copy_until - plan.copy_from - plan.left_out
-        return Cut(shown[0], shown[1], writer.encoded, copied, loss)
+            cut = write(plan)
+        except CannotRenumberError:
+            cut = write(encode_all(plan))
+    except (av.FFmpegError, ValueError) as error:
+        raise VideoError(f"{path}: the clip cannot be written: {error}") from None
+    return cut
 
 
 def describe_offset(cut: Cut, start: float, end: float) -> str:
@@ -100,19 +97,26 @@ def describe_offset(cut: Cut, start: float, end: float) -> str:
 
 def _write(
     path: str,
-    source: InputContainer,
-    stream: VideoStream,
+    opens: Callable[[], InputContainer],
     target: Path,
-    timing: Timing,
-    codec: str | None,
+    encoder: str,
+    begin: int,
     plan: Plan,
-) -> ClipWriter:
-    """Write a clip by a plan; return the writer, which tells what it did."""
-    with av.open(target, "w") as output:
-        writer = ClipWriter(source, stream, output, plan, codec)
-        _set_timecode(output, path, float(plan.first * timing.base - timing.origin))
-        writer.run()
-    return writer
+) -> Cut:
+    """Write a clip by a plan whose packets are numbered from the keyframe before `begin` on."""
+    with opens() as source:
+        stream = choose_stream(path, source)
+        timing = Timing(source, stream)
+        start, end = (float(t * timing.base - timing.origin) for t in (plan.first, plan.end))
+        with av.open(target, "w") as output:
+            writer = ClipWriter(source, stream, output, plan, encoder)
+            _set_timecode(output, path, start)
+            writer.run(begin)
+        copied = plan.copy_until - plan.copy_from - plan.left_out
+        if not writer.encoded + copied:
+            raise VideoError(f"{path}: no frame of the clip could be decoded")
+        losses = writer.notes + (describe_loss(stream, encoder) if writer.encoded else [])
+        return Cut(start, end, writer.encoded, copied, "; ".join(losses) or None)
 
 
 def _set_timecode(output: OutputContainer, path: str, start: float) -> None:

@@ -34,6 +34,9 @@ ENCODERS = {
 }
 """What encodes a codec again; others become H.264."""
 
+_INSTEAD = {"libvpx-vp9": "libsvtav1"}
+"""What takes an encoder's place where that has no such pixels, such as those of 10 bits."""
+
 _OPTIONS = {
     "libx264": {"preset": "fast", "crf": "16"},
     "libx265": {"preset": "fast", "crf": "18", "x265-params": "log-level=error"},
@@ -49,6 +52,7 @@ _IN_BAND = {
 }
 """For frames beside copied ones: in the order in which they are shown, headers with them."""
 
+_EVEN = {"libx264", "libx265"}  # encoders that want an even size where colours have fewer pixels
 _DEFAULT_RATE = Fraction(25)
 _MAX_DELAY_SECONDS = 600  # from when a frame is decoded until it is shown
 _BT_709 = 1  # FFmpeg's number for matrix, primaries and transfer
@@ -73,16 +77,31 @@ def check_encoder(name: str) -> str:
     return chosen
 
 
+def choose_encoder(stream: VideoStream) -> str:
+    """Return what encodes a stream again: in its own codec, where that keeps its pixels."""
+    own = ENCODERS.get(stream.codec_context.codec.canonical_name, "libx264")
+    if not _choose_pixels(stream, own)[1]:
+        return own
+    other = _INSTEAD.get(own, own)
+    return own if _choose_pixels(stream, other)[1] else other
+
+
 def keeps_pixels(stream: VideoStream, name: str) -> bool:
     """Tell whether an encoder's packets can stand beside those of a stream."""
-    return name in _IN_BAND and stream.codec_context.pix_fmt == _choose_pixels(stream, name)[0]
+    own = stream.codec_context
+    is_same = name in _IN_BAND and ENCODERS.get(own.codec.canonical_name) == name
+    return is_same and own.pix_fmt == _choose_pixels(stream, name)[0]
 
 
-def describe_loss(stream: VideoStream, name: str) -> str | None:
-    """Tell that an encoder's pixels hold less than a stream's, such as fewer bits; else None."""
+def describe_loss(stream: VideoStream, name: str) -> list[str]:
+    """Tell what an encoder does not keep of a stream's pixels, such as their bits."""
     pixels, loss = _choose_pixels(stream, name)
-    own = stream.codec_context.pix_fmt
-    return f"its pixels, {own}, became {pixels}, which hold less" if loss else None
+    own = stream.codec_context
+    told = [f"its pixels, {own.pix_fmt}, became {pixels}, which hold less"] if loss else []
+    size = _choose_size(stream, name)
+    if size != (own.width, own.height):
+        told.append(f"its size, {own.width}x{own.height}, became {size[0]}x{size[1]}")
+    return told
 
 
 class Encoder:
@@ -104,8 +123,13 @@ class Encoder:
         """Return the packets that are ready after a frame; None: all that are left."""
         if frame is not None:
             frame.pict_type = PictureType.NONE  # else it forces the kind that it had
-            if frame.format.name != self._context.pix_fmt:
-                frame = frame.reformat(format=self._context.pix_fmt)
+            own = self._context
+            if (frame.format.name, frame.width, frame.height) != (
+                own.pix_fmt,
+                own.width,
+                own.height,
+            ):
+                frame = frame.reformat(own.width, own.height, own.pix_fmt)
         return mend_stamps(list(self._context.encode(frame)))
 
 
@@ -138,7 +162,7 @@ def add_encoded_stream(output: OutputContainer, stream: VideoStream, name: str) 
 
 
 def even_size(width: float, height: float) -> tuple[int, int]:
-    """Return the nearest size in pixels that pictures of H.264 can have."""
+    """Return the nearest size in pixels that pictures of H.264 and HEVC can have."""
     return max(2, 2 * round(width / 2)), max(2, 2 * round(height / 2))
 
 
@@ -195,7 +219,7 @@ def _configure(context: VideoCodecContext, stream: VideoStream, name: str) -> No
     if name == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # else it prints its settings
     own = stream.codec_context
-    context.width, context.height = own.width, own.height
+    context.width, context.height = _choose_size(stream, name)
     context.pix_fmt, _ = _choose_pixels(stream, name)
     context.time_base = stream.time_base or Fraction(1, av.time_base)
     context.framerate = stream.average_rate or _DEFAULT_RATE
@@ -213,3 +237,13 @@ def _choose_pixels(stream: VideoStream, name: str) -> tuple[str, int]:
     offered = av.codec.Codec(name, "w").video_formats
     nearest, loss = find_best_pix_fmt_of_list(offered, own) if offered else (None, 0)
     return (nearest.name, int(loss) & _LOSSES) if nearest else (own, 0)
+
+
+def _choose_size(stream: VideoStream, name: str) -> tuple[int, int]:
+    """Return the size that an encoder gives to a stream: its own, or the nearest even one."""
+    own = stream.codec_context
+    pixels = av.VideoFormat(_choose_pixels(stream, name)[0])
+    width, height = even_size(own.width, own.height)
+    has_columns = name not in _EVEN or pixels.chroma_width(2) == 2
+    has_rows = name not in _EVEN or pixels.chroma_height(2) == 2
+    return own.width if has_columns else width, own.height if has_rows else height

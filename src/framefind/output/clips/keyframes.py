@@ -1,4 +1,4 @@
-"""Keyframes of VP9 and AV1: which of them everything after begins anew from.
+"""Frames of VP8, VP9 and AV1: which keyframes everything after begins anew from, what is hidden.
 
 Their packets come in the order in which they are shown, and a shown keyframe replaces all that
 later frames may refer to. So another encoder's frames can stand before one.
@@ -8,6 +8,11 @@ _VP9_MARKER = 0b10
 _AV1_FRAMES = 3, 6  # kinds of units that begin with a frame's header
 _AV1_SHOWN_KEYFRAME = 0b0001  # no existing frame, a key frame, shown
 _AV1_CONFIG = 4  # bytes of a container's header before its units
+
+
+def is_hidden_vp8(data: bytes) -> bool:
+    """Tell whether a packet of VP8 holds a frame that others refer to, and that is not shown."""
+    return bool(data) and not data[0] >> 4 & 1
 
 
 def is_vp9_keyframe(data: bytes) -> bool:

@@ -9,13 +9,15 @@ class Listed:
     """A packet: when its frame is shown, in the stream's time base.
 
     `resets`: it is a keyframe, and nothing after it refers to what came before. `can_reset`: so it
-    does once the frames are left out that are shown before it and come after it.
+    does once the frames are left out that are shown before it and come after it. Where it is not
+    shown, others refer to it all the same.
     """
 
     pts: int
     is_keyframe: bool
     resets: bool
     can_reset: bool = False
+    is_shown: bool = True
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,8 @@ class Plan:
 
     Shown are the frames from `first` until before `end`. Packets from `copy_from` until before
     `copy_until` are copied, but for `left_out` after the first of them. All frames before
-    `head_end` are encoded again, and those from `tail_start` on, which are decoded from packet
-    `tail_from` on.
+    `head_end` are encoded again, and those from `tail_start` on; they are decoded from the packets
+    `head_from` and `tail_from` on.
     `makes_reset`: the first packet must be made one that resets.
     `stamps` are when the copied packets are decoded, and `delay` how much later than that a frame
     is shown that does not wait for others. `count` is how many packets are needed.
@@ -43,6 +45,7 @@ class Plan:
     count: int
     left_out: int = 0
     makes_reset: bool = False
+    head_from: int = 0
 
     @property
     def head_count(self) -> int:
@@ -66,8 +69,9 @@ def plan_exact(packets: Sequence[Listed], start: int, end: int) -> Plan:
     Copied is what begins with a packet that resets, and ends where all frames before the end are
     complete: no later packet is needed, and none is shown earlier.
     """
-    first = max((p.pts for p in packets if p.pts <= start), default=min(p.pts for p in packets))
+    first = _first_shown(packets, start)
     count = 1 + max(n for n, p in enumerate(packets) if p.pts < end)
+    head_from = _decode_from(packets, first)
     for begin, packet in enumerate(packets):
         if (packet.resets or packet.can_reset) and first <= packet.pts < end:
             early = [n for n, p in enumerate(packets) if n > begin and p.pts < packet.pts]
@@ -82,32 +86,42 @@ def plan_exact(packets: Sequence[Listed], start: int, end: int) -> Plan:
                 copied = [packet, *packets[begin + 1 + len(early) : until]]
                 stamps, delay = stamp([each.pts for each in copied])
                 times = packet.pts, tail_start, decode_from
-                made = len(early), not packet.resets
+                made = len(early), not packet.resets, head_from
                 return Plan(first, end, begin, until, *times, stamps, delay, count, *made)
-    return _encode(first, end, count)
+    return _encode(first, end, count, head_from)
 
 
 def encode_all(plan: Plan) -> Plan:
     """Return a plan for the same frames that copies nothing."""
-    return _encode(plan.first, plan.end, plan.count)
+    return _encode(plan.first, plan.end, plan.count, plan.head_from)
 
 
-def _encode(first: int, end: int, count: int) -> Plan:
-    return Plan(first, end, 0, 0, end, end, 0, (), 0, count)
+def _encode(first: int, end: int, count: int, head_from: int) -> Plan:
+    return Plan(first, end, 0, 0, end, end, 0, (), 0, count, head_from=head_from)
 
 
 def plan_fast(packets: Sequence[Listed], start: int, end: int) -> Plan:
     """Return the plan that copies whole groups of pictures: from the keyframe before the start."""
-    first = max((p.pts for p in packets if p.pts <= start), default=min(p.pts for p in packets))
+    first = _first_shown(packets, start)
     keys = [n for n, p in enumerate(packets) if p.is_keyframe and p.pts <= first]
     begin = keys[-1] if keys else 0
     until = 1 + max(n for n, p in enumerate(packets) if p.pts < end or n == begin)
+    last = max(packet.pts for packet in packets[begin:until])
+    until = 1 + max(n for n, p in enumerate(packets) if p.pts <= last)  # nothing before it lacks
     copied = [packet.pts for packet in packets[begin:until]]
     zero = packets[begin].pts
     last = max(copied)
     after = min((p.pts for p in packets if p.pts > last), default=max(last + 1, end))
     stamps, delay = stamp(copied)
     return Plan(zero, after, begin, until, zero, after, 0, stamps, delay, until)
+
+
+def _first_shown(packets: Sequence[Listed], start: int) -> int:
+    """Return when the frame appears that is shown at `start`. Raises ValueError without any."""
+    times = [packet.pts for packet in packets if packet.is_shown]
+    if not times:
+        raise ValueError("nothing is shown there")
+    return max((t for t in times if t <= start), default=min(times))
 
 
 def _decode_from(packets: Sequence[Listed], start: int) -> int:

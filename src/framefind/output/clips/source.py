@@ -1,6 +1,7 @@
 """Read the packets of the video that a clip is cut out of."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, TypeAlias
 
@@ -12,7 +13,7 @@ from av.video.stream import VideoStream
 
 from framefind.errors import VideoError
 from framefind.files.objects import is_remote
-from framefind.output.clips.keyframes import is_av1_keyframe, is_vp9_keyframe
+from framefind.output.clips.keyframes import is_av1_keyframe, is_hidden_vp8, is_vp9_keyframe
 from framefind.output.clips.nal import is_clean, split_units
 from framefind.output.clips.plan import Listed
 from framefind.output.clips.recovery import is_recovery_point
@@ -26,6 +27,7 @@ IN_UNITS = ("h264", "hevc")
 
 _KEYFRAME_TESTS = {"vp9": is_vp9_keyframe, "av1": is_av1_keyframe}
 _OPEN_TESTS = {"hevc": is_clean, "h264": is_recovery_point}
+_SOUGHT = {"mov", "matroska", "mpegts", "mxf"}  # of others, times depend on where reading begins
 _EARLIER_SECONDS = (0, 2, 15, 10**6)  # than a time, to look for a keyframe, one after another
 
 
@@ -54,18 +56,27 @@ def list_packets(
     resets = _reset_test(name, context.extradata)
     listed: list[Listed] = []
     last: int | None = None
+    is_plain = True
+    has_palette = context.pix_fmt == "pal8"  # which comes with the first packet only
     for packet in packets_from(source, stream, [stream], first):
         if packet.pts is None:
             raise VideoError("a packet says no time, so the video cannot be cut")
         if last is not None and packet.pts > last:
             break
+        # Neither other parameters nor an end of an edit list can be copied into a clip.
+        is_hidden = packet.is_discard and first <= packet.pts < after
+        is_plain &= not (is_hidden or (listed and packet.has_sidedata("new_extradata")))
         is_reset = packet.is_keyframe and resets(bytes(packet))
         is_open = packet.is_keyframe and name in _OPEN_TESTS
         can_reset = is_open and _OPEN_TESTS[name](bytes(packet), width)
-        listed.append(Listed(packet.pts, packet.is_keyframe, is_reset, can_reset))
-        if packet.is_keyframe and packet.pts >= after:
+        is_shown = not (packet.is_discard or (name == "vp8" and is_hidden_vp8(bytes(packet))))
+        is_key = packet.is_keyframe and not (has_palette and listed)
+        listed.append(Listed(packet.pts, is_key, is_reset and is_key, can_reset, is_shown))
+        if packet.is_keyframe and packet.pts >= after and not packet.is_discard:
             last = packet.pts  # frames that are shown before it may follow
-    return listed
+    if is_plain:
+        return listed
+    return [replace(packet, resets=False, can_reset=False) for packet in listed]
 
 
 def _reset_test(codec: str, extradata: bytes | None) -> Callable[[bytes], bool]:
@@ -80,21 +91,29 @@ def _reset_test(codec: str, extradata: bytes | None) -> Callable[[bytes], bool]:
 def packets_from(
     source: InputContainer, stream: VideoStream, streams: list[Stream], first: int
 ) -> Iterator[Packet]:
-    """Yield packets from the keyframe of the video at or before `first` on."""
-    for earlier in _EARLIER_SECONDS:
-        source.seek(max(0, first - round(earlier / time_base(stream))), stream=stream)
-        packets = (packet for packet in source.demux(streams) if packet.size)
-        held: list[Packet] = []  # the keyframe, and sound that comes ahead of it
-        for packet in packets:
+    """Yield packets from the keyframe of the video at or before `first` on.
+
+    `source` was just opened. Where there is no such keyframe, all packets are yielded.
+    """
+    is_sought = bool(_SOUGHT & {*source.format.name.split(",")})
+    held: list[Packet] = []
+    for earlier in _EARLIER_SECONDS if is_sought else ():
+        try:
+            source.seek(first - round(earlier / time_base(stream)), stream=stream)
+        except av.FFmpegError:
+            break
+        held = []
+        for packet in source.demux(streams):
             is_video = packet.stream.index == stream.index
-            if not is_video or packet.is_keyframe:
-                held.append(packet)
-            if is_video and packet.is_keyframe and packet.pts is not None:
+            is_key = is_video and packet.is_keyframe and packet.pts is not None
+            held += [packet] if packet.size else []
+            if is_key:
                 break
-        if held and (held[-1].pts or 0) <= first:
+        if is_key and (packet.pts or 0) <= first:  # what is held is that, and sound ahead of it
+            held = [each for each in held if each.is_keyframe or each.stream.index != stream.index]
             break
     yield from held
-    yield from packets
+    yield from (packet for packet in source.demux(streams) if packet.size)
 
 
 def renew(packet: Packet, data: bytes) -> Packet:

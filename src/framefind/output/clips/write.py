@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
+import av
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
-from framefind.output.clips.encoder import ENCODERS, Encoder, add_encoded_stream
+from framefind.output.clips.encoder import Encoder, add_encoded_stream
 from framefind.output.clips.keyframes import av1_sequence
 from framefind.output.clips.nal import break_link, join_units, parameter_sets, split_units
 from framefind.output.clips.plan import Plan
 from framefind.output.clips.recovery import Renumbering
+from framefind.output.clips.sound import SoundTrack
 from framefind.output.clips.source import (
     IN_UNITS,
     Packet,
@@ -32,7 +34,7 @@ class ClipWriter:
         stream: VideoStream,
         output: OutputContainer,
         plan: Plan,
-        codec: str | None,
+        encoder: str,
     ) -> None:
         self.encoded = 0
         self._source = source
@@ -40,15 +42,16 @@ class ClipWriter:
         self._output = output
         self._plan = plan
         self._base = time_base(stream)
-        self._last_dts = -(2**63)
+        self._last_dts = self._last_shown = -(2**63)
         self._stamps = iter(plan.stamps)
         self._copies = plan.copy_until > plan.copy_from
+        self._encoder = encoder
+        self._is_damaged = False
         name = stream.codec_context.codec.canonical_name
-        self.encoder = codec or ENCODERS.get(name, "libx264")
         if self._copies:
             self._video = output.add_stream_from_template(stream, opaque=True)
         else:
-            self._video = add_encoded_stream(output, stream, self.encoder)
+            self._video = add_encoded_stream(output, stream, encoder)
         self._renumbering: Renumbering | None = None
         if plan.makes_reset and name == "h264":
             extradata = stream.codec_context.extradata or b""
@@ -56,18 +59,24 @@ class ClipWriter:
             self._renumbering = Renumbering(sets, width, plan.left_out)
         output.metadata.update(_metadata(source))
         self._sounds = {
-            sound.index: output.add_stream_from_template(sound, opaque=True)
+            sound.index: SoundTrack(output, sound, plan.first * self._base, plan.end * self._base)
             for sound in list_sounds(source)
         }
 
-    def run(self) -> None:
-        """Copy, decode or leave out each packet."""
+    @property
+    def notes(self) -> list[str]:
+        """Return what the clip has not kept, besides pixels."""
+        notes = [sound.note for sound in self._sounds.values() if sound.note]
+        return [*notes, *(["some of it cannot be decoded"] if self._is_damaged else [])]
+
+    def run(self, begin: int) -> None:
+        """Copy, decode or leave out each packet from the keyframe before `begin` on."""
         plan = self._plan
         head = self._start_encoder() if plan.head_end > plan.first else None
         held: list[tuple[int, Packet]] = []  # what is copied once the head is written
         group: list[Packet] = []  # what the tail is decoded from
-        for number, packet in self._video_packets():
-            if head:
+        for number, packet in self._video_packets(begin):
+            if head and number >= plan.head_from:
                 self._encode(head, [packet], plan.first, plan.head_end)
             if head and self._copies and number + 1 >= plan.head_count:
                 self._encode(head, [None], plan.first, plan.head_end)
@@ -85,14 +94,14 @@ class ClipWriter:
             self._stream.codec_context.flush_buffers()
             self._encode(self._start_encoder(), [*group, None], plan.tail_start, plan.end)
 
-    def _video_packets(self) -> Iterator[tuple[int, Packet]]:
+    def _video_packets(self, begin: int) -> Iterator[tuple[int, Packet]]:
         """Yield the packets that are needed with their numbers, and copy the sound meanwhile."""
         streams = [self._source.streams[index] for index in (self._stream.index, *self._sounds)]
         number = 0
         unfinished = {*self._sounds}
-        for packet in packets_from(self._source, self._stream, streams, self._plan.first):
+        for packet in packets_from(self._source, self._stream, streams, begin):
             if packet.stream.index != self._stream.index:
-                if not self._copy_sound(packet):
+                if not self._sounds[packet.stream.index].add(packet):
                     unfinished.discard(packet.stream.index)
             elif number < self._plan.count:
                 yield number, packet
@@ -102,17 +111,18 @@ class ClipWriter:
 
     def _start_encoder(self) -> Encoder:
         if self._copies:
-            return Encoder.beside(self._stream, self.encoder)
+            return Encoder.beside(self._stream, self._encoder)
         return Encoder(self._video.codec_context)
 
     def _encode(
         self, encoder: Encoder, packets: Sequence["Packet | None"], start: int, end: int
     ) -> None:
         """Decode packets (None: the end), and encode the frames from `start` until before `end`."""
-        context = self._stream.codec_context
         for packet in packets:
-            for frame in context.decode(packet):
-                if frame.pts is not None and start <= frame.pts < end:
+            for frame in self._decode(packet):
+                # Of damaged files, frames may come twice or too late.
+                if frame.pts is not None and max(start, self._last_shown + 1) <= frame.pts < end:
+                    self._last_shown = frame.pts
                     if not self._copies and not self.encoded and frame.rotation:
                         self._video.set_display_rotation(frame.rotation)
                     self.encoded += 1
@@ -120,6 +130,13 @@ class ClipWriter:
                     self._mux_encoded(encoder.encode(frame))
             if packet is None:
                 self._mux_encoded(encoder.encode(None))
+
+    def _decode(self, packet: "Packet | None") -> list[av.VideoFrame]:
+        try:
+            return self._stream.codec_context.decode(packet)
+        except (av.InvalidDataError, av.EOFError):
+            self._is_damaged = True
+            return []
 
     def _mux_encoded(self, packets: list[Packet]) -> None:
         name = self._stream.codec_context.codec.canonical_name
@@ -159,19 +176,6 @@ class ClipWriter:
         packet.dts = max((packet.dts or 0) - self._plan.first, self._last_dts + 1)
         self._last_dts = packet.dts
         self._output.mux(packet)
-
-    def _copy_sound(self, packet: Packet) -> bool:
-        """Copy a packet of sound that begins in the clip; return whether it ends before the end."""
-        if packet.pts is None or not packet.time_base:
-            return True
-        t = packet.pts * packet.time_base - self._plan.first * self._base
-        length = (self._plan.end - self._plan.first) * self._base
-        if 0 <= t < length:
-            copy = renew(packet, bytes(packet))
-            copy.stream = self._sounds[packet.stream.index]
-            copy.pts = copy.dts = round(t / packet.time_base)
-            self._output.mux(copy)
-        return t < length
 
 
 def _describe_sequence(codec: str, extradata: bytes) -> bytes:
