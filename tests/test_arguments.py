@@ -205,3 +205,40 @@ class TestWrong:
     def test_a_batch_of_something_else(self, shared_library):
         with pytest.raises(UsageError, match="neither a text nor a Query"):
             shared_library.search_batch([3])
+
+
+NO_NAME = [None, 3, 2.5, True, object(), [], {}, ["a.mp4", "b.mp4"], "", "a\0b"]
+
+
+class TestOneName:
+    @pytest.mark.parametrize("wrong", NO_NAME)
+    def test_other_things_name_the_argument(self, shared_library, wrong):
+        library = shared_library
+        calls = {
+            "video": [
+                lambda: library.words(wrong),
+                lambda: library.frame(wrong, 1.0),
+                lambda: library.scores("a dog", video=wrong),
+            ],
+            "captions": [lambda: library.evaluate(wrong)],
+            "model": [lambda: library.reembed(wrong)],  # not to the default, by mistake
+            "path": [lambda: framefind.frame(wrong, 1.0)],
+        }
+        if wrong is not None:  # the default
+            calls["library"] = [lambda: framefind.open(wrong)]
+            calls["model"].append(lambda: framefind.open("new", model=wrong))
+        for name, wrong_calls in calls.items():
+            for call in wrong_calls:
+                with pytest.raises(UsageError, match=f"`{name}`"):
+                    call()
+
+    @pytest.mark.parametrize("wrong", ["a.mp4", 3, [None]])
+    def test_of_moments(self, shared_library, wrong):
+        for call in (shared_library.thumbnails, lambda one: shared_library.export(one, "csv")):
+            with pytest.raises(UsageError, match="`moments`: .* is no Moment"):
+                call(wrong)
+
+    @pytest.mark.parametrize("wrong", ["", "soon", float("nan"), [1]])
+    def test_of_times(self, clips, wrong):
+        with pytest.raises(UsageError, match="`t`"):
+            framefind.frame(clips / "a.mp4", wrong)

@@ -10,9 +10,11 @@ import os
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from framefind.errors import QueryError, UsageError
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,23 @@ def texts(given: object, name: str) -> list[str]:
             raise UsageError(f"`{name}`: {text!r} has a NUL character in it; leave it out")
         found.append(text)
     return found
+
+
+def text(given: object, name: str) -> str:
+    """Return one text or path as a text. Raises UsageError when it is anything else, or several."""
+    items = texts(given, name)
+    if len(items) != 1:
+        raise UsageError(f"`{name}`: {given!r} is not one text or path")
+    return items[0]
+
+
+def instances(given: object, name: str, kind: type[_T]) -> list[_T]:
+    """Return one thing of a kind, or several, as a list. Raises UsageError for other things."""
+    items = several(given)
+    for item in items:
+        if not isinstance(item, kind):
+            raise UsageError(f"`{name}`: {item!r} is no {kind.__name__}")
+    return items
 
 
 def unicode(text: object) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.arguments import choices
+from framefind.arguments import choices, text
 from framefind.files.names import openable_path
 from framefind.index.vectors import VectorIndex
 from framefind.search.filters import VideoNames, find_video_id
@@ -36,7 +36,7 @@ def read_words(uri: str, video: str, sources: str | Iterable[str]) -> list[Cue]:
     chosen = choices(sources, "sources", CUE_SOURCES) or CUE_SOURCES
     tables = Tables.open(uri)
     rows = {row.video_id: row for row in tables.videos()}
-    row = rows[VideoNames(rows.values()).find(video)]
+    row = rows[VideoNames(rows.values()).find(text(video, "video"))]
     return [cue for cue in as_cues(tables.read_cues(row.cue_segments)) if cue.source in chosen]
 
 

@@ -178,7 +178,7 @@ class Library:
         from framefind.indexing.reembed import reembed
 
         beside = Library(f"{self.uri}.reembed")
-        beside.choice = self.choice.named(model)
+        beside.choice = self.choice.named(arguments.text(model, "model"))
         index = partial(beside.index, retry=True, on_progress=on_progress)
         report = reembed(self.uri, beside.uri, index)
         self.vector_index.forget()
@@ -271,7 +271,9 @@ class Library:
     def thumbnails(self, moments: Moment | Iterable[Moment]) -> list[bytes | None]:
         """Return the JPEG thumbnail of each moment's best frame; None where it is lost."""
         index = self.vector_index.get()
-        return contents.read_thumbnails(self.uri, index, arguments.several(moments))
+        return contents.read_thumbnails(
+            self.uri, index, arguments.instances(moments, "moments", Moment)
+        )
 
     def frame(self, video: str, t: float) -> NDArray[np.uint8]:
         """Return the upright RGB picture that a video (path, name or id) shows at `t` seconds.
@@ -295,7 +297,8 @@ class Library:
         """
         from framefind.output.export import export
 
-        return export(self.uri, arguments.several(moments), self.thumbnails, to, out, how)
+        chosen = arguments.instances(moments, "moments", Moment)
+        return export(self.uri, chosen, self.thumbnails, to, out, how)
 
     def evaluate(self, captions: str | Path, *, rank: str = "softmax") -> "Quality":
         """Measure how well texts find the videos, and moments, that they describe.
@@ -306,7 +309,7 @@ class Library:
         """
         from framefind.evaluation import evaluate
 
-        return evaluate(self.uri, self.search_batch, captions, rank)
+        return evaluate(self.uri, self.search_batch, arguments.text(captions, "captions"), rank)
 
     def videos(self, names: PathLike | Iterable[PathLike] = ()) -> list[Video]:
         """Return the videos, by path; with `names` (id, path, folder or glob) those that match.

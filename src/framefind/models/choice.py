@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from framefind.arguments import text
 from framefind.errors import LibraryError
 from framefind.files import config
 from framefind.models import registry
@@ -30,11 +31,13 @@ class ModelChoice:
     def parse(cls, name: str | None, device: str, precision: str) -> "ModelChoice":
         """Return a choice with the model's full name. Raises ChoiceError for unknown names."""
         registry.check_choices(device, precision)
-        return cls(registry.full_name(name) if name else None, device, precision)
+        return cls(
+            None if name is None else registry.full_name(text(name, "model")), device, precision
+        )
 
     def named(self, name: str | None) -> "ModelChoice":
         """Return this choice with another model, if one is named."""
-        return replace(self, name=registry.full_name(name)) if name else self
+        return self if name is None else replace(self, name=registry.full_name(text(name, "model")))
 
     def load(self, library: str) -> Model:
         """Load the model of a new library: the named one, else the default."""

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from framefind import arguments
 from framefind.counts import write_count
 from framefind.errors import QueryError, UsageError
 from framefind.files.names import (
@@ -108,6 +109,7 @@ def names_of(index: VectorIndex) -> VideoNames:
 
 def find_video_id(index: VectorIndex, name: str) -> str:
     """Return the id of the one video of that path, name or id; ids need no scan."""
+    name = arguments.text(name, "video")
     return name if index.videos.find(name) is not None else names_of(index).find(name)
 
 

@@ -197,7 +197,7 @@ def resolve_library(library: PathLike) -> str:
     A library that was moved aside and left there, as by a `reembed` that was stopped, is moved back
     first. Raises LibraryError where there is none and none can be created.
     """
-    (text,) = map(canonical_uri, arguments.texts(library, "library"))
+    text = canonical_uri(arguments.text(library, "library"))
     if not is_local(text):
         return text
     uri = os.path.abspath(expand_home(text))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind import arguments
 from framefind.errors import VideoError
 from framefind.video.decode import Video
 from framefind.video.frame import Frame
@@ -23,8 +24,9 @@ def frame(path: str | os.PathLike[str], t: float) -> NDArray[np.uint8]:
 
 def frames(path: str | os.PathLike[str], times: Iterable[float]) -> Iterator[NDArray[np.uint8]]:
     """Yield the picture at each time, as `frame` does; the video is opened once."""
-    with Video(path) as video:
+    with Video(arguments.text(path, "path")) as video:
         for t in times:
+            arguments.number(t, "t")
             shown = _find_shown(video, t)
             yield shown.scale(shown.width, shown.height)
 
