@@ -8,7 +8,7 @@ import framefind
 import terminal
 from framefind.errors import QueryError
 from framefind.models import registry
-from framefind.models.vocabulary import split_words
+from framefind.models.vocabulary import find_foreign_words, is_cut, split_words
 from framefind.output.json import build_document
 
 MINI = registry.load("mini")
@@ -83,3 +83,34 @@ def test_where_random_letters_differ_their_look_tells() -> None:
     words = "asdfgh okapi dachshund schnauzer eggplant Szczecin rhythm blorptang sdfsdf"
     assert split_words(Scattered(), words).unknown == ["asdfgh", "sdfsdf"]
     assert split_words(MINI, words).unknown == ["asdfgh", "sdfsdf"]
+
+
+FOREIGN = [
+    *("ein Hund im Schnee", "un chien dans la neige", "un perro en la nieve", "cane nella neve"),
+    *("um cachorro na neve", "ett barn på en gunga", "een hond in de sneeuw"),
+]
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_another_language_in_latin_script_is_noted(
+    shared_library: framefind.Library, text: str
+) -> None:
+    (note,) = shared_library.search(text).notes
+    assert f"{MINI.name} knows only English, which has no " in note
+    assert "`framefind models`" in note
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_ordinary_words_are_english(text: str) -> None:
+    assert find_foreign_words(MINI, text) == []
+
+
+def test_the_end_of_a_long_text_that_is_not_read_is_noted(
+    shared_library: framefind.Library,
+) -> None:
+    fits = next(n for n in range(1, 500) if is_cut(MINI, "dog " * (n + 1)))
+    shorter, whole, cut = MINI.embed_texts(["dog " * n for n in (fits - 1, fits, fits + 1)])
+    assert (shorter != whole).any()
+    assert (whole == cut).all()
+    (note,) = shared_library.search("dog " * 100).notes
+    assert note == f"{MINI.name} reads only the beginning of so long a text"

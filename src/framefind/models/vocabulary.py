@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from framefind.files.arrays import load_arrays
 from framefind.models.base import Model
 from framefind.models.cache import cache_path, save_cached
+from framefind.models.catalog import MINI
 from framefind.models.tokenizer import UNKNOWN
 
 _WORDS_AND_SYMBOLS = re.compile(r"\w+|[^\w\s]+")
@@ -39,6 +40,14 @@ _MIN_NONSENSE_COSINE = 0.75
 """Cosine with that mean at which a word counts as random letters."""
 
 
+_FOREIGN_WORDS = re.compile(
+    r"\b(auf|aus|avec|bir|dans|das|dem|der|een|eine?|einem|einen|einer|en|het|im|jest|los|mit|na|"
+    r"nella|och|oder|por|på|się|sobre|sur|uma|une|und|yang)\b",
+    re.IGNORECASE,
+)
+"""Small words of other languages in Latin script that are none of English."""
+
+
 class Vocabulary(NamedTuple):
     """The words of a text that a model knows, and those that it does not know."""
 
@@ -57,6 +66,21 @@ def split_words(model: Model, text: str) -> Vocabulary:
         if is_known is not None:
             (words.known if is_known else words.unknown).append(word)
     return words
+
+
+def find_foreign_words(model: Model, text: str) -> list[str]:
+    """Return the small words that show that a text is not English, for `mini`, which is.
+
+    Tokenizers split the words of other languages into pieces, as they do rare ones of English.
+    """
+    if model.name != MINI:
+        return []
+    return [match[0] for match in _FOREIGN_WORDS.finditer(unicodedata.normalize("NFC", text))]
+
+
+def is_cut(model: Model, text: str) -> bool:
+    """Tell whether a text has more tokens than a model reads, with the two at its ends."""
+    return len(model.tokenize(f"{text} x x")) < len(model.tokenize(text)) + 2
 
 
 @lru_cache(1 << 14)

@@ -18,7 +18,7 @@ from framefind.index.vectors import VectorIndex
 from framefind.index.videos import IndexedVideo
 from framefind.models.base import Model
 from framefind.models.blank import embed_views
-from framefind.models.vocabulary import split_words
+from framefind.models.vocabulary import find_foreign_words, is_cut, split_words
 from framefind.search import query_images
 from framefind.search.filters import Filters, VideoNames, names_of
 from framefind.search.query_words import WordHits, find_words
@@ -202,10 +202,22 @@ def list_notes(embedded: EmbeddedQuery, model: Model, has_words: bool) -> list[s
     texts: list[str | None] = [*query.plus, *query.minus]
     if hits is None or (hits.is_seen and not hits.must_occur):
         texts = [query.text, *texts, query.then]
-    unknown = [word for text in texts if text for word in split_words(model, text).unknown]
-    if not unknown:
-        return []
-    return [f"{model.name} does not know: {', '.join(dict.fromkeys(unknown))}"]
+    return _note_vocabulary(model, [text for text in texts if text])
+
+
+def _note_vocabulary(model: Model, texts: Sequence[str]) -> list[str]:
+    """Return notes about what a model does not read of some texts."""
+    notes = []
+    if unknown := [word for text in texts for word in split_words(model, text).unknown]:
+        notes.append(f"{model.name} does not know: {', '.join(dict.fromkeys(unknown))}")
+    if foreign := [word for text in texts for word in find_foreign_words(model, text)]:
+        notes.append(
+            f"{model.name} knows only English, which has no {', '.join(dict.fromkeys(foreign))}: "
+            "say it in English, or use a model of `framefind models` that reads more languages"
+        )
+    if any(is_cut(model, text) for text in texts):
+        notes.append(f"{model.name} reads only the beginning of so long a text")
+    return notes
 
 
 def embed_image(image: Image, index: VectorIndex, model: Model) -> NDArray[np.float32]:
