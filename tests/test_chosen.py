@@ -1,5 +1,7 @@
 """What a person has chosen counts in `index`: `framefind.toml` in the library."""
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
@@ -47,6 +49,17 @@ def test_the_command_shows_what_counts(chosen, monkeypatch):
     assert rows["model"] == "fast\t$FRAMEFIND_MODEL"
     assert rows["exclude"] == f"old.*\t{chosen.uri}/{config.NAME}"
     assert rows["export_folder"] == "\tdefault"
+    assert f"{config.config_file()} (not there)\n{chosen.uri}/{config.NAME}\n" == shown.stderr
+    shown = CliRunner().invoke(app, ["config", "--json", "--library", chosen.uri])
+    files = [str(config.config_file()), f"{chosen.uri}/{config.NAME}"]
+    assert json.loads(shown.stdout)["files"] == files
+
+
+def test_without_folders_the_user_learns_where_they_go(tmp_path):
+    for command in ("index", "watch"):
+        shown = CliRunner().invoke(app, [command, "--library", str(tmp_path / "a.framefind")])
+        assert str(config.config_file()) in str(shown.exception)
+        assert "watching" not in shown.stderr
 
 
 def test_the_file_stays_when_a_library_is_replaced(chosen):

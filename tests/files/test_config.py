@@ -55,6 +55,17 @@ def test_a_damaged_file_is_named_and_stays(own_file, text):
     assert own_file.read_bytes() == text.encode("latin-1")
 
 
+def test_what_windows_writes_is_read_or_explained(own_file):
+    own_file.parent.mkdir()
+    own_file.write_bytes(b'\xef\xbb\xbfmodel = "fast"\r\n')
+    assert config.read_settings()["model"].value == "fast"
+    config.write_setting(own_file, "model", "mini")
+    assert config.read_settings()["model"].value == "mini"
+    own_file.write_text('folders = ["C:\\Users\\me"]')
+    with pytest.raises(UsageError, match="'single quotes'"):
+        config.read_settings()
+
+
 @pytest.mark.parametrize("value", ["1", '""', "['mini']"])
 def test_what_is_no_text_is_refused(own_file, value):
     own_file.parent.mkdir()

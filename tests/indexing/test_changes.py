@@ -67,6 +67,34 @@ def test_a_folder_whose_events_fail_is_looked_at(monkeypatch, tmp_path, caplog):
     assert str(tmp_path) in record.message
 
 
+def test_events_that_failed_are_listened_for_again(monkeypatch, tmp_path, caplog):
+    """It is said once why there are none, and looked at once at each turn."""
+    monkeypatch.setattr(changes, "SWEEP_SECONDS", 0.1)
+    listened = []
+
+    def fail(*roots, **__):
+        listened.append(roots)
+        raise RuntimeError("a name that is not UTF-8")
+
+    monkeypatch.setattr("watchfiles.watch", fail)
+    follow(tmp_path, nothing, lambda _: len(listened) == 3)
+    assert len(caplog.records) == 1
+
+
+def test_a_folder_that_goes_while_it_is_listened_to_is_found_again(monkeypatch, tmp_path, caplog):
+    root = tmp_path / "videos"
+    root.mkdir()
+
+    def fail(*roots, **__):
+        monkeypatch.undo()
+        root.rmdir()
+        raise FileNotFoundError("No path was found.")
+
+    monkeypatch.setattr("watchfiles.watch", fail)
+    assert follow(root, root.mkdir, lambda told: len(told) == 2) == [str(root)] * 2
+    assert not caplog.records
+
+
 def test_names_that_did_not_come_whole_stand_for_their_folder():
     assert changes._readable("/a/b\ufffd/c\ufffd.mp4") == "/a"
     assert changes._readable(os.path.join("/a", "b.mp4")) == os.path.join("/a", "b.mp4")

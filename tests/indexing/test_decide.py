@@ -39,6 +39,7 @@ def row(path: Path, video_id: str = "x", **changes: object) -> Video:
 
 
 def made(path: Path, text: str = "film") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     os.utime(path, (0, 0))
     return path
@@ -145,6 +146,19 @@ class TestVideo:
         assert changed.copies == ([str(path)] if what == "copied" else [])
         assert verdict(catalog, file(path)) == "unchanged"
         assert catalog.settle() == []
+
+    def test_a_link_in_its_place_is_no_copy(self, tmp_path, memory):
+        old = made(tmp_path / "videos" / "deep" / "a.mp4")
+        catalog = catalog_of([row(old, copies=[str(made(tmp_path / "b.mp4"))])], memory)
+        new = old.parent.rename(tmp_path / "elsewhere") / "a.mp4"
+        old.parent.symlink_to(new.parent)
+        (tmp_path / "b.mp4").unlink()
+        (tmp_path / "b.mp4").symlink_to(new)
+        decision = claim(catalog, file(new), "x")
+        assert isinstance(decision, Settled)
+        assert decision.kind == "moved"
+        (changed,) = catalog.take_changes()
+        assert (changed.path, changed.copies) == (str(new), [])
 
 
 class TestFail:

@@ -69,6 +69,29 @@ def test_what_has_rested_before_is_not_waited_for(waiting, clock, clips, tmp_pat
     assert waiting.check()
 
 
+def test_a_clock_that_is_behind_is_no_rest(waiting, clock, clips, tmp_path):
+    """Such as a network drive's: what was seen to grow has not rested for as long as it says."""
+    file = tmp_path / "a.mp4"
+    for size in (1000, 2000):
+        file.write_bytes((clips / "a.mp4").read_bytes()[:size])
+        os.utime(file, (time.time() - 3600 + size,) * 2)
+        waiting.add(look_up(str(file)))
+    clock.now = 59
+    assert not waiting.check()
+    clock.now = 60
+    assert waiting.check()
+
+
+def test_what_is_gone_from_a_folder_is_forgotten(waiting, tmp_path):
+    files = [File(f"s3://bucket/{name}", 1) for name in ("v/a.mp4", "v/b.mp4", "w/c.mp4")]
+    for file in files:
+        waiting.add(file)
+    waiting.check()
+    waiting.take()
+    assert waiting.forget_gone(["s3://bucket/v"], {files[0].path}) == [files[1].path]
+    assert [waiting.add(file) for file in files] == [False, True, False]
+
+
 def test_what_goes_is_not_given_and_what_comes_again_is(waiting, clock, clips, tmp_path):
     file = tmp_path / "a.mp4"
     file.write_bytes((clips / "c.mp4").read_bytes())

@@ -11,7 +11,7 @@ import pytest
 import framefind
 from framefind.errors import LibraryError
 from framefind.files import config
-from framefind.indexing import watch
+from framefind.indexing import changes, watch
 from framefind.tables import address
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
@@ -29,7 +29,7 @@ def watching(tmp_path):
 
     def run() -> None:
         try:
-            library.watch(folder, settle=0.2, on_report=reports.append, stop=stop, read="none")
+            library.watch(folder, settle=0.2, on_report=reports.append, stop=stop, read="subtitles")
         except BaseException as error:
             errors.append(error)
 
@@ -135,6 +135,38 @@ def test_small_files_do_not_wait_for_a_long_one(tmp_path, clips, monkeypatch):
     library.watch(folder, settle=0.2, stop=stop, read="none", on_report=react)
     assert begun[:2] == [["long.mp4"], ["short.mp4", "long.mp4"]]
     assert [row.frames for row in library.videos()] == [10, 2]
+
+
+def test_a_file_that_has_another_name_by_then_did_not_fail(watching, clips, monkeypatch):
+    """A download gets its name between the walk and the decoder: no row tells of the old one."""
+    library, folder, thread, wait = watching
+    index_files = watch.index_files
+
+    def index(*arguments, **options):
+        if (folder / "film.mp4.part").exists():
+            (folder / "film.mp4.part").rename(folder / "film.mp4")
+        return index_files(*arguments, **options)
+
+    monkeypatch.setattr(watch, "index_files", index)
+    put(clips / "c.mp4", folder / "film.mp4.part")
+    thread.start()
+    wait(lambda report: report.indexed == [str(folder / "film.mp4")] and not report.failed)
+    assert [row.path for row in library.videos()] == [str(folder / "film.mp4")]
+
+
+def test_a_sidecar_that_goes_unseen_is_missed_by_a_look_at_all(watching, clips, monkeypatch):
+    library, folder, thread, wait = watching
+    monkeypatch.setattr(changes, "is_far", lambda root: True)
+    monkeypatch.setattr(changes, "POLL_SECONDS", 0.1)
+    put(clips / "c.mp4", folder / "film.mp4")
+    sidecar = folder / "film.srt"
+    sidecar.write_text("1\n00:00:00,000 --> 00:00:01,000\nA red boat.\n")
+    thread.start()
+    wait(lambda report: report.indexed)
+    assert library.words("film.mp4")
+    sidecar.unlink()
+    wait(lambda report: report.read)
+    assert library.words("film.mp4") == []
 
 
 def test_a_wrong_model_or_option_ends_it_at_once(tmp_path, clips, library):

@@ -1,11 +1,33 @@
 """`serve --watch`: what comes into a folder can be searched, and jobs still have their turn."""
 
+import asyncio
+import sys
 import time
 
+import pytest
 from serving import serve
 
+import framefind
 from conftest import write_clip
 from framefind.files import config
+from framefind.server import watcher
+
+
+def test_a_watch_that_ends_by_itself_is_begun_again(tmp_path, monkeypatch, caplog):
+    begun = []
+
+    def command(module):
+        if len(begun) == 2:
+            raise InterruptedError
+        begun.append(module)
+        return [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+
+    monkeypatch.setattr(watcher, "python_command", command)
+    monkeypatch.setattr(watcher, "_RESTART_SECONDS", 0.0)
+    with pytest.raises(InterruptedError):
+        asyncio.run(watcher.watch(framefind.open(tmp_path / "a.framefind"), [str(tmp_path)]))
+    (record,) = caplog.records
+    assert "ended with -9" in record.message
 
 
 def test_what_comes_is_searchable_and_jobs_run_beside_it(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from framefind.errors import WordsError
 from framefind.words import sidecars
 from framefind.words.cues import tidy_cues
-from framefind.words.sidecars import Sidecars, describe_sidecars, read_sidecar
+from framefind.words.sidecars import Sidecars, describe_sidecars, find_videos, read_sidecar
 
 SRT = """1
 00:00:01,000 --> 00:00:02,500
@@ -146,6 +146,14 @@ def test_the_language_in_a_name(tmp_path: Path, name: str, language: str) -> Non
     path = tmp_path / name
     path.write_text(SRT)
     assert {cue.language for cue in read_sidecar(path)} == {language}
+
+
+def test_the_files_that_subtitles_may_belong_to(tmp_path: Path) -> None:
+    for name in ("Film.mp4", "film.en.mkv", "other.mp4", "film.srt"):
+        (tmp_path / name).touch()
+    gone = [tmp_path / name for name in ("FILM.en.srt", "film.en.mkv", "nothing.vtt", ".srt")]
+    paths = [*map(str, gone), str(tmp_path / "nowhere" / "other.srt")]
+    assert find_videos(paths) == {str(tmp_path / "Film.mp4"), str(tmp_path / "film.en.mkv")}
 
 
 def test_the_description_changes_with_the_files(tmp_path: Path) -> None:

@@ -11,13 +11,23 @@ def config(library: LibraryOption = None, as_json: JsonOption = False) -> None:
 
     $ framefind config
     """
+    from framefind.files.config import list_files
     from framefind.library import open
 
-    settings = open(library).config()
+    opened = open(library)
+    settings = opened.config()
+    files = list_files(opened.uri)
     if as_json:
-        found = {name: asdict(setting) for name, setting in settings.items()}
-        show.print_json({"schema": "framefind/config/v1", "settings": found})
+        document = {
+            "schema": "framefind/config/v1",
+            "library": opened.uri,
+            "files": [str(file) for file in files],
+            "settings": {name: asdict(setting) for name, setting in settings.items()},
+        }
+        show.print_json(document)
         return
+    for file in files:
+        show.print_note(f"{file}{'' if file.exists() else ' (not there)'}")
     rows = [
         (name, value, setting.origin)
         for name, setting in settings.items()

@@ -194,7 +194,8 @@ def _explained_writing(path: Path, noun: str) -> Iterator[None]:
 
 def print_plan(plan: "Plan", as_json: bool) -> None:
     """Print what `index` would do, and its cost."""
-    _print_troubles(plan)
+    _print_failed(plan)
+    _print_absent(plan)
     if as_json:
         return print_json({"schema": "framefind/plan/v1", **asdict(plan)})
     videos = write_count(plan.videos, "video")
@@ -209,13 +210,10 @@ def print_plan(plan: "Plan", as_json: bool) -> None:
 
 def print_report(report: "Report", as_json: bool) -> None:
     """Print what `index` did: troubles, counts, speed."""
-    for path, reason in report.partial.items():
-        print_note(f"partial: {path}: {reason}")
+    print_reasons(report)
     for note in report.notes:
         print_note(note)
-    for path, reason in report.unread.items():
-        print_note(f"not all words read: {path}: {reason}")
-    _print_troubles(report)
+    _print_absent(report)
     if report.fallback:
         print_note(f"decoded by the processor: {report.fallback}")
     if as_json:
@@ -231,12 +229,24 @@ def print_report(report: "Report", as_json: bool) -> None:
     return None
 
 
-def _print_troubles(outcome: "Report | Plan") -> None:
-    """Print which files cannot be indexed, and which videos are missing or offline."""
+def print_reasons(report: "Report") -> None:
+    """Print why videos are not indexed wholly, or not at all."""
+    for path, reason in report.partial.items():
+        print_note(f"partial: {path}: {reason}")
+    for path, reason in report.unread.items():
+        print_note(f"not all words read: {path}: {reason}")
+    _print_failed(report)
+
+
+def _print_failed(outcome: "Report | Plan") -> None:
     offline_roots = {folder.root for folder in outcome.offline}
     for path, reason in outcome.failed.items():
         if path not in offline_roots:
             print_note(f"failed: {path}: {reason}")
+
+
+def _print_absent(outcome: "Report | Plan") -> None:
+    """Print which videos are missing or offline."""
     for path in outcome.missing:
         print_note(f"missing: {path} (`framefind prune` forgets it)")
     print_offline(outcome.offline)

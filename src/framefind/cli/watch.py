@@ -84,16 +84,18 @@ def watch(
     $ framefind watch ~/Videos
     $ framefind watch --gentle
     """
+    from framefind.files.config import name_paths
     from framefind.library import open
 
     opened = open(library, device=device)
     keep_folders(opened, paths or [])
+    watched = name_paths(paths or None, opened.config())
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    show.print_note(f"{opened.uri}: watching; Ctrl-C stops")
+    show.print_note(f"{opened.uri}: watching {', '.join(watched)}; Ctrl-C stops")
     with suppress(KeyboardInterrupt):
         opened.watch(
-            paths or None,
+            watched,
             settle=settle,
             patience=patience,
             gentle=gentle,
@@ -120,8 +122,7 @@ def keep_folders(library: "Library", paths: list[str]) -> None:
 
 
 def _print(report: "Report") -> None:
-    for path, reason in report.failed.items():
-        show.print_note(f"failed: {path}: {reason}")
+    show.print_reasons(report)
     show.print_offline(report.offline)
     show.print_note(show.summarize(report))
 

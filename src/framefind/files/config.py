@@ -71,6 +71,12 @@ def library_file(library: str) -> Path | None:
     return None if is_remote(library) else Path(library, NAME)
 
 
+def list_files(library: str | None = None) -> list[Path]:
+    """Return the files that count if they are there: the user's, then the library's, which wins."""
+    own = None if library is None else library_file(library)
+    return [config_file(), *filter(None, [own])]
+
+
 def read_settings(library: str | None = None) -> dict[str, Setting]:
     """Return what counts, by name.
 
@@ -78,8 +84,7 @@ def read_settings(library: str | None = None) -> dict[str, Setting]:
     `library`, and that over the user's. Raises UsageError for a damaged file.
     """
     settings = {name: Setting(value) for name, value in _DEFAULTS.items()}
-    own = None if library is None else library_file(library)
-    for file in filter(None, (config_file(), own)):
+    for file in list_files(library):
         for name, value in _read(file).items():
             if name in _DEFAULTS:
                 settings[name] = Setting(_check(file, name, value), str(file))
@@ -104,7 +109,8 @@ def name_paths(
         return texts(paths, "paths")
     folders = settings["folders"].value
     if not folders:
-        raise UsageError(f"`paths`: name videos or folders, or write `folders = […]` into {NAME}")
+        file = config_file()
+        raise UsageError(f"`paths`: name videos or folders, or write `folders = […]` into {file}")
     return texts(folders, "paths")
 
 
@@ -195,7 +201,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _read_text(file: Path) -> str:
     try:
-        return file.read_text("utf-8")
+        return file.read_text("utf-8-sig")  # Windows begins it with a byte order mark
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, UnicodeDecodeError) as error:
@@ -206,4 +212,5 @@ def _parse(file: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file} is not TOML: {error}") from None
+        hint = "; a path with backslashes goes between 'single quotes'" if "\\" in text else ""
+        raise UsageError(f"{file} is not TOML: {error}{hint}") from None

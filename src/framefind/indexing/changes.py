@@ -33,7 +33,8 @@ def follow(roots: Sequence[str], stop: threading.Event) -> Iterator[set[str]]:
     when it appears, and every now and then. What is done between two sets counts as looking.
     """
     due = dict.fromkeys(roots, 0.0)
-    silent: set[str] = set()  # roots whose events cannot be had
+    silent: dict[str, float] = {}  # roots whose events cannot be had, and until when
+    troubles: set[str] = set()
     while not stop.is_set():
         polled = {root for root in roots if root in silent or _tells_nothing(root)}
         told = [root for root in roots if root not in polled]
@@ -43,13 +44,23 @@ def follow(roots: Sequence[str], stop: threading.Event) -> Iterator[set[str]]:
             for changed in _listen(present, stop):
                 yield changed
                 yield from _look(due, polled)
+                now = time.monotonic()
+                rested = [root for root, until in silent.items() if now >= until]
                 moved = [root for root in told if _place(root) != places[root]]
-                if moved:  # unplugged, mounted, deleted or made
-                    due |= dict.fromkeys(moved, 0.0)
+                if rested or moved:  # or unplugged, mounted, deleted, made
+                    for root in rested:
+                        del silent[root]
+                    due |= dict.fromkeys([*rested, *moved], 0.0)
                     break
         except (OSError, RuntimeError) as error:
-            _log.warning("no events from %s (%s): looking instead", ", ".join(present), error)
-            silent.update(present)
+            due |= dict.fromkeys(present, 0.0)
+            if not all(map(_place, present)):  # one has just gone, and may come again
+                continue
+            trouble = f"no events from {', '.join(present)} ({error}): looking instead"
+            if trouble not in troubles:
+                troubles.add(trouble)
+                _log.warning("%s", trouble)
+            silent |= dict.fromkeys(present, time.monotonic() + SWEEP_SECONDS)
 
 
 def _look(due: dict[str, float], polled: set[str]) -> Iterator[set[str]]:

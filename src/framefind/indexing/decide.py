@@ -18,10 +18,10 @@ from typing import Literal
 from framefind.errors import StoreError
 from framefind.files import disk
 from framefind.files.names import native_path, stat_path, stored_path
-from framefind.files.objects import find_object, is_remote
+from framefind.files.objects import is_remote
 from framefind.files.presence import Absent, Presence
 from framefind.index.refresh import CurrentIndex
-from framefind.indexing.decisions import Pending, Probed, Settled
+from framefind.indexing.decisions import Pending, Probed, Settled, is_readable
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.reading import Reading
 from framefind.indexing.walk import File
@@ -162,7 +162,7 @@ class Catalog:
         one that cannot be read at the moment it stays.
         """
         path = stored_path(file.path)
-        readable = _is_readable(file.path)
+        readable = is_readable(file.path)
         with self._lock:
             hidden = video_id if readable else self._owner.get(path, "")
             if hidden in self._rows and self._rows[hidden].segments:
@@ -235,7 +235,7 @@ class Catalog:
             modified = _time(file.modified)
             new = Video(video_id=video_id, path=path, size=file.size, modified=modified)
             return self._begin(file, new, facts)
-        if row.path != path and self._is_still_there(row):
+        if row.path != path and not _leads_to(row.path, path) and self._is_still_there(row):
             self._remember(file, video_id)
             self._owner[path] = video_id
             row = replace(row, copies=sorted({*row.copies, path}))
@@ -243,7 +243,8 @@ class Catalog:
             done = self._is_finished(row) or video_id in self._begun or row.status == "failed"
             return Settled("copied", file) if done else self._begin(file, row, facts)
         kind: Literal["touched", "moved"] = "touched" if row.path == path else "moved"
-        copies = self._keep_present(copy for copy in row.copies if copy != path)
+        others = [copy for copy in row.copies if copy != path and not _leads_to(copy, path)]
+        copies = self._keep_present(others)
         row = replace(row, path=path, copies=copies, modified=_time(file.modified))
         if not self._is_finished(row):
             return self._begin(file, row, facts)
@@ -328,14 +329,9 @@ class Catalog:
         self._memory[stored_path(file.path)] = [file.size, file.modified, video_id]
 
 
-def _is_readable(path: str) -> bool:
-    """Return whether a file can be read at the moment."""
-    if not is_remote(path):
-        return os.access(path, os.R_OK)
-    try:
-        return find_object(path) is not None
-    except StoreError:
-        return False
+def _leads_to(other: str, path: str) -> bool:
+    """Return whether there is a link now at another stored path, or above, that leads to a path."""
+    return not is_remote(other) and stored_path(os.path.realpath(native_path(other))) == path
 
 
 def _read(memory: Path) -> dict[str, list[int | str]]:

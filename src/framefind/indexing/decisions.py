@@ -1,11 +1,13 @@
 """What opening a file shows, and what is decided about it."""
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Literal
 
 from framefind.errors import NotAVideoError, StoreError, VideoError
 from framefind.files.names import stored_path
+from framefind.files.objects import find_object, is_remote
 from framefind.indexing.reading import Reading
 from framefind.indexing.walk import File
 from framefind.reports import Report
@@ -63,7 +65,8 @@ class Probed:
     """What opening a file shows: a video's id and facts, or why there is none.
 
     `cuts` are times in seconds where the video may be cut into spans, if somebody looked for them.
-    A store that does not give the file makes it `unreachable`, which says nothing of the video.
+    A file that cannot be read, or that a store does not give, is `unreachable`: that says nothing
+    of the video.
     """
 
     kind: Literal["video", "not a video", "failed", "unreachable"]
@@ -82,8 +85,20 @@ def probe(worker: DecoderProcess, path: str) -> Probed:
     except StoreError as error:
         return Probed("unreachable", error=describe_error(path, error))
     except VideoError as error:
+        if not is_readable(path):
+            return Probed("unreachable", error=describe_error(path, error))
         return Probed("failed", find_video_id(path), error=describe_error(path, error))
     return Probed("video", video_id, facts)
+
+
+def is_readable(path: str) -> bool:
+    """Return whether a file can be read at the moment."""
+    if not is_remote(path):
+        return os.access(path, os.R_OK)
+    try:
+        return find_object(path) is not None
+    except StoreError:
+        return False
 
 
 def describe_error(path: str, error: Exception) -> str:

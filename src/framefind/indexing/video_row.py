@@ -12,7 +12,7 @@ from typing import Literal
 from framefind.errors import StoreError
 from framefind.files.names import stored_path
 from framefind.indexing.decide import Catalog
-from framefind.indexing.decisions import Pending, describe_error
+from framefind.indexing.decisions import Pending, describe_error, is_readable
 from framefind.indexing.words_written import ReadCues, WordsWritten
 from framefind.reports import Report
 from framefind.tables.rows import CueRow, new_segment
@@ -27,9 +27,9 @@ class Ending:
     """How decoding ended, of a video or of a span of one.
 
     `trouble` says what could not be decoded. If that `stopped` it, no frame follows: the video is
-    damaged (`failed`), or its store does not give it any longer (`unreachable`). `duration` is the
-    whole video's in seconds, as its frames tell; `fallback` says why the processor decoded what
-    another decoder should have. `cuts` are those that were found after the last frame was given.
+    damaged (`failed`), or it cannot be read any longer (`unreachable`). `duration` is the whole
+    video's in seconds, as its frames tell; `fallback` says why the processor decoded what another
+    decoder should have. `cuts` are those that were found after the last frame was given.
     """
 
     trouble: str | None = None
@@ -41,9 +41,8 @@ class Ending:
     @classmethod
     def from_error(cls, path: str, error: Exception, fallback: str | None) -> "Ending":
         """Return how a video ended whose decoding raised VideoError or StoreError."""
-        stopped: Literal["failed", "unreachable"] = (
-            "unreachable" if isinstance(error, StoreError) else "failed"
-        )
+        is_away = isinstance(error, StoreError) or not is_readable(path)
+        stopped: Literal["failed", "unreachable"] = "unreachable" if is_away else "failed"
         return cls(describe_error(path, error), stopped, fallback=fallback)
 
 
@@ -195,8 +194,8 @@ class VideoRow:
     def end(self, ending: Ending, catalog: Catalog, report: Report) -> None:
         """Note the row as it stays: whole, in part, failed, or to be gone on with.
 
-        A store that does not answer is no fault of the video: what is written counts, and the rest
-        is tried again.
+        A disk or store that does not give it is no fault of the video: what is written counts, and
+        the rest is tried again.
         """
         if self.embeds:
             self._end_frames(ending, catalog, report)

@@ -2,10 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 
-from framefind.files.names import stored_path
+from framefind.files.names import is_below, stored_path
 from framefind.files.objects import is_remote
 from framefind.indexing.walk import File, look_up
 from framefind.video.extent import is_closed
@@ -18,6 +18,7 @@ class _Candidate:
     file: File
     since: float  # when it was first seen as it is
     is_ready: bool = False
+    has_changed: bool = False  # since it was first seen at all
 
 
 class Waiting:
@@ -57,7 +58,8 @@ class Waiting:
             candidate = self._candidates.get(file.path)
             if candidate and _stamp(candidate.file) == _stamp(file):
                 return False
-            self._candidates[file.path] = _Candidate(file, self._clock())
+            has_changed = candidate is not None or file.path in self._given
+            self._candidates[file.path] = _Candidate(file, self._clock(), has_changed=has_changed)
             return True
 
     def check(self) -> bool:
@@ -73,7 +75,7 @@ class Waiting:
                 if file.error is not None:  # gone: an event, or a sweep, tells if it comes back
                     del self._candidates[path]
                 elif _stamp(file) != _stamp(candidate.file):
-                    self._candidates[path] = _Candidate(file, self._clock())
+                    self._candidates[path] = _Candidate(file, self._clock(), has_changed=True)
                 elif self._is_complete(candidate):
                     candidate.is_ready = fresh = True
         return fresh
@@ -101,15 +103,25 @@ class Waiting:
             for path in [path for path in self._given if stored_path(path) in failed]:
                 del self._given[path]
 
+    def forget_gone(self, roots: Iterable[str], present: Container[str]) -> list[str]:
+        """Forget files below some roots that were given out and are not `present`; return them."""
+        roots = list(roots)
+        with self._lock:
+            gone = [path for path in self._given if path not in present and is_below(path, roots)]
+            for path in gone:
+                del self._given[path]
+        return gone
+
     def _is_complete(self, candidate: _Candidate) -> bool:
         file = candidate.file
         if is_remote(file.path):
             return True
         rested = self._clock() - candidate.since
-        age = time.time() - file.modified / 1e6  # it may have rested before it was first seen
         if rested < self._settle:
             return False
-        return max(rested, age) >= self._patience or is_closed(file.path, file.size)
+        if not candidate.has_changed:  # it may have rested before; else a clock may be wrong
+            rested = max(rested, time.time() - file.modified / 1e6)
+        return rested >= self._patience or is_closed(file.path, file.size)
 
 
 def _stamp(file: File) -> _Stamp:

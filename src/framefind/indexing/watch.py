@@ -1,14 +1,16 @@
 """Watch folders: index what is new or changed as soon as it is complete, until stopped."""
 
 import logging
+import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from framefind.errors import FramefindError
-from framefind.files.names import resolve_path
+from framefind.errors import BusyError, FramefindError
+from framefind.files.names import native_path, resolve_path
+from framefind.files.objects import is_remote
 from framefind.index.refresh import CurrentIndex
 from framefind.indexing.changes import follow
 from framefind.indexing.decide import Catalog
@@ -27,7 +29,8 @@ _MIN_RUN_SECONDS = 5.0  # of a run before files that have just become complete s
 _MAX_RUN_SECONDS = 60.0  # so that others get to write, too
 _PAUSE_SECONDS = 1.0  # in which they do
 _WAIT_SECONDS = 0.5
-_RETRY_SECONDS = 5.0
+_RETRY_SECONDS = 5.0  # after another process wrote to the library
+_REST_SECONDS = 30.0  # after any other trouble, such as a full disk
 _BATTERY_SECONDS = 10.0  # between two looks at the battery
 
 _log = logging.getLogger(__name__)
@@ -55,22 +58,25 @@ def watch(
     with collector.running():
         choose = partial(_choose, waiting=collector.waiting)
         while files := collector.wait():
-            swept = collector.take_swept()
+            swept = sorted(collector.swept)
             run = partial(index_files, vector_index, choice, files, swept, options)
             try:
                 report = run(stop=collector.interrupt, choose=choose)
-            except FramefindError as error:  # such as a library that another process writes to
+            except (FramefindError, OSError) as error:
                 if str(error) != trouble:
                     _log.warning("%s", error)
                 trouble = str(error)
                 collector.waiting.give_back(files)
-                stop.wait(_RETRY_SECONDS)
+                stop.wait(_RETRY_SECONDS if isinstance(error, BusyError) else _REST_SECONDS)
                 continue
+            trouble = ""
+            collector.swept.difference_update(swept)
             if collector.interrupt.is_set():
                 collector.waiting.give_back(files)
                 stop.wait(_PAUSE_SECONDS)
             collector.waiting.forget(report.failed)
-            if on_report:
+            report.failed = _leave_out_gone(report.failed)
+            if on_report and (report.counts() or report.passed_over):
                 on_report(report)
 
 
@@ -78,7 +84,8 @@ class _Collector:
     """A thread that takes in what changes, and lets the run that goes on end where it should.
 
     `interrupt` ends the run: files have become complete that should not wait for a long film, it
-    has taken a minute, the computer runs on its battery, or all shall stop.
+    has taken a minute, the computer runs on its battery, or all shall stop. `swept` are the roots
+    that were looked at as a whole and that no run was told of yet.
     """
 
     def __init__(
@@ -91,13 +98,13 @@ class _Collector:
     ) -> None:
         self.waiting = waiting
         self.interrupt = threading.Event()
+        self.swept: set[str] = set()
         self._roots = roots
         self._options = options
         self._gentle = gentle
         self._stop = stop
         self._ready = threading.Event()
         self._troubles: dict[str, str] = {}
-        self._swept: set[str] = set()
         self._run_began = 0.0
         self._battery_at = 0.0
         self._on_battery = False
@@ -127,12 +134,6 @@ class _Collector:
             raise self._error
         return []
 
-    def take_swept(self) -> list[str]:
-        """Return the roots that were looked at as a whole since the last call."""
-        swept = sorted(self._swept)
-        self._swept.difference_update(swept)
-        return swept
-
     def _collect(self) -> None:
         try:
             for paths in follow(self._roots, self._stop):
@@ -155,17 +156,25 @@ class _Collector:
         """Let the files below some paths wait, and the videos whose sidecars they are."""
         if not paths:
             return
-        self._swept |= paths.intersection(self._roots)
+        swept = paths.intersection(self._roots)
+        self.swept |= swept
         options = self._options
         changed = set(paths)
+        present = set()
+        is_whole = True
         for file in walk(self._roots, options.glob, options.exclude, within=paths):
+            present.add(file.path)
+            is_whole = is_whole and file.error is None
             if file.error is not None and self._troubles.get(file.path) != file.error:
                 self._troubles[file.path] = file.error
-                _log.warning("%s: %s", file.path, file.error)
+                waits = "; it is watched as soon as it is there"
+                hint = waits if file.path in self._roots and not os.path.lexists(file.path) else ""
+                _log.warning("%s: %s%s", file.path, file.error, hint)
             if self.waiting.add(file):
                 changed.add(file.path)
-        videos = {video for path in changed for video in find_videos(path)}
-        if videos:
+        if is_whole:  # what is hidden now is not gone
+            changed.update(self.waiting.forget_gone(swept, present))
+        if videos := find_videos(changed):
             for file in walk(self._roots, options.glob, options.exclude, within=videos):
                 self.waiting.add(file, again=True)
 
@@ -173,7 +182,10 @@ class _Collector:
         now = time.monotonic()
         if self._gentle and now - self._battery_at >= _BATTERY_SECONDS:
             self._battery_at = now
+            was_on_battery = self._on_battery
             self._on_battery = is_on_battery()
+            if self._on_battery != was_on_battery:
+                _log.warning("%s", "paused: on battery" if self._on_battery else "goes on")
 
 
 def _choose(files: Sequence[File], catalog: Catalog, waiting: Waiting) -> list[File]:
@@ -187,6 +199,15 @@ def _choose(files: Sequence[File], catalog: Catalog, waiting: Waiting) -> list[F
     chosen = _fit(others)
     waiting.give_back(others[len(chosen) :])
     return [*unopened, *chosen]
+
+
+def _leave_out_gone(failed: Mapping[str, str]) -> dict[str, str]:
+    """Return what failed, but for files that are gone, such as a download that has its name now."""
+    return {
+        path: reason
+        for path, reason in failed.items()
+        if is_remote(path) or os.path.lexists(native_path(path))
+    }
 
 
 def _fit(files: list[File]) -> list[File]:

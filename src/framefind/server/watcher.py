@@ -9,11 +9,26 @@ from framefind.library import Library
 from framefind.processes import python_command
 
 _STOP_SECONDS = 30.0  # that it has to commit what it has done
+_RESTART_SECONDS = 60.0
 _log = logging.getLogger("framefind.server")
 
 
 async def watch(library: Library, folders: Sequence[str]) -> None:
-    """Watch folders until the task is cancelled; what is done until then is committed."""
+    """Watch folders until the task is cancelled; what is done until then is committed.
+
+    A watch that ends by itself, such as one whose process was killed, is begun again.
+    """
+    trouble = ""
+    while True:
+        error = await _run(library, folders)
+        if error != trouble:
+            _log.error("the watch has ended: %s; it is begun again every minute", error)
+        trouble = error
+        await asyncio.sleep(_RESTART_SECONDS)
+
+
+async def _run(library: Library, folders: Sequence[str]) -> str:
+    """Watch until the process ends by itself; return why."""
     process = await asyncio.create_subprocess_exec(
         *python_command("framefind.server.index_job"),
         stdin=asyncio.subprocess.PIPE,
@@ -25,7 +40,9 @@ async def watch(library: Library, folders: Sequence[str]) -> None:
     process.stdin.write(json.dumps(order).encode() + b"\n")
     try:
         message = await process.stdout.read()
-        _log.error("the watch has ended: %s", json.loads(message or b"{}").get("error", message))
+        code = await process.wait()
+        ended = f"its process ended with {code}"
+        return str(json.loads(message).get("error", ended)) if message else ended
     finally:
         process.stdin.close()
         try:

@@ -80,22 +80,33 @@ def describe_sidecars(files: Iterable[Sidecar]) -> str:
     return blake2b(b"".join(facts), digest_size=4).hexdigest() if facts else ""
 
 
-def find_videos(path: str) -> list[str]:
-    """Return the files beside a subtitle file that it may belong to; of any other file, none."""
-    folder, name = os.path.split(path)
-    if not _is_subtitles(name):
-        return []
-    folded = name.casefold()
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return []
-    stems = ((other, os.path.splitext(other)[0].casefold()) for other in names)
-    return [
-        os.path.join(folder, other)
-        for other, stem in stems
-        if folded.startswith(f"{stem}.") and not _is_subtitles(other)
-    ]
+def find_videos(paths: Iterable[str]) -> set[str]:
+    """Return the files beside those of some paths that are subtitles, which these may belong to."""
+    folders: dict[str, list[str]] = {}
+    for path in paths:
+        folder, name = os.path.split(path)
+        if _is_subtitles(name):
+            folders.setdefault(folder, []).append(name.casefold())
+    videos: set[str] = set()
+    for folder, names in folders.items():
+        by_stem = _list_others(folder)
+        for name in names:
+            stem = name
+            while "." in stem:
+                stem = stem.rpartition(".")[0]
+                videos.update(by_stem.get(stem, ()))
+    return videos
+
+
+def _list_others(folder: str) -> dict[str, list[str]]:
+    """Return the paths of all files of a folder but subtitles, by stem without case."""
+    others: dict[str, list[str]] = {}
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            if not _is_subtitles(name):
+                stem = os.path.splitext(name)[0].casefold()
+                others.setdefault(stem, []).append(os.path.join(folder, name))
+    return others
 
 
 def read_sidecar(
