@@ -90,9 +90,12 @@ class TestResources:
 
     def test_what_is_not_there(self, shared_library, tmp_path):
         async def read_in_vain(client):
-            for uri in ("framefind://videos/01", "framefind://videos/01/words.vtt", "file:///x"):
-                with pytest.raises(MCPError):
-                    await client.read_resource(uri)
+            for name in ("01", "*", "a.mp4", "..", "%2Fetc"):
+                for uri in (f"framefind://videos/{name}", f"framefind://videos/{name}/words.vtt"):
+                    with pytest.raises(MCPError, match=r"no video of that id|Unknown resource"):
+                        await client.read_resource(uri)
+            with pytest.raises(MCPError):
+                await client.read_resource("file:///x")
 
         converse(Server(shared_library), read_in_vain)
         empty = Server(framefind.open(tmp_path / "none.framefind"))

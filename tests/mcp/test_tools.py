@@ -122,11 +122,18 @@ class TestSearch:
             ({"text": "a cat", "start": 5, "end": 1}, "`start`"),
             ({"text": "a cat", "colour": "red"}, "search has no colour"),
             ({"text": "a cat", "start": "soon"}, "soon"),
-            ({"text": "a cat", "by": "year"}, "moment"),
+            ({"text": "a cat", "by": "year"}, "`by`: Input should be 'moment'"),
+            ({"text": "a cat", "video": ["y" * 100_000]}, "yyy…yyy"),
+            ({"text": "a cat", "z" * 100_000: 1}, "zzz…zzz"),
+            ({"text": "a cat", "start": "9" * 4000 + "?"}, "999…999"),
+            ({"image": "c.mp4@99"}, "past the end of the video"),
         ],
     )
-    def test_what_is_wrong_is_said(self, server, arguments, reason):
-        assert reason in refuse(server, "search", **arguments)
+    def test_what_is_wrong_is_said_briefly(self, server, arguments, reason):
+        refused = refuse(server, "search", **arguments)
+        assert reason in refused
+        assert "pydantic" not in refused
+        assert len(refused) < 1000
 
 
 class TestLook:
@@ -217,6 +224,22 @@ class TestWords:
             arguments = {name: float(value)}
         assert read == [cue.text for cue in told]
 
+    @pytest.mark.parametrize("text", ["x" * 9000, "字" * 9000, '"\\' * 3000, "1 " * 4000])
+    def test_no_answer_is_too_long(self, library, text):
+        """Nor does one of many that stand at the same time come twice."""
+        told = [Cue(0.0, 9.0, f"{number} river {text}", "screen") for number in range(40)]
+        add_cues(library, "d.mp4", told)
+        server = Server(library)
+        for most in (200, MAX_TOKENS):
+            first = call(server, "words", video="d.mp4", start=1, max_tokens=most)
+            hits = call(server, "search", text='"river"', max_tokens=most)
+            assert max(count_tokens(said(first)), count_tokens(said(hits))) <= most
+            lines = first.structured_content["lines"]
+            assert first.structured_content["more"] == f"offset={len(lines)}"
+            offset = len(lines)
+            second = ask(server, "words", video="d.mp4", start=1, max_tokens=most, offset=offset)
+            assert second["lines"][0]["text"].startswith(f"{len(lines)} river ")
+
 
 class TestVideos:
     def test_all_and_some(self, server, home):
@@ -250,7 +273,10 @@ class TestExport:
         shown = framefind.frame(file, 0.1).astype(int)
         assert np.abs(shown - home.frame("a.mp4", 1.1)).mean() < 8
         before = file.read_bytes()
-        assert file.name in refuse(server, "export", video="a.mp4", start="0:01", end=4)
+        again = refuse(server, "export", video="a.mp4", start="0:01", end=4)
+        assert again == f"{file} exists already, from an earlier call"
+        to_its_end = ask(server, "export", video="a.mp4", start=5, end=99)
+        assert to_its_end["file"].endswith("a 0.05-0.06.mp4")
         assert file.read_bytes() == before
 
     def test_several_moments_become_one_film(self, home, tmp_path):
@@ -268,6 +294,8 @@ class TestExport:
     def test_spans_that_are_none(self, home, tmp_path, start, end):
         server = Server(home, clips=tmp_path / "clips")
         assert "`end`" in refuse(server, "export", video="a.mp4", start=start, end=end)
+        late = refuse(server, "export", video="a.mp4", start=6 + start, end=6 + start + 1)
+        assert "only 6 seconds long" in late
         assert not (tmp_path / "clips").exists()
 
 

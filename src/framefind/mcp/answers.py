@@ -15,7 +15,9 @@ MAX_TOKENS = 1500
 
 _MAX_WHY_LENGTH = 160  # characters of words that match
 _WHY_BEFORE = 40  # of these, before the first match
-_MAX_TEXT_LENGTH = 500  # characters of a cue
+_MAX_TEXT_LENGTH = 500  # characters of a cue, a note, or an error
+_MIN_TEXT_LENGTH = 48  # of what is shown whatever its length
+_MAX_NOTES = 3
 _TOKEN = re.compile(r"[A-Za-z]{1,4}|[0-9]{1,3}|\s+|.", re.DOTALL)
 
 
@@ -137,11 +139,22 @@ def describe_moment(moment: types.Moment) -> Moment:
 
 
 def describe_cue(cue: types.Cue) -> Line:
-    """Return a cue as it is answered; what is cut off its text is shown as `…`."""
-    text = cue.text
-    if len(text) > _MAX_TEXT_LENGTH:
-        text = f"{text[:_MAX_TEXT_LENGTH]}…"
-    return Line(**_span(cue.start, cue.end), source=cue.source, text=text)
+    """Return a cue as it is answered."""
+    return Line(**_span(cue.start, cue.end), source=cue.source, text=shorten(cue.text))
+
+
+def shorten(text: str, length: int = _MAX_TEXT_LENGTH) -> str:
+    """Return a text; of a longer one, so many characters: its beginning, `…`, and its end."""
+    if len(text) <= length:
+        return text
+    end = length // 4
+    return f"{text[: length - end]}…{text[-end:]}"
+
+
+def shorten_notes(notes: Sequence[str]) -> list[str]:
+    """Return the first notes, none of them long, and how many more there are."""
+    rest = len(notes) - _MAX_NOTES
+    return [*map(shorten, notes[:_MAX_NOTES]), *([f"and {rest} more notes"] if rest > 0 else [])]
 
 
 def describe_video(row: types.Video) -> Video:
@@ -151,7 +164,7 @@ def describe_video(row: types.Video) -> Video:
         length="" if row.duration is None else clock(row.duration),
         duration=None if row.duration is None else round(row.duration, 1),
         status=row.status,
-        error=row.error,
+        error=shorten(row.error) if row.error else None,
         lines=row.cues,
     )
 
@@ -173,7 +186,7 @@ def _describe_match(match: types.Match) -> str:
     if match.start is None:
         return match.kind
     text = " ".join(match.excerpt(_MAX_WHY_LENGTH, _WHY_BEFORE).split())
-    return f"{match.kind} at {clock(match.start)}: {text}"
+    return f"{match.kind} at {clock(match.start)}: {shorten(text)}"
 
 
 def write(answer: BaseModel) -> str:
@@ -193,12 +206,28 @@ Item = TypeVar("Item", bound=BaseModel)
 
 
 def fit(items: Sequence[Item], rest: BaseModel, max_tokens: int) -> list[Item]:
-    """Return as many of the first items as fit beside the rest of an answer, at least one."""
+    """Return as many of the first items as fit beside the rest of an answer, at least one.
+
+    The texts of a first one that does not fit are cut.
+    """
     left = max_tokens - count_tokens(write(rest))
     fitting: list[Item] = []
     for item in items:
-        left -= count_tokens(write(item)) + 1
-        if left < 0 and fitting:
+        size = count_tokens(write(item)) + 1
+        if size > left and fitting:
             break
-        fitting.append(item)
+        fitting.append(item if size <= left else _cut_texts(item))
+        left -= size
     return fitting
+
+
+def _cut_texts(item: Item) -> Item:
+    """Return an item with no more than the beginning of each text that is no name or time."""
+    cut = {
+        name: [shorten(text, _MIN_TEXT_LENGTH) for text in value][:1]
+        if isinstance(value, list)
+        else shorten(value, _MIN_TEXT_LENGTH)
+        for name, value in item
+        if name in ("text", "why", "error") and value
+    }
+    return item.model_copy(update=cut)

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from framefind.counts import write_count
 from framefind.files.names import is_below
 from framefind.library import Library
-from framefind.mcp.answers import Job
+from framefind.mcp.answers import Job, shorten
 from framefind.reports import Report
 from framefind.times import clock
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _WAIT_SECONDS = 10.0  # for a job to end, before it is left to itself
 _LOOK_SECONDS = 0.1
-_MAX_FAILED = 5  # that are named in an answer
+_MAX_FAILED = 3  # that are named in an answer
+_MAX_REASON_LENGTH = 160
 
 
 class Jobs:
@@ -66,8 +67,10 @@ async def _do_nothing() -> None:
 
 
 def _describe(job: "schemas.Job") -> Job:
-    failed = dict(list(job.failed.items())[:_MAX_FAILED])
-    described = Job(path=job.path, state=job.state, failed=failed, error=job.error)
+    named = list(job.failed.items())[:_MAX_FAILED]
+    failed = {path: shorten(reason, _MAX_REASON_LENGTH) for path, reason in named}
+    error = shorten(job.error) if job.error else None
+    described = Job(path=job.path, state=job.state, failed=failed, error=error)
     if job.report:
         described.done = Report(**job.report).counts()
     elif job.progress:

@@ -1,7 +1,7 @@
 """Frames of a video as pictures for a model: of the size that it sees well, and no larger."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +43,8 @@ def frames(
     and VideoError when it cannot be decoded.
     """
     row = _find_row(library, video)
+    _check_time(row, t)
     last = None if row.duration is None else max(0.0, row.duration - _END_SECONDS)
-    if row.duration is not None and t >= row.duration:
-        raise QueryError(f"`t` {t:g}: {row.path} is only {row.duration:g} seconds long")
     times = [t]
     if end is not None:
         if end <= t:
@@ -65,8 +64,22 @@ def frames(
 
 
 def frame_of(library: Library, video: str, t: float) -> Moment:
-    """Return a frame of the library as an image to search for. Raises QueryError for no video."""
-    return _as_moment(_find_row(library, video), t)
+    """Return a frame as an image to search for. Raises QueryError for no such video or time."""
+    return span_of(library, video, t, t)
+
+
+def span_of(library: Library, video: str, start: float, end: float) -> Moment:
+    """Return a span of a video, which ends with it. Raises QueryError for no such video or time."""
+    row = _find_row(library, video)
+    _check_time(row, start)
+    end = end if row.duration is None else min(end, row.duration)
+    return replace(_as_moment(row, start), end=end)
+
+
+def _check_time(row: Video, t: float) -> None:
+    """Raise QueryError for a time after the end of a video."""
+    if row.duration is not None and t >= row.duration:
+        raise QueryError(f"{t:g} s: {row.path} is only {row.duration:g} seconds long")
 
 
 def encode_base64(jpeg: bytes) -> str:

@@ -1,7 +1,7 @@
 """The tools: verbs of a library, with what a model has to know of them in their descriptions."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime
 from functools import partial, wraps
 from pathlib import Path
@@ -13,7 +13,8 @@ from mcp.types import CallToolResult, ImageContent, TextContent
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from framefind import types
-from framefind.errors import FramefindError, QueryError
+from framefind.counts import write_count
+from framefind.errors import FramefindError, QueryError, UsageError
 from framefind.library import Library
 from framefind.mcp import answers, pictures
 from framefind.mcp.jobs import Jobs
@@ -163,7 +164,7 @@ class Tools:
         moments = page.moments
         if page.videos is not None:
             moments = [max(own.moments, key=_score) for own in page.videos if own.moments]
-        notes = page.notes + _list_doubts(moments)
+        notes = answers.shorten_notes([*_list_doubts(moments), *page.notes])
         described = [*map(answers.describe_moment, moments)]
         rest = answers.Moments(moments=[], total=page.total, notes=notes)
         fitting = answers.fit(described, rest, max_tokens)
@@ -213,6 +214,7 @@ class Tools:
             list[Literal["subtitles", "speech", "screen"]],
             Field(description="Only these. Default: all that were read."),
         ] = [],  # noqa: B006
+        offset: Annotated[int, Field(ge=0, description="Skip the first N of these lines.")] = 0,
         max_tokens: MaxTokens = answers.MAX_TOKENS,
     ) -> Annotated[CallToolResult, answers.Lines]:
         """Read the words of a video around a time: subtitles, speech and text on screen.
@@ -229,9 +231,9 @@ class Tools:
             if (start is None or cue.end > start) and (end is None or cue.start < end)
         ]
         rest = answers.Lines(video=video, lines=[], notes=[] if cues else [_NO_WORDS])
-        fitting = answers.fit(described, rest, max_tokens)
-        left = described[len(fitting) :]
-        more = f"start={left[0].start}" if left else None
+        fitting = answers.fit(described[offset:], rest, max_tokens)
+        after_these = offset + len(fitting)
+        more = f"offset={after_these}" if after_these < len(described) else None
         return answer(rest.model_copy(update={"lines": fitting, "more": more}))
 
     async def videos(
@@ -248,28 +250,34 @@ class Tools:
 
         Begin here to learn what there is, or to follow a run of `index`.
         """
+        jobs = self.jobs.describe()[:_MAX_JOBS] if self.jobs else []
         listing = await anyio.to_thread.run_sync(
-            partial(explained(self._list_videos), names, limit, offset, max_tokens)
+            partial(explained(self._list_videos), names, limit, offset, max_tokens, jobs)
         )
-        jobs = self.jobs.describe() if self.jobs else []
-        return answer(listing.model_copy(update={"jobs": jobs[:_MAX_JOBS]}))
+        return answer(listing)
 
     def _list_videos(
-        self, names: Sequence[str] | str, limit: int, offset: int, max_tokens: int
+        self,
+        names: Sequence[str] | str,
+        limit: int,
+        offset: int,
+        max_tokens: int,
+        jobs: Sequence[answers.Job],
     ) -> answers.Videos:
         status = self._library.status()
         rows = self._library.videos(names)
         notes = [f"{away.root} cannot be read now: {away.reason}" for away in status.offline]
         if status.lost:
-            notes.append(f"{status.lost} videos have lost frames: index them again")
+            notes.append(f"{write_count(status.lost, 'video')} lost frames: index again")
         rest = answers.Videos(
             library=status.library,
             model=status.model,
             total=len(rows),
             hours=round(status.hours, 2),
             videos=[],
-            notes=notes,
+            notes=answers.shorten_notes(notes),
         )
+        rest.jobs = answers.fit(jobs, rest, max_tokens // 2)
         page = [answers.describe_video(row) for row in rows[offset : offset + limit]]
         fitting = answers.fit(page, rest, max_tokens)
         after_these = offset + len(fitting)
@@ -300,8 +308,7 @@ class Tools:
         if min(lengths) <= 0 or sum(lengths) > MAX_CLIP_SECONDS:
             raise QueryError(f"`end` must come after `start`, at most {MAX_CLIP_SECONDS:g} seconds")
         moments = [
-            replace(pictures.frame_of(self._library, span.video, span.start), end=span.end)
-            for span in spans
+            pictures.span_of(self._library, span.video, span.start, span.end) for span in spans
         ]
         to = "clips"
         out = self._clips
@@ -310,7 +317,11 @@ class Tools:
             to = "reel"
             out = self._clips / f"{safe_name(title or 'film')}.mp4"
         how: How = {"padding": padding, "title": title, "titles": titles}
-        done = self._library.export(moments, to, out, **how)
+        try:
+            done = self._library.export(moments, to, out, **how)
+        except UsageError as error:
+            another = "; give another `title`" if also else ", from an earlier call"
+            raise QueryError(str(error).replace(": `overwrite` replaces it", another)) from None
         troubles = [f"{moment}: {reason}" for moment, reason in done.failed.items()]
         if not done.files:
             raise QueryError("; ".join(troubles))
