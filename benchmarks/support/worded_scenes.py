@@ -125,6 +125,8 @@ SIGNS = (
     "DRY CLEANING", "POST OFFICE", "VETERINARIAN", "BUS 61", "PIZZERIA NAPOLI", "FLORIST",
 )  # fmt: skip
 
+_FONT = "DejaVuSans.ttf"  # Pillow's own lacks letters with accents, and draws boxes for them
+
 TAKES = 2
 """How often each clip comes."""
 
@@ -261,7 +263,7 @@ def _draw(signs: dict[int, str], picture: Image.Image, clip: int) -> None:
 def draw_sign(picture: Image.Image, text: str) -> None:
     """Draw a white sign of a twelfth of the height onto a picture."""
     pen = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(HEIGHT / 14)
+    font = ImageFont.truetype(_FONT, HEIGHT / 14)
     left, top, right, bottom = pen.textbbox((WIDTH / 16, HEIGHT / 12), text, font)
     pen.rectangle((left - 6, top - 5, right + 6, bottom + 5), "white")
     pen.text((WIDTH / 16, HEIGHT / 12), text, "black", font)

@@ -15,6 +15,8 @@ from framefind.words.screen.lines import read_lines
 from framefind.words.screen.place import Place, looks_like
 from framefind.words.screen.recogniser import MIN_CONFIDENCE
 
+_SEARCHED_BY = "area"
+"""How a frame is reduced before lines are looked for: any other filter blurs small letters."""
 _SURE = 0.95
 """Confidence from which two readings that differ are two texts, and not one misread."""
 _MIN_LETTERS = 2
@@ -69,7 +71,7 @@ class ScreenReader:
 
     def add(self, frame: Frame) -> Iterator[Cue]:
         """Read a frame; yield the cues of lines that it does not show any more."""
-        picture = frame.scale(*input_size(frame.width, frame.height))
+        picture = frame.scale(*input_size(frame.width, frame.height), _SEARCHED_BY)
         if self._searched is not None and looks_like(picture, self._searched):
             return
         self._searched = picture
