@@ -64,6 +64,8 @@ def test_too_much_text_is_cut_off_and_told(monkeypatch: pytest.MonkeyPatch) -> N
         ("\u202bשלום\u202c\x07\x1b[31m", "שלום [31m"),
         ("e\u0301  \t x\n\n \n y", "é x\ny"),
         ("{\\an8}up {in} the air", "up {in} the air"),
+        ("be{\\an5\\p1}m 0 0 l 9 9{\\p0}hind{\\pbo4} \\p1", "behind \\p1"),
+        ("{\\k20}Ka{\\kf30}ra{\\ko9}oke{\\p4}m 0 0", "Karaoke"),
     ],
 )
 def test_plain_text(raw: str, text: str) -> None:

@@ -62,6 +62,7 @@ SAMI = """<SAMI><HEAD><STYLE TYPE="text/css"><!-- .ENCC { lang: en-US; } --></ST
 <SYNC Start=4000><P Class=ENCC>&nbsp;
 </BODY></SAMI>
 """
+MPL2 = "[10][25]Where is the laundromat?\n[30][40]- Here.|- There.\n"
 MICRODVD = "{25}{62}{y:i}Where is the laundromat?\n{75}{100}- Here.|- There.\n"
 
 
@@ -91,6 +92,32 @@ def test_each_format(tmp_path: Path, suffix: str, content: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("suffix", "content"),
+    [
+        ("srt", VTT),
+        ("srt", ASS),
+        ("vtt", SRT),
+        ("sub", SRT),
+        ("sub", MPL2),
+        ("srt", TTML),
+        ("srt", SRT.replace("\n", "\r")),
+        ("srt", SRT.replace("\n", "\r\n")),
+        ("vtt", VTT.replace("not to be read", "not to be read, a --> b")),
+        ("ttml", TTML.replace("/ns/ttml", "/2006/10/ttaf1")),
+        ("sub", "{1}{1}25\n" + MICRODVD),
+    ],
+)
+def test_what_a_file_holds_counts_more_than_its_suffix(
+    tmp_path: Path, suffix: str, content: str
+) -> None:
+    path = tmp_path / f"film.{suffix}"
+    path.write_bytes(content.encode())
+    first, second = read(path, fps=50)
+    assert first == pytest.approx((1.0, 2.5, "Where is the laundromat?"), abs=0.03)
+    assert second == pytest.approx((3.0, 4.0, "- Here.\n- There."))
+
+
+@pytest.mark.parametrize(
     ("encoding", "text"),
     [
         ("utf-8-sig", "Où est la laverie ?"),
@@ -100,6 +127,7 @@ def test_each_format(tmp_path: Path, suffix: str, content: str) -> None:
         ("cp1252", "Où est la laverie près d’ici, s’il vous plaît ? C’était l’été."),
         ("cp1251", "Скажите, пожалуйста, где здесь ближайшая прачечная?"),
         ("cp1256", "مرحبا، أين محطة القطار؟ أريد أن أشتري تذكرة."),
+        ("shift-jis", "すみません、駅はどこですか。東京へ行きたいです。"),
         ("gb18030", "你好，请问火车站在哪里？我想去买一张票。谢谢你的帮助。"),
     ],
 )
@@ -178,6 +206,8 @@ def test_the_description_changes_with_the_files(tmp_path: Path) -> None:
         ("srt", b"\xff\xd8\xff\xe0 a picture", "holds no cue"),
         ("vtt", b"WEBVTT\n\nno time at all\n", "holds no cue"),
         ("ttml", b"<tt><body><p begin='00:00:01.000'", "broken, or no subtitles"),
+        ("ttml", b"<tt><body><p begin='soon'>now</p></body></tt>", "'soon' is no time"),
+        ("ttml", b"<tt><body><p begin='1s'></p></body></tt>", "holds no cue"),
         ("ass", b"[Script Info]\n", "broken, or no subtitles"),
         ("sub", b"\x00\x00\x01\xba\x44\x00", "VobSub"),
         ("sub", b"{25}{62}what frame rate?\n", "broken, or no subtitles"),
@@ -197,3 +227,9 @@ def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
         file.truncate(sidecars.MAX_BYTES + 1)
     with pytest.raises(WordsError, match="larger than 16 MiB"):
         list(read_sidecar(path))
+
+
+def test_a_folder_with_the_name_of_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "film.srt").mkdir()
+    with pytest.raises(WordsError, match=r"film\.srt .*directory"):
+        list(read_sidecar(tmp_path / "film.srt"))

@@ -15,6 +15,7 @@ from framefind.types import Cue
 from framefind.words.encodings import decode_text
 from framefind.words.languages import find_language
 from framefind.words.markup import strip_markup
+from framefind.words.ttml import read_ttml
 
 MAX_BYTES = 16 << 20
 """A larger file is no subtitles, or more than anybody reads."""
@@ -32,7 +33,12 @@ _FORMATS = {
 _FLAGS = {"cc", "default", "forced", "hi", "sdh", "hearing", "impaired", "orig", "original", "auto"}
 """Words that players allow in a sidecar's name beside its language."""
 
+_SAMPLE = 1 << 12
+"""Characters by which a file's format is told."""
+_XML = "<?xml", "<tt", "<!DOCTYPE tt"
 _VTT_TIMES = re.compile(r"^.*-->", re.MULTILINE)
+_VTT_NOTE = re.compile(r"NOTE\b")
+_MICRODVD_FPS = re.compile(r"\s*\{1\}\{1\}\s*\d+(?:\.\d+)?\s*$", re.MULTILINE)
 _log = logging.getLogger(__name__)
 
 
@@ -118,27 +124,56 @@ def read_sidecar(
     does not tell its own. Raises WordsError for a file that is broken, or no subtitles, and
     StoreError when its store does not give it.
     """
-    import pysubs2
-
     path = os.fspath(path)
     name = os.path.basename(path)
-    format_ = _FORMATS[os.path.splitext(name)[1].casefold()]
     own = _name_language(name) or language
     try:
-        text = decode_text(_read_bytes(path), own)
-        text = _keep_cues(text) if format_ == "vtt" else text
-        subtitles = pysubs2.SSAFile.from_string(text, format_, fps=fps)
+        text = decode_text(_read_bytes(path), own).replace("\r\n", "\n").replace("\r", "\n")
+        cues = list(_read_text(text, os.path.splitext(name)[1].casefold(), own, fps))
     except (WordsError, StoreError):
         raise
-    except Exception as error:  # its parsers raise errors of many types
+    except Exception as error:  # the parsers raise errors of many types
         reason = " ".join(str(error).split()) or type(error).__name__
         raise WordsError(f"{name} is broken, or no subtitles: {reason}") from error
+    yield from sorted(cues, key=lambda cue: cue.start)
+
+
+def _read_text(text: str, suffix: str, language: str, fps: float | None) -> Iterator[Cue]:
+    """Yield the cues of a file's text. Raises ValueError without any, and errors of parsers."""
+    import pysubs2
+
+    format_ = _tell_format(text, suffix)
+    if format_ == "ttml":
+        cues = list(read_ttml(text, language))
+        if not cues:
+            raise ValueError("it holds no cue")
+        yield from cues
+        return
+    if format_ == "vtt":
+        text = _keep_cues(text)
+    if format_ == "microdvd" and _MICRODVD_FPS.match(text):
+        fps = None  # its own counts
+    subtitles = pysubs2.SSAFile.from_string(text, format_, fps=fps)
     if not subtitles.events:
-        raise WordsError(f"{name} is broken, or no subtitles: it holds no cue")
-    for event in sorted(subtitles.events, key=lambda event: event.start):
+        raise ValueError("it holds no cue")
+    for event in subtitles.events:
         if not event.is_comment:
             plain = strip_markup(event.text, is_ass=format_ in ("ass", "ssa"))
-            yield Cue(event.start / 1000, event.end / 1000, plain, "subtitles", own)
+            yield Cue(event.start / 1000, event.end / 1000, plain, "subtitles", language)
+
+
+def _tell_format(text: str, suffix: str) -> str:
+    """Return the format of a file by its beginning, else by its suffix: many have a wrong one."""
+    from pysubs2.exceptions import FormatAutodetectionError
+    from pysubs2.formats import autodetect_format
+
+    if text.lstrip().startswith(_XML):
+        return "ttml"
+    try:
+        format_ = autodetect_format(text[:_SAMPLE])
+    except FormatAutodetectionError:
+        return _FORMATS[suffix]
+    return format_ if format_ in {*_FORMATS.values(), "mpl2"} else _FORMATS[suffix]
 
 
 def _list_subtitles(folder: str) -> list[Sidecar] | None:
@@ -197,7 +232,11 @@ def _name_language(name: str) -> str:
 def _keep_cues(text: str) -> str:
     """Return a WebVTT file without what pysubs2 takes for text: names of cues, notes, styles."""
     blocks = re.split(r"\n[^\S\n]*\n", "\n".join(text.splitlines()))
-    cues = (block[match.start() :] for block in blocks if (match := _VTT_TIMES.search(block)))
+    cues = (
+        block[match.start() :]
+        for block in blocks
+        if (match := _VTT_TIMES.search(block)) and not _VTT_NOTE.match(block)
+    )
     return "\n\n".join(["WEBVTT", *cues])
 
 
