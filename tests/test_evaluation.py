@@ -192,12 +192,14 @@ class TestRefuses:
             '{"video": "a.mp4", "texts": ["a 1"], "start": 3, "end": 2}',
             '{"video": "a.mp4", "texts": ["a 1"], "start": NaN, "end": 2}',
             '{"video": "a.mp4", "texts": ["a 1"], "start": "x", "end": 2}',
+            f'{{"video": "a.mp4", "texts": ["a 1"], "start": 0, "end": {"9" * 400}}}',
         ],
     )
     def test_malformed_captions_by_their_line(self, shared_library, write, line):
         captions = write({"video": "a.mp4", "texts": ["scene 1"]}, line)
-        with pytest.raises(QueryError, match=r"captions\.jsonl, line 2: "):
+        with pytest.raises(QueryError, match=r"captions\.jsonl, line 2: ") as refused:
             shared_library.evaluate(captions)
+        assert "Error(" not in str(refused.value)  # no exception of Python's
 
     def test_what_cannot_be_read(self, shared_library, tmp_path):
         (tmp_path / "latin").write_bytes(b"\xff")
@@ -208,6 +210,11 @@ class TestRefuses:
     def test_captions_of_other_videos(self, shared_library, write):
         with pytest.raises(QueryError, match="none of its videos"):
             shared_library.evaluate(write({"video": "gone.mp4", "texts": ["scene 1"]}))
+
+    def test_no_captions(self, shared_library, write):
+        for lines in ((), ({"video": "a.mp4", "texts": []},)):
+            with pytest.raises(QueryError, match="no captions"):
+                shared_library.evaluate(write(*lines))
 
     def test_a_library_that_is_not_there(self, tmp_path, write):
         captions = write({"video": "a.mp4", "texts": ["scene 1"]})

@@ -164,7 +164,8 @@ def evaluate(
     rows = sorted((row for row in tables.videos() if row.segments), key=lambda row: row.path)
     queries, missing = read(Path(os.path.expanduser(captions)), rows)
     if not queries:
-        raise QueryError(f"{captions}: none of its videos is in {uri}")
+        nothing = f"none of its videos is in {uri}" if missing else "no captions are in it"
+        raise QueryError(f"{captions}: {nothing}")
     asked = [Query(text, by="video", rank=rank, limit=_PAGE_VIDEOS) for text in queries]
     firsts = search_batch(asked)
     answers = [
@@ -216,13 +217,12 @@ def read(file: Path, rows: Sequence[Video]) -> tuple[dict[str, list[Span]], list
 def _caption(where: str, line: str) -> tuple[str, list[str], float | None, float | None]:
     try:
         caption = json.loads(line)
-        name = caption["video"]
-        texts = caption["texts"]
-        start, end = (caption.get(key) for key in ("start", "end"))
-        if start is not None or end is not None:
-            start, end = float(start), float(end)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise QueryError(f'{where}: not {{"video": …, "texts": […]}}: {error!r}') from None
+    except (ValueError, RecursionError) as error:
+        raise QueryError(f"{where}: not JSON: {error}") from None
+    if not isinstance(caption, dict) or not caption.keys() >= {"video", "texts"}:
+        raise QueryError(f'{where}: not {{"video": …, "texts": […]}}')
+    name = caption["video"]
+    texts = caption["texts"]
     if not isinstance(name, str) or not isinstance(texts, list) or not all(map(_is_text, texts)):
         raise QueryError(f"{where}: video must be a text, and texts a list of texts")
     for text in (name, *texts):
@@ -230,8 +230,16 @@ def _caption(where: str, line: str) -> tuple[str, list[str], float | None, float
             unicode(text)
         except QueryError as error:
             raise QueryError(f"{where}: {error}") from None
-    if start is not None and not 0 <= start < end < math.inf:
-        raise QueryError(f"{where}: start {start:g} and end {end:g} are no span of time")
+    start, end = (caption.get(key) for key in ("start", "end"))
+    if start is None and end is None:
+        return name, texts, None, None
+    try:
+        start, end = float(start), float(end)  # type: ignore[arg-type]
+        is_span = 0 <= start < end < math.inf
+    except (ValueError, TypeError, OverflowError):
+        is_span = False
+    if not is_span:
+        raise QueryError(f"{where}: start {start!r} and end {end!r} are no span of time")
     return name, texts, start, end
 
 
