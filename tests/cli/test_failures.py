@@ -21,6 +21,7 @@ OPTIONS = list_options(get_command(app))
         ("`min_score` nan: use a finite number", "--min-score nan: use a finite number"),
         ("`start` 9 comes after `end` 5", "--from 9 comes after --to 5"),
         ("`paths`: an empty name", "PATH: an empty name"),
+        ("`names` '{x}': there is no {x}", "--names '{x}': there is no {x}"),
         ("give a text, `image` or `plus`", "give a text, --image or --plus"),
         ("`maintain()` deletes it", "`framefind maintain` deletes it"),
         ("with `reembed('a/b')`", "with `framefind index --reembed --model a/b`"),

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import av
+import numpy as np
 import opentimelineio as otio
 import pytest
 
@@ -15,6 +16,7 @@ from framefind import Moment, UsageError, VideoError
 from framefind.output.export import FORMATS, find_suffix
 from framefind.output.files import Names, fill_pattern, safe_name
 from framefind.output.json import read_moments
+from media import film
 
 
 @pytest.fixture(scope="module")
@@ -197,3 +199,30 @@ def test_names_are_safe_and_differ(tmp_path):
     assert fill_pattern("{number} {name}", {"number": "1", "name": "{x}"}) == "1 {x}"
     with pytest.raises(UsageError, match="there is no {who}; use {number}"):
         fill_pattern("{who}", {"number": "1"})
+
+
+def find_moments(library: framefind.Library, path: Path) -> list[Moment]:
+    page = library.search("a dog", limit=50, min_score=-100)
+    return [moment for moment in page if moment.path == str(path)]
+
+
+def test_clips_of_a_damaged_video_say_so(library, tmp_path):
+    options = {"movflags": "faststart"}
+    pictures = [np.full((48, 64, 3), 5 * number, np.uint8) for number in range(50)]
+    path = film(tmp_path / "odd.mp4", pictures=pictures, container_options=options)
+    path.write_bytes(path.read_bytes()[:-600])
+    library.index(path)
+    (video,) = (video for video in library.videos() if video.path == str(path))
+    assert video.status == "partial"
+    exported = library.export(find_moments(library, path), "clips", tmp_path / "clips")
+    names = [Path(clip).name for clip in exported.files]
+    assert exported.notes[-1] == f"{names[-1]}: its video is damaged: {video.error}"
+
+
+def test_chapters_do_not_count_frames(library, tmp_path):
+    """So uneven ones are no reason for a note."""
+    path = film(tmp_path / "odd.mp4", times=[0.0, 0.1, 0.35, 0.4, 0.9, 1.0, 1.6, 2.0])
+    library.index(path)
+    moments = find_moments(library, path)
+    assert "unevenly" in library.export(moments, "otio", tmp_path / "a.otio").notes[0]
+    assert library.export(moments, "vtt", tmp_path / "a.vtt").notes == []

@@ -62,14 +62,16 @@ def name_options(text: str, options: Mapping[str, str]) -> str:
 
 
 def list_options(command: Any) -> dict[str, str]:
-    """Return the option, or the argument's placeholder, of each parameter of all commands."""
+    """Return the option, else the argument's placeholder, of each parameter of all commands."""
     options = {}
     for parameter in command.params:
         is_option = parameter.opts[0].startswith("-")
         name = parameter.opts[0] if is_option else parameter.metavar or parameter.name.upper()
         options[parameter.name] = name.rstrip("…")
     for inner in getattr(command, "commands", {}).values():
-        options |= list_options(inner)
+        for name, text in list_options(inner).items():
+            if text.startswith("-") or name not in options:
+                options[name] = text
     return options
 
 

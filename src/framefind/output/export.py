@@ -180,7 +180,8 @@ def _write_edits(to: str, title: str, rows: Mapping[str, Video], writer: _Writer
     for key, group in groups.items():
         timeline = build_timeline(title, group, grids)
         writer.write(names[key], _join(edit.write(timeline)))
-        writer.done.notes.extend(describe_rounding(timeline))
+        if not edit.in_seconds:
+            writer.done.notes.extend(describe_rounding(timeline))
 
 
 def _find_readable(
@@ -251,6 +252,8 @@ def _write_clips(rows: Mapping[str, Video], how: How, writer: _Writer) -> None:
             writer.done.notes.append(f"{place.name}: {offset}")
         if cut.loss:
             writer.done.notes.append(f"{place.name}: {cut.loss}")
+        if row and row.status == "partial":
+            writer.done.notes.append(f"{place.name}: its video is damaged: {row.error}")
 
 
 def _name_clips(writer: _Writer, how: How, suffix: Callable[[str], str]) -> list[Path]:

@@ -142,6 +142,15 @@ def test_what_an_mp4_cannot_hold_becomes_mov(tmp_path):
     assert clip_suffix("/v/gone.mp4", None) == ".mp4"
 
 
+def test_what_a_mov_cannot_hold_becomes_matroska(tmp_path):
+    """FFmpeg lists VP9 and AV1 for MOV, but refuses to write them."""
+    source = write(tmp_path / "a.mov")
+    for codec in ("libvpx-vp9", "libsvtav1"):
+        target = tmp_path / f"b{clip_suffix(str(source), codec)}"
+        cut_clip(str(source), 0.0, 0.3, target, codec=codec)
+        assert (target.suffix, read(target)[0]) == (".mkv", list(range(9)))
+
+
 @pytest.mark.parametrize("codec", [None, "libx264"])
 def test_rotation_stays(tmp_path, codec):
     source = write(tmp_path / "a.mp4", rotation=90.0)

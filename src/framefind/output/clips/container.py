@@ -21,6 +21,12 @@ _FORMATS = {
 """FFmpeg's name of what can be written, by suffix."""
 
 _EDITORS_CODECS = {"prores", "dnxhd"}
+_NOT_IN_MOV = {
+    *("vp9", "libvpx-vp9", "av1", "libdav1d", "libsvtav1", "libaom-av1"),
+    *("flac", "opus", "libopus", "truehd"),
+}
+"""Codecs of MP4 that FFmpeg lists for MOV, too, and then refuses."""
+
 _ANY_SUFFIX = ".mkv"  # holds nearly every codec
 
 
@@ -58,4 +64,4 @@ def _list_codecs(path: str, codec: str | None) -> set[str]:
 @cache
 def _supported(suffix: str) -> frozenset[str]:
     with av.open(io.BytesIO(), "w", format=_FORMATS[suffix]) as output:
-        return frozenset(output.supported_codecs)
+        return frozenset(output.supported_codecs - (_NOT_IN_MOV if suffix == ".mov" else set()))

@@ -32,11 +32,15 @@ class Playlist:
 
 @dataclass(frozen=True)
 class Edit:
-    """A format that counts frames; with `marks`, each video is a timeline of its own."""
+    """A format that counts frames; with `marks`, each video is a timeline of its own.
+
+    With `in_seconds`, its times are those of the moments, whatever the frames.
+    """
 
     write: WriteTimeline
     suffix: str
     marks: bool = False
+    in_seconds: bool = False
 
 
 def media_url(path: str) -> str:

@@ -26,6 +26,6 @@ EDITS: dict[str, Edit] = {
     "resolve-edl": Edit(resolve_edl.write, ".edl", marks=True),
     "resolve-csv": Edit(markers.write_resolve, ".csv", marks=True),
     "premiere-csv": Edit(markers.write_premiere, ".csv", marks=True),
-    "srt": Edit(chapters.write_srt, ".srt", marks=True),
-    "vtt": Edit(chapters.write_vtt, ".vtt", marks=True),
+    "srt": Edit(chapters.write_srt, ".srt", marks=True, in_seconds=True),
+    "vtt": Edit(chapters.write_vtt, ".vtt", marks=True, in_seconds=True),
 }
