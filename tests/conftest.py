@@ -1,5 +1,7 @@
 """Clips, libraries and helpers that many tests share."""
 
+import own_cores  # isort: split
+
 import os
 import secrets
 import shutil
@@ -60,6 +62,13 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def every_core() -> Iterator[None]:
+    """Use every core, as framefind does elsewhere: the decoders of a run work side by side."""
+    with own_cores.every_core():
+        yield
+
+
 def scene(seed: int, width: int = 160, height: int = 120) -> Picture:
     """A picture of soft coloured blobs, another one for every seed: uint8 (height, width, 3)."""
     coarse = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), np.uint8)
@@ -96,6 +105,19 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_clip(folder / "b.mp4", [4, 5])
     write_clip(folder / "c.mp4", [1])
     write_clip(folder / "deep" / "d.mp4", [6, 7, 8, 9, 10])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty clips of 20 s, `00.mp4` and so on, which take seconds to index. For reading only.
+
+    They show the same, but each is another video, by its last byte.
+    """
+    folder = tmp_path_factory.mktemp("films") / "many"
+    content = write_clip(folder / "00.mp4", [0, 100], seconds=10).read_bytes()
+    for number in range(1, 40):
+        (folder / f"{number:02}.mp4").write_bytes(content + b"\0\0\0\x09free%c" % number)
     return folder
 
 

@@ -48,6 +48,7 @@ def indexed(copied_clips: Path, tmp_path: Path) -> framefind.Library:
     return library
 
 
+@pytest.mark.usefixtures("every_core")
 class TestFirstRun:
     def test_indexes_every_video_of_a_folder(self, shared_library, clips):
         shown = content(shared_library)
@@ -362,6 +363,7 @@ def long_clip(long_film: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return long_film
 
 
+@pytest.mark.usefixtures("every_core")
 class TestSegments:
     def test_a_long_video_has_many_and_shows_once(self, in_one_go, long_clip, tmp_path):
         library = framefind.open(tmp_path / "l")
@@ -422,6 +424,7 @@ class TestSegments:
         assert sorted([row.path, *row.copies]) == [str(path) for path in copies]
 
 
+@pytest.mark.usefixtures("every_core")
 class TestInterrupted:
     @pytest.mark.parametrize("after", [1, 9, 20])
     def test_ctrl_c_then_again_equals_a_run_in_one_go(

@@ -24,6 +24,8 @@ from framefind.types import Video
 from framefind.video.process import DecoderProcess
 from framefind.video.samplers import parse_sampler
 
+pytestmark = pytest.mark.usefixtures("every_core")
+
 
 def pending(start: float) -> Pending:
     return Pending(File("f"), Video(video_id="id", path="f"), start)

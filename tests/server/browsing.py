@@ -20,6 +20,7 @@ from sklearn.datasets import load_sample_image
 
 import framefind
 from media import BLUE, GREEN, RED, WHITE, film
+from own_cores import every_core
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 if CHROMIUM is None:
@@ -31,7 +32,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: 
 
 expect.set_options(timeout=20_000)  # a busy machine is no failure
 
-SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
+SCREENSHOTS = os.environ.get("FRAMEFIND_TEST_SCREENSHOTS")
+"""The folder for pictures of the page; none are taken without one, since each waits for rest."""
+
 FPS = 10
 SIZE = 480, 270
 CAT = (8.0, 14.0)  # when the cat is to be seen in zoo.mp4
@@ -114,10 +117,12 @@ def site(filmed: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium."""
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else []
-        )
+    with every_core():  # a page that moves is drawn before all else
+        playwright = sync_playwright().start()
+    yield playwright.chromium.launch(
+        executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else []
+    )
+    playwright.stop()
 
 
 Opener = Callable[..., Page]
@@ -160,10 +165,10 @@ def tab(chromium: Browser) -> Iterator[Opener]:
 
 
 def shot(page: Page, name: str) -> None:
-    """Write a screenshot to look at, after all has come to rest."""
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.wait_for_timeout(400)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png")
+    """Write a screenshot to look at, after all has come to rest, where a folder is given for it."""
+    if SCREENSHOTS:
+        page.wait_for_timeout(400)
+        page.screenshot(path=Path(SCREENSHOTS, f"{name}.png"))
 
 
 def ask(page: Page, text: str) -> None:

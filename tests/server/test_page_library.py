@@ -51,13 +51,11 @@ def test_a_folder_is_added_watched_and_searched(tab: Opener, tmp_path: Path, fil
         expect(page.locator(".job")).to_have_count(0)
 
 
-def test_indexing_can_be_stopped(tab: Opener, tmp_path: Path) -> None:
-    for number in range(40):
-        write_clip(tmp_path / "many" / f"{number}.mp4", [number, number + 100], seconds=10)
+def test_indexing_can_be_stopped(tab: Opener, tmp_path: Path, many: Path) -> None:
     with served(tmp_path / "new.framefind") as site:
         page = tab(site)
         page.click("#add")
-        page.fill("#add-path", str(tmp_path / "many"))
+        page.fill("#add-path", str(many))
         page.keyboard.press("Enter")
         expect(page.locator("#adding")).not_to_be_visible()
         expect(page.locator(".job .words")).to_contain_text("of 40 files", timeout=60_000)
@@ -74,12 +72,10 @@ def add(page: Page, path: Path) -> None:
     page.keyboard.press("Enter")
 
 
-def test_many_jobs_leave_the_page_alive(tab: Opener, tmp_path: Path) -> None:
-    for number in range(40):
-        write_clip(tmp_path / "many" / f"{number}.mp4", [number, number + 100], seconds=10)
+def test_many_jobs_leave_the_page_alive(tab: Opener, tmp_path: Path, many: Path) -> None:
     with served(tmp_path / "new.framefind") as site:
         page = tab(site)
-        add(page, tmp_path / "many")
+        add(page, many)
         for number in range(7):
             expect(page.locator("#adding")).not_to_be_visible()
             add(page, write_clip(tmp_path / f"{number}" / "one.mp4", [200 + number]).parent)

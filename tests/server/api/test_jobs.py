@@ -12,7 +12,6 @@ from PIL import Image
 from serving import Site, serve
 
 import framefind
-from conftest import write_clip
 
 pytest_plugins = ["serving"]
 
@@ -42,15 +41,6 @@ def follow(client: httpx.Client, job: str) -> list[dict]:
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = [line for line in answer.iter_lines() if line.startswith("data: ")]
     return [json.loads(line.removeprefix("data: ")) for line in lines]
-
-
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 40 clips, which take seconds to index. For reading only."""
-    folder = tmp_path_factory.mktemp("many")
-    for at in range(40):
-        write_clip(folder / f"{at:02}.mp4", [at, at + 100], seconds=10)
-    return folder
 
 
 @pytest.fixture(scope="module")
