@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import resource
 import shutil
@@ -29,6 +30,14 @@ def names(paths: "list[str] | dict[str, str]") -> list[str]:
 
 def rows(library: framefind.Library) -> dict[str, framefind.Video]:
     return {os.path.basename(video.path): video for video in library.videos()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def commits_by_frames() -> Iterator[None]:
+    """Commit after so many frames, not after so many seconds, which a busy machine takes sooner."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "_COMMIT_SECONDS", math.inf)
+        yield
 
 
 @pytest.fixture
