@@ -142,6 +142,14 @@ def test_what_an_mp4_cannot_hold_becomes_mov(tmp_path):
     assert clip_suffix("/v/gone.mp4", None) == ".mp4"
 
 
+def test_a_whole_video_that_no_file_can_hold_is_encoded_again(tmp_path):
+    source = write(tmp_path / "a.flv", "flv", options={})
+    target = tmp_path / f"b{clip_suffix(str(source), None)}"
+    cut = cut_clip(str(source), 0.0, 9.0, target)
+    assert (target.suffix, cut.copied, cut.encoded) == (".mkv", 0, COUNT)
+    assert read(target)[0] == list(range(COUNT))
+
+
 def test_what_a_mov_cannot_hold_becomes_matroska(tmp_path):
     """FFmpeg lists VP9 and AV1 for MOV, but refuses to write them."""
     source = write(tmp_path / "a.mov")

@@ -27,6 +27,7 @@ _NOT_IN_MOV = {
 }
 """Codecs of MP4 that FFmpeg lists for MOV, too, and then refuses."""
 
+_NOT_IN_MATROSKA = {"rv10", "rv20"}  # likewise
 _ANY_SUFFIX = ".mkv"  # holds nearly every codec
 
 
@@ -42,6 +43,11 @@ def clip_suffix(path: str, codec: str | None) -> str:
     likely = (each for each in (suffix, *others) if each in _FORMATS)
     fitting = (each for each in likely if codecs <= _supported(each))
     return next(fitting, _ANY_SUFFIX)
+
+
+def can_hold(suffix: str, codec: str) -> bool:
+    """Tell whether a file with that suffix can hold what a codec, by FFmpeg's name, made."""
+    return codec not in _NOT_IN_MATROSKA and codec in _supported(suffix)
 
 
 def _list_codecs(path: str, codec: str | None) -> set[str]:

@@ -19,6 +19,7 @@ import av
 from av.container import InputContainer, OutputContainer
 
 from framefind.errors import VideoError
+from framefind.output.clips.container import can_hold
 from framefind.output.clips.encoder import choose_encoder, describe_loss, keeps_pixels
 from framefind.output.clips.plan import Plan, encode_all, plan_exact, plan_fast
 from framefind.output.clips.recovery import CannotRenumberError
@@ -72,13 +73,15 @@ def cut_clip(
         first = floor(ticks[0] + _ROUNDING)
         after = max(ceil(ticks[1] - _ROUNDING), first + 1)
         encoder = codec or choose_encoder(stream)
+        name = stream.codec_context.codec.name
+        can_copy = not codec and (fast or can_hold(target.suffix.lower(), name))
         can_mix = not codec and keeps_pixels(stream, encoder)
     write = partial(_write, path, opens, target, encoder, first)
     try:
         with opens() as source:
             packets = list_packets(source, choose_stream(path, source), first, after)
         plan = plan_fast(packets, first, after) if fast else plan_exact(packets, first, after)
-        if not ((plan.copies_all and not codec) or can_mix):
+        if not ((plan.copies_all and can_copy) or can_mix):
             plan = encode_all(plan)
         try:
             cut = write(plan)
