@@ -164,7 +164,7 @@ class TestMarked:
         ("row", "terms", "marked"),
         [
             (0, ["ferry", "nine"], ["ferries", "nine"]),
-            (1, ["otorr"], []),
+            (1, ["otorr"], ["otorr"]),
             (2, ["夜景", "渋谷"], ["渋谷", "夜景"]),
             (0, ["half past"], ["half past"]),
         ],

@@ -193,13 +193,17 @@ class TextIndex:
         return int(count)
 
     def marked(self, rows: list[int], texts: list[str]) -> tuple[str, list[tuple[int, int]]]:
-        """Return the text of cues that follow each other, and where `texts` are in it: from, to."""
+        """Return the text of cues that follow each other, and where `texts` are in it: from, to.
+
+        Where none is as words, they are looked for within words.
+        """
         query = " OR ".join(filter(None, map(phrase, texts)))
         asked = "select highlight(words, 0, ?, ?) from words where words match ?"
         text = self._join(rows)
         for (marked,) in self._ask_joined(text, asked, _OPEN, _CLOSE, query) if query else ():
             return _read_marks(marked)
-        return text.replace(SEAM, ""), []
+        text = text.replace(SEAM, "")
+        return text, _find_parts(text, texts)
 
     def length(self, rows: Iterable[int]) -> int:
         """Return the number of characters in the text of cues that follow each other."""
@@ -255,3 +259,23 @@ def _read_marks(marked: str) -> tuple[str, list[tuple[int, int]]]:
         elif letter != SEAM:
             letters.append(letter)
     return "".join(letters), spans
+
+
+def _find_parts(text: str, parts: list[str]) -> list[tuple[int, int]]:
+    """Return where parts of words are in a text, as `parts` holds both: from, to, ascending."""
+    letters = [fold(letter) for letter in text]  # an accent is none, a ß two
+    origin = [at for at, folded in enumerate(letters) for _ in folded]
+    line = "".join(letters)
+    places = sorted(
+        (origin[match.start()], origin[match.end() - 1] + 1)
+        for part in map(fold, parts)
+        if len(part) >= MIN_PART
+        for match in re.finditer(re.escape(part), line)
+    )
+    spans: list[tuple[int, int]] = []
+    for start, end in places:
+        if spans and start < spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+        else:
+            spans.append((start, end))
+    return spans

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from framefind.index.text import split_terms
 
 _QUOTED = re.compile(r'"([^"]*)"')
+_TYPOGRAPHIC = re.compile("[“”„‟]([^“”„‟]*)[“”‟]|[«»]([^«»]*)[«»]|＂([^＂]*)＂")
+"""Quotes between the marks that phones and word processors make of plain ones."""
 _QUOTE = "\0"
 """Stands for a quote that is taken out."""
 _CONTENT = re.compile(rf"[^\W_]|{_QUOTE}")
@@ -85,6 +87,7 @@ class _Part(NamedTuple):
 
 def read_wording(text: str) -> list[Wording]:
     """Return what a text asks of words: the same of all sources, or of each its own."""
+    text = _straighten(text)
     quotes = _list_once(quote for quote in _QUOTED.findall(text) if split_terms(quote))
     plain = _QUOTED.sub(lambda quote: _QUOTE if split_terms(quote[1]) else " ", text)
     spoken = _find_spoken(plain)
@@ -98,7 +101,12 @@ def read_wording(text: str) -> list[Wording]:
 
 def unquote(text: str) -> str:
     """Return a text without the quotation marks around what must occur."""
-    return _QUOTED.sub(r"\1", text)
+    return _QUOTED.sub(r"\1", _straighten(text))
+
+
+def _straighten(text: str) -> str:
+    """Return a text with plain marks around its quotes."""
+    return _TYPOGRAPHIC.sub(r'"\1\2\3"', text)
 
 
 def _as_wording(sources: Sequence[str], quotes: list[str], part: _Part) -> Wording:
@@ -109,7 +117,8 @@ def _as_wording(sources: Sequence[str], quotes: list[str], part: _Part) -> Wordi
 
 def _list_once(terms: Iterable[str], besides: Sequence[str] = ()) -> list[str]:
     """Return terms in small letters, each once, without some others."""
-    return [term for term in dict.fromkeys(map(str.casefold, terms)) if term not in besides]
+    # `casefold` would write ß as ss, which the index of words does not.
+    return [term for term in dict.fromkeys(map(str.lower, terms)) if term not in besides]
 
 
 def _find_spoken(text: str) -> _Part:
