@@ -140,6 +140,22 @@ class TestMeant:
         (other,) = library.search("a red house and a sign that says laundromat", in_="read")
         assert sure.confidence > 0.9 > other.confidence
 
+    def test_loose_words_of_two_cues_are_less_sure_than_quotes_and_a_sign_of_two_lines(
+        self, library
+    ):
+        cues = [
+            Cue(0.0, 1.0, "a man painted the boat", "speech"),
+            Cue(1.0, 2.0, "nobody sold the house", "speech"),
+            Cue(3.0, 4.0, "HOTEL", "screen", box=(0.1, 0.1, 0.2, 0.1)),
+            Cue(3.0, 4.0, "AURORA", "screen", box=(0.1, 0.3, 0.2, 0.1)),
+        ]
+        read_words(library, {"a.mp4": cues})
+        loose = library.search("a man sold the boat", in_="said")[0]
+        quoted = library.search('"the boat nobody sold"', in_="said")[0]
+        sign = library.search("hotel aurora", in_="read")[0]
+        read_words(library, CUES)
+        assert loose.confidence < 0.5 < 0.9 < min(quoted.confidence, sign.confidence)
+
 
 class TestWhere:
     @pytest.mark.parametrize(

@@ -99,8 +99,8 @@ class _Matches(NamedTuple):
     """Cues by rows of the index, how much each holds of a text, 0 to 1, and that in nats.
 
     What two neighbours hold together is a match from `row` to `last`. Those that are `whole` hold
-    all that the text asks for; those that are `meant` are words that it introduces, or nothing else
-    than what it asks for.
+    all that the text asks for, two neighbours only as quotes or with nothing else; those that are
+    `meant` are words that it introduces, or nothing else than what it asks for.
     """
 
     row: Rows
@@ -171,8 +171,10 @@ def _match(wording: Wording, index: TextIndex) -> _Matches:
         holds = _among(first, own) | _among(last, own)
         nats = nats + _weigh(term, index.number(term), len(index)) * holds
     whole = (share > 1 - 1e-9) & wording.is_all
-    meant = wording.introduced | _hold_nothing_else(terms, whole, first, last, index)
-    return _Matches(first, last, share, nats, whole, meant)
+    equal = _hold_nothing_else(terms, whole, first, last, index)
+    # Words that two cues hold in any order are likely to be of two sentences.
+    whole &= (first == last) | equal | (not wording.words)
+    return _Matches(first, last, share, nats, whole, wording.introduced | equal)
 
 
 def _hold_nothing_else(
