@@ -2,8 +2,8 @@
 
     python benchmarks/indexing.py [--rounds 3] [--minutes 15] [--out FILE.json]
 
-Needs torch, transformers, sentence-transformers, opencv-python-headless and imageio-ffmpeg besides
-framefind and its `demo` extra; OpenVINO is measured where it is installed. Films are made
+Needs torch, onnx, transformers, sentence-transformers, opencv-python-headless and imageio-ffmpeg
+besides framefind and its `demo` extra; OpenVINO is measured where it is installed. Films are made
 (`support/footage.py`) and kept in --folder; --videos adds a folder of real ones. The contenders
 (`support/contenders.py`) run in processes of their own, in turn:
 
