@@ -46,6 +46,12 @@ class TestMini:
     def test_a_text_of_any_length(self):
         assert np.isfinite(registry.load("mini").embed_texts(["word " * 5000])).all()
 
+    def test_reads_other_words_for_one_thing_as_one_of_them(self):
+        texts = ["Kids on a sofa", "children on a couch", "children on an ocean"]
+        same, usual, other = registry.load("mini").embed_texts(texts)
+        np.testing.assert_array_equal(same, usual)
+        assert usual @ other < 0.95
+
     def test_is_stored_by_its_version(self):
         assert registry.full_name("mini").startswith("mini-")
         assert registry.load("mini").name == registry.full_name("mini")
