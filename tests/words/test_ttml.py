@@ -56,6 +56,12 @@ def test_a_part_with_times_of_its_own_is_a_cue() -> None:
     ]
 
 
+def test_a_part_within_a_part_is_one_cue() -> None:
+    inner = '<span begin="1s" dur="1s">inner</span>'
+    body = f'<p begin="1s" end="9s"><span><span begin="2s" end="8s">outer {inner}</span></span></p>'
+    assert read(body) == [(3, 9, "outer"), (4, 5, "inner")]
+
+
 def test_lines_and_spaces() -> None:
     body = """<p begin="1s" end="2s">
         <span>Where</span> <!-- nowhere -->is

@@ -61,9 +61,8 @@ class _Reader:
         if is_text and (plain := strip_markup("".join(_texts(element)))):
             until = end if end < inf else start
             yield Cue(start, until, plain, "subtitles", self.language or language)
-        for child in element.iter() if is_text else element:
-            if not is_text or (child is not element and _is_timed(child)):
-                yield from self.read(child, start, end, language)
+        for child in _timed_parts(element) if is_text else element:
+            yield from self.read(child, start, end, language)
 
     def _read_times(
         self, element: ElementTree.Element, start: float, end: float
@@ -95,6 +94,15 @@ def _texts(element: ElementTree.Element) -> Iterator[str]:
         elif _name(child.tag) == "span" and not _is_timed(child):
             yield from _texts(child)
         yield _SPACES.sub(" ", child.tail or "")
+
+
+def _timed_parts(element: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    """Yield the outermost parts of a text that have times of their own."""
+    for child in element:
+        if _is_timed(child):
+            yield child
+        else:
+            yield from _timed_parts(child)
 
 
 def _is_timed(element: ElementTree.Element) -> bool:
