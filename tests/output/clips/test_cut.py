@@ -131,6 +131,17 @@ def test_frames_before_an_open_keyframe_are_not_lost_at_the_end(tmp_path, after)
     assert read(tmp_path / "b.mp4")[0] == list(range(after))
 
 
+def test_pixels_that_mp4_has_no_sign_for_become_mkv(tmp_path):
+    options = CODECS["libvpx-vp9"]
+    source = write(tmp_path / "a.webm", "libvpx-vp9", pix_fmt="yuv440p", options=options)
+    source = source.rename(tmp_path / "a.mp4")
+    assert clip_suffix(str(source), None) == ".mkv"
+    cut_clip(str(source), 20.5 / RATE, 49.5 / RATE, tmp_path / "b.mkv")
+    assert read(tmp_path / "b.mkv")[0] == list(range(20, 50))
+    with av.open(tmp_path / "b.mkv") as container:
+        assert container.streams.video[0].codec_context.pix_fmt == "yuv440p"
+
+
 def test_what_an_mp4_cannot_hold_becomes_mov(tmp_path):
     source = write(tmp_path / "a.mov", "prores_ks", pix_fmt="yuv422p10le", options={})
     source = source.rename(tmp_path / "a.mp4")

@@ -27,6 +27,9 @@ _NOT_IN_MOV = {
 }
 """Codecs of MP4 that FFmpeg lists for MOV, too, and then refuses."""
 
+_UNSIGNED = "vp9 of 4:4:0"
+"""What MP4 and MOV write and no program opens: they have no sign for such pixels."""
+
 _NOT_IN_MATROSKA = {"rv10", "rv20"}  # likewise
 _ANY_SUFFIX = ".mkv"  # holds nearly every codec
 
@@ -58,13 +61,15 @@ def _list_codecs(path: str, codec: str | None) -> set[str]:
             stream = choose_stream(path, source)
             own = stream.codec_context.codec
             encoder = codec or choose_encoder(stream)
+            pixels = stream.codec_context.pix_fmt or ""
     except (VideoError, StoreError):
         return set()
-    return {
-        encoder,
-        *sounds,
-        *([] if codec else [own.name] if own.canonical_name in ENCODERS else []),
-    }
+    codecs = {encoder, *sounds}
+    if not codec and own.canonical_name in ENCODERS:
+        codecs.add(own.name)
+        if own.canonical_name == "vp9" and pixels.startswith("yuv440p"):
+            codecs.add(_UNSIGNED)
+    return codecs
 
 
 @cache
