@@ -142,6 +142,16 @@ class TestSearch:
             page = shared_library.search(text)
             assert [m["score"] for m in document["moments"]] == [m.score for m in page]
 
+    def test_a_line_that_asks_for_nothing_is_named_and_the_others_are_answered(
+        self, shared_library, tmp_path
+    ):
+        (tmp_path / "queries.txt").write_text("a dog\n\n---\nsnow\n")
+        ended = run("search", "--batch", tmp_path / "queries.txt", "-l", shared_library.uri)
+        texts = [json.loads(line)["query"]["text"] for line in ended.stdout.splitlines()]
+        assert texts == ["a dog", "snow"]
+        assert f"{tmp_path / 'queries.txt'}, line 3: '---' holds no word" in ended.stderr
+        assert ended.returncode == 3
+
     def test_a_batch_takes_all_options(self, shared_library, tmp_path):
         texts = ["a dog", "ein Hund", "snow", "5:30 train", "red"]
         (tmp_path / "queries.txt").write_text("\n".join(texts))

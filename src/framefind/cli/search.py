@@ -11,6 +11,7 @@ from framefind.cli import show
 from framefind.cli.help import OUTPUT
 from framefind.cli.options import DeviceOption, JsonOption, LibraryOption, ModelOption
 from framefind.cli.query_options import with_query_options
+from framefind.errors import QueryError
 from framefind.types import Query
 
 if TYPE_CHECKING:
@@ -95,13 +96,40 @@ def search(
 
 
 def _search_batch(library: "Library", options: Query, file: Path) -> None:
-    """Print a JSON document for each line of a file, a text to search for with the same options."""
+    """Print a JSON document for each line of a file, a text to search for with the same options.
+
+    A line that asks for nothing is named, and the others are answered.
+    """
     from framefind.files.lines import read_lines
+
+    queries = {number: replace(options, text=text.strip()) for number, text in read_lines(file)}
+    try:
+        _print_documents(library, list(queries.values()))
+    except QueryError:  # before anything was printed
+        troubles = {number: _find_trouble(library, query) for number, query in queries.items()}
+        if all(troubles.values()):
+            raise  # for the sake of an option, or of the only line
+        for number, trouble in troubles.items():
+            if trouble:
+                show.print_note(f"{file}, line {number}: {trouble}")
+        _print_documents(library, [query for at, query in queries.items() if not troubles[at]])
+        raise typer.Exit(3) from None
+
+
+def _print_documents(library: "Library", queries: list[Query]) -> None:
     from framefind.output.json import build_document
 
-    queries = [replace(options, text=text.strip()) for _, text in read_lines(file)]
     for query, page in zip(queries, library.search_batch(queries), strict=True):
         show.print_json(build_document(page, query.document()), indent=None)
+
+
+def _find_trouble(library: "Library", query: Query) -> str | None:
+    """Return why a query cannot be answered, if so."""
+    try:
+        next(library.search_batch([query]))
+    except QueryError as error:
+        return str(error)
+    return None
 
 
 def _print_page(page: "Page", query: Query, output_format: str | None) -> None:
