@@ -10,6 +10,8 @@ from av.stream import Disposition
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from framefind.output.clips.encoder import keep_priority
+
 Colour = tuple[int, int, int]
 Picture = NDArray[np.uint8]
 
@@ -85,7 +87,10 @@ def film(
     shown = ramp(count, size) if pictures is None else pictures
     rate = Fraction(fps).limit_denominator(1001)
     base = Fraction(1, 90000)
-    with av.open(path, "w", format=container_format, options=container_options or {}) as container:
+    with (
+        keep_priority(),
+        av.open(path, "w", format=container_format, options=container_options or {}) as container,
+    ):
         stream = container.add_stream(codec, rate=rate, options=options or {})
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = *size, pix_fmt

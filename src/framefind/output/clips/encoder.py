@@ -3,7 +3,8 @@ screens show them.
 """
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from typing import Any, TypeAlias
 
@@ -130,7 +131,27 @@ class Encoder:
                 own.height,
             ):
                 frame = frame.reformat(own.width, own.height, own.pix_fmt)
-        return mend_stamps(list(self._context.encode(frame)))
+        with keep_priority():  # the first call opens the encoder
+            packets = list(self._context.encode(frame))
+        return mend_stamps(packets)
+
+
+@contextmanager
+def keep_priority() -> Iterator[None]:
+    """Undo that an encoder gives this thread priority over all others of the computer.
+
+    SVT-AV1 does so where it may, as for root. Threads that are started later would inherit that,
+    and keep even each other from the processor.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != policy:
+            os.sched_setscheduler(0, policy, priority)
 
 
 def mend_stamps(packets: list[Packet]) -> list[Packet]:
