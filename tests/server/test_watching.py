@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from serving import serve
@@ -24,8 +25,11 @@ def test_a_watch_that_ends_by_itself_is_begun_again(tmp_path, monkeypatch, caplo
 
     monkeypatch.setattr(watcher, "python_command", command)
     monkeypatch.setattr(watcher, "_RESTART_SECONDS", 0.0)
+    watching = watcher.watch(framefind.open(tmp_path / "a.framefind"), [str(tmp_path)])
+    with ThreadPoolExecutor(1) as pool:  # tests of the page leave a loop running in this thread
+        ended = pool.submit(asyncio.run, watching)
     with pytest.raises(InterruptedError):
-        asyncio.run(watcher.watch(framefind.open(tmp_path / "a.framefind"), [str(tmp_path)]))
+        ended.result()
     (record,) = caplog.records
     assert "ended with -9" in record.message
 

@@ -62,6 +62,7 @@ class Video:
         self._found_end: float | None = None  # seconds until the end, as a whole pass finds it
         self._short_end: float | None = None  # the same of any pass, if far more are declared
         self._is_broken = False  # whether the clock was found to break
+        self._listed_damage: str | None = None  # what reading all packets, undecoded, showed
         self._open()
         try:
             self._begun: Iterator[Frame] = self._read()
@@ -137,7 +138,7 @@ class Video:
             self._selection = None
             yield from (frame for frame in islice(self._restart(), 1) if frame.t >= start)
         self._file.watch.listen()
-        self._file.partial = self.damage
+        self._file.partial = self.damage or self._listed_damage
         if change := size_change(self.path, self._size):
             self._file.fail(change)
 
@@ -228,10 +229,9 @@ class Video:
                 times.append(t)
                 if packet.is_keyframe:
                     keyframes.append(t)
-        damage = self.damage
+        self._listed_damage = self.damage
         end = timing.reached(self._clock)
         self._reopen()
-        self._file.partial = damage
         return FrameTimes(sorted(set(times)), sorted(keyframes), end)
 
     def read_at(self, times: Sequence[float], listed: FrameTimes, start: float) -> Iterator[Frame]:
