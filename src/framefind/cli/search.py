@@ -66,7 +66,7 @@ def search(
 
     $ framefind search "a red motorcycle"
     $ framefind search "a dog" --plus 2:snow --minus grass --limit 3
-    $ framefind search --image film.mp4@18 --by video
+    $ framefind search --image film.mp4@5 --by video
     $ framefind search "a cat" --then "an astronaut" --within 30
     """
     from framefind.library import open
