@@ -255,7 +255,12 @@ class Clock:
                     self._latest = packet.pts
                     self.end = packet.pts + duration
             # After a break of an MP4's clock, FFmpeg discards packets until that has caught up.
-            yield _copy_to_show(packet) if self.carried and packet.is_discard else packet
+            if self.carried and packet.is_discard:
+                shown = renew(packet, bytes(packet))
+                shown.stream = packet.stream
+                yield shown
+            else:
+                yield packet
 
     def _begin(self) -> None:
         """Forget the times before a break."""
@@ -295,21 +300,20 @@ class Clock:
         return at < len(times) and times[at] < float(before * self._base) - margin
 
 
-def _copy_to_show(hidden: "av.Packet[Any]") -> "av.Packet[Any]":
-    """Return a copy of a packet that is not to be discarded.
+def renew(packet: "av.Packet[Any]", data: bytes) -> "av.Packet[Any]":
+    """Return a packet with other data and the same times, which is not to be discarded.
 
-    FFmpeg owns the data of the copy: a decoder's thread that frees a Python object waits for the
-    interpreter's lock, whose holder may be waiting for that thread to end.
+    FFmpeg owns its data: a decoder's thread that frees a Python object waits for the interpreter's
+    lock, whose holder may be waiting for that thread to end.
     """
-    packet: av.Packet[Any] = av.Packet(hidden.size)
-    packet.update(bytes(hidden))
-    packet.stream = hidden.stream
-    packet.time_base = hidden.time_base
-    packet.pts = hidden.pts
-    packet.dts = hidden.dts
-    packet.duration = hidden.duration
-    packet.is_keyframe = hidden.is_keyframe
-    return packet
+    fresh: av.Packet[Any] = av.Packet(len(data))
+    fresh.update(data)
+    fresh.time_base = packet.time_base
+    fresh.pts = packet.pts
+    fresh.dts = packet.dts
+    fresh.duration = packet.duration
+    fresh.is_keyframe = packet.is_keyframe
+    return fresh
 
 
 def _earliest(packet: "av.Packet[Any]", ahead: "Ahead[av.Packet[Any]]") -> int:

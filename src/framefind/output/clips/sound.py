@@ -6,7 +6,8 @@ import av
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 
-from framefind.output.clips.source import Packet, renew
+from framefind.output.clips.source import Packet
+from framefind.video.clock import renew
 
 _PLAIN = "pcm_s16le"
 _NEVER_COPIED = {"sipr", "amrnb", "amrwb"}  # containers claim to hold them, and then refuse

@@ -114,14 +114,3 @@ def packets_from(
             break
     yield from held
     yield from (packet for packet in source.demux(streams) if packet.size)
-
-
-def renew(packet: Packet, data: bytes) -> Packet:
-    """Return a packet with other data and the same times."""
-    fresh: Packet = av.Packet(data)
-    fresh.time_base = packet.time_base
-    fresh.pts = packet.pts
-    fresh.dts = packet.dts
-    fresh.duration = packet.duration
-    fresh.is_keyframe = packet.is_keyframe
-    return fresh

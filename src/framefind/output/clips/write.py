@@ -17,9 +17,9 @@ from framefind.output.clips.source import (
     Packet,
     list_sounds,
     packets_from,
-    renew,
     time_base,
 )
+from framefind.video.clock import renew
 from framefind.video.packets import length_width
 
 _OWN_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder", "timecode"}
