@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 import framefind
 import stores
+from framefind.files import config
 from framefind.tables.tables import Tables
 from framefind.video.decode import Video
 from framefind.video.samplers import parse_sampler
@@ -60,6 +61,13 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         # Java for Spark lives too briefly to earn back what its better compiler costs.
         patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
         yield
+
+
+@pytest.fixture(autouse=True)
+def own_settings() -> Iterator[None]:
+    """No test leaves settings to the next: `watch FOLDER` keeps the folder in the user's file."""
+    yield
+    config.config_file().unlink(missing_ok=True)
 
 
 @pytest.fixture
