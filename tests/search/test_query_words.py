@@ -97,6 +97,13 @@ class TestFound:
         assert not library.search("คำ").moments
         read_words(library, CUES)
 
+    def test_a_text_without_words_is_told(self, library):
+        page = library.search("?!", in_="said")
+        assert (page.moments, page.notes) == ([], ["no word of '?!' could be said or written"])
+
+    def test_a_compound_that_no_cue_holds_is_looked_for_in_parts(self, library):
+        assert library.search("budget-ferry", in_="said")[0].why[0].spans
+
     def test_a_cue_after_the_last_frame_is_found(self, library):
         (moment,) = library.search('"after the end of the pictures"')
         assert moment.path.endswith("b.mp4")

@@ -1,8 +1,7 @@
 """The words of a library: its cues in SQLite's full-text index, and which of them hold a text.
 
-Two indexes of the same cues: `words`, stemmed and without accents, and `parts`, by trigrams, for
-parts of words. Characters of scripts without spaces are words of their own, so that any of their
-sequences is a phrase.
+Two indexes of the same cues: `words`, the stems of their tokens in two forms (see `tokens`), and
+`parts`, by trigrams, for parts of words.
 
 A folder of it never changes once it is published by the manifest, which holds its checksums. So it
 is opened as immutable: without locks, which network drives lack, and without files beside it,
@@ -11,8 +10,7 @@ which a folder that cannot be written would refuse.
 
 import re
 import sqlite3
-import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +23,16 @@ from numpy.typing import NDArray
 
 from framefind.files.arrays import load_array
 from framefind.index.checksums import DamagedIndexError, check_sealed
+from framefind.index.tokens import (
+    SYMBOLS,
+    Token,
+    fold,
+    fold_letters,
+    has_symbols,
+    joined_phrase_of,
+    list_tokens,
+    phrase_of,
+)
 
 CUE = np.dtype(
     [
@@ -39,8 +47,12 @@ CUE = np.dtype(
     ]
 )
 
+_TOKENS = f"tokenize=\"porter ascii tokenchars '{SYMBOLS}'\""
+"""How SQLite takes the words that `tokens` gives it: it only stems them."""
+
 TABLES = (
-    "create virtual table words using fts5(text, tokenize='porter unicode61 remove_diacritics 2')",
+    "create table cues(text)",
+    f"create virtual table words using fts5(plain, joined, content='', {_TOKENS})",
     "create virtual table parts using fts5(text, content='', tokenize='trigram')",
 )
 
@@ -49,51 +61,28 @@ MIN_PART = 3
 
 _MANY = 64  # cues that are worth a query to look at fewer
 
-SEAM = "\u200b"
-"""Stands between the characters of scripts without spaces: it has no width, and ends a word."""
-
-_UNSPACED = (
-    "\u0e00-\u0eff"  # Thai, Lao
-    "\u1000-\u109f\u1780-\u17ff"  # Burmese, Khmer
-    "\u3040-\u30ff\u31f0-\u31ff"  # kana
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
-)
-_UNSPACED_LETTER = re.compile(f"(?<=[{_UNSPACED}])|(?=[{_UNSPACED}])")
-_TERM = re.compile(f"[{_UNSPACED}]+|(?:(?![{_UNSPACED}])[^\\W_])+")
 _OPEN, _CLOSE = "\x02", "\x03"
-_RESERVED = str.maketrans(dict.fromkeys((SEAM, _OPEN, _CLOSE, "\0"), " "))
-
-
-def split_terms(text: str) -> list[str]:
-    """Return the words of a text; scripts without spaces give their pairs of characters."""
-    terms = []
-    for match in _TERM.finditer(text):
-        term = match[0]
-        if re.match(f"[{_UNSPACED}]", term) and len(term) > 1:
-            terms += [term[at : at + 2] for at in range(len(term) - 1)]
-        else:
-            terms.append(term)
-    return terms
 
 
 def phrase(text: str) -> str:
     """Return the full-text query for the words of a text one after another, or "" without any.
 
-    Nothing of a text is syntax: only letters and digits of it reach the query.
+    Nothing of a text is syntax: only words and symbols of it reach the query.
     """
-    words = " ".join(_TERM.findall(text))
-    return f'"{seam(words)}"' if words else ""
+    plain = phrase_of(text)
+    joined = joined_phrase_of(text)
+    if has_symbols(text):
+        return f'joined : "{joined}"'
+    if plain == joined:
+        return f'"{plain}"' if plain else ""
+    return f'("{plain}" OR "{joined}")'
 
 
-def seam(text: str) -> str:
-    """Return a text as `words` holds it: with seams, and without the characters that mark."""
-    return _UNSPACED_LETTER.sub(SEAM, text.translate(_RESERVED))
-
-
-def fold(text: str) -> str:
-    """Return a text as `parts` holds it: in small letters, without accents."""
-    plain = unicodedata.normalize("NFKD", text.translate(_RESERVED).casefold())
-    return "".join(letter for letter in plain if not unicodedata.combining(letter))
+def as_columns(text: str) -> tuple[str, str]:
+    """Return a text as `words` holds it: in the plain form, and in the joined one if it differs."""
+    plain = phrase_of(text)
+    joined = joined_phrase_of(text)
+    return plain, "" if joined == plain else joined
 
 
 def connect(file: Path, options: str) -> sqlite3.Connection:
@@ -124,7 +113,8 @@ class TextIndex:
         self._database = connect(folder / "words.db", "mode=ro&immutable=1")
         self._asking = Lock()
         self._joined = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
-        self._joined.execute(TABLES[0])  # filled with cues and those that follow them
+        # Filled with cues and those that follow them.
+        self._joined.execute(f"create virtual table words using fts5(plain, joined, {_TOKENS})")
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self.cues["segment"] >= 0))
@@ -141,7 +131,7 @@ class TextIndex:
 
     def find_across(self, text: str) -> NDArray[np.int64]:
         """Return the rows of the cues in which a phrase begins that ends in the cue after it."""
-        words = [word for term in _TERM.findall(text) for word in seam(term).split(SEAM) if word]
+        words = (joined_phrase_of(text) if has_symbols(text) else phrase_of(text)).split()
         if len(words) < 2:
             return np.empty(0, np.int64)
         seams = range(1, max(2, len(words) - 1))  # the last one is looked for from its left
@@ -162,8 +152,8 @@ class TextIndex:
         return rows[[self._joins(row, text) for row in rows.tolist()]]
 
     def _before(self, *texts: str) -> NDArray[np.int64]:
-        """Return the rows of the cues after which one begins with one of some texts, ascending."""
-        begins = self._rows("words", " OR ".join(f"^{phrase(text)}" for text in texts))
+        """Return the rows of the cues before those that begin with a phrase of some, ascending."""
+        begins = self._rows("words", " OR ".join(f'^"{text}"' for text in texts))
         rows = np.sort(self.previous[begins])
         return rows[rows >= 0]
 
@@ -178,7 +168,7 @@ class TextIndex:
 
     def find_part(self, text: str) -> NDArray[np.int64]:
         """Return the rows of the cues that hold a text anywhere, such as within a word."""
-        letters = fold(text)
+        letters = fold(text).replace("\0", " ")
         if len(letters) < MIN_PART:
             return np.empty(0, np.int64)
         return self._rows("parts", '"' + letters.replace('"', '""') + '"')
@@ -197,36 +187,44 @@ class TextIndex:
 
         Where none is as words, they are looked for within words.
         """
+        lines = self._texts(rows)
+        text = " ".join(lines)
         query = " OR ".join(filter(None, map(phrase, texts)))
-        asked = "select highlight(words, 0, ?, ?) from words where words match ?"
-        text = self._join(rows)
-        for (marked,) in self._ask_joined(text, asked, _OPEN, _CLOSE, query) if query else ():
-            return _read_marks(marked)
-        text = text.replace(SEAM, "")
+        asked = (
+            "select highlight(words, 0, ?1, ?2), highlight(words, 1, ?1, ?2) from words "
+            "where words match ?3"
+        )
+        for marked in self._ask_joined(lines, asked, _OPEN, _CLOSE, query) if query else ():
+            forms = list_tokens("\n".join(lines))
+            spans = [
+                span
+                for form, own in zip(forms, marked, strict=True)
+                for span in _read_marks(own, form)
+            ]
+            return text, _unite(spans)
         return text, _find_parts(text, texts)
 
     def length(self, rows: Iterable[int]) -> int:
         """Return the number of characters in the text of cues that follow each other."""
-        return len(self._join(rows).replace(SEAM, ""))
+        return len(" ".join(self._texts(rows)))
 
     def _joins(self, row: int, text: str) -> bool:
         """Return whether a cue and the next together hold the words of a text."""
-        joined = self._join([row, self.cues["next"][row]])
+        lines = self._texts([row, self.cues["next"][row]])
         return bool(
-            self._ask_joined(joined, "select 1 from words where words match ?", phrase(text))
+            self._ask_joined(lines, "select 1 from words where words match ?", phrase(text))
         )
 
-    def _join(self, rows: Iterable[int]) -> str:
-        """Return the text of cues, each once, as `words` holds it."""
-        asked = "select text from words where rowid = ?"
-        return " ".join(
-            str(self._ask(asked, row + 1)[0][0]) for row in dict.fromkeys(map(int, rows))
-        )
+    def _texts(self, rows: Iterable[int]) -> list[str]:
+        """Return the texts of cues, each once."""
+        asked = "select text from cues where rowid = ?"
+        return [str(self._ask(asked, row + 1)[0][0]) for row in dict.fromkeys(map(int, rows))]
 
-    def _ask_joined(self, text: str, asked: str, *values: str) -> list[tuple[Any, ...]]:
-        """Ask about one text as if it were a cue's."""
+    def _ask_joined(self, lines: list[str], asked: str, *values: str) -> list[tuple[Any, ...]]:
+        """Ask about some texts as if they were one cue's."""
+        columns = as_columns("\n".join(lines))
         with self._asking:
-            self._joined.execute("insert into words(rowid, text) values (1, ?)", (text,))
+            self._joined.execute("insert into words(plain, joined) values (?, ?)", columns)
             try:
                 return self._joined.execute(asked, values).fetchall()
             finally:
@@ -244,36 +242,33 @@ class TextIndex:
             raise DamagedIndexError(f"{self.folder}: {error}") from error
 
 
-def _read_marks(marked: str) -> tuple[str, list[tuple[int, int]]]:
-    """Return a text without marks and seams, and the spans between marks."""
-    letters: list[str] = []
-    spans: list[tuple[int, int]] = []
+def _read_marks(marked: str, tokens: list[Token]) -> Iterator[tuple[int, int]]:
+    """Yield where the words between marks stand; `tokens` are the words that were marked."""
     start = 0
-    for letter in marked:
-        if letter == _OPEN:
-            start = len(letters)
-        elif letter == _CLOSE:
-            if spans and spans[-1][1] == start:
-                start = spans.pop()[0]
-            spans.append((start, len(letters)))
-        elif letter != SEAM:
-            letters.append(letter)
-    return "".join(letters), spans
+    for word, token in zip(marked.split(), tokens, strict=False):
+        if word.startswith(_OPEN):
+            start = token.start
+        if word.endswith(_CLOSE):
+            yield start, token.end
 
 
 def _find_parts(text: str, parts: list[str]) -> list[tuple[int, int]]:
     """Return where parts of words are in a text, as `parts` holds both: from, to, ascending."""
-    letters = [fold(letter) for letter in text]  # an accent is none, a ß two
+    letters = list(fold_letters(text))  # an accent is none, a ß two
     origin = [at for at, folded in enumerate(letters) for _ in folded]
     line = "".join(letters)
-    places = sorted(
+    return _unite(
         (origin[match.start()], origin[match.end() - 1] + 1)
         for part in map(fold, parts)
         if len(part) >= MIN_PART
         for match in re.finditer(re.escape(part), line)
     )
+
+
+def _unite(places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans in ascending order, those that overlap as one."""
     spans: list[tuple[int, int]] = []
-    for start, end in places:
+    for start, end in sorted(places):
         if spans and start < spans[-1][1]:
             spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
         else:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.index.checksums import seal
-from framefind.index.text import CUE, SEAM, TABLES, SavedText, TextIndex, connect, fold, seam
+from framefind.index.text import CUE, TABLES, SavedText, TextIndex, as_columns, connect
+from framefind.index.tokens import fold
 from framefind.types import CUE_SOURCES
 
 if TYPE_CHECKING:
@@ -113,12 +114,14 @@ class _Writer:
             cues["segment"][gone] = -1
 
     def _delete(self, rowid: int) -> None:
-        asked = "select text from words where rowid = ?"
-        ((text,),) = self._database.execute(asked, (rowid,))
-        self._database.execute("delete from words where rowid = ?", (rowid,))
+        ((text,),) = self._database.execute("select text from cues where rowid = ?", (rowid,))
+        self._database.execute("delete from cues where rowid = ?", (rowid,))
         self._database.execute(
-            "insert into parts(parts, rowid, text) values ('delete', ?, ?)",
-            (rowid, fold(text.replace(SEAM, ""))),
+            "insert into words(words, rowid, plain, joined) values ('delete', ?, ?, ?)",
+            (rowid, *as_columns(text)),
+        )
+        self._database.execute(
+            "insert into parts(parts, rowid, text) values ('delete', ?, ?)", (rowid, fold(text))
         )
 
     def add(self, batch: "pa.RecordBatch") -> None:
@@ -134,11 +137,13 @@ class _Writer:
             cues[at] = (segment, video, row["start"], row["end"], source, language, -1, box)
         rowids = range(self._count + 1, self._count + 1 + len(rows))
         texts = [row["text"] or "" for row in rows]
-        for table, prepare in (("words", seam), ("parts", fold)):
-            self._database.executemany(
-                f"insert into {table}(rowid, text) values (?, ?)",
-                zip(rowids, map(prepare, texts), strict=True),
-            )
+        for into, values in (
+            ("cues(rowid, text) values (?, ?)", ((text,) for text in texts)),
+            ("words(rowid, plain, joined) values (?, ?, ?)", map(as_columns, texts)),
+            ("parts(rowid, text) values (?, ?)", ((fold(text),) for text in texts)),
+        ):
+            numbered = ((rowid, *own) for rowid, own in zip(rowids, values, strict=True))
+            self._database.executemany(f"insert into {into}", numbered)
         self._cues.append(cues)
         self._count += len(rows)
 

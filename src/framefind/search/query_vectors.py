@@ -199,6 +199,8 @@ def list_notes(embedded: EmbeddedQuery, model: Model, has_words: bool) -> list[s
     hits = embedded.words
     if hits is not None and hits.must_occur and not has_words:
         return ["no words of this library's videos were read: `index` reads them (option `read`)"]
+    if hits is not None and hits.must_occur and not hits.terms:
+        return [f"no word of {query.text!r} could be said or written"]
     texts: list[str | None] = [*query.plus, *query.minus]
     if hits is None or (hits.is_seen and not hits.must_occur):
         texts = [query.text, *texts, query.then]

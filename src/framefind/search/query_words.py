@@ -9,12 +9,14 @@ imagined, in which a word is as frequent as words of its length are.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import reduce
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framefind.index.text import TextIndex, phrase
+from framefind.index.tokens import split_compound
 from framefind.models.base import Model
 from framefind.models.vocabulary import split_words
 from framefind.search.filters import Filters
@@ -83,11 +85,13 @@ def find_words(
     if text is None or {*query.in_} == {SEEN}:
         return None
     wordings = read_wording(text)
-    terms = list(dict.fromkeys(term for wording in wordings for term in wording.terms))
     must_occur = bool(wordings[0].quotes) or bool(query.in_ and SEEN not in query.in_)
-    index = open_index() if terms else None
+    index = open_index() if any(wording.terms for wording in wordings) else None
     if index is None and not must_occur:
         return None
+    if index is not None:
+        wordings = [_split_unknown(wording, index) for wording in wordings]
+    terms = list(dict.fromkeys(term for wording in wordings for term in wording.terms))
     is_seen = not query.in_ or SEEN in query.in_
     is_seen &= bool(query.images or query.plus or split_words(model, text).known)
     matches = _match_all(wordings, index) if index else _NOTHING
@@ -128,8 +132,8 @@ def _match_all(wordings: Sequence[Wording], index: TextIndex) -> _Matches:
 
 def _match(wording: Wording, index: TextIndex) -> _Matches:
     """Return the cues that hold enough of a wording, and all of its quotes."""
-    terms = wording.quotes + wording.words
     quotes = len(wording.quotes)
+    terms = wording.quotes + wording.words
     across = {term: index.find_across(term) for term in terms[:quotes]}
     counts = {term: index.number(term) + len(across.get(term, ())) for term in terms}
     weights = {term: _weigh(term, counts[term], len(index)) for term in terms}
@@ -157,9 +161,8 @@ def _match(wording: Wording, index: TextIndex) -> _Matches:
     row = row[keep]
     nats = nats[keep]
     pairs, pair_nats = _match_pairs(terms, quotes, weights, rows, across, index)
-    better = pair_nats > np.maximum(
-        _at(row, nats, pairs), _at(row, nats, index.cues["next"][pairs])
-    )
+    alone = np.maximum(_at(row, nats, pairs), _at(row, nats, index.cues["next"][pairs]))
+    better = pair_nats > alone + 1e-9
     pairs = pairs[better]
     pair_nats = pair_nats[better]
     first = np.concatenate([row, pairs])
@@ -175,6 +178,12 @@ def _match(wording: Wording, index: TextIndex) -> _Matches:
     # Words that two cues hold in any order are likely to be of two sentences.
     whole &= (first == last) | equal | (not wording.words)
     return _Matches(first, last, share, nats, whole, wording.introduced | equal)
+
+
+def _split_unknown(wording: Wording, index: TextIndex) -> Wording:
+    """Return a wording with the parts of those compounds that no cue holds whole."""
+    parts = ([word] if index.number(word) else split_compound(word) for word in wording.words)
+    return wording._replace(words=list(dict.fromkeys(chain.from_iterable(parts))))
 
 
 def _hold_nothing_else(

@@ -10,10 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from framefind.index.text import split_terms
+from framefind.index.tokens import fold, split_terms
 
 _QUOTED = re.compile(r'"([^"]*)"')
-_TYPOGRAPHIC = re.compile("[“”„‟]([^“”„‟]*)[“”‟]|[«»]([^«»]*)[«»]|＂([^＂]*)＂")
+_TYPOGRAPHIC = re.compile(
+    "[“”„‟]([^“”„‟]*)[“”‟]|[«»‹›]([^«»‹›]*)[«»‹›]|＂([^＂]*)＂|[「『]([^「」『』]*)[」』]"
+)
 """Quotes between the marks that phones and word processors make of plain ones."""
 _QUOTE = "\0"
 """Stands for a quote that is taken out."""
@@ -106,7 +108,7 @@ def unquote(text: str) -> str:
 
 def _straighten(text: str) -> str:
     """Return a text with plain marks around its quotes."""
-    return _TYPOGRAPHIC.sub(r'"\1\2\3"', text)
+    return _TYPOGRAPHIC.sub(r'"\1\2\3\4"', text)
 
 
 def _as_wording(sources: Sequence[str], quotes: list[str], part: _Part) -> Wording:
@@ -116,9 +118,8 @@ def _as_wording(sources: Sequence[str], quotes: list[str], part: _Part) -> Wordi
 
 
 def _list_once(terms: Iterable[str], besides: Sequence[str] = ()) -> list[str]:
-    """Return terms in small letters, each once, without some others."""
-    # `casefold` would write ß as ss, which the index of words does not.
-    return [term for term in dict.fromkeys(map(str.lower, terms)) if term not in besides]
+    """Return terms as the index of words holds them, each once, without some others."""
+    return [term for term in dict.fromkeys(map(fold, terms)) if term not in besides]
 
 
 def _find_spoken(text: str) -> _Part:

@@ -1,0 +1,136 @@
+"""Tokens: the words of a text as the index of words holds them.
+
+They are in small letters, without accents and ligatures. A text has them in two forms. In the plain
+one, letters and digits alone count: "AT&T", "don't" and "1,000" are two words each. In the joined
+one they are `att`, `dont` and `1000`, and symbols are words of their own: `c + +`. Characters of
+scripts without spaces are words of their own, so that any of their sequences is a phrase; so are
+the syllables of Korean, whose words have endings.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+_ACCENTS = re.compile(
+    "[\u0300-\u036f\u20d0-\u20ff"  # Latin, Greek, Cyrillic; around symbols
+    "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"  # Hebrew
+    "\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06ed"  # Arabic
+    "\u00ad\u200d\ufe00-\ufe0f]"  # they only tell how others look
+)
+_SPELLED = {ord("æ"): "ae", ord("œ"): "oe", ord("ø"): "o", ord("ł"): "l", ord("đ"): "d"}
+_SPELLED |= {ord("ð"): "d", ord("þ"): "th", ord("ħ"): "h", ord("ı"): "i", ord("⁄"): "/"}
+"""Letters that have no accent for Unicode, as they are typed without a key for them."""
+_SIGNS = {"‘": "'", "’": "'", "ʼ": "'", "\u200c": "-", "־": "-"}
+"""Signs within words, as they are typed; Persian parts words by what has no width."""
+
+_CLUSTER = re.compile("(?s).[\u0300-\u036f\u3099\u309a\uff9e\uff9f]*")
+"""A character with what is written onto it."""
+
+_UNSPACED = (
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u1000-\u109f\u1780-\u17ff"  # Burmese, Khmer
+    "\u3040-\u30ff\u31f0-\u31ff"  # kana
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
+)
+_KOREAN = "\uac00-\ud7a3"
+_MARKS = "\u0300-\u1cff\ua800-\uabff"
+"""Beside letters, these blocks hold the vowels that Indic scripts write as marks."""
+_LETTER = f"(?:(?![_{_UNSPACED}{_KOREAN}])[\\w{_MARKS}])"
+_PLAIN = re.compile(f"[{_UNSPACED}{_KOREAN}]|{_LETTER}+")
+_JOINT = (
+    r"(?:(?<=[^\W\d_])(?:'(?!(?:ll|re|d)\b)|[.&_]|-\n?)(?=[^\W\d_])"  # he'll is not hell
+    r"|(?<=\d)-(?=[^\W\d_])|(?<=[^\W\d_])-(?=\d)"
+    r"|(?<=\d)[.,' ](?=\d{3}(?!\d)))"  # thousands
+)
+"""Signs between the parts of a word, which the joined form leaves out."""
+_JOINTS = re.compile(_JOINT)
+_LOOSE_JOINT = rf"(?:{_JOINT}|(?<=[^\W\d_])'(?=[^\W\d_])|(?<=\d)[.,:/](?=\d))"
+SYMBOLS = "#%@$+<=>^`|~"
+"""Signs of ASCII that count as symbols; beyond it, all do that are neither letters nor marks."""
+_SYMBOL = f"[{re.escape(SYMBOLS)}]|[^\\x00-\\x7f\\w{_MARKS}]"
+_JOINED = re.compile(f"[{_UNSPACED}{_KOREAN}]|{_LETTER}+(?:{_JOINT}{_LETTER}+)*|{_SYMBOL}")
+_PART = f"[{_UNSPACED}]+|[{_KOREAN}]+|{_LETTER}+"
+_PARTS = re.compile(_PART)
+_TERM = re.compile(f"[{_UNSPACED}]+|[{_KOREAN}]+|{_LETTER}+(?:{_LOOSE_JOINT}{_LETTER}+)*|{_SYMBOL}")
+
+
+class Token(NamedTuple):
+    """A word, and where it stands in its text: from, to."""
+
+    word: str
+    start: int
+    end: int
+
+
+def fold(text: str) -> str:
+    """Return a text in small letters, without accents; of punctuation, only ASCII's is left."""
+    return text.lower() if text.isascii() else "".join(fold_letters(text))
+
+
+def fold_letters(text: str) -> Iterator[str]:
+    """Yield what each character of a text is folded to: nothing, a letter or several."""
+    for match in _CLUSTER.finditer(text):
+        yield _fold_cluster(match[0])
+        yield from ("",) * (len(match[0]) - 1)
+
+
+@lru_cache(1 << 14)
+def _fold_cluster(cluster: str) -> str:
+    if unicodedata.category(cluster[0])[0] == "S":
+        plain = unicodedata.normalize("NFKC", cluster[0])
+        return plain if len(plain) == 1 else cluster[0]  # ™ is no "TM" of the word before it
+    plain = _SIGNS.get(cluster) or unicodedata.normalize("NFKD", cluster).casefold()
+    plain = unicodedata.normalize("NFKC", _ACCENTS.sub("", plain).translate(_SPELLED))
+    return "".join(
+        letter if letter.isascii() or unicodedata.category(letter)[0] in "LMNS" else " "
+        for letter in plain
+    )
+
+
+def phrase_of(text: str) -> str:
+    """Return the words of a text in the plain form, with spaces between them."""
+    return " ".join(_PLAIN.findall(fold(text)))
+
+
+def joined_phrase_of(text: str) -> str:
+    """Return the words of a text in the joined form, with spaces between them."""
+    return " ".join(_JOINTS.sub("", word) for word in _JOINED.findall(fold(text)))
+
+
+def has_symbols(text: str) -> bool:
+    """Return whether a text has symbols, which only its joined form holds."""
+    return re.search(_SYMBOL, _PLAIN.sub("", fold(text))) is not None
+
+
+def list_tokens(text: str) -> tuple[list[Token], list[Token]]:
+    """Return the words of a text in the plain form and in the joined one, with their places."""
+    letters = list(fold_letters(text))
+    origin = [at for at, folded in enumerate(letters) for _ in folded]
+    line = "".join(letters)
+    plain, joined = (
+        [
+            Token(match[0], origin[match.start()], origin[match.end() - 1] + 1)
+            for match in pattern.finditer(line)
+        ]
+        for pattern in (_PLAIN, _JOINED)
+    )
+    return plain, joined
+
+
+def split_terms(text: str) -> list[str]:
+    """Return the words that a text asks for: compounds whole, pairs of unspaced characters."""
+    terms = []
+    for match in _TERM.finditer(fold(text)):
+        term = match[0]
+        if re.match(f"[{_UNSPACED}]", term) and len(term) > 1:
+            terms += [term[at : at + 2] for at in range(len(term) - 1)]
+        else:
+            terms.append(term)
+    return terms
+
+
+def split_compound(term: str) -> list[str]:
+    """Return the parts of a compound that `split_terms` gives; a term that is none by itself."""
+    return _PARTS.findall(term) or [term]
