@@ -98,7 +98,7 @@ class Group {
     this.list = el("ol", { class: "cards" });
     this.more = el("button", { type: "button", class: "quiet more" });
     this.more.addEventListener("click", () => this.#unfold());
-    const title = el("h2", { title: moment.path }, el("span", { class: "name" }, name(moment.path)));
+    const title = el("h2", { title: moment.path, dir: "auto" }, el("span", { class: "name" }, name(moment.path)));
     this.element = el("section", { class: "group", "aria-label": name(moment.path) },
       el("div", { class: "heading" }, title, this.many,
         el("span", { class: "folder", title: moment.path }, name(folder(moment.path)))),
@@ -218,7 +218,7 @@ export function poster(video, { open, href }) {
       open(video);
     },
   }, shown, el("span", { class: "caption" },
-    el("span", { class: "name" }, name(video.path)),
+    el("span", { class: "name", dir: "auto" }, name(video.path)),
     el("span", { class: "sure" }, video.duration ? about(video.duration) : "")));
   if (moment.end && !failed) scrub(link, shown, moment);
   return el("li", {}, link);
