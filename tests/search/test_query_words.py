@@ -188,6 +188,12 @@ class TestWhere:
         assert "words" in page.notes[0]
         read_words(library, CUES)
 
+    def test_a_text_that_the_model_does_not_know_is_looked_for_in_words_alone(self, library):
+        (note,) = library.search("asdfghjkl").notes
+        assert "knows no word of this text" in note
+        assert not library.search('"asdfghjkl"').notes
+        assert not library.search("asdfghjkl", in_="said").notes
+
     @pytest.mark.parametrize(
         ("filters", "starts"),
         [

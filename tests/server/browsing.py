@@ -28,7 +28,7 @@ if CHROMIUM is None:
     assert not os.environ.get("FRAMEFIND_TEST_PAGE"), words
     pytest.skip(words, allow_module_level=True)
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright  # noqa: E402
 
 expect.set_options(timeout=20_000)  # a busy machine is no failure
 
@@ -126,6 +126,20 @@ def chromium() -> Iterator[Browser]:
 
 
 Opener = Callable[..., Page]
+
+
+def is_within(inner: Locator, outer: Locator) -> bool:
+    """Whether an element, as high as a line of text at least, stands inside another."""
+    box, around = inner.bounding_box(), outer.bounding_box()
+    assert box
+    assert around
+    return (
+        box["height"] >= 12
+        and box["x"] >= around["x"]
+        and box["y"] >= around["y"]
+        and box["x"] + box["width"] <= around["x"] + around["width"]
+        and box["y"] + box["height"] <= around["y"] + around["height"]
+    )
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 pytest.register_assert_rewrite("browsing")
 pytest_plugins = ["browsing"]
 
-from browsing import Opener, ask, served, shot, until  # noqa: E402
+from browsing import Opener, ask, is_within, served, shot, until  # noqa: E402
 from playwright.sync_api import Page, expect  # noqa: E402
 
 import framefind  # noqa: E402
@@ -128,6 +128,31 @@ def test_subtitles_keep_time_with_a_stream_that_starts_later(tab: Opener, site: 
     source = page.evaluate("document.querySelector('video track').src")
     assert shift == pytest.approx(29.0 - float(source.split("offset=")[1]), abs=0.01)
     assert shift < 20
+
+
+def test_a_moment_shows_the_words_that_match_below_its_time(tab: Opener, site: str) -> None:
+    page = tab(site)
+    ask(page, "the cafe opens at nine")
+    card = page.locator("a.card", has=page.locator("q.words")).first
+    words = card.locator("q.words")
+    expect(words).to_contain_text("CAFÉ opens at nine")
+    assert is_within(words, card)
+    caption, line = card.locator(".caption").bounding_box(), words.bounding_box()
+    assert caption
+    assert line
+    assert line["y"] >= caption["y"] + caption["height"]
+    shot(page, "words")
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [("asdfghjkl", "knows no word of this text"), ('"the cinema opens"', "what stands in quotes")],
+)
+def test_why_nothing_is_found_is_told(tab: Opener, site: str, query: str, reason: str) -> None:
+    page = tab(site)
+    page.fill("#q", query)
+    expect(page.locator(".state h2")).to_have_text("Nothing found")
+    expect(page.locator(".state p")).to_contain_text(reason)
 
 
 def test_a_video_without_words_has_no_transcript(tab: Opener, site: str) -> None:

@@ -24,7 +24,7 @@ from framefind.search.filters import Filters, VideoNames, names_of
 from framefind.search.query_words import WordHits, find_words
 from framefind.search.wording import unquote
 from framefind.times import parse_time
-from framefind.types import Box, Crop, Image, Moment, Query
+from framefind.types import SEEN, Box, Crop, Image, Moment, Query
 from framefind.video.views import WHOLE
 
 _WEIGHT = re.compile(
@@ -204,7 +204,15 @@ def list_notes(embedded: EmbeddedQuery, model: Model, has_words: bool) -> list[s
     texts: list[str | None] = [*query.plus, *query.minus]
     if hits is None or (hits.is_seen and not hits.must_occur):
         texts = [query.text, *texts, query.then]
-    return _note_vocabulary(model, [text for text in texts if text])
+    notes = _note_vocabulary(model, [text for text in texts if text])
+    if hits is not None and not hits.is_seen and _asks_for_pictures(query):
+        return [f"{model.name} knows no word of this text: only words were searched", *notes]
+    return notes
+
+
+def _asks_for_pictures(query: Query) -> bool:
+    """Return whether pictures may answer a query's text: it has no quotes, and `in` allows them."""
+    return unquote(query.text or "") == query.text and (not query.in_ or SEEN in query.in_)
 
 
 def _note_vocabulary(model: Model, texts: Sequence[str]) -> list[str]:

@@ -194,7 +194,7 @@ class Guard:
         if scope["path"] not in OPEN_PATHS and not access.is_authorized(headers):
             login = access.log_in(scope["query_string"]) if scope["path"] == "/" else None
             return login or problem(
-                401, "use the address, or the token, that the server printed", None, _AUTHENTICATE
+                401, "use the address that the server printed, or its token", None, _AUTHENTICATE
             )
         if scope["path"] == "/" and b"token=" in scope["query_string"]:
             return HTMLResponse(_OPEN_PAGE)  # takes the token out of the address bar

@@ -117,7 +117,7 @@ async function found(signal) {
   notes = page.notes ?? [];
   if (page.moments.length) add(page);
   else if (facts && !videos()) welcome();
-  else place.replaceChildren(states.nothing(query, () => ask(unfiltered(query))));
+  else place.replaceChildren(states.nothing(query, notes, () => ask(unfiltered(query))));
   if (!page.moments.length) say(facts && !videos() ? "" : "No moments", "");
   announce(`${count(total, "moment")} found`);
 }
@@ -129,10 +129,13 @@ function add(page) {
   const shown = results.moments.length;
   total = page.total; // an estimate, until the last page counts
   const last = page.moments.length < PAGE;
-  const rest = last ? `in ${count(results.groups.size, "video")}` : `the best ${shown}`;
-  say(`${last ? "" : "about "}${count(total, "moment")}`, [rest, ...notes].join(" · "));
+  const isMore = total > shown; // an estimate counts only what is likely
+  const rest = last ? `in ${count(results.groups.size, "video")}` : isMore && `the best ${shown}`;
+  const all = count(total, "moment");
+  say(last ? all : isMore ? `About ${all}` : `The best ${count(shown, "moment")}`,
+    [rest, ...notes].filter(Boolean).join(" · "));
   more.offer(last ? 0 : Math.max(1, total - shown), "moment", async () =>
-    add(await api.search(query, PAGE, shown, searching.signal)), total > shown);
+    add(await api.search(query, PAGE, shown, searching.signal)), isMore);
 }
 
 /** Nothing is asked for: show what there is to search. */

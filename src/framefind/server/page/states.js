@@ -29,13 +29,17 @@ export const none = (clear) =>
     el("button", { type: "button", class: "primary", onclick: clear }, "Clear the filters"));
 
 /** A search found no moment. */
-export function nothing(query, clear) {
+export function nothing(query, notes, clear) {
   if (query.then) {
     return state("No such sequence", "No video shows the one and then the other. Allow more time between them, or leave out what comes after.");
   }
   if (filtered(query)) {
     return state("No moment passes the filters", "There may be some without them.",
       el("button", { type: "button", class: "primary", onclick: clear }, "Clear the filters"));
+  }
+  if (notes.length) return state("Nothing found", sentence(notes.join("; ")));
+  if (/["“”„«»]/.test(query.q)) {
+    return state("Nothing found", "In no video is said or written what stands in quotes. Without them, what comes close is found, too.");
   }
   return state("Nothing found", "The library holds no frames to compare with. Is a folder still being indexed?");
 }
