@@ -281,7 +281,7 @@ class Query:
         (), "TEXT", "Take this text away; 2:snow counts double.", repeats=True
     )
     then: str | None = _what(None, "TEXT", "Only moments that this one follows in the same video.")
-    within: float = _what(10.0, "TIME", "Most seconds from a moment's end to its `then`.")
+    within: float = _what(10.0, "TIME", "At most so long from a moment's end to its `then`.")
     in_: str | Iterable[str] = _what(
         (),
         ",".join(KINDS),
@@ -290,7 +290,7 @@ class Query:
         repeats=True,
         spelling="in",
     )
-    limit: int = _which(10, "N", "Most moments, or videos with `by` video.")
+    limit: int = _which(10, "N", "Return at most so many results.")
     offset: int = _which(0, "N", "Skip the first N results.")
     by: str = _which("moment", "moment|video", "Find moments, or videos.")
     rank: str = _which("softmax", "|".join(RANKS), "With `by` video: how hits add up to its score.")

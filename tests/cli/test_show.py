@@ -57,6 +57,18 @@ def test_one_is_counted_as_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[3].startswith("about 30 frames,")
 
 
+def test_a_table_has_no_empty_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    show.print_table(("video", "reason"), [])
+    assert capsys.readouterr().out == ""
+    show.print_table(("video", "reason", "size"), [("a.mp4", "", "1"), ("b.mp4", "", "")])
+    table = capsys.readouterr().out
+    assert "size" in table
+    assert "reason" not in table
+
+
 def test_a_word_stands_beside_the_confidence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

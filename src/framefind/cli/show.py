@@ -80,7 +80,10 @@ def fail_usage(text: str) -> NoReturn:
 
 
 def print_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows: a table with a header on a terminal, else tab-separated lines."""
+    """Print rows: a table with a header on a terminal, else tab-separated lines.
+
+    The table leaves out empty columns; where there are no rows, nothing is printed.
+    """
     if not sys.stdout.isatty():
         from framefind.output.printable import escape_field
 
@@ -91,10 +94,13 @@ def print_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    filled = [(name, column) for name, *column in zip(names, *rows, strict=True) if any(column)]
+    if not filled:
+        return
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in names:
+    for name, _ in filled:
         table.add_column(name, overflow="fold")  # not cut: the end of a path tells most
-    for row in rows:
+    for row in zip(*(column for _, column in filled), strict=True):
         table.add_row(*(Text(printable(field)) for field in row))
     Console().print(table)
 
@@ -194,6 +200,8 @@ def _explained_writing(path: Path, noun: str) -> Iterator[None]:
 
 def print_plan(plan: "Plan", as_json: bool) -> None:
     """Print what `index` would do, and its cost."""
+    from framefind.times import clock
+
     _print_failed(plan)
     _print_absent(plan)
     if as_json:
@@ -201,7 +209,8 @@ def print_plan(plan: "Plan", as_json: bool) -> None:
     videos = write_count(plan.videos, "video")
     frames = write_count(plan.frames, "frame")
     words = f"words of {plan.read} to read, " if plan.read else ""
-    print_line(f"{videos} to index, {words}{plan.unchanged} unchanged, {plan.hours:.2f} hours")
+    length = clock(round(3600 * plan.hours))
+    print_line(f"{videos} to index, {length} long, {words}{plan.unchanged} unchanged")
     disk = plan.size / 1e6
     minutes = plan.seconds / 60
     print_line(f"about {frames}, {disk:.0f} MB on disk, {minutes:.1f} minutes")

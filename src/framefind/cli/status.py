@@ -13,6 +13,7 @@ def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     $ framefind status
     """
     from framefind.library import open
+    from framefind.times import clock
 
     facts = open(library).status()
     if as_json:
@@ -21,7 +22,7 @@ def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     show.print_line(f"library  {facts.library}")
     show.print_line(f"model    {facts.model}")
     show.print_line(f"videos   {counts}")
-    show.print_line(f"frames   {facts.frames} of {facts.hours:.2f} hours")
+    show.print_line(f"frames   {facts.frames}, of {clock(round(3600 * facts.hours))} of video")
     show.print_line(f"cues     {facts.cues}")
     show.print_line(f"disk     {facts.size / 1e6:.1f} MB")
     show.print_line(
