@@ -12,22 +12,19 @@ after the break follows what came before it. A break shows in the packets, in de
 """
 
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from functools import cache
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import av
 from av.container import InputContainer
 from av.format import Flags
 from av.video.stream import VideoStream
 
+from framefind.video.ahead import MAX_REORDERED, Ahead
 from framefind.video.open import choose_stream, is_seekable
-
-MAX_REORDERED = 16
-"""How many packets may follow one whose frame is shown after theirs."""
 
 _LENGTH_TOLERANCE = 1.0  # seconds by which a declared length may be wrong
 _MAX_LATE_SECONDS = 1.0  # by which packets may be late in decoding order
@@ -174,31 +171,6 @@ def _last_end(again: Callable[[], InputContainer], index: int, timing: Timing) -
                 packet_end = (packet.pts + (packet.duration or 0)) * packet.time_base
                 end = packet_end if end is None else max(end, packet_end)
     return end
-
-
-PacketT = TypeVar("PacketT")
-
-
-class Ahead(Generic[PacketT]):
-    """Packets in their order, of which the next ones can be looked at ahead of their turn."""
-
-    def __init__(self, packets: Iterable[PacketT]) -> None:
-        self._packets = iter(packets)
-        self._read: deque[PacketT] = deque()
-
-    def __iter__(self) -> Iterator[PacketT]:
-        while next(self.following(1), None) is not None:
-            yield self._read.popleft()
-
-    def following(self, count: int) -> Iterator[PacketT]:
-        """Yield up to `count` of the packets that follow, read as they are asked for."""
-        for at in range(count):
-            if at == len(self._read):
-                packet = next(self._packets, None)
-                if packet is None:
-                    return
-                self._read.append(packet)
-            yield self._read[at]
 
 
 class Clock:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from framefind.video.clock import MAX_REORDERED, Ahead
+from framefind.video.ahead import MAX_REORDERED, Ahead
 from framefind.video.samplers.base import Selection
 
 _MAX_HELD = 1024  # packets of a GOP that are held back until it is clear that they are needed
