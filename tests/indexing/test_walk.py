@@ -34,6 +34,15 @@ class TestWalk:
         (file,) = walk([tmp_path])
         assert file.path == raw
 
+    @linux
+    def test_a_name_that_is_stored_as_another_is_an_error(self, tmp_path):
+        raw = os.fsdecode(os.path.join(os.fsencode(tmp_path.resolve()), b"caf\xe9.mp4"))
+        Path(raw).touch()
+        (tmp_path / "caf%E9.mp4").touch()
+        files = {os.path.basename(file.path): file.error for file in walk([tmp_path])}
+        assert files["caf%E9.mp4"] is None
+        assert "rename one" in files[os.fsdecode(b"caf\xe9.mp4")]
+
     def test_at_any_depth_in_order_without_hidden_folders(self, tree):
         assert found(tree) == ["a.mkv", "b.mp4", "notes.txt", "c.mp4", "d.mp4"]
         assert found(tree / ".trash") == ["e.mp4"]

@@ -8,7 +8,14 @@ from pathlib import Path, PurePath, PurePosixPath
 from framefind.arguments import texts
 from framefind.errors import StoreError
 from framefind.files import objects as remote
-from framefind.files.names import Patterns, as_microseconds, is_below, is_library, locate
+from framefind.files.names import (
+    Patterns,
+    as_microseconds,
+    is_below,
+    is_library,
+    locate,
+    stored_path,
+)
 from framefind.types import PathLike
 
 SYSTEM_FOLDERS = {
@@ -197,4 +204,8 @@ def look_up(path: str, named: bool = False) -> File:
         facts = Path(resolved).stat()
     except OSError as error:
         return File(resolved, named=named, error=error.strerror or str(error))
+    stored = stored_path(resolved)
+    if stored != resolved and os.path.lexists(stored):
+        reason = f"its name is stored as that of {os.path.basename(stored)} beside it: rename one"
+        return File(resolved, named=named, error=reason)
     return File(resolved, facts.st_size, as_microseconds(facts.st_mtime_ns), named)
