@@ -24,6 +24,7 @@ from av.format import Flags
 from av.video.stream import VideoStream
 
 from framefind.video.ahead import MAX_REORDERED, Ahead
+from framefind.video.extent import declares_length
 from framefind.video.open import choose_stream, is_seekable
 
 _LENGTH_TOLERANCE = 1.0  # seconds by which a declared length may be wrong
@@ -43,7 +44,7 @@ class Timing:
     `base` is the unit of a timestamp in seconds, `origin` the container's start in seconds and
     `rate` the frames per second (0 when unknown), as exact fractions. `timed`: packets tell when
     their frames are shown. `counted`: there are no timestamps at all, and frame number and rate
-    make up the time.
+    make up the time. `reordered`: frames may be shown in another order than they are decoded in.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
@@ -52,7 +53,9 @@ class Timing:
         self.timed = has_times(container, stream)
         self.rate = find_frame_rate(container, stream)
         self.counted = is_counted(container)
-        self._frames = 0
+        self.reordered = bool(stream.codec_context.has_b_frames)
+        self._last = Fraction(0)  # when the last frame that has a timestamp is shown
+        self._untimed = 0  # how many frames have been decoded since, that one included
 
     def seconds(self, timestamp: int) -> float:
         """Return the seconds from the container's start of a timestamp."""
@@ -69,12 +72,19 @@ class Timing:
         return None if packet.pts is None else self.seconds(packet.pts)
 
     def shown(self, picture: av.VideoFrame) -> float:
-        """Return when the next decoded picture is shown, in seconds."""
-        timestamp = picture.pts if picture.pts is not None else picture.dts
-        if timestamp is None:
-            self._frames += 1
-            return self._counted(self._frames - 1)
-        return self.seconds(timestamp)
+        """Return when the next decoded picture is shown, in seconds.
+
+        One without a timestamp follows the picture before it at the rate of the video.
+        """
+        timestamp = picture.pts if self.timed or picture.pts is not None else picture.dts
+        own = None if timestamp is None else timestamp * self.base - self.origin
+        estimate = self._last + self._untimed / (self.rate or 25)
+        if own is None or (self._untimed > 1 and own < estimate):  # the estimates have overtaken it
+            self._untimed += 1
+            return float(estimate)
+        self._last = own
+        self._untimed = 1
+        return float(own)
 
     def _counted(self, number: int) -> float:
         return float(number / (self.rate or 25))
@@ -111,7 +121,10 @@ def find_frame_rate(container: InputContainer, stream: VideoStream) -> Fraction:
     """
     raw = Flags.no_timestamps in Flags(container.format.flags)
     declared = stream.codec_context.framerate if raw else None
-    return declared or stream.average_rate or stream.guessed_rate or Fraction(0)
+    average = stream.average_rate
+    if average and stream.time_base and average * stream.time_base == 1:
+        average = None  # one frame a tick: for lack of anything better, as for raw DV
+    return declared or average or stream.guessed_rate or stream.average_rate or Fraction(0)
 
 
 def find_start(container: InputContainer, stream: VideoStream) -> Fraction:
@@ -146,6 +159,8 @@ def find_length(
         last_end = _last_end(again, stream.index, timing)
         if last_end is not None:
             return _positive(float(last_end - timing.origin))
+    if not declares_length(stream):
+        return None
     if stream.duration:
         end = (stream.start_time or 0) + stream.duration
         return _positive(timing.seconds(end))
@@ -195,6 +210,7 @@ class Clock:
         self._latest = -(2**63)  # the latest timestamp so far, carried on
         self._base = timing.base
         self._rate = timing.rate
+        self._fills = timing.timed and not timing.reordered
         self._carries = again is not None and timing.timed
         self._sound = cache(lambda: find_sound(again, audio) if again and audio else [])
         is_broadcast = bool(audio and names & _BROADCAST_FORMATS)
@@ -213,6 +229,9 @@ class Clock:
         ahead = Ahead(packets)
         for packet in ahead:
             self.packets += 1
+            if packet.pts is None and packet.dts is None and self._fills and self.packets > 1:
+                # In program streams only the first packet of a group may have a timestamp.
+                packet.pts = packet.dts = self.end - self._shift
             if packet.pts is not None:
                 if self._carries and self._is_break(packet, ahead):
                     self._shift = self.end - _earliest(packet, ahead)

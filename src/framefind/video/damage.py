@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 
 from framefind.counts import write_count
 from framefind.times import clock
+from framefind.video.extent import declares_length
 from framefind.video.packets import length_width
 
 _MAX_STEP_SECONDS = 10.0  # packets that lie further apart come from different recordings
@@ -28,6 +29,7 @@ _MAX_MISSING_SHARE = 0.02  # the same, as a share of the declared length
 _DECLARING_FORMATS = {"matroska", "flv", "mxf", "mov", "asf", "avi", "rm", "nut"}
 """Formats that declare how long they are; the end of others is looked for by FFmpeg."""
 _MAX_REST = 0.1  # share of a broadcast that may follow the last picture of its stream
+_WITHOUT_TIMES = "some frames have no time, so theirs are estimated: convert it with ffmpeg"
 _ZEROS = bytes(256)
 _ENTROPY_CODED = {"h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "wmv2", "wmv3", "vc1", "theora"}
 """Codecs whose data never has that many zeros in a row, except at the end of a packet."""
@@ -72,6 +74,8 @@ class Watch:
         rate = stream.average_rate or stream.guessed_rate
         self._step = 1 / float(rate) if rate else 0.04  # seconds between two packets
         self._last: float | None = None  # time of the last packet
+        self._reordered = bool(stream.codec_context.has_b_frames)
+        self._untimed = False  # whether a packet without a time has come since the first keyframe
         self._start = (container.start_time or 0) / av.time_base
         codec = stream.codec_context.codec
         self._width = length_width(codec.canonical_name, stream.codec_context.extradata)
@@ -119,7 +123,12 @@ class Watch:
         self._place = packet.pos or self._place
         stamp = packet.dts if packet.dts is not None else packet.pts
         if stamp is None:
+            self._untimed = self._untimed or packet.is_keyframe or self._last is not None
+            if self._reordered and self._last is not None:
+                self._note(_WITHOUT_TIMES)
             return
+        if self._untimed and self._last is None:
+            self._note(_WITHOUT_TIMES)
         t = stamp * self._base
         if self._last is not None and not self._doubtful and 0 < t - self._last < _MAX_STEP_SECONDS:
             self._step = t - self._last
@@ -180,6 +189,8 @@ class Watch:
             self._compare_packets(sum(entry.size > 0 for entry in stream.index_entries))
         elif "mxf" in formats and stream.duration and stream.average_rate:
             self._compare_packets(round(stream.duration * self._base * stream.average_rate))
+        if not declares_length(stream):
+            return
         if "mov" in formats and stream.frames:  # it lists its packets; what is there was read
             self._reach((stream.duration or 0) * self._base)
         elif _DECLARING_FORMATS & formats:

@@ -323,11 +323,13 @@ class Video:
         """
         frames = self._decode(skip)
         last = -math.inf
-        for frame in frames if self._file.timing.timed else sort_times(frames):
+        timed = self._file.timing.timed
+        for frame in frames if timed else sort_times(frames):
             if frame.t > last:
                 last = frame.t
                 self.on_frame(frame)
-                yield frame
+                if timed or frame.is_keyframe or not self._keyframes_only:
+                    yield frame
 
     def _decode(self, skip: float) -> Iterator[Frame]:
         file = self._file
@@ -347,8 +349,7 @@ class Video:
             for picture in pictures:
                 t = file.timing.shown(picture)
                 file.watch.frame(picture, t)
-                if file.timing.timed or picture.key_frame or not self._keyframes_only:
-                    yield Frame(t, picture, self._scaler)
+                yield Frame(t, picture, self._scaler)
 
     @property
     def _keyframes_only(self) -> bool:

@@ -4,6 +4,8 @@ import struct
 from collections.abc import Callable
 from typing import BinaryIO
 
+from av.video.stream import VideoStream
+
 from framefind.video.bucket_file import BucketFile
 
 Read = Callable[[int, int], bytes]
@@ -11,6 +13,7 @@ Read = Callable[[int, int], bytes]
 
 _HEAD_BYTES = 2**14  # in which a header declares the length
 _TAIL_BYTES = 2**18  # in which the last unit of a stream begins
+_UNKNOWN_FRAMES = 2**30  # as FFmpeg writes them into an AVI before it knows how many come
 _MAX_BOXES = 4096  # at the top of an MP4 that are read
 _KINDS = {b"ftyp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"uuid", b"sidx", b"styp"}
 _SEGMENT = b"\x18\x53\x80\x67"
@@ -42,6 +45,11 @@ def describe_missing_bytes(path: str, size: int, remote: BucketFile | None) -> s
     if declared is None or declared <= size:
         return None
     return f"the file is cut off: {size:,} of {declared:,} bytes are there"
+
+
+def declares_length(stream: VideoStream) -> bool:
+    """Tell whether a file may declare its length: an AVI written to a pipe has a placeholder."""
+    return stream.frames != _UNKNOWN_FRAMES
 
 
 def is_closed(path: str, size: int) -> bool:
