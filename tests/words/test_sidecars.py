@@ -63,6 +63,13 @@ SAMI = """<SAMI><HEAD><STYLE TYPE="text/css"><!-- .ENCC { lang: en-US; } --></ST
 </BODY></SAMI>
 """
 MPL2 = "[10][25]Where is the laundromat?\n[30][40]- Here.|- There.\n"
+SUBVIEWER = """[SUBTITLE]
+00:00:01.00,00:00:02.50
+Where is the laundromat?
+
+00:00:03.00,00:00:04.00
+- Here.[br]- There.
+"""
 MICRODVD = "{25}{62}{y:i}Where is the laundromat?\n{75}{100}- Here.|- There.\n"
 
 
@@ -105,6 +112,7 @@ def test_each_format(tmp_path: Path, suffix: str, content: str) -> None:
         ("vtt", VTT.replace("not to be read", "not to be read, a --> b")),
         ("ttml", TTML.replace("/ns/ttml", "/2006/10/ttaf1")),
         ("sub", "{1}{1}25\n" + MICRODVD),
+        ("sub", SUBVIEWER),
     ],
 )
 def test_what_a_file_holds_counts_more_than_its_suffix(
@@ -129,12 +137,101 @@ def test_what_a_file_holds_counts_more_than_its_suffix(
         ("cp1256", "مرحبا، أين محطة القطار؟ أريد أن أشتري تذكرة."),
         ("shift-jis", "すみません、駅はどこですか。東京へ行きたいです。"),
         ("gb18030", "你好，请问火车站在哪里？我想去买一张票。谢谢你的帮助。"),
+        ("big5", "請問最近的洗衣店在哪裡？謝謝你。"),
+        ("euc-kr", "가장 가까운 세탁소가 어디입니까? 감사합니다."),
+        ("euc-jp", "一番近いコインランドリーはどこですか。"),
+        ("koi8-r", "Где ближайшая прачечная? Скажите, пожалуйста."),
+        ("cp1250", "Příliš žluťoučký kůň úpěl ďábelské ódy. Šťastné a veselé."),
+        ("cp1253", "Πού είναι το πλησιέστερο πλυντήριο παρακαλώ;"),
+        ("cp1255", "איפה המכבסה הקרובה בבקשה? תודה רבה."),
     ],
 )
 def test_encodings(tmp_path: Path, encoding: str, text: str) -> None:
     path = tmp_path / ("film.fr.srt" if encoding == "cp1252" else "film.srt")
     path.write_bytes(SRT.replace("- Here.", text).encode(encoding))
     assert read(path)[1][2] == f"{text}\n- There."
+
+
+def test_french_without_a_name_of_its_language_is_not_taken_for_czech(tmp_path: Path) -> None:
+    path = tmp_path / "film.srt"
+    path.write_bytes(SRT.replace("- Here.", "Où ça ? Très bien, merci à vous.").encode("cp1252"))
+    assert read(path)[1][2] == "Où ça ? Très bien, merci à vous.\n- There."
+
+
+def test_a_broken_character_of_utf8_costs_no_more_than_itself(tmp_path: Path) -> None:
+    path = tmp_path / "film.srt"
+    path.write_bytes(SRT.replace("- Here.", "é" * 200).encode() + b"\n3\n0:0:5,0 --> 0:0:6,0\n\xe9")
+    assert [text for _, _, text in read(path)][1:] == ["é" * 200 + "\n- There.", "\ufffd"]
+
+
+def test_two_languages_of_sami_in_one_moment_are_two_cues(tmp_path: Path) -> None:
+    path = tmp_path / "film.smi"
+    path.write_text(
+        SAMI.replace("-->", ".KRCC { Name: Korean; lang: ko-KR; } -->")
+        .replace("laundromat?\n", "laundromat?\n<P Class=KRCC>세탁소가 &lt;어디&gt;?\n")
+        .replace("<SYNC Start=4000>", "<SYNC Start=3500><P Class=KRCC>&nbsp;\n<SYNC Start=4000>")
+    )
+    cues = [(cue.start, cue.end, cue.text, cue.language) for cue in tidy_cues(read_sidecar(path))]
+    assert sorted(cues) == [
+        (1.0, 2.5, "Where is the laundromat?", "en-US"),
+        (1.0, 3.5, "세탁소가 <어디>?", "ko-KR"),
+        (3.0, 4.0, "- Here.\n- There.", "en-US"),
+    ]
+
+
+ODD = """5
+00:00:05,000 --> 00:00:06,000
+late
+
+6
+-00:00:02,000 --> 00:00:01,500
+before
+
+7
+123:00:00,000 --> 123:00:01,000 X1:10 X2:20
+far
+
+8
+00:00:03,000 -> 00:00:03,000
+no length
+
+and a blank line
+00:00:04.5 --> 00:00:05.25
+no number
+
+9
+00:00:07,000 --> 00:00:08,000
+1984
+
+10
+00:00:09,000 -->"""
+
+
+def test_odd_times_and_lines_of_subrip(tmp_path: Path) -> None:
+    path = tmp_path / "film.srt"
+    path.write_text(ODD)
+    assert read(path) == [
+        (0.0, 1.5, "before"),
+        (3.0, 3.0, "no length\nand a blank line"),
+        (4.5, 5.25, "no number"),
+        (5.0, 6.0, "late"),
+        (7.0, 8.0, "1984"),
+        (442800.0, 442801.0, "far"),
+    ]
+
+
+def test_a_broken_line_of_ass_costs_no_more_than_itself(tmp_path: Path) -> None:
+    path = tmp_path / "film.ass"
+    path.write_text(ASS.replace("Dialogue: 1,0:00:01.00", "Dialogue: 1,soon") + "Dialogue: 0,0:0")
+    assert [text for _, _, text in read(path)] == ["Where is the laundromat?", "- Here.\n- There."]
+    path.write_text(ASS.replace("0:00:03.00,0:00:04.00", "100:00:03.00,100:00:04.00"))
+    assert read(path)[1][0] == 360003.0
+
+
+def test_codes_and_rates_of_microdvd(tmp_path: Path) -> None:
+    path = tmp_path / "film.sub"
+    path.write_text("{0}{0}25.000\n{25}{50}{c:$00ff00}{s:12}/one|/two\n{75}{}no end\n")
+    assert read(path) == [(1.0, 2.0, "one\ntwo"), (3.0, 3.0, "no end")]
 
 
 def describe(video: Path) -> str:

@@ -10,7 +10,13 @@ _BOMS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _SAMPLE_BYTES = 1 << 16
-
+_MAX_BROKEN_SHARE = 0.01
+"""Of the characters of UTF-8 beyond ASCII; where more are broken, it is another encoding."""
+_LIKELY = [
+    *("euc_jp", "cp932", "cp949", "big5", "gb18030"),  # few other bytes make sense in these
+    *("cp1252", "cp1250", "cp1255", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1256", "cp874"),
+]
+"""Encodings that are guessed; of several that fit as well, the first."""
 
 _USUAL = """
 cp1250=bs,cs,hr,hu,pl,ro,sk,sl,sq cp1251=be,bg,mk,ru,sr,uk cp1253=el cp1254=tr cp1255=he
@@ -35,7 +41,8 @@ def decode_text(data: bytes, language: str = "") -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode(_guess(data, language), "replace")
+        encoding = "utf-8" if _is_nearly_utf8(data) else _guess(data, language)
+        return data.decode(encoding, "replace")
 
 
 def _guess(data: bytes, language: str) -> str:
@@ -50,5 +57,17 @@ def _guess(data: bytes, language: str) -> str:
         return usual
     # What is ASCII, such as times and numbers, tells nothing.
     lines = [line for line in head.splitlines() if not line.isascii()]
-    best = from_bytes(b"\n".join(lines)).best()
+    guesses = from_bytes(b"\n".join(lines), cp_isolation=_LIKELY)
+    best = min(
+        guesses,
+        key=lambda guess: (guess.chaos, -guess.coherence, _LIKELY.index(guess.encoding)),
+        default=None,
+    )
     return best.encoding if best else "cp1252"
+
+
+def _is_nearly_utf8(data: bytes) -> bool:
+    """Return whether almost all characters beyond ASCII are those of UTF-8."""
+    text = data[:_SAMPLE_BYTES].decode("utf-8", "replace")
+    others = sum(not letter.isascii() for letter in text)
+    return text.count("\ufffd") <= _MAX_BROKEN_SHARE * others

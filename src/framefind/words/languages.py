@@ -14,10 +14,10 @@ swa=sw swe=sv tam=ta tel=te tgl=tl tha=th tur=tr ukr=uk urd=ur uzb=uz vie=vi wel
 """Codes of ISO 639-2, both the bibliographic and the terminological ones, and of ISO 639-1."""
 
 _NAMES = """
-arabic=ar chinese=zh czech=cs danish=da dutch=nl english=en finnish=fi french=fr german=de
-greek=el hebrew=he hindi=hi hungarian=hu italian=it japanese=ja korean=ko norwegian=no
-polish=pl portuguese=pt romanian=ro russian=ru spanish=es swedish=sv thai=th turkish=tr
-ukrainian=uk vietnamese=vi
+arabic=ar chinese=zh chs=zh-Hans cht=zh-Hant czech=cs danish=da dutch=nl english=en
+finnish=fi french=fr german=de greek=el hebrew=he hindi=hi hungarian=hu italian=it japanese=ja
+korean=ko norwegian=no polish=pl portuguese=pt romanian=ro russian=ru spanish=es
+swedish=sv thai=th turkish=tr ukrainian=uk vietnamese=vi
 """
 _TAG = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
 _THREE_LETTERS = dict(pair.split("=") for pair in _CODES.split())

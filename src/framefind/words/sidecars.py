@@ -2,9 +2,8 @@
 
 import logging
 import os
-import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -12,9 +11,13 @@ from hashlib import blake2b
 from framefind.errors import StoreError, WordsError
 from framefind.files.objects import is_remote, list_objects, open_object
 from framefind.types import Cue
+from framefind.words.ass import read_ass
 from framefind.words.encodings import decode_text
 from framefind.words.languages import find_language
 from framefind.words.markup import strip_markup
+from framefind.words.microdvd import read_microdvd
+from framefind.words.sami import read_sami
+from framefind.words.subrip import read_subrip, read_webvtt
 from framefind.words.ttml import read_ttml
 
 MAX_BYTES = 16 << 20
@@ -36,9 +39,16 @@ _FLAGS = {"cc", "default", "forced", "hi", "sdh", "hearing", "impaired", "orig",
 _SAMPLE = 1 << 12
 """Characters by which a file's format is told."""
 _XML = "<?xml", "<tt", "<!DOCTYPE tt"
-_VTT_TIMES = re.compile(r"^.*-->", re.MULTILINE)
-_VTT_NOTE = re.compile(r"NOTE\b")
-_MICRODVD_FPS = re.compile(r"\s*\{1\}\{1\}\s*\d+(?:\.\d+)?\s*$", re.MULTILINE)
+_READERS: dict[str, Callable[[str, str], Iterator[Cue]]] = {
+    "ass": read_ass,
+    "sami": read_sami,
+    "srt": read_subrip,
+    "ssa": read_ass,
+    "ttml": read_ttml,
+    "vtt": read_webvtt,
+}
+_RARE = {"mpl2", "tmp"}
+"""Formats without a suffix of their own, which pysubs2 reads."""
 _log = logging.getLogger(__name__)
 
 
@@ -140,26 +150,30 @@ def read_sidecar(
 
 def _read_text(text: str, suffix: str, language: str, fps: float | None) -> Iterator[Cue]:
     """Yield the cues of a file's text. Raises ValueError without any, and errors of parsers."""
+    format_ = _tell_format(text, suffix)
+    cues: Iterable[Cue]
+    if format_ == "microdvd":
+        cues = read_microdvd(text, language, fps)
+    elif format_ in _READERS:
+        cues = _READERS[format_](text, language)
+    else:
+        cues = _read_other(text, format_, language)
+    count = 0
+    for cue in cues:
+        count += 1
+        yield cue
+    if not count:
+        raise ValueError("it holds no cue")
+
+
+def _read_other(text: str, format_: str, language: str) -> Iterator[Cue]:
+    """Yield the cues of a file of a rare format."""
     import pysubs2
 
-    format_ = _tell_format(text, suffix)
-    if format_ == "ttml":
-        cues = list(read_ttml(text, language))
-        if not cues:
-            raise ValueError("it holds no cue")
-        yield from cues
-        return
-    if format_ == "vtt":
-        text = _keep_cues(text)
-    if format_ == "microdvd" and _MICRODVD_FPS.match(text):
-        fps = None  # its own counts
-    subtitles = pysubs2.SSAFile.from_string(text, format_, fps=fps)
-    if not subtitles.events:
-        raise ValueError("it holds no cue")
-    for event in subtitles.events:
-        if not event.is_comment:
-            plain = strip_markup(event.text, is_ass=format_ in ("ass", "ssa"))
-            yield Cue(event.start / 1000, event.end / 1000, plain, "subtitles", language)
+    for event in pysubs2.SSAFile.from_string(text, format_).events:
+        yield Cue(
+            event.start / 1000, event.end / 1000, strip_markup(event.text), "subtitles", language
+        )
 
 
 def _tell_format(text: str, suffix: str) -> str:
@@ -173,7 +187,7 @@ def _tell_format(text: str, suffix: str) -> str:
         format_ = autodetect_format(text[:_SAMPLE])
     except FormatAutodetectionError:
         return _FORMATS[suffix]
-    return format_ if format_ in {*_FORMATS.values(), "mpl2"} else _FORMATS[suffix]
+    return format_ if format_ in {*_FORMATS.values(), *_RARE} else _FORMATS[suffix]
 
 
 def _list_subtitles(folder: str) -> list[Sidecar] | None:
@@ -227,17 +241,6 @@ def _name_language(name: str) -> str:
         if part.casefold() not in _FLAGS:
             break
     return ""
-
-
-def _keep_cues(text: str) -> str:
-    """Return a WebVTT file without what pysubs2 takes for text: names of cues, notes, styles."""
-    blocks = re.split(r"\n[^\S\n]*\n", "\n".join(text.splitlines()))
-    cues = (
-        block[match.start() :]
-        for block in blocks
-        if (match := _VTT_TIMES.search(block)) and not _VTT_NOTE.match(block)
-    )
-    return "\n\n".join(["WEBVTT", *cues])
 
 
 def _read_bytes(path: str) -> bytes:

@@ -10,7 +10,7 @@ from framefind.types import Cue
 from framefind.words.languages import find_language
 from framefind.words.markup import strip_markup
 
-_CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)(?::(\d+)(?:\.\d+)?)?")
+_CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)(?:[:;](\d+)(?:\.\d+)?)?")
 _OFFSET = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|s|f|t)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
