@@ -1,6 +1,7 @@
 """Clips, frame by frame: their pictures carry the number of the frame that they were made of."""
 
 import os
+import uuid
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from framefind.errors import UsageError, VideoError
 from framefind.output.clips.container import clip_suffix
 from framefind.output.clips.cut import cut_clip, describe_offset
 from framefind.output.clips.encoder import check_encoder
+from framefind.video.clock import renew
 from framefind.video.read_grid import read_frame_grid
 from media import coded, damaged, film, talkie
 
@@ -370,6 +372,37 @@ def test_real_files_that_were_cut_wrong(tmp_path, name, start, end, count):
     cut_clip(str(ODD / name), start, end, target)
     with av.open(target) as container:
         assert sum(1 for _ in container.decode(video=0)) == count
+
+
+def pixels(path: Path) -> list[NDArray[np.int16]]:
+    with av.open(path) as container:
+        return [frame.to_ndarray().astype(np.int16) for frame in container.decode(video=0)]
+
+
+@pytest.mark.skipif(not ODD.exists(), reason="needs the shared files")
+@pytest.mark.parametrize(
+    ("start", "fast", "copied"), [(2.0, False, 5), (2.2, False, 0), (2.2, True, 7)]
+)
+def test_what_an_old_x264_wrote_is_decoded_in_its_way(tmp_path, start, fast, copied):
+    """It says its build with the first picture only; without that, its 4:4:4 becomes noise."""
+    old, target = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    text = uuid.UUID("dc45e9bd-e6d9-48b7-962c-d820d923eeef").bytes + b"x264 - core 120 r2151"
+    message = b"\x06\x05" + bytes([len(text)]) + text + b"\x80"
+    with av.open(ODD / "h264/empty_edit_5s.mp4") as source, av.open(old, "w") as output:
+        stream = output.add_stream_from_template(source.streams.video[0], opaque=True)
+        for packet in source.demux(video=0):
+            if packet.size:
+                prefix = b"" if packet.pts > 51_200 else len(message).to_bytes(4, "big") + message
+                fresh = renew(packet, prefix + bytes(packet))
+                fresh.stream = stream
+                fresh.pts, fresh.dts = fresh.pts - 51_200, fresh.dts - 51_200
+                output.mux(fresh)
+    cut = cut_clip(str(old), start, 2.7 if fast else start + 0.5, target, fast=fast)
+    first = round(10 * cut.start)
+    shown = pixels(target)
+    assert (cut.copied, len(shown)) == (copied, 7 if fast else 5)
+    for own, other in zip(pixels(old)[first:], shown, strict=False):
+        assert np.abs(own - other).mean() < (0.01 if copied else 1)
 
 
 @pytest.mark.skipif(not ODD.exists(), reason="needs the shared files")

@@ -23,7 +23,7 @@ from framefind.output.clips.container import can_hold
 from framefind.output.clips.encoder import choose_encoder, describe_loss, keeps_pixels
 from framefind.output.clips.plan import Plan, encode_all, plan_exact, plan_fast
 from framefind.output.clips.recovery import CannotRenumberError
-from framefind.output.clips.source import find_size, list_packets
+from framefind.output.clips.source import find_old_x264, find_size, list_packets
 from framefind.output.clips.write import ClipWriter
 from framefind.video.clock import Timing, has_broken_clock
 from framefind.video.open import choose_stream, open_container
@@ -75,8 +75,9 @@ def cut_clip(
         encoder = codec or choose_encoder(stream)
         name = stream.codec_context.codec.name
         can_copy = not codec and (fast or can_hold(target.suffix.lower(), name))
-        can_mix = not codec and keeps_pixels(stream, encoder)
-    write = partial(_write, path, opens, target, encoder, first)
+        old = find_old_x264(source, stream)
+        can_mix = not codec and keeps_pixels(stream, encoder) and not old[0]
+    write = partial(_write, path, opens, target, encoder, old, first)
     try:
         with opens() as source:
             packets = list_packets(source, choose_stream(path, source), first, after)
@@ -103,16 +104,22 @@ def _write(
     opens: Callable[[], InputContainer],
     target: Path,
     encoder: str,
+    old: tuple[int, bytes],
     begin: int,
     plan: Plan,
 ) -> Cut:
-    """Write a clip by a plan whose packets are numbered from the keyframe before `begin` on."""
+    """Write a clip by a plan whose packets are numbered from the keyframe before `begin` on.
+
+    `old` is as of `find_old_x264`.
+    """
     with opens() as source:
         stream = choose_stream(path, source)
+        if old[0]:
+            stream.codec_context.options = {"x264_build": str(old[0])}
         timing = Timing(source, stream)
         start, end = (float(t * timing.base - timing.origin) for t in (plan.first, plan.end))
         with av.open(target, "w") as output:
-            writer = ClipWriter(source, stream, output, plan, encoder)
+            writer = ClipWriter(source, stream, output, plan, encoder, old[1])
             _set_timecode(output, path, start)
             writer.run(begin)
         copied = plan.copy_until - plan.copy_from - plan.left_out

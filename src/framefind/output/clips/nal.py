@@ -9,6 +9,7 @@ _CLEAN = 21  # a kind of unit of HEVC: clean random access (CRA),
 _BROKEN = 18  # broken link access without leading pictures (BLA_N_LP),
 _FIRST_BESIDE = 32  # and the first kind that is no part of a picture
 _AVCC_COUNTS = 5  # bytes before the number of sequence parameter sets
+_BUILD = re.compile(rb"x264 - core (\d+)")  # in the message that x264 writes with its first picture
 
 
 def split_units(data: bytes) -> list[bytes]:
@@ -59,6 +60,15 @@ def read_units(data: bytes, width: int) -> list[bytes]:
         at = begin + int.from_bytes(data[at:begin], "big")
         units.append(data[begin:at])
     return units
+
+
+def find_build(data: bytes, width: int) -> tuple[int, bytes]:
+    """Return which build of x264 says in a packet that it wrote it, and the unit that says so.
+
+    Else 0 and no unit. `width` is as of `join_units`.
+    """
+    matches = ((_BUILD.search(unit), unit) for unit in read_units(data, width))
+    return next(((int(match[1]), unit) for match, unit in matches if match), (0, b""))
 
 
 def parameter_sets(codec: str, extradata: bytes) -> list[bytes]:

@@ -14,7 +14,7 @@ from av.video.stream import VideoStream
 from framefind.errors import VideoError
 from framefind.files.objects import is_remote
 from framefind.output.clips.keyframes import is_av1_keyframe, is_hidden_vp8, is_vp9_keyframe
-from framefind.output.clips.nal import is_clean, split_units
+from framefind.output.clips.nal import find_build, is_clean, split_units
 from framefind.output.clips.plan import Listed
 from framefind.output.clips.recovery import is_recovery_point
 from framefind.video.open import file_size, open_remote
@@ -27,6 +27,8 @@ IN_UNITS = ("h264", "hevc")
 
 _KEYFRAME_TESTS = {"vp9": is_vp9_keyframe, "av1": is_av1_keyframe}
 _OPEN_TESTS = {"hevc": is_clean, "h264": is_recovery_point}
+_FIRST_RIGHT = 34  # build of x264 whose B-frames FFmpeg decodes as it does all others',
+_FIRST_RIGHT_444 = 151  # and of 4:4:4
 _SOUGHT = {"mov", "matroska", "mpegts", "mxf"}  # of others, times depend on where reading begins
 _EARLIER_SECONDS = (0, 2, 15, 10**6)  # than a time, to look for a keyframe, one after another
 
@@ -44,6 +46,21 @@ def list_sounds(source: InputContainer) -> list[AudioStream]:
 def time_base(stream: VideoStream) -> Fraction:
     """Return the seconds of one tick of a stream."""
     return stream.time_base or Fraction(1, av.time_base)
+
+
+def find_old_x264(source: InputContainer, stream: VideoStream) -> tuple[int, bytes]:
+    """Return the build of x264 that FFmpeg must know to decode a stream, and the unit that says it.
+
+    Else 0 and no unit. Builds with faults of their own say so once, with the first picture.
+    Reads from where `source` stands: it was just opened.
+    """
+    context = stream.codec_context
+    if context.codec.canonical_name != "h264":
+        return 0, b""
+    first = next((bytes(packet) for packet in source.demux(stream) if packet.size), b"")
+    build, unit = find_build(first, length_width("h264", context.extradata))
+    is_full = (context.pix_fmt or "").startswith("yuv444")
+    return (build, unit) if build < (_FIRST_RIGHT_444 if is_full else _FIRST_RIGHT) else (0, b"")
 
 
 def list_packets(

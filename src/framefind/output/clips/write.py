@@ -35,7 +35,9 @@ class ClipWriter:
         output: OutputContainer,
         plan: Plan,
         encoder: str,
+        message: bytes = b"",
     ) -> None:
+        """`message` is a unit that must stand before what is copied, so that it can be decoded."""
         self.encoded = 0
         self._source = source
         self._stream = stream
@@ -46,6 +48,7 @@ class ClipWriter:
         self._stamps = iter(plan.stamps)
         self._copies = plan.copy_until > plan.copy_from
         self._encoder = encoder
+        self._message = message
         self._is_damaged = False
         name = stream.codec_context.codec.canonical_name
         if self._copies:
@@ -158,6 +161,8 @@ class ClipWriter:
             data = self._reset(data, is_first)
         if is_first and self.encoded:
             data = _describe_sequence(name, context.extradata or b"") + data
+        if is_first and self._message:
+            data = join_units([self._message], length_width(name, context.extradata)) + data
         packet = renew(packet, data)
         packet.dts = next(self._stamps)
         self._mux(packet)
