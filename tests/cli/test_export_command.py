@@ -1,10 +1,16 @@
 """`framefind export`, from the command line."""
 
+import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
+
 import framefind
+from media import film
 
 
 def run(*arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
@@ -35,3 +41,25 @@ def test_clips_become_one_film(shared_library: framefind.Library, tmp_path: Path
     both = run("export", "a dog", "--reel", out, "--out", out, *library)
     assert both.returncode == 2
     assert "--reel names the film" in both.stderr
+
+
+def test_nothing_half_written_stays_when_it_is_told_to_end(shared_library, tmp_path: Path):
+    chance = np.random.default_rng(1)
+    noise = [chance.integers(0, 256, (180, 320, 3), np.uint8) for _ in range(4)]
+    path = film(tmp_path / "a.mp4", size=(320, 180), pictures=noise * 25, fps=25)
+    moment = {"path": str(path), "video_id": "a", "start": 0, "end": 4, "t": 0}
+    moment |= {"score": 1, "confidence": 1, "box": [0, 0, 1, 1]}
+    out = tmp_path / "clips"
+    command = [sys.executable, "-m", "framefind.cli", "export", "--from-json", "-", "--out", out]
+    command += ["--to", "clips", "--codec", "hevc", "-l", shared_library.uri]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdin.write(json.dumps(moment))
+    process.stdin.close()
+    while not list(out.glob("*.part.mp4")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 130
+    assert list(out.iterdir()) == []
+    assert "Traceback" not in process.stderr.read()
+    process.stderr.close()

@@ -1,5 +1,6 @@
 """The command as clients start it: over stdin and stdout, and over HTTP."""
 
+import json
 import os
 import re
 import signal
@@ -37,6 +38,20 @@ def test_over_stdin_and_stdout(shared_library):
     assert [tool.name for tool in tools] == ["search", "look", "words", "videos"]
     assert found.structured_content["moments"]
     assert [part.type for part in looked.content] == ["text"] + 6 * ["image"]
+
+
+def test_it_ends_when_it_is_told_to_though_it_waits_for_input(shared_library):
+    command = [*python_command("framefind.cli"), "mcp", "--library", shared_library.uri]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    version = {"protocolVersion": "2025-06-18", "capabilities": {}}
+    hello = version | {"clientInfo": {"name": "test", "version": "1"}}
+    request = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+    process.stdin.write(json.dumps(request) + "\n")
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline())["result"]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 128 + signal.SIGTERM
+    process.communicate()
 
 
 def test_over_http_by_the_rules_of_serve(shared_library):

@@ -2,8 +2,10 @@
 
 import atexit
 import gc
+import signal
 import warnings
 from collections.abc import Callable
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -52,11 +54,23 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="PIL")  # an unreadable image raises an error instead
     atexit.register(gc.freeze)  # the last search for cycles would take a tenth of a second
     streams.prepare()
+    for name in ("SIGTERM", "SIGHUP"):  # the latter when the terminal is closed
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores it
+            signal.signal(number, _interrupt)
     with failures.explained(app):
         try:
             app()
         finally:
             streams.finish()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Stop as Ctrl-C does, so that nothing half written stays."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):  # a shell ignores Ctrl-C for what it runs in the background
+        raise KeyboardInterrupt
+    handler(number, frame)
 
 
 def _print_version(is_asked: bool) -> None:

@@ -1,6 +1,7 @@
 """`framefind mcp`: the library as tools for agents."""
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,7 +79,16 @@ def mcp(
     if http:
         _serve(opened, grant_access(host, port, host_name or (), token, roots), allow_export)
     else:
+        signal.signal(signal.SIGINT, _end)
         Server(opened, tuple(map(os.path.realpath, roots)), allow_export).run()
+
+
+def _end(number: int, _: object) -> None:
+    """End at once: the thread that reads stdin cannot be stopped before its next line."""
+    from framefind.output.files import remove_unfinished
+
+    remove_unfinished()
+    os._exit(128 + number)
 
 
 def _serve(library: "Library", access: "Access", clips: Path | None) -> None:

@@ -1,5 +1,6 @@
 """Files that are handed over: their names, and none that is written over unasked."""
 
+import atexit
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -12,6 +13,8 @@ from framefind.files.disk import sync
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
 _MAX_NAME_BYTES = 200  # of 255 that file systems allow, so that a number and a suffix have room
 _FIELD = re.compile(r"\{(\w*)\}")
+
+_unfinished: set[Path] = set()
 
 
 def fill_pattern(pattern: str, values: dict[str, str]) -> str:
@@ -71,9 +74,18 @@ def check_target(path: Path, overwrite: bool, sources: "Callable[[], Iterator[st
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path to write to, which takes the place of `path` at the end, whole or not at all."""
     fresh = path.with_name(f"{path.stem}.part{path.suffix}")
+    _unfinished.add(fresh)
     try:
         yield fresh
         sync(fresh)
         fresh.replace(path)
     finally:
+        fresh.unlink(missing_ok=True)
+        _unfinished.discard(fresh)
+
+
+@atexit.register  # a server's threads do not see that the process ends
+def remove_unfinished() -> None:
+    """Remove what is being written: the process ends before it can be whole."""
+    for fresh in [*_unfinished]:
         fresh.unlink(missing_ok=True)

@@ -30,6 +30,13 @@ def main() -> None:
     threading.Thread(target=_interrupt_at_end_of_input, daemon=True).start()
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
+    try:
+        _run(job)
+    except KeyboardInterrupt:
+        _write("cancelled", True)
+
+
+def _run(job: dict[str, Any]) -> None:
     from framefind.errors import FramefindError
     from framefind.library import Library
 
@@ -41,8 +48,6 @@ def main() -> None:
             _write("report", asdict(_index(library, job)))
     except FramefindError as error:
         _write("error", str(error))
-    except KeyboardInterrupt:
-        _write("cancelled", True)
 
 
 def _index(library: "Library", job: dict[str, Any]) -> "Report":

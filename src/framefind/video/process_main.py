@@ -252,7 +252,9 @@ def main(
     read_subtitles: ReadSubtitles | None = None,
 ) -> None:
     """Serve the parent on stdin and stdout."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to act on
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # they are the parent's to act on
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     output = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing else may write between the messages
     capture_messages()
