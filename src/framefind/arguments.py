@@ -38,22 +38,22 @@ def describe(group: str, default: Any, value: str, help: str, **more: Any) -> An
     return field(default=default, metadata={"option": Option(group, value, help, **more)})
 
 
-def several(given: Any) -> list[Any]:
+def several(value: Any) -> list[Any]:
     """Return one or several things as a list; a text, bytes or a path is one thing."""
-    if given is None:
+    if value is None:
         return []
-    if isinstance(given, str | bytes | os.PathLike) or not isinstance(given, Iterable):
-        return [given]
-    return list(given)
+    if isinstance(value, str | bytes | os.PathLike) or not isinstance(value, Iterable):
+        return [value]
+    return list(value)
 
 
-def texts(given: object, name: str) -> list[str]:
+def texts(value: object, name: str) -> list[str]:
     """Return one or several texts or paths as a list of texts.
 
     Raises UsageError, which names the argument, when something else is among them.
     """
-    found: list[str] = []
-    for item in several(given):
+    checked: list[str] = []
+    for item in several(value):
         text = os.fsdecode(item) if isinstance(item, bytes | os.PathLike) else item
         if not isinstance(text, str):
             raise UsageError(f"`{name}`: {item!r} is neither a text nor a path")
@@ -61,21 +61,21 @@ def texts(given: object, name: str) -> list[str]:
             raise UsageError(f"`{name}`: an empty name stands for nothing; this folder is called .")
         if "\0" in text:
             raise UsageError(f"`{name}`: {text!r} has a NUL character in it; leave it out")
-        found.append(text)
-    return found
+        checked.append(text)
+    return checked
 
 
-def text(given: object, name: str) -> str:
+def text(value: object, name: str) -> str:
     """Return one text or path as a text. Raises UsageError when it is anything else, or several."""
-    items = texts(given, name)
+    items = texts(value, name)
     if len(items) != 1:
-        raise UsageError(f"`{name}`: {given!r} is not one text or path")
+        raise UsageError(f"`{name}`: {value!r} is not one text or path")
     return items[0]
 
 
-def instances(given: object, name: str, kind: type[_T]) -> list[_T]:
+def instances(value: object, name: str, kind: type[_T]) -> list[_T]:
     """Return one thing of a kind, or several, as a list. Raises UsageError for other things."""
-    items = several(given)
+    items = several(value)
     for item in items:
         if not isinstance(item, kind):
             raise UsageError(f"`{name}`: {item!r} is no {kind.__name__}")
@@ -91,27 +91,27 @@ def unicode(text: object) -> str:
     return text
 
 
-def number(value: object, name: str, least: float = -math.inf, most: float = math.inf) -> None:
+def number(value: object, name: str, low: float = -math.inf, high: float = math.inf) -> None:
     """Raise UsageError when a value is neither None nor a finite number in the range."""
     if value is None:
         return
     try:
-        fits = not isinstance(value, bool | str) and least <= float(value) <= most  # type: ignore[arg-type]
+        fits = not isinstance(value, bool | str) and low <= float(value) <= high  # type: ignore[arg-type]
         if fits and math.isfinite(float(value)):  # type: ignore[arg-type]
             return
     except (TypeError, ValueError, OverflowError):
         pass
-    raise UsageError(f"`{name}` {value!r}: use {_range('a number', least, most)}")
+    raise UsageError(f"`{name}` {value!r}: use {_range('a number', low, high)}")
 
 
-def whole_number(value: object, name: str, least: int) -> None:
+def whole_number(value: object, name: str, low: int) -> None:
     """Raise UsageError when a value is not a whole number, or too small a one."""
     try:
-        if not isinstance(value, bool) and operator.index(value) >= least:  # type: ignore[arg-type]
+        if not isinstance(value, bool) and operator.index(value) >= low:  # type: ignore[arg-type]
             return
     except TypeError:
         pass
-    raise UsageError(f"`{name}` must be at least {least}, and a whole number: not {value!r}")
+    raise UsageError(f"`{name}` must be at least {low}, and a whole number: not {value!r}")
 
 
 def choice(value: object, name: str, choices: Collection[str]) -> None:
@@ -158,7 +158,7 @@ def ascending(low: Any, high: Any, names: tuple[str, str]) -> None:
         raise UsageError(f"{first} {low} comes after {last} {high}: nothing lies between")
 
 
-def _range(kind: str, least: float, most: float) -> str:
-    if math.isfinite(least) and math.isfinite(most):
-        return f"{kind} from {least:.0f} to {most:.0f}"
-    return f"{kind}, {least:.0f} or more" if math.isfinite(least) else f"a finite {kind[2:]}"
+def _range(kind: str, low: float, high: float) -> str:
+    if math.isfinite(low) and math.isfinite(high):
+        return f"{kind} from {low:.0f} to {high:.0f}"
+    return f"{kind}, {low:.0f} or more" if math.isfinite(low) else f"a finite {kind[2:]}"

@@ -135,12 +135,12 @@ class Quality:
             yield f"{answers} of confidence ≥ {LIKELY}: {_mean(likely):.0%} right"
         if self.missing:
             yield f"{write_count(len(self.missing), 'caption')} left out:"
-            yield from (f"  {said}" for said in self.missing)
+            yield from (f"  {caption}" for caption in self.missing)
         yield "worst:"
         for answer in self.worst(worst):
-            wanted = Path(answer.wanted.path).name
-            found = Path(answer.found.path).name
-            yield f"  {answer.rank:4}  {answer.text}  ·  wanted {wanted}, found {found}"
+            right_name = Path(answer.wanted.path).name
+            first_name = Path(answer.found.path).name
+            yield f"  {answer.rank:4}  {answer.text}  ·  wanted {right_name}, found {first_name}"
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -166,21 +166,21 @@ def evaluate(
     if not queries:
         nothing = f"none of its videos is in {uri}" if missing else "no captions are in it"
         raise QueryError(f"{captions}: {nothing}")
-    asked = [Query(text, by="video", rank=rank, limit=_PAGE_VIDEOS) for text in queries]
-    firsts = search_batch(asked)
+    video_queries = [Query(text, by="video", rank=rank, limit=_PAGE_VIDEOS) for text in queries]
+    firsts = search_batch(video_queries)
     answers = [
         _ask(search_batch, query, page, spans)
-        for query, page, spans in zip(asked, firsts, queries.values(), strict=True)
+        for query, page, spans in zip(video_queries, firsts, queries.values(), strict=True)
     ]
     return Quality(uri, tables.fingerprint["model"], rank, len(rows), answers, missing)
 
 
 def _ask(search_batch: SearchBatch, query: Query, page: Page, spans: Sequence[Span]) -> Answer:
-    wanted = {span.video_id for span in spans}
+    right_ids = {span.video_id for span in spans}
     first: VideoMoments | None = None
     for at, video in enumerate(_ranking(search_batch, query, page), 1):
         first = first or video
-        if video.video_id in wanted:
+        if video.video_id in right_ids:
             best = video.moments[0]
             ious = [span.iou(best) for span in spans if span.video_id == video.video_id]
             iou = max((iou for iou in ious if iou is not None), default=None)

@@ -22,8 +22,8 @@ from framefind.types import CUE_SOURCES, Video
 def changing(uri: str, doing: str, exclusive: bool = False) -> Iterator[Tables]:
     """Open the tables of an existing library, and hold its lock as a writer meanwhile."""
     tables = Tables.open(uri)
-    with lock(uri, exclusive, doing) as held:
-        if exclusive and not held:
+    with lock(uri, exclusive, doing) as is_held:
+        if exclusive and not is_held:
             raise LibraryError(
                 f"{uri} cannot be purged: where it lies nothing tells whether others are "
                 "writing; leave `purge` out, and `maintain()` deletes it after a week"
@@ -81,26 +81,26 @@ def prune(uri: str, index_folder: Path, offline: bool, dry_run: bool) -> list[st
 
 def find_restorable(tables: Tables) -> list[Video]:
     """Return the forgotten videos that are still stored, each with its forgotten paths alone."""
-    taken = {path for row in tables.videos() for path in row.paths}
-    found: dict[str, Video] = {}
+    present = {path for row in tables.videos() for path in row.paths}
+    restorable: dict[str, Video] = {}
     for row, paths in forgotten_videos(tables):
-        newest = found.get(row.video_id)
-        known = newest.paths if newest else []
-        free = known + [path for path in paths if path not in taken and path not in known]
+        newest = restorable.get(row.video_id)
+        forgotten = newest.paths if newest else []
+        free = forgotten + [path for path in paths if path not in present and path not in forgotten]
         if free:
-            found[row.video_id] = replace(newest or row, path=free[0], copies=free[1:])
-    wanted = {segment for row in found.values() for segment in row.segments}
+            restorable[row.video_id] = replace(newest or row, path=free[0], copies=free[1:])
+    needed = {segment for row in restorable.values() for segment in row.segments}
     stored = {segment for file in tables.frame_files() for segment in tables.read_segments(file)}
-    lost = wanted - stored if wanted else set()
-    return [row for row in found.values() if lost.isdisjoint(row.segments)]
+    lost = needed - stored if needed else set()
+    return [row for row in restorable.values() if lost.isdisjoint(row.segments)]
 
 
 def restore(uri: str, patterns: Sequence[str], dry_run: bool = False) -> list[str]:
     """Bring back what was forgotten: see `Library.restore`."""
     with changing(uri, "restore") as tables:
-        found = find_restorable(tables)
-        names = VideoNames(found)
-        by_id = {row.video_id: row for row in found}
+        restorable = find_restorable(tables)
+        names = VideoNames(restorable)
+        by_id = {row.video_id: row for row in restorable}
         paths: dict[str, list[str]] = {}
         for pattern in patterns:
             matched = names.match(pattern)
@@ -109,15 +109,15 @@ def restore(uri: str, patterns: Sequence[str], dry_run: bool = False) -> list[st
                     f"{pattern}: nothing of that name can be restored: it is in the library, or "
                     "what was stored of it is deleted (`maintain()` does so after a week); index it"
                 )
-            for video_id, own in matched.items():
-                paths[video_id] = sorted({*paths.get(video_id, ()), *own})
+            for video_id, forgotten in matched.items():
+                paths[video_id] = sorted({*paths.get(video_id, ()), *forgotten})
         if dry_run:
             return _listed(paths)
         now = {row.video_id: row for row in tables.videos()}
         rows = []
-        for video_id, own in paths.items():
+        for video_id, forgotten in paths.items():
             row = now.get(video_id)
-            all_paths = [*(row.paths if row else ()), *own]
+            all_paths = [*(row.paths if row else ()), *forgotten]
             row = row or by_id[video_id]
             rows.append(replace(row, path=all_paths[0], copies=all_paths[1:]))
         tables.publish(videos=rows)
@@ -142,10 +142,10 @@ def _match(rows: Iterable[Video], patterns: Iterable[str]) -> dict[str, list[str
     names = VideoNames(rows)
     matched: dict[str, list[str]] = {}
     for pattern in patterns:
-        found = names.match(pattern)
-        if not found:
+        by_id = names.match(pattern)
+        if not by_id:
             raise UsageError(f"{pattern}: no video of the library matches; nothing was removed")
-        for video_id, paths in found.items():
+        for video_id, paths in by_id.items():
             matched[video_id] = sorted({*matched.get(video_id, ()), *paths})
     return matched
 
@@ -155,11 +155,11 @@ def _forget(tables: Tables, rows: Iterable[Video], paths: Mapping[str, Collectio
     changed = []
     removed = []
     for row in rows:
-        left = [path for path in row.paths if path not in paths.get(row.video_id, ())]
-        if not left:
+        remaining = [path for path in row.paths if path not in paths.get(row.video_id, ())]
+        if not remaining:
             removed.append(row.video_id)
-        elif len(left) < len(row.paths):
-            changed.append(replace(row, path=left[0], copies=left[1:]))
+        elif len(remaining) < len(row.paths):
+            changed.append(replace(row, path=remaining[0], copies=remaining[1:]))
     if changed or removed:
         tables.publish(videos=changed, removed=removed, forgets=True)
 
@@ -179,4 +179,4 @@ def _forget_words(tables: Tables, rows: Iterable[Video], sources: Collection[str
 
 
 def _listed(paths: Mapping[str, Sequence[str]]) -> list[str]:
-    return sorted(path for own in paths.values() for path in own)
+    return sorted(path for video_paths in paths.values() for path in video_paths)

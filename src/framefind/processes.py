@@ -19,11 +19,11 @@ def check_memory() -> None:
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    needed = MIN_ADDRESS_SPACE
-    if limit != resource.RLIM_INFINITY and limit < needed:
+    min_limit = MIN_ADDRESS_SPACE
+    if limit != resource.RLIM_INFINITY and limit < min_limit:
         raise LibraryError(
             f"this process may take {limit / 1e9:.1f} GB of address space, and libraries need "
-            f"{needed / 1e9:.0f} GB: raise the limit, `ulimit -v {needed // 1000}`"
+            f"{min_limit / 1e9:.0f} GB: raise the limit, `ulimit -v {min_limit // 1000}`"
         )
 
 

@@ -54,20 +54,20 @@ class Report:
             "missing": len(self.missing),
             "offline": sum(folder.videos for folder in self.offline),
         }
-        return {what: count for what, count in counts.items() if count}
+        return {outcome: count for outcome, count in counts.items() if count}
 
     def joined(self, other: "Report") -> "Report":
         """Both reports as one."""
-        together: dict[str, Any] = {}
+        joined: dict[str, Any] = {}
         for name, value in vars(self).items():
             more = getattr(other, name)
             if name == "profile":
-                together[name] = dict(Counter(value) + Counter(more))
+                joined[name] = dict(Counter(value) + Counter(more))
             elif name == "fallback":
-                together[name] = value or more
+                joined[name] = value or more
             else:
-                together[name] = value | more if isinstance(value, dict) else value + more
-        return Report(**together)
+                joined[name] = value | more if isinstance(value, dict) else value + more
+        return Report(**joined)
 
 
 @dataclass(frozen=True)

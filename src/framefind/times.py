@@ -11,8 +11,8 @@ def clock(seconds: float) -> str:
     sign = "-" if seconds < 0 and tenths else ""
     minutes, tenths = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)
-    rest = f"{tenths // 10:02}.{tenths % 10}".removesuffix(".0")
-    return sign + (f"{hours}:{minutes:02}:{rest}" if hours else f"{minutes}:{rest}")
+    seconds_text = f"{tenths // 10:02}.{tenths % 10}".removesuffix(".0")
+    return sign + (f"{hours}:{minutes:02}:{seconds_text}" if hours else f"{minutes}:{seconds_text}")
 
 
 _TIME = re.compile(

@@ -103,8 +103,8 @@ class Match:
         first, last = self.spans[0] if self.spans else (0, 0)
         start = max(0, first - before)
         end = max(last, start + length)
-        more = ("…" if start else "", "…" if end < len(self.text) else "")
-        return f"{more[0]}{self.text[start:end]}{more[1]}"
+        ellipses = ("…" if start else "", "…" if end < len(self.text) else "")
+        return f"{ellipses[0]}{self.text[start:end]}{ellipses[1]}"
 
 
 RANKS = ("softmax", "max", "sum")
@@ -146,7 +146,7 @@ class Moment:
     def certainty(self) -> str:
         """The confidence in a word: sure, likely, maybe or unlikely."""
         words = ((SURE, "sure"), (LIKELY, "likely"), (MAYBE, "maybe"), (0.0, "unlikely"))
-        return next(word for least, word in words if self.confidence >= least)
+        return next(word for lowest, word in words if self.confidence >= lowest)
 
     def _repr_html_(self) -> str | None:
         return notebook_html(self)
@@ -228,9 +228,9 @@ class Crop:
             x, y, width, height = self.box
             if width > 0 and height > 0 and max(x + width, y + height) <= 1 + 1e-6:
                 return
-        said = ",".join(f"{side:g}" for side in self.box)
+        written = ",".join(f"{side:g}" for side in self.box)
         raise QueryError(
-            f"box {said}: give x,y,width,height as fractions of the picture, such as "
+            f"box {written}: give x,y,width,height as fractions of the picture, such as "
             "0.25,0.25,0.5,0.5"
         )
 

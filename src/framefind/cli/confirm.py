@@ -33,7 +33,7 @@ class Forgetting:
         self._library_videos = len(rows)
         self._videos = sum(forgotten.issuperset(row.paths) for row in rows)
         self._kept_places = {
-            path: readable_first([other for other in row.paths if other not in forgotten])[0]
+            path: readable_first([place for place in row.paths if place not in forgotten])[0]
             for row in rows
             for path in forgotten.intersection(row.paths)
             if not forgotten.issuperset(row.paths)

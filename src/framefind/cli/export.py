@@ -123,8 +123,8 @@ def export(
     from framefind.library import open
 
     query = Query(text, **options)
-    asked = bool(text or query.images or query.plus)
-    if asked == bool(from_json):
+    has_query = bool(text or query.images or query.plus)
+    if has_query == bool(from_json):
         show.fail_usage("give a query, or --from-json")
     if reel:
         if out or to not in (None, "clips", "reel"):

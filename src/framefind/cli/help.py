@@ -48,8 +48,8 @@ def _simplify_types(parameters: list[Any]) -> list[Any]:
 
 def _show_bare(show: Callable[[typer.Context], str | None], ctx: typer.Context) -> str | None:
     """Return the type that `show` returns, without brackets."""
-    shown = show(ctx)
-    return shown and shown.strip("<>")
+    type_name = show(ctx)
+    return type_name and type_name.strip("<>")
 
 
 def _show_no_type(ctx: typer.Context) -> None:

@@ -23,10 +23,12 @@ def with_query_options(*without: str) -> Callable[[Callable[..., None]], Callabl
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = list(inspect.signature(command).parameters.values())[:-1]
+        command_parameters = list(inspect.signature(command).parameters.values())[:-1]
         names = [field for field in fields(Query) if field.name not in ("text", *without)]
         derived = [_make_parameter(field) for field in names]
-        parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own]
+        parameters = [
+            parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in command_parameters
+        ]
         command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [*parameters[:1], *derived, *parameters[1:]]
         )
@@ -43,7 +45,7 @@ def spell_option(field: "Field[Any]") -> str:
 
 def _make_parameter(field: "Field[Any]") -> inspect.Parameter:
     option: Option = field.metadata["option"]
-    names = {other.name: spell_option(other) for other in fields(Query)}
+    names = {query_field.name: spell_option(query_field) for query_field in fields(Query)}
     info = typer.Option(
         spell_option(field),
         help=name_options(option.help, names) + (" Repeatable." if option.repeats else ""),

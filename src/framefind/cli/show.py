@@ -111,11 +111,11 @@ def print_page(page: "Page") -> None:
         _print_videos(page.videos)
     else:
         _print_moments(page.moments)
-    shown = len(page.videos if page.videos is not None else page.moments)
-    span = f"{page.offset + 1} to {page.offset + shown}"
-    if shown and page.offset + shown >= page.total:
+    count = len(page.videos if page.videos is not None else page.moments)
+    span = f"{page.offset + 1} to {page.offset + count}"
+    if count and page.offset + count >= page.total:
         print_note(f"{span}; --offset shows weaker ones, if any")
-    elif shown:
+    elif count:
         total = f"{'about' if page.complete else 'more than'} {page.total}"
         print_note(f"{span} of {total}; --offset shows more")
 
@@ -273,14 +273,14 @@ def print_offline(folders: "Sequence[Offline]") -> None:
 
 def summarize(report: "Report") -> str:
     """Return the counts of a report that are not zero."""
-    others = write_count(report.passed_over, "not a video", "not videos")
+    passed_over = write_count(report.passed_over, "not a video", "not videos")
     summary = ", ".join(
-        f"{count} {what}{' (--retry tries again)' if what == 'failed before' else ''}"
-        for what, count in report.counts().items()
+        f"{count} {outcome}{' (--retry tries again)' if outcome == 'failed before' else ''}"
+        for outcome, count in report.counts().items()
     )
     if not summary:
-        return f"no videos found; {others}" if report.passed_over else "no videos found"
-    return f"{summary}, {others}" if report.passed_over else summary
+        return f"no videos found; {passed_over}" if report.passed_over else "no videos found"
+    return f"{summary}, {passed_over}" if report.passed_over else summary
 
 
 def print_profile(report: "Report") -> None:
@@ -345,6 +345,6 @@ def _describe(now: "Progress") -> str:
     from framefind.times import clock
 
     seconds = max(now.seconds, 1e-9)
-    left = "" if now.left is None else f"  {clock(round(now.left))} left"
+    remaining = "" if now.left is None else f"  {clock(round(now.left))} left"
     speed = f"{now.frames / seconds:.0f} frames/s  {now.video_seconds / seconds:.0f}×"
-    return f"{now.done}/{write_count(now.total, 'video')}  {speed}{left}"
+    return f"{now.done}/{write_count(now.total, 'video')}  {speed}{remaining}"

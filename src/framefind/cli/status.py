@@ -31,9 +31,9 @@ def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     for root in facts.offline:
         videos = write_count(root.videos, "video")
         show.print_line(f"offline  {root.root}: {root.reason}; {videos} kept")
-    for what, lost in (("frames", facts.lost), ("words", facts.lost_words)):
+    for noun, lost in (("frames", facts.lost), ("words", facts.lost_words)):
         if lost:
             have_lost = "have lost their" if lost > 1 else "has lost its"
             videos = write_count(lost, "video")
-            show.print_line(f"lost     {videos} {have_lost} {what}: index them again")
+            show.print_line(f"lost     {videos} {have_lost} {noun}: index them again")
     return None

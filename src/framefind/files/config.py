@@ -73,8 +73,8 @@ def library_file(library: str) -> Path | None:
 
 def list_files(library: str | None = None) -> list[Path]:
     """Return the files that count if they are there: the user's, then the library's, which wins."""
-    own = None if library is None else library_file(library)
-    return [config_file(), *filter(None, [own])]
+    own_file = None if library is None else library_file(library)
+    return [config_file(), *filter(None, [own_file])]
 
 
 def read_settings(library: str | None = None) -> dict[str, Setting]:
@@ -123,14 +123,14 @@ def add_folders(library: str, paths: Iterable[PathLike]) -> Path | None:
     file = library_file(library)
     if file is None:
         return None
-    own = _read(file).get("folders")
-    before = _read_folders(config_file() if own is None else file)
-    known = [resolve_path(path) for path in before]
-    fresh = [path for path in map(resolve_path, texts(paths, "paths")) if path not in known]
+    own_folders = _read(file).get("folders")
+    before = _read_folders(config_file() if own_folders is None else file)
+    resolved = [resolve_path(path) for path in before]
+    fresh = [path for path in map(resolve_path, texts(paths, "paths")) if path not in resolved]
     if not fresh:
         return None
-    kept = own if isinstance(own, list) else before  # as they are written there
-    write_setting(file, "folders", [*kept, *dict.fromkeys(fresh)])
+    folders = own_folders if isinstance(own_folders, list) else before  # as they are written there
+    write_setting(file, "folders", [*folders, *dict.fromkeys(fresh)])
     return file
 
 

@@ -30,9 +30,9 @@ def read_lines(file: Path) -> list[tuple[int, str]]:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         where = content.count(b"\n", 0, error.start) + 1
-        known = encoding.removesuffix("-sig").upper()
+        encoding_name = encoding.removesuffix("-sig").upper()
         raise QueryError(
-            f"{file}, line {where}: cannot be read as {known}: save it as UTF-8"
+            f"{file}, line {where}: cannot be read as {encoding_name}: save it as UTF-8"
         ) from None
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     for number, line in lines:

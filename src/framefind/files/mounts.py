@@ -42,9 +42,9 @@ def find_kind(path: str, mounts: Iterator[tuple[str, str]]) -> str:
 def parse_mountinfo(text: str) -> Iterator[tuple[str, str]]:
     """Yield the place and the file system of each mount, as Linux lists them."""
     for line in text.splitlines():
-        fields, _, rest = line.partition(" - ")
+        fields, _, filesystem = line.partition(" - ")
         place = fields.split(" ")[4]
-        yield _ESCAPE.sub(lambda match: chr(int(match[1], 8)), place), rest.split(" ")[0]
+        yield _ESCAPE.sub(lambda match: chr(int(match[1], 8)), place), filesystem.split(" ")[0]
 
 
 def parse_mount(text: str) -> Iterator[tuple[str, str]]:

@@ -111,8 +111,8 @@ def expand_glob(pattern: str, root: str = "") -> list[str]:
     folders = [fixed]
     if fixed.strip("/"):
         folders.append(os.path.join(resolve_if_path(fixed), ""))
-    rest = comparison_form("/".join(parts))
-    return [_WILDCARD.sub(r"[\g<0>]", comparison_form(folder)) + rest for folder in folders]
+    remainder = comparison_form("/".join(parts))
+    return [_WILDCARD.sub(r"[\g<0>]", comparison_form(folder)) + remainder for folder in folders]
 
 
 def compile_globs(globs: Iterable[str]) -> Callable[[str], bool]:
@@ -151,10 +151,10 @@ def _as_spelled(path: str) -> str:
     folder, name = os.path.split(path)
     if folder and folder != path:
         folder = _as_spelled(folder)
-    wanted = comparison_form(name)
+    form = comparison_form(name)
     with suppress(OSError):
         name = next(
-            (one for one in os.listdir(folder or ".") if comparison_form(one) == wanted), name
+            (entry for entry in os.listdir(folder or ".") if comparison_form(entry) == form), name
         )
     return os.path.join(folder, name)
 
@@ -196,13 +196,13 @@ def stat_path(path: str) -> tuple[int, int] | None:
     Raises StoreError when a store does not answer.
     """
     if objects.is_remote(path):
-        known = objects.stat_objects([path])[path]
-        return (known.size, known.modified) if known else None
+        file = objects.stat_objects([path])[path]
+        return (file.size, file.modified) if file else None
     try:
-        found = Path(native_path(path)).stat()
+        status = Path(native_path(path)).stat()
     except OSError:
         return None
-    return found.st_size, as_microseconds(found.st_mtime_ns)
+    return status.st_size, as_microseconds(status.st_mtime_ns)
 
 
 def stored_path(path: str) -> str:

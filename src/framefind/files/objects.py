@@ -56,11 +56,13 @@ def canonical_uri(path: str) -> str:
         return _local(path)
     if not is_remote(path):
         return path
-    scheme, _, rest = path.partition("://")
+    scheme, _, address = path.partition("://")
     if scheme.lower() not in _STORES:
-        known = ", ".join(f"{name}://" for name in _PACKAGES)
-        raise StoreError(f"{path}: no store of that kind is known; use a path, {known} or file://")
-    bucket, slash, key = rest.partition("/")
+        schemes = ", ".join(f"{name}://" for name in _PACKAGES)
+        raise StoreError(
+            f"{path}: no store of that kind is known; use a path, {schemes} or file://"
+        )
+    bucket, slash, key = address.partition("/")
     if not bucket:
         raise StoreError(f"{path}: name a bucket")
     return f"{_STORES[scheme.lower()]}://{bucket}{slash}{key}".rstrip("/")
@@ -148,15 +150,15 @@ class ObjectReader:
         self._end = 0  # of the last request
         self._row = 0  # bytes read in sequence
 
-    def at(self, offset: int, size: int, least: int = 0) -> bytes:
+    def at(self, offset: int, size: int, min_size: int = 0) -> bytes:
         """Return up to `size` bytes from `offset` on, fewer at the end of the object.
 
-        What is not cached is requested, at least `least` bytes at a time.
+        What is not cached is requested, at least `min_size` bytes at a time.
         """
         pieces = []
         end = min(offset + size, self.size)
         while offset < end:
-            start, data = self._part(offset) or self._fetch(offset, max(end - offset, least))
+            start, data = self._part(offset) or self._fetch(offset, max(end - offset, min_size))
             pieces.append(data[offset - start : end - start])
             offset += len(pieces[-1])
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -253,8 +255,8 @@ def _as_store_error(uri: str, error: Exception) -> StoreError:
 
 def _local(uri: str) -> str:
     """Return the path of a `file:` URI, which may be percent-escaped."""
-    rest = uri.removeprefix("file:")
-    path = rest[2:] if rest.startswith("//") else rest
+    path_part = uri.removeprefix("file:")
+    path = path_part[2:] if path_part.startswith("//") else path_part
     path = path.removeprefix("localhost")
     if os.name == "nt":
         path = path.lstrip("/")

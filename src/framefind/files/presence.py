@@ -55,10 +55,10 @@ class Presence:
     Without that file, fewer files count as gone (see `find_absent`).
     """
 
-    def __init__(self, memory: Path, known: Collection[str]) -> None:
-        """Read the roots from the file `memory`; `known` are all paths in the library."""
+    def __init__(self, memory: Path, library_paths: Collection[str]) -> None:
+        """Read the roots from the file `memory`; `library_paths` are all paths in the library."""
         self._memory = memory
-        self._known = known
+        self._known = library_paths
         self._roots = _read(memory)
 
     def find_absent(self, paths: Iterable[str], stores: bool = True) -> Absent:
@@ -120,9 +120,9 @@ class Presence:
         inner = {os.path.dirname(path) for path in files if not objects.is_remote(path)}
         for folder in folders:
             if any(is_below(path, [folder]) for path in inner):
-                for other in [root for root in self._roots if is_below(root, [folder])]:
-                    if not self._roots[other].named and _device(other) == _device(folder):
-                        del self._roots[other]
+                for inner_root in [root for root in self._roots if is_below(root, [folder])]:
+                    if not self._roots[inner_root].named and _device(inner_root) == _device(folder):
+                        del self._roots[inner_root]
                 self._set(folder, named=True)
         for folder in sorted(inner):
             root = self._find_root(os.path.join(folder, ""))

@@ -116,9 +116,9 @@ def _in_srgb(picture: "Pillow.Image", profile: bytes | None) -> "Pillow.Image":
             if not lab and "sRGB" in ImageCms.getProfileDescription(source):
                 return picture.convert("RGB")
             target = ImageCms.createProfile("sRGB")
-            shown = ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
-            if shown is not None:
-                return shown
+            converted = ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
+            if converted is not None:
+                return converted
     return picture.convert("RGB")
 
 
@@ -128,8 +128,8 @@ def _grey(picture: "Pillow.Image") -> NDArray[np.uint8]:
     tags: Any = getattr(picture, "tag_v2", {})  # TIFF's, of which Pillow heeds not all
     if values.dtype == np.int32 and tags and tags.get(_SAMPLE_FORMAT, _UNSIGNED) == _UNSIGNED:
         values = values.view(np.uint32)
-    shown = _eight_bits(values)
-    return 255 - shown if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else shown
+    grey = _eight_bits(values)
+    return 255 - grey if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey
 
 
 def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:

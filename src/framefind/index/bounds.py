@@ -83,22 +83,22 @@ def bound_softmax(hits: PossibleHits, temperature: float) -> Floats:
     best = np.maximum.reduceat(hits.high, hits.first)
     heavy = np.exp((hits.high - np.repeat(best, counts)) / temperature)
     light = np.exp((hits.low - np.repeat(best, counts)) / temperature)
-    least = np.add.reduceat(light * hits.certain, hits.first)
+    min_weight = np.add.reduceat(light * hits.certain, hits.first)
     mean = np.add.reduceat(hits.high * heavy, hits.first) / np.add.reduceat(heavy, hits.first)
     mean -= np.maximum.reduceat(hits.high - hits.low, hits.first)  # a start from below
     for _ in range(_SOFTMAX_ROUNDS):
-        each = np.repeat(mean, counts)
-        up, down = (hits.high - each) * heavy, (hits.low - each) * light
-        added = np.maximum(up, down)
+        frame_mean = np.repeat(mean, counts)
+        high_gain, low_gain = (hits.high - frame_mean) * heavy, (hits.low - frame_mean) * light
+        added = np.maximum(high_gain, low_gain)
         used = hits.certain | (added > 0)
-        weight = np.add.reduceat(np.where(up >= down, heavy, light) * used, hits.first)
-        rest = np.add.reduceat(added * used, hits.first)
-        mean += rest / np.maximum(weight, 1e-300)
-    each = np.repeat(mean, counts)
-    added = np.maximum((hits.high - each) * heavy, (hits.low - each) * light)
-    rest = np.add.reduceat(np.where(hits.certain, added, _positive(added)), hits.first)
+        weight = np.add.reduceat(np.where(high_gain >= low_gain, heavy, light) * used, hits.first)
+        surplus = np.add.reduceat(added * used, hits.first)
+        mean += surplus / np.maximum(weight, 1e-300)
+    frame_mean = np.repeat(mean, counts)
+    added = np.maximum((hits.high - frame_mean) * heavy, (hits.low - frame_mean) * light)
+    surplus = np.add.reduceat(np.where(hits.certain, added, _positive(added)), hits.first)
     with np.errstate(divide="ignore", invalid="ignore"):
-        bound = np.where(least > 0, mean + _positive(rest) / least, np.inf)
+        bound = np.where(min_weight > 0, mean + _positive(surplus) / min_weight, np.inf)
     return _raise(np.minimum(bound, best))
 
 

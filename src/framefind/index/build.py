@@ -200,18 +200,22 @@ class Appender:
         Data files that other engines have written count as changed, as do segments that have lost
         or gained rows. A file that cannot be read is skipped.
         """
-        known = self._files
+        read_files = self._files
         written = {}
         for file in tables.frame_files():
             try:
-                written[file] = known[file] if file in known else tables.read_segments(file)
+                written[file] = (
+                    read_files[file] if file in read_files else tables.read_segments(file)
+                )
             except LibraryError as error:
                 self._skip_file(file, error)
         rows = Counter[str]()
         for counts in written.values():
             rows.update(counts)
-        others = [file for file in written if file not in known and not _OWN_FILE.fullmatch(file)]
-        changed = {name for file in others for name in written[file]}
+        foreign = [
+            file for file in written if file not in read_files and not _OWN_FILE.fullmatch(file)
+        ]
+        changed = {name for file in foreign for name in written[file]}
         changed |= {name for name, count in self._rows.items() if rows[name] != count}
         self._retire(changed)
         missing = published - self._segments.keys()

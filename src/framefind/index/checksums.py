@@ -77,8 +77,8 @@ def load_manifest(folder: Path, version: int) -> dict[str, Any]:
     Raises FileNotFoundError when there is none of that version, and DamagedIndexError.
     """
     path = folder / "manifest.json"
-    text, _, rest = path.read_bytes().partition(b"\n")
-    if rest.strip() != blake2b(text, digest_size=16).hexdigest().encode():
+    text, _, digest = path.read_bytes().partition(b"\n")
+    if digest.strip() != blake2b(text, digest_size=16).hexdigest().encode():
         if text.startswith(b'{"format": ') and not text.startswith(
             f'{{"format": {version},'.encode()
         ):

@@ -60,12 +60,12 @@ def encode_query(query: NDArray[np.float32]) -> QueryCodes:
     """Return the codes of a query, float32 (d,)."""
     codes = []
     scales = []
-    rest = [query.astype(np.float64)]
+    remainders = [query.astype(np.float64)]
     for _ in range(2):
-        scales.append(max(float(np.abs(rest[-1]).max()), 1e-30) / 127)
-        codes.append(np.rint(rest[-1] / scales[-1]))
-        rest.append(rest[-1] - codes[-1] * scales[-1])
-    lost = float(np.linalg.norm(rest[1]))
+        scales.append(max(float(np.abs(remainders[-1]).max()), 1e-30) / 127)
+        codes.append(np.rint(remainders[-1] / scales[-1]))
+        remainders.append(remainders[-1] - codes[-1] * scales[-1])
+    lost = float(np.linalg.norm(remainders[1]))
     return QueryCodes(np.stack(codes).astype(np.int8), 100 * np.array(scales, np.float32), lost)
 
 

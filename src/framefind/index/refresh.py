@@ -95,9 +95,9 @@ class CurrentIndex:
         """Yield the answers of an index one by one; a new one goes on if it is damaged."""
         done = 0
         try:
-            for one in answer(questions, index):
+            for item in answer(questions, index):
                 done += 1
-                yield one
+                yield item
         except DamagedIndexError:
             yield from answer(questions[done:], self.get())
 
@@ -143,8 +143,10 @@ class CurrentIndex:
         for folder in self._folders():
             with suppress(OSError, ValueError, KeyError, TypeError, EOFError, DamagedIndexError):
                 manifest = load_manifest(folder, FORMAT)
-                known = old and old.damaged and old.generation == folder / manifest["generation"]
-                if tuple(manifest["revision"]) == revision and not known:
+                is_damaged = (
+                    old and old.damaged and old.generation == folder / manifest["generation"]
+                )
+                if tuple(manifest["revision"]) == revision and not is_damaged:
                     return self._open(VectorIndex(folder))
         return None
 
@@ -158,18 +160,18 @@ class CurrentIndex:
 
     def _open(self, index: VectorIndex) -> VectorIndex:
         """Keep an index, and log which files and frames it lacks."""
-        known = self._opened
-        if known is None or (known.generation, known.revision) != (
+        previous = self._opened
+        if previous is None or (previous.generation, previous.revision) != (
             index.generation,
             index.revision,
         ):
             for reason in index.unread.values():
                 _log.warning("%s: %s", self.uri, reason)
-            for what, lost in (("frames", index.lost), ("words", index.lost_words)):
+            for noun, lost in (("frames", index.lost), ("words", index.lost_words)):
                 if lost:
                     several = "videos have lost their" if len(lost) > 1 else "video has lost its"
                     path = index.video(lost[0]).path
-                    _log.warning("%d %s %s: index them again (%s)", len(lost), several, what, path)
+                    _log.warning("%d %s %s: index them again (%s)", len(lost), several, noun, path)
         self._opened = index
         return index
 

@@ -96,8 +96,8 @@ class Scores:
     ) -> tuple[Positions, NDArray[np.float32]]:
         """Return those of the videos that have the `count` best frames, and these exact scores."""
         at, first = self.frames_of(videos)
-        kept, _, score = self.peaks(at, first, count)
-        return videos[kept], score
+        owners, _, score = self.peaks(at, first, count)
+        return videos[owners], score
 
     def hits(self, videos: Positions, cut: NDArray[np.float64]) -> Positions:
         """Return the positions of the hits: frames of `videos` whose exact score reaches `cut`.
@@ -126,19 +126,19 @@ class Scores:
         near = np.repeat(near, counts)
         cut = np.repeat(cut, counts)
         for settle in (self.refine, self._settle):
-            kept = self.values[at] + self.slack[at] >= near
-            at = at[kept]
-            near = near[kept]
-            cut = cut[kept]
+            is_kept = self.values[at] + self.slack[at] >= near
+            at = at[is_kept]
+            near = near[is_kept]
+            cut = cut[is_kept]
             if count is not None and find_runs is not None:
-                kept = self._best_runs(at, cut, find_runs(at), count)
-                at = at[kept]
-                near = near[kept]
-                cut = cut[kept]
+                is_kept = self._best_runs(at, cut, find_runs(at), count)
+                at = at[is_kept]
+                near = near[is_kept]
+                cut = cut[is_kept]
             for bound in (near, cut):
                 settle(at[np.abs(self.values[at] - bound) <= self.slack[at]])
-        kept = self.values[at] >= near
-        return at[kept], self.values[at[kept]] >= cut[kept]
+        is_kept = self.values[at] >= near
+        return at[is_kept], self.values[at[is_kept]] >= cut[is_kept]
 
     def _best_runs(
         self, at: Positions, cut: NDArray[np.float64], first: Positions, count: int
@@ -147,18 +147,18 @@ class Scores:
 
         The likely best frames of these runs are scored exactly.
         """
-        kept = np.ones(len(at), bool)
+        is_kept = np.ones(len(at), bool)
         if count >= len(first):
-            return kept
+            return is_kept
         for is_last in (False, True):
             low = self.values[at] - self.slack[at]
             certain = np.maximum.reduceat(np.where(low >= cut, low, -np.inf), first)
             _, high = self.bound_peaks(at, first)
             runs = high >= np.partition(certain, -count)[-count]
-            kept = np.repeat(runs, np.diff(first, append=len(at)))
+            is_kept = np.repeat(runs, np.diff(first, append=len(at)))
             if not is_last:
-                self._settle(at[kept & self._tops(at, first)])
-        return kept
+                self._settle(at[is_kept & self._tops(at, first)])
+        return is_kept
 
     def peaks(
         self, at: Positions, first: Positions, count: int | None = None
@@ -179,11 +179,11 @@ class Scores:
         ):
             if count is not None and count < len(first):
                 low, high = self.bound_peaks(at, first)
-                kept = np.flatnonzero(high >= np.partition(low, -count)[-count])
-                counts = np.diff(first, append=len(at))[kept]
-                at = at[ranges(first[kept], counts)]
+                kept_groups = np.flatnonzero(high >= np.partition(low, -count)[-count])
+                counts = np.diff(first, append=len(at))[kept_groups]
+                at = at[ranges(first[kept_groups], counts)]
                 first = np.cumsum(counts) - counts
-                groups = groups[kept]
+                groups = groups[kept_groups]
             settle(at[choose(at, first)])
         score = np.maximum.reduceat(self.values[at], first)
         winners = np.flatnonzero(self._tops(at, first))
@@ -265,8 +265,8 @@ class Scores:
         rows, owner = self.index.rows_of(self.line.frame[at])
         if self._views is None:
             return rows, owner
-        own = self.values[at] - self.gains(at)
-        near = self._views[rows] >= (own - 2 * self.slack[at])[owner]
+        visual = self.values[at] - self.gains(at)
+        near = self._views[rows] >= (visual - 2 * self.slack[at])[owner]
         return rows[near], owner[near]
 
     def _multiply(self, rows: Positions) -> NDArray[np.float32]:

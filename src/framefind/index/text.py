@@ -178,8 +178,8 @@ class TextIndex:
         query = phrase(text)
         if not query:
             return 0
-        asked = "select count(*) from words where words match ?"
-        ((count,),) = self._ask(asked, query)
+        sql = "select count(*) from words where words match ?"
+        ((count,),) = self._ask(sql, query)
         return int(count)
 
     def marked(self, rows: list[int], texts: list[str]) -> tuple[str, list[tuple[int, int]]]:
@@ -190,11 +190,11 @@ class TextIndex:
         lines = self._texts(rows)
         text = " ".join(lines)
         query = " OR ".join(filter(None, map(phrase, texts)))
-        asked = (
+        sql = (
             "select highlight(words, 0, ?1, ?2), highlight(words, 1, ?1, ?2) from words "
             "where words match ?3"
         )
-        for marked in self._ask_joined(lines, asked, _OPEN, _CLOSE, query) if query else ():
+        for marked in self._ask_joined(lines, sql, _OPEN, _CLOSE, query) if query else ():
             forms = list_tokens("\n".join(lines))
             spans = [
                 span
@@ -220,24 +220,24 @@ class TextIndex:
         asked = "select text from cues where rowid = ?"
         return [str(self._ask(asked, row + 1)[0][0]) for row in dict.fromkeys(map(int, rows))]
 
-    def _ask_joined(self, lines: list[str], asked: str, *values: str) -> list[tuple[Any, ...]]:
+    def _ask_joined(self, lines: list[str], sql: str, *values: str) -> list[tuple[Any, ...]]:
         """Ask about some texts as if they were one cue's."""
         columns = as_columns("\n".join(lines))
         with self._asking:
             self._joined.execute("insert into words(plain, joined) values (?, ?)", columns)
             try:
-                return self._joined.execute(asked, values).fetchall()
+                return self._joined.execute(sql, values).fetchall()
             finally:
                 self._joined.execute("delete from words")
 
     def _rows(self, table: str, query: str) -> NDArray[np.int64]:
-        asked = f"select rowid - 1 from {table} where {table} match ? order by rowid"
-        return np.array([row for (row,) in self._ask(asked, query)], np.int64)
+        sql = f"select rowid - 1 from {table} where {table} match ? order by rowid"
+        return np.array([row for (row,) in self._ask(sql, query)], np.int64)
 
-    def _ask(self, asked: str, *values: object) -> list[tuple[Any, ...]]:
+    def _ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         try:
             with self._asking:
-                return self._database.execute(asked, values).fetchall()
+                return self._database.execute(sql, values).fetchall()
         except sqlite3.DatabaseError as error:
             raise DamagedIndexError(f"{self.folder}: {error}") from error
 

@@ -71,8 +71,8 @@ def save_text(
 
 
 def _dead_share(old: TextIndex, published: Collection[str]) -> float:
-    kept = [at for at, name in enumerate(old.segments) if name in published]
-    return 1 - float(np.isin(old.cues["segment"], kept).mean()) if len(old.cues) else 0.0
+    live = [at for at, name in enumerate(old.segments) if name in published]
+    return 1 - float(np.isin(old.cues["segment"], live).mean()) if len(old.cues) else 0.0
 
 
 @contextmanager

@@ -66,10 +66,12 @@ class Timeline:
         since = t.copy()
         shot = np.arange(len(t)) - np.repeat(first, counts)
         for begin, count in zip(first, counts, strict=True):
-            own = cuts[video[begin]]
-            if own is not None:
+            video_cuts = cuts[video[begin]]
+            if video_cuts is not None:
                 part = slice(begin, begin + count)
-                shot[part] = _cut(t[part], until[part], since[part], np.array(own, np.float64))
+                shot[part] = _cut(
+                    t[part], until[part], since[part], np.array(video_cuts, np.float64)
+                )
         return cls(frame, video, t, until, np.repeat(interval, counts), since, shot)
 
     @classmethod

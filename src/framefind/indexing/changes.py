@@ -37,16 +37,16 @@ def follow(roots: Sequence[str], stop: threading.Event) -> Iterator[set[str]]:
     troubles: set[str] = set()
     while not stop.is_set():
         polled = {root for root in roots if root in silent or _tells_nothing(root)}
-        told = [root for root in roots if root not in polled]
-        places = {root: _place(root) for root in told}
-        present = [root for root in told if places[root]]
+        watched = [root for root in roots if root not in polled]
+        places = {root: _place(root) for root in watched}
+        present = [root for root in watched if places[root]]
         try:
             for changed in _listen(present, stop):
                 yield changed
                 yield from _look(due, polled)
                 now = time.monotonic()
                 rested = [root for root, until in silent.items() if now >= until]
-                moved = [root for root in told if _place(root) != places[root]]
+                moved = [root for root in watched if _place(root) != places[root]]
                 if rested or moved:  # or unplugged, mounted, deleted, made
                     for root in rested:
                         del silent[root]

@@ -142,9 +142,11 @@ class Catalog:
         """
         with self._lock:
             row = self._rows[video_id]
-            others = [name for name in row.cue_segments if segment_source(name) != reading.source]
-            read = [one for one in row.read if Reading.parse(one).source != reading.source]
-            segments = [*others, *counts]
+            other_segments = [
+                name for name in row.cue_segments if segment_source(name) != reading.source
+            ]
+            read = [text for text in row.read if Reading.parse(text).source != reading.source]
+            segments = [*other_segments, *counts]
             self._cues |= {name: cues for name, cues in counts.items() if cues}
             self._put(
                 replace(
@@ -197,11 +199,11 @@ class Catalog:
         gone = self._find_absent(path for row in rows if row.copies for path in row.paths).gone
         for row in rows:
             owned = [path for path in row.paths if self._owner.get(path) == row.video_id]
-            left = [path for path in owned if path not in gone]
+            remaining = [path for path in owned if path not in gone]
             if not owned:
                 removed.append(row.video_id)
-            elif row.copies and (left := left or owned[:1]) != row.paths:
-                self._put(replace(row, path=left[0], copies=left[1:]))
+            elif row.copies and (remaining := remaining or owned[:1]) != row.paths:
+                self._put(replace(row, path=remaining[0], copies=remaining[1:]))
         for video_id in removed:
             del self._rows[video_id]
             self._changed.discard(video_id)
@@ -243,8 +245,8 @@ class Catalog:
             done = self._is_finished(row) or video_id in self._begun or row.status == "failed"
             return Settled("copied", file) if done else self._begin(file, row, facts)
         kind: Literal["touched", "moved"] = "touched" if row.path == path else "moved"
-        others = [copy for copy in row.copies if copy != path and not _leads_to(copy, path)]
-        copies = self._keep_present(others)
+        other_copies = [copy for copy in row.copies if copy != path and not _leads_to(copy, path)]
+        copies = self._keep_present(other_copies)
         row = replace(row, path=path, copies=copies, modified=_time(file.modified))
         if not self._is_finished(row):
             return self._begin(file, row, facts)
@@ -273,20 +275,20 @@ class Catalog:
         lost = {segment_source(name) for name in row.cue_segments if name not in self._cues}
         unread = []
         for reading in self._read:
-            known = None if reading.source in lost else before.get(reading.source)
+            previous = None if reading.source in lost else before.get(reading.source)
             if reading.source == "subtitles":
-                reading = replace(reading, by=self._describe_sidecars(row, known))
-            if known is None or known.by != reading.by:
+                reading = replace(reading, by=self._describe_sidecars(row, previous))
+            if previous is None or previous.by != reading.by:
                 unread.append(replace(reading, until=-math.inf))
-            elif known.until < math.inf:
-                unread.append(known)
+            elif previous.until < math.inf:
+                unread.append(previous)
         return tuple(unread)
 
-    def _describe_sidecars(self, row: Video, known: Reading | None) -> str:
-        """Return what tells a video's sidecars; what is `known` where they cannot be listed."""
+    def _describe_sidecars(self, row: Video, previous: Reading | None) -> str:
+        """Return a hash of a video's sidecars; where they cannot be listed, the `previous` one."""
         files = self._sidecars.find(native_path(row.path))
         if files is None:
-            return known.by if known else ""
+            return previous.by if previous else ""
         return describe_sidecars(files)
 
     def _sidecar_paths(self, row: Video) -> tuple[str, ...]:
@@ -302,14 +304,14 @@ class Catalog:
 
     def _is_still_there(self, row: Video) -> bool:
         """Return whether the row's own path still holds its content, not that of another video."""
-        known = row.size, _stamp(row.modified)
+        expected = row.size, _stamp(row.modified)
         try:
             now = self._seen.get(row.path) or stat_path(row.path)
         except StoreError:  # what cannot be asked for is not taken for gone
-            now = known
+            now = expected
         if now is None and not is_remote(row.path) and self._presence.may_return(row.path):
-            now = known
-        return now == known and self._owner.get(row.path) == row.video_id
+            now = expected
+        return now == expected and self._owner.get(row.path) == row.video_id
 
     def _keep_present(self, paths: Iterable[str]) -> list[str]:
         """Return those of some stored paths that are not gone, as far as can be told."""
@@ -329,9 +331,9 @@ class Catalog:
         self._memory[stored_path(file.path)] = [file.size, file.modified, video_id]
 
 
-def _leads_to(other: str, path: str) -> bool:
+def _leads_to(stored: str, path: str) -> bool:
     """Return whether there is a link now at another stored path, or above, that leads to a path."""
-    return not is_remote(other) and stored_path(os.path.realpath(native_path(other))) == path
+    return not is_remote(stored) and stored_path(os.path.realpath(native_path(stored))) == path
 
 
 def _read(memory: Path) -> dict[str, list[int | str]]:

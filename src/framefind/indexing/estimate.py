@@ -109,7 +109,7 @@ def _try(worker: DecoderProcess, model: Model, options: IndexOptions) -> _Trial:
     """Decode the opened video for a moment, and embed what came of it."""
     frames: list[SampledFrame] = []
     started = time.perf_counter()
-    now = started
+    reached = started
     sampler = options.sampler.name
     views = options.views.name
     reads_screen = any(reading.source == "screen" for reading in options.read)
@@ -119,8 +119,8 @@ def _try(worker: DecoderProcess, model: Model, options: IndexOptions) -> _Trial:
         if not isinstance(item, SampledFrame):
             continue
         frames.append(item)
-        now = time.perf_counter()
-        if now - started > _TRIAL_SECONDS:
+        reached = time.perf_counter()
+        if reached - started > _TRIAL_SECONDS:
             break
     pixels = np.concatenate([frame.pixels for frame in frames])
     model.embed_images(pixels[:1])  # loads the model, which is not to be counted
@@ -130,4 +130,4 @@ def _try(worker: DecoderProcess, model: Model, options: IndexOptions) -> _Trial:
     thumbnails = sum(len(frame.thumbnail) for frame in frames)
     vectors = len(pixels) * model.dimensions * _BYTES_PER_NUMBER
     covered = max(frames[-1].t - frames[0].t, 1.0)
-    return _Trial((now - started) / covered, embedding, (thumbnails + vectors) / len(frames))
+    return _Trial((reached - started) / covered, embedding, (thumbnails + vectors) / len(frames))

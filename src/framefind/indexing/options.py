@@ -70,11 +70,11 @@ class IndexOptions:
         What was chosen of `exclude` and `read` stands in for None.
         """
         names = [field.name for field in fields(cls)]
-        given = {name: arguments[name] for name in names if name in arguments}
-        if given.get("exclude") is None:
-            given["exclude"] = settings["exclude"].value
-        if given.get("read") is None:
-            given["read"] = settings["read"].value
+        chosen = {name: arguments[name] for name in names if name in arguments}
+        if chosen.get("exclude") is None:
+            chosen["exclude"] = settings["exclude"].value
+        if chosen.get("read") is None:
+            chosen["read"] = settings["read"].value
             with settings["read"].blamed():
-                parse_readings(given["read"])
-        return cls.parse(**given)
+                parse_readings(chosen["read"])
+        return cls.parse(**chosen)

@@ -225,10 +225,10 @@ class Indexer:
         yield
         self._spent[stage] += time.process_time() - began
 
-    def _account(self, decoders: Mapping[str, float], own: float) -> None:
-        """Report where the time of all cores went; `own` is this process's processor time."""
+    def _account(self, decoders: Mapping[str, float], process_seconds: float) -> None:
+        """Report where the time of all cores went; `process_seconds` are this process's own."""
         spent = defaultdict(float, {**decoders, **self._spent})
-        spent["rest"] = max(0.0, own - sum(self._spent.values()))
+        spent["rest"] = max(0.0, process_seconds - sum(self._spent.values()))
         idle = self._report.seconds * cores() - sum(spent.values())
         stages = ("probe", "decode", "scale", "send", "read", "embed", "write", "rest")
         self._report.profile = {stage: spent[stage] for stage in stages} | {"wait": max(0.0, idle)}

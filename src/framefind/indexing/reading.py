@@ -48,8 +48,8 @@ def parse_readings(read: str | Iterable[str] | None) -> tuple[Reading, ...]:
     Raises UsageError for a source that there is none of.
     """
     default = (*DEFAULT, "speech") if is_available() else DEFAULT
-    asked = default if read is None else texts(read, "read")
-    names = [name for one in asked for name in one.split(",")]
+    entries = default if read is None else texts(read, "read")
+    names = [name for entry in entries for name in entry.split(",")]
     readings = {}
     for name in names:
         source, _, by = name.strip().partition("/")

@@ -23,11 +23,11 @@ from framefind.types import PathLike
 
 
 def parse(
-    choice: ModelChoice, settings: Mapping[str, Setting], given: dict[str, Any]
+    choice: ModelChoice, settings: Mapping[str, Setting], arguments: dict[str, Any]
 ) -> tuple[ModelChoice, list[str], IndexOptions]:
     """Return the model, paths and options that arguments of `index` and what was chosen say."""
-    options = IndexOptions.pick(given, settings)
-    return choice.named(given["model"]), name_paths(given["paths"], settings), options
+    options = IndexOptions.pick(arguments, settings)
+    return choice.named(arguments["model"]), name_paths(arguments["paths"], settings), options
 
 
 def index(

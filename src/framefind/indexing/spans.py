@@ -74,13 +74,13 @@ class Spans(Generic[FrameT]):
     def add(self, span: Span, frame: FrameT) -> None:
         """Pass a frame on, or hold it until its span is due."""
         with self._change:
-            held = self._held.setdefault(span.number, [])
-            while span.number != self._due and len(held) >= _MAX_HELD_FRAMES and not self.closed:
+            waiting = self._held.setdefault(span.number, [])
+            while span.number != self._due and len(waiting) >= _MAX_HELD_FRAMES and not self.closed:
                 self._change.wait()
             if self.closed:
                 return
             if span.number != self._due:
-                held.append(frame)
+                waiting.append(frame)
                 return
         self._put(frame)  # nobody else's turn comes before this span has ended
 

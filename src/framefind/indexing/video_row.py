@@ -228,8 +228,8 @@ class VideoRow:
         if ending.trouble:
             report.partial[path] = ending.trouble
         if not ending.stopped:
-            rest = (self.row.duration or 0.0) - self.seconds_reached
-            report.video_seconds += max(0.0, rest)
+            remaining = (self.row.duration or 0.0) - self.seconds_reached
+            report.video_seconds += max(0.0, remaining)
         catalog.note(self._finish("partial" if ending.trouble else "indexed", ending.trouble))
 
     def _finish(self, status: str, error: str | None = None) -> Video:

@@ -83,7 +83,9 @@ class Waiting:
     def take(self) -> list[File]:
         """Give out all complete files, the smallest first."""
         with self._lock:
-            ready = [one.file for one in self._candidates.values() if one.is_ready]
+            ready = [
+                candidate.file for candidate in self._candidates.values() if candidate.is_ready
+            ]
             for file in ready:
                 del self._candidates[file.path]
                 self._given[file.path] = _stamp(file)

@@ -152,31 +152,31 @@ def _walk_folder(
 def _walk_store(root: str, glob: list[str], exclude: list[str]) -> Iterator[File]:
     """Find what lies in an object store at `root`, by the rules of `walk`, with one listing."""
     try:
-        found = remote.find_object(root)
-        objects = remote.list_objects(root) if found is None else [found]
+        single = remote.find_object(root)
+        objects = remote.list_objects(root) if single is None else [single]
     except StoreError as error:
         if isinstance(error.__cause__, ImportError):
             raise
         yield File(root, named=True, error=str(error).removeprefix(f"{root}: "))
         return
-    if found:
-        yield File(root, found.size, found.modified, named=True)
+    if single:
+        yield File(root, single.size, single.modified, named=True)
         return
-    names = [known.uri[len(root) + 1 :] for known in objects]
+    names = [file.uri[len(root) + 1 :] for file in objects]
     included = Patterns(glob, root)
     excluded = Patterns(exclude, root)
     libraries = _find_libraries(names)
     if "" in libraries:
         yield File(root, error="this is a library, not a folder of videos")
         return
-    for name, known in zip(names, objects, strict=True):
+    for name, file in zip(names, objects, strict=True):
         folders = {str(folder) for folder in PurePosixPath(name).parents}
-        *above, own = name.split("/")
-        hidden = own.startswith(".") or any(map(is_skipped, above))
-        if hidden or folders & libraries or excluded.match(known.uri):
+        *above, base = name.split("/")
+        hidden = base.startswith(".") or any(map(is_skipped, above))
+        if hidden or folders & libraries or excluded.match(file.uri):
             continue
-        if not glob or included.match(known.uri):
-            yield File(known.uri, known.size, known.modified)
+        if not glob or included.match(file.uri):
+            yield File(file.uri, file.size, file.modified)
 
 
 def _find_libraries(names: Iterable[str]) -> set[str]:
@@ -187,7 +187,11 @@ def _find_libraries(names: Iterable[str]) -> set[str]:
         if log:
             library, _, table = folder.rpartition("/")
             tables.setdefault(library.lstrip("/"), set()).add(table)
-    return {folder for folder, found in tables.items() if found >= {"videos", "frames"}}
+    return {
+        folder
+        for folder, names_of_tables in tables.items()
+        if names_of_tables >= {"videos", "frames"}
+    }
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -195,9 +195,9 @@ def _choose(files: Sequence[File], catalog: Catalog, waiting: Waiting) -> list[F
     """
     unopened = [file for file in files if catalog.settle_unopened(file)]
     settled = {file.path for file in unopened}
-    others = [file for file in files if file.path not in settled]
-    chosen = _fit(others)
-    waiting.give_back(others[len(chosen) :])
+    unsettled = [file for file in files if file.path not in settled]
+    chosen = _fit(unsettled)
+    waiting.give_back(unsettled[len(chosen) :])
     return [*unopened, *chosen]
 
 

@@ -30,22 +30,24 @@ class WordsWritten:
 
     def __init__(self, row: Video, reading: Reading, read_cues: ReadCues = lambda _: ()) -> None:
         """Go on at `reading.until` with what the row has of the source, or begin anew."""
-        own = [name for name in row.cue_segments if segment_source(name) == reading.source]
+        own_segments = [name for name in row.cue_segments if segment_source(name) == reading.source]
         goes_on = reading.until > -math.inf
         self.reading = reading
-        self.shows_nothing_older = goes_on or not own
+        self.shows_nothing_older = goes_on or not own_segments
         """Whether what is read may be shown before all is."""
-        self.counts = dict.fromkeys(own if goes_on else (), 0)
+        self.counts = dict.fromkeys(own_segments if goes_on else (), 0)
         """The cues in each segment that this run has written; 0 in those of earlier runs."""
         self._video_id = row.video_id
         self._segment: str | None = None
         self._new: list[Cue] = []
         self._standing: list[Cue] = []
         self._standing_segment: str | None = None  # the last one, if what stands is written
-        cues = as_cues(read_cues(own[-1:])) if goes_on and reading.source == "screen" else []
+        cues = (
+            as_cues(read_cues(own_segments[-1:])) if goes_on and reading.source == "screen" else []
+        )
         if cues and all(cue.end >= reading.until for cue in cues):
             self._standing = cues
-            self._standing_segment = own[-1]
+            self._standing_segment = own_segments[-1]
 
     def add(self, cues: Iterable[Cue]) -> None:
         """Take cues from after the time that is reached."""
@@ -63,7 +65,7 @@ class WordsWritten:
         before = self._standing
         self._standing = []
         for cue in self._new:
-            same = next((one for one in before if _goes_on(one, cue)), None)
+            same = next((earlier for earlier in before if _goes_on(earlier, cue)), None)
             if same:
                 before.remove(same)
                 cue = replace(cue, start=same.start)
@@ -93,16 +95,17 @@ class WordsWritten:
         return CueRow(self._video_id, self._segment, cue)
 
 
-def _goes_on(one: Cue, other: Cue) -> bool:
+def _goes_on(earlier: Cue, later: Cue) -> bool:
     """Return whether a cue is the same line on the screen as one that ended before it."""
-    near = math.isclose(one.end, other.start, rel_tol=0, abs_tol=_MAX_GAP_SECONDS)
-    return near and one.text == other.text and _overlap(one.box, other.box)
+    near = math.isclose(earlier.end, later.start, rel_tol=0, abs_tol=_MAX_GAP_SECONDS)
+    return near and earlier.text == later.text and _overlap(earlier.box, later.box)
 
 
-def _overlap(one: Box | None, other: Box | None) -> bool:
-    if one is None or other is None:
-        return one is other
+def _overlap(first: Box | None, second: Box | None) -> bool:
+    if first is None or second is None:
+        return first is second
     return all(
-        one[axis] < other[axis] + other[axis + 2] and other[axis] < one[axis] + one[axis + 2]
+        first[axis] < second[axis] + second[axis + 2]
+        and second[axis] < first[axis] + first[axis + 2]
         for axis in (0, 1)
     )

@@ -153,8 +153,8 @@ def shorten(text: str, length: int = _MAX_TEXT_LENGTH) -> str:
 
 def shorten_notes(notes: Sequence[str]) -> list[str]:
     """Return the first notes, none of them long, and how many more there are."""
-    rest = len(notes) - _MAX_NOTES
-    return [*map(shorten, notes[:_MAX_NOTES]), *([f"and {rest} more notes"] if rest > 0 else [])]
+    more = len(notes) - _MAX_NOTES
+    return [*map(shorten, notes[:_MAX_NOTES]), *([f"and {more} more notes"] if more > 0 else [])]
 
 
 def describe_video(row: types.Video) -> Video:
@@ -205,19 +205,19 @@ def count_tokens(text: str) -> int:
 Item = TypeVar("Item", bound=BaseModel)
 
 
-def fit(items: Sequence[Item], rest: BaseModel, max_tokens: int) -> list[Item]:
-    """Return as many of the first items as fit beside the rest of an answer, at least one.
+def fit(items: Sequence[Item], empty: BaseModel, max_tokens: int) -> list[Item]:
+    """Return as many of the first items as fit into an answer that is `empty` without them.
 
-    The texts of a first one that does not fit are cut.
+    At least one item is returned; where it does not fit, its texts are cut.
     """
-    left = max_tokens - count_tokens(write(rest))
+    room = max_tokens - count_tokens(write(empty))
     fitting: list[Item] = []
     for item in items:
         size = count_tokens(write(item)) + 1
-        if size > left and fitting:
+        if size > room and fitting:
             break
-        fitting.append(item if size <= left else _cut_texts(item))
-        left -= size
+        fitting.append(item if size <= room else _cut_texts(item))
+        room -= size
     return fitting
 
 

@@ -75,6 +75,6 @@ def _describe(job: "schemas.Job") -> Job:
         described.done = Report(**job.report).counts()
     elif job.progress:
         now = job.progress
-        left = "" if now.left is None else f", about {clock(now.left)} left"
-        described.progress = f"{now.done} of {write_count(now.total, 'video')}{left}"
+        remaining = "" if now.left is None else f", about {clock(now.left)} left"
+        described.progress = f"{now.done} of {write_count(now.total, 'video')}{remaining}"
     return described

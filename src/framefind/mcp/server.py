@@ -152,7 +152,7 @@ def _describe(error: ValidationError) -> str:
     wrong = error.errors(include_url=False, include_context=False, include_input=False)
     return answers.shorten(
         "; ".join(
-            f"`{'.'.join(map(str, one['loc']))}`: {one['msg'].removeprefix('Value error, ')}"
-            for one in wrong
+            f"`{'.'.join(map(str, detail['loc']))}`: {detail['msg'].removeprefix('Value error, ')}"
+            for detail in wrong
         )
     )

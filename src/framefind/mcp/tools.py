@@ -163,14 +163,18 @@ class Tools:
         page = self._library.search(**options)
         moments = page.moments
         if page.videos is not None:
-            moments = [max(own.moments, key=_score) for own in page.videos if own.moments]
+            moments = [
+                max(video_moments.moments, key=_score)
+                for video_moments in page.videos
+                if video_moments.moments
+            ]
         notes = answers.shorten_notes([*_list_doubts(moments), *page.notes])
         described = [*map(answers.describe_moment, moments)]
-        rest = answers.Moments(moments=[], total=page.total, notes=notes)
-        fitting = answers.fit(described, rest, max_tokens)
+        empty = answers.Moments(moments=[], total=page.total, notes=notes)
+        fitting = answers.fit(described, empty, max_tokens)
         after_these = offset + len(fitting)
         more = f"offset={after_these}" if after_these < page.total else None
-        return answer(rest.model_copy(update={"moments": fitting, "more": more}))
+        return answer(empty.model_copy(update={"moments": fitting, "more": more}))
 
     @explained
     def look(
@@ -191,14 +195,14 @@ class Tools:
         Use it to check what a moment shows, to read what is written, or to see what happens over
         time. Times are exact: the frame that a player shows then.
         """
-        shown = pictures.frames(self._library, video, t, end, count, size)
+        frames = pictures.frames(self._library, video, t, end, count, size)
         described = answers.Frames(
-            video=shown.path,
-            times=[clock(at) for at in shown.times],
-            seconds=[answers.round_up(at) for at in shown.times],
-            notes=shown.notes,
+            video=frames.path,
+            times=[clock(at) for at in frames.times],
+            seconds=[answers.round_up(at) for at in frames.times],
+            notes=frames.notes,
         )
-        return answer(described, shown.jpegs)
+        return answer(described, frames.jpegs)
 
     @explained
     def words(
@@ -230,11 +234,11 @@ class Tools:
             for cue in cues
             if (start is None or cue.end > start) and (end is None or cue.start < end)
         ]
-        rest = answers.Lines(video=video, lines=[], notes=[] if cues else [_NO_WORDS])
-        fitting = answers.fit(described[offset:], rest, max_tokens)
+        empty = answers.Lines(video=video, lines=[], notes=[] if cues else [_NO_WORDS])
+        fitting = answers.fit(described[offset:], empty, max_tokens)
         after_these = offset + len(fitting)
         more = f"offset={after_these}" if after_these < len(described) else None
-        return answer(rest.model_copy(update={"lines": fitting, "more": more}))
+        return answer(empty.model_copy(update={"lines": fitting, "more": more}))
 
     async def videos(
         self,
@@ -269,7 +273,7 @@ class Tools:
         notes = [f"{away.root} cannot be read now: {away.reason}" for away in status.offline]
         if status.lost:
             notes.append(f"{write_count(status.lost, 'video')} lost frames: index again")
-        rest = answers.Videos(
+        empty = answers.Videos(
             library=status.library,
             model=status.model,
             total=len(rows),
@@ -277,12 +281,12 @@ class Tools:
             videos=[],
             notes=answers.shorten_notes(notes),
         )
-        rest.jobs = answers.fit(jobs, rest, max_tokens // 2)
+        empty.jobs = answers.fit(jobs, empty, max_tokens // 2)
         page = [answers.describe_video(row) for row in rows[offset : offset + limit]]
-        fitting = answers.fit(page, rest, max_tokens)
+        fitting = answers.fit(page, empty, max_tokens)
         after_these = offset + len(fitting)
         more = f"offset={after_these}" if after_these < len(rows) else None
-        return rest.model_copy(update={"videos": fitting, "more": more})
+        return empty.model_copy(update={"videos": fitting, "more": more})
 
     @explained
     def export(

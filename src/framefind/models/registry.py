@@ -179,8 +179,8 @@ def _choosers(device: str, precision: str, runtime: str = "") -> _Choosers:
         torch_only = not backends.has_cuda() and (_has_torch() or ":" in device)
     if torch_only:
         if not _has_torch():
-            what = "this" if runtime else f"device {device} at precision {precision}"
-            raise ModelError(f"{what} needs torch: {INSTALL_TORCH}")
+            needing = "this" if runtime else f"device {device} at precision {precision}"
+            raise ModelError(f"{needing} needs torch: {INSTALL_TORCH}")
         return {"torch": layouts.choose_checkpoint}
     choose_onnx = partial(layouts.choose_onnx, precisions=precisions)
     if runtime == "onnx" or precision == "int8" or device == "openvino":

@@ -54,12 +54,12 @@ def compare_speeds(seconds: float) -> dict[str, Speed]:
     `mini` and the models on this computer are measured, for so many seconds together; the others
     are estimated from `mini` by their known cost.
     """
-    known = catalog.known_models()
-    here = [model.name for model in known if registry.is_downloaded(model.name)]
+    models = catalog.known_models()
+    here = [model.name for model in models if registry.is_downloaded(model.name)]
     share = seconds / (1 + len(here))
     mini = measure_images(registry.load("mini"), share)
     speeds = {catalog.MINI: Speed(mini, True)}
-    for model in known:
+    for model in models:
         if model.name in here:
             measured = measure_images(registry.load(model.name), share)
             speeds[model.name] = Speed(measured, True)

@@ -87,11 +87,11 @@ def write_text(
     """Write one line, shortened in the middle to `room`; return the width it took."""
     text = "".join(c if c.isprintable() else " " for c in text)
     font = _font(text, size)
-    kept = len(text)
+    letters = len(text)
     line = text
-    while kept and font.getlength(line) > room:
-        kept -= 1
-        line = text[: (kept + 1) // 2] + "…" + text[len(text) - kept // 2 :]
+    while letters and font.getlength(line) > room:
+        letters -= 1
+        line = text[: (letters + 1) // 2] + "…" + text[len(text) - letters // 2 :]
     draw.text(where, line, fill=colour, font=font, anchor=anchor)
     return font.getlength(line)
 
@@ -100,10 +100,10 @@ def _font(text: str, size: int) -> "Font":
     """Return Pillow's own font, or the system's that lacks the fewest of the characters."""
     from PIL import ImageFont
 
-    own = ImageFont.load_default(size)
+    default = ImageFont.load_default(size)
     if text.isascii():
-        return own
-    return min((own, *_system_fonts(size)), key=lambda font: _count_missing(font, text))
+        return default
+    return min((default, *_system_fonts(size)), key=lambda font: _count_missing(font, text))
 
 
 @cache

@@ -173,8 +173,10 @@ def _write_edits(to: str, title: str, rows: Mapping[str, Video], writer: _Writer
                 f"`out` {target}: moments of {len(groups)} videos make as many files; name a folder"
             )
         target.mkdir(parents=True, exist_ok=True)
-        given = Names(target)
-        names = {path: given.give(Path(video_name(path)).stem, edit.suffix) for path in groups}
+        unique_names = Names(target)
+        names = {
+            path: unique_names.give(Path(video_name(path)).stem, edit.suffix) for path in groups
+        }
     for path in names.values():
         writer.check(path)
     for key, group in groups.items():

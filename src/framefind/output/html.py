@@ -21,12 +21,12 @@ _STYLE = (
 
 def write(moments: Sequence[Moment], pictures: Sequence[bytes | None], title: str) -> Iterator[str]:
     """Yield the lines of the document; `pictures` are JPEG bytes of the moments' best frames."""
-    shown = escape(printable(title))
+    heading = escape(printable(title))
     yield "<!doctype html>"
-    yield f'<html lang="en"><meta charset="utf-8"><title>{shown}</title>'
+    yield f'<html lang="en"><meta charset="utf-8"><title>{heading}</title>'
     yield '<meta name="viewport" content="width=device-width">'
     yield f"<style>{_STYLE}</style>"
-    yield f"<h1>{shown}</h1><p>{write_count(len(moments), 'moment')}</p>"
+    yield f"<h1>{heading}</h1><p>{write_count(len(moments), 'moment')}</p>"
     yield "<ul>"
     for moment, picture in zip(moments, pictures, strict=True):
         yield f"<li>{_picture(moment, picture)}{_caption(moment)}</li>"

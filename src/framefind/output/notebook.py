@@ -34,11 +34,11 @@ def render_result(result: "Moment | Page") -> str:
 
 def render_moments(moments: "Sequence[Moment]", total: int) -> str:
     """Return the HTML of the first 24 moments side by side, and the total in words."""
-    shown = moments[:_MAX_MOMENTS]
-    figures = "".join(render_moment(moment) for moment in shown)
+    first_moments = moments[:_MAX_MOMENTS]
+    figures = "".join(render_moment(moment) for moment in first_moments)
     words = write_count(total, "moment")
-    if total > len(shown):
-        words += f", {len(shown)} shown"
+    if total > len(first_moments):
+        words += f", {len(first_moments)} shown"
     return f'<p>{words}</p><div style="{_ROW}">{figures}</div>'
 
 

@@ -39,18 +39,18 @@ def draw_sheet(
     path = Path(path)
     if path.suffix.lower() not in drawing.FORMATS:
         raise UsageError(f"sheet {str(path)!r}: use a name that ends in .jpg or .png")
-    shown = list(zip(moments, pictures, strict=True))[:_MAX_MOMENTS]
-    columns = 2 if len(shown) in (0, 1, 2, 4) else 3 if len(shown) < 10 else 4
-    rows = max(1, math.ceil(len(shown) / columns))
+    cells = list(zip(moments, pictures, strict=True))[:_MAX_MOMENTS]
+    columns = 2 if len(cells) in (0, 1, 2, 4) else 3 if len(cells) < 10 else 4
+    rows = max(1, math.ceil(len(cells) / columns))
     width = 2 * MARGIN + columns * (CELL[0] + GAP) - GAP
     pitch = CELL[1] + CAPTION + GAP
     canvas = Image.new("RGB", (width, 2 * MARGIN + _HEADER + rows * pitch - GAP), GROUND)
     draw = ImageDraw.Draw(canvas)
     _header(draw, title, len(moments), width)
-    if not shown:
+    if not cells:
         where = width / 2, MARGIN + _HEADER + CELL[1] / 2
         drawing.write_text(draw, where, "Nothing found", 20, QUIET, CELL[0], anchor="mm")
-    for index, (moment, picture) in enumerate(shown):
+    for index, (moment, picture) in enumerate(cells):
         x = MARGIN + index % columns * (CELL[0] + GAP)
         y = MARGIN + _HEADER + index // columns * pitch
         canvas.paste(drawing.draw_card(picture, moment.box), (x, y), drawing.cell_mask())
@@ -64,10 +64,10 @@ def _header(draw: "Drawing", title: str, count: int, width: int) -> None:
     total = write_count(count, "moment")
     if count > _MAX_MOMENTS:
         total = f"first {_MAX_MOMENTS} of {total}"
-    taken = drawing.write_text(
+    total_width = drawing.write_text(
         draw, (width - MARGIN, MARGIN + 22), total, 17, QUIET, 300, anchor="rs"
     )
-    room = width - 2 * MARGIN - taken - GAP
+    room = width - 2 * MARGIN - total_width - GAP
     drawing.write_text(draw, (MARGIN, MARGIN + 22), title, 32, BRIGHT, room)
 
 
@@ -81,7 +81,7 @@ def _caption(draw: "Drawing", moment: "Moment", x: int, y: int) -> None:
     score = round_down(moment.score, 1)
     confidence = round_down(moment.confidence, 2)
     figures = f"score {score}  ·  {moment.certainty} {confidence}"
-    taken = drawing.write_text(
+    figures_width = drawing.write_text(
         draw, (x + CELL[0], y + 31), figures, 16, QUIET, CELL[0], anchor="rs"
     )
-    drawing.write_text(draw, (x, y + 31), span, 17, ACCENT, CELL[0] - taken - 12)
+    drawing.write_text(draw, (x, y + 31), span, 17, ACCENT, CELL[0] - figures_width - 12)

@@ -36,16 +36,16 @@ class PlacedHits:
     def confidence(self, at: Positions) -> NDArray[np.float64]:
         """Return the confidence that words give frames at these positions; 0 without any."""
         owner = self.owner[at]
-        given = np.zeros(len(at))
-        given[owner >= 0] = self.hits.confidence[owner[owner >= 0]]
-        return given
+        confidences = np.zeros(len(at))
+        confidences[owner >= 0] = self.hits.confidence[owner[owner >= 0]]
+        return confidences
 
     def boxes(self, at: Positions) -> NDArray[np.float32]:
         """Return where the words stand in frames at these positions; NaN where in none."""
         owner = self.owner[at]
-        given = np.full((len(at), 4), np.nan, np.float32)
-        given[owner >= 0] = self.hits.box[owner[owner >= 0]]
-        return given
+        boxes = np.full((len(at), 4), np.nan, np.float32)
+        boxes[owner >= 0] = self.hits.box[owner[owner >= 0]]
+        return boxes
 
 
 def fuse(

@@ -84,8 +84,8 @@ def keep_parts(
     begins = np.diff(timeline.shot[near], prepend=-1) != 0
     begins[find_runs(timeline, near)] = True
     first = np.flatnonzero(begins)
-    kept = np.logical_or.reduceat(is_hit, first)
-    return np.asarray(near[np.repeat(kept, np.diff(first, append=len(near)))])
+    is_kept = np.logical_or.reduceat(is_hit, first)
+    return np.asarray(near[np.repeat(is_kept, np.diff(first, append=len(near)))])
 
 
 def merge(timeline: Timeline, scores: NDArray[np.float32], hit: NDArray[np.int64]) -> Spans:

@@ -67,9 +67,9 @@ def _fit_square(picture: "Pillow.Image", size: int, how: str) -> NDArray[np.uint
     """Return a square of `size` pixels; a crop is of the middle, as transformers does it."""
     from PIL import Image
 
-    name, _, rest = how.partition(", ")
+    name, _, fit = how.partition(", ")
     middle = None
-    if rest == "centre":
+    if fit == "centre":
         short = min(picture.size)
         width, height = (max(size, size * side // short) for side in picture.size)
         left = (width - size) // 2

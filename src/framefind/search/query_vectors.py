@@ -34,13 +34,13 @@ _WEIGHT = re.compile(
 _MAX_WEIGHT = 1e6  # of a term; beyond, the other terms no longer count
 
 
-def as_queries(given: str | Query | Iterable[str | Query]) -> list[Query]:
+def as_queries(values: str | Query | Iterable[str | Query]) -> list[Query]:
     """Return one or several queries as a list; a text is a query with nothing else.
 
     Raises UsageError for anything else.
     """
     queries = []
-    for query in arguments.several(given):
+    for query in arguments.several(values):
         if not isinstance(query, str | Query):
             raise UsageError(f"{query!r} is neither a text nor a Query")
         queries.append(Query(query) if isinstance(query, str) else query)
@@ -67,8 +67,8 @@ def parse_term(text: str, sign: int) -> Term:
         except UsageError as error:
             name = "plus" if sign > 0 else "minus"
             raise UsageError(f"`{name}` {text!r}: {error}") from None
-    weight, rest = (float(match[1]), text[match.end() :]) if match else (1.0, text)
-    return Term(rest.strip(), sign * weight)
+    weight, words = (float(match[1]), text[match.end() :]) if match else (1.0, text)
+    return Term(words.strip(), sign * weight)
 
 
 def list_terms(query: Query, embed: Callable[[Image], NDArray[np.float32]]) -> list[Term]:

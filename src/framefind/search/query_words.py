@@ -138,19 +138,19 @@ def _match(wording: Wording, index: TextIndex) -> _Matches:
     counts = {term: index.number(term) + len(across.get(term, ())) for term in terms}
     weights = {term: _weigh(term, counts[term], len(index)) for term in terms}
     total = sum(weights.values())
-    rest = total
+    remaining = total
     rarer: list[str] = []
     rows: dict[str, Rows] = {}
     for term in sorted(terms, key=lambda term: -weights[term]):
         if not counts[term]:
             rows[term] = index.find_part(term)
             weights[term] *= _PART_WEIGHT
-        elif rest < _MIN_SHARE * total:  # a hit holds a rarer word, too
+        elif remaining < _MIN_SHARE * total:  # a hit holds a rarer word, too
             rows[term] = index.find(term, " OR ".join(map(phrase, rarer)))
         else:
             rows[term] = index.find(term)
         rarer.append(term)
-        rest -= weights[term]
+        remaining -= weights[term]
     every = np.concatenate([rows[term] for term in terms])
     weight = np.repeat([weights[term] for term in terms], [len(rows[term]) for term in terms])
     row, place = np.unique(every, return_inverse=True)
@@ -170,8 +170,8 @@ def _match(wording: Wording, index: TextIndex) -> _Matches:
     nats = np.concatenate([nats, pair_nats])
     share = nats / total
     for term in wording.more:
-        own = index.find(term, " OR ".join(map(phrase, rarer)))
-        holds = _among(first, own) | _among(last, own)
+        holders = index.find(term, " OR ".join(map(phrase, rarer)))
+        holds = _among(first, holders) | _among(last, holders)
         nats = nats + _weigh(term, index.number(term), len(index)) * holds
     whole = (share > 1 - 1e-9) & wording.is_all
     equal = _hold_nothing_else(terms, whole, first, last, index)
@@ -232,12 +232,12 @@ def _among(values: Rows, rows: Rows) -> NDArray[np.bool_]:
     return np.equal(rows[at], values)
 
 
-def _at(rows: Rows, values: Floats, wanted: Rows) -> Floats:
+def _at(rows: Rows, values: Floats, keys: Rows) -> Floats:
     """Return the values at some of ascending rows; 0 where there is none."""
-    given = np.zeros(len(wanted))
-    there = _among(wanted, rows)
-    given[there] = values[np.searchsorted(rows, wanted[there])]
-    return given
+    found_values = np.zeros(len(keys))
+    is_present = _among(keys, rows)
+    found_values[is_present] = values[np.searchsorted(rows, keys[is_present])]
+    return found_values
 
 
 def _weigh(term: str, count: int, cues: int) -> float:

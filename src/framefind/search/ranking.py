@@ -49,9 +49,9 @@ def leading(
     while True:
         chosen = high >= cut
         results = find(np.flatnonzero(chosen))
-        rest = float(high[~chosen & (high >= floor)].max(initial=-np.inf))
+        best_left = float(high[~chosen & (high >= floor)].max(initial=-np.inf))
         is_full = len(results.scores) >= count
-        if rest == -np.inf or (is_full and results.scores[count - 1] > rest):
+        if best_left == -np.inf or (is_full and results.scores[count - 1] > best_left):
             return results
         searched *= _GROWTH
         cut = float(np.partition(low, -searched)[-searched]) if searched < len(low) else floor

@@ -110,13 +110,13 @@ class Moments:
 
     def show(self, part: slice) -> list[Moment]:
         """Return some of them for people."""
-        shown = self.take(part)
-        spans = shown.spans
+        selected = self.take(part)
+        spans = selected.spans
         index = self.scored.scores.index
         videos = {at: index.videos[at] for at in set(spans.video.tolist())}
         paths = {at: readable_first(video.paths)[0] for at, video in videos.items()}
         numbers = (spans.start, spans.end, self.scored.scores.line.t[spans.best], spans.score)
-        columns = (spans.video, *numbers, shown.confidence, shown.boxes)
+        columns = (spans.video, *numbers, selected.confidence, selected.boxes)
         moments = [
             Moment(
                 paths[video], videos[video].video_id, start, end, t, score, confidence, tuple(box)
@@ -125,7 +125,7 @@ class Moments:
                 *(column.tolist() for column in columns), strict=True
             )
         ]
-        return explain(moments, shown.visual, self.scored.words, index.text)
+        return explain(moments, selected.visual, self.scored.words, index.text)
 
     @property
     def boxes(self) -> NDArray[np.float32]:
@@ -134,9 +134,9 @@ class Moments:
         words = self.scored.words
         if words is None:
             return boxes
-        own = words.boxes(self.spans.best)
-        is_read = (words.confidence(self.spans.best) > self.visual) & ~np.isnan(own[:, 0])
-        return np.where(is_read[:, np.newaxis], own, boxes)
+        word_boxes = words.boxes(self.spans.best)
+        is_read = (words.confidence(self.spans.best) > self.visual) & ~np.isnan(word_boxes[:, 0])
+        return np.where(is_read[:, np.newaxis], word_boxes, boxes)
 
 
 @dataclass(frozen=True)
@@ -157,10 +157,10 @@ class Videos:
         line = self.scored.scores.line
         index = self.scored.scores.index
         ordinals = line.video[line.of_videos[0][videos]].tolist()
-        shown = [moments[index.videos[ordinal].video_id] for ordinal in ordinals]
+        grouped = [moments[index.videos[ordinal].video_id] for ordinal in ordinals]
         return [
-            VideoMoments(own[0].path, own[0].video_id, score, own)
-            for own, score in zip(shown, scores, strict=True)
+            VideoMoments(video_moments[0].path, video_moments[0].video_id, score, video_moments)
+            for video_moments, score in zip(grouped, scores, strict=True)
         ]
 
 
@@ -183,9 +183,13 @@ class Pairs:
 
     def show(self, part: slice) -> list[Moment]:
         """Return some of them for people."""
-        shown = self.take(part)
+        selected = self.take(part)
         every = slice(None)
-        columns = (shown.first.show(every), shown.second.show(every), shown.scores.tolist())
+        columns = (
+            selected.first.show(every),
+            selected.second.show(every),
+            selected.scores.tolist(),
+        )
         return [
             replace(
                 first,
@@ -223,8 +227,8 @@ def judge_frames(
     Their best views are read only where confidence looks at them.
     """
     rows = np.empty(0, np.int64) if neutral.of_images else scores.best_views(at)
-    seen = exact - scores.gains(at)
-    return confidence(seen, scores.query, scores.index.read_vectors(rows), neutral)
+    visual = exact - scores.gains(at)
+    return confidence(visual, scores.query, scores.index.read_vectors(rows), neutral)
 
 
 def estimate_total(scored: Scored, second: Scored | None) -> int:
@@ -251,8 +255,8 @@ def find_moments(scored: Scored, videos: Positions, count: int | None = None) ->
     )
     hits = keep_parts(line, near, is_hit)
     spans = merge(line, scores.values, hits)
-    kept, best_hits, score = scores.peaks(hits, spans.first, count)
-    spans = replace(spans.take(kept), best=best_hits, score=score)
+    groups, best_hits, score = scores.peaks(hits, spans.first, count)
+    spans = replace(spans.take(groups), best=best_hits, score=score)
     moments = Moments(scored, spans.take(order_moments(spans)))
     if scored.min_confidence is None:
         return moments

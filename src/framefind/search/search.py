@@ -166,7 +166,7 @@ def _scan_together(
 
 def _add_words(query: EmbeddedQuery, part: Part, judge: Judge) -> tuple[Scored, Scored | None]:
     """Return the scores of a part, raised where words match, with what judges them."""
-    scores = [one for one in part if one is not None]
+    scores = [frame_scores for frame_scores in part if frame_scores is not None]
     words = [query.words, query.then_words][: len(scores)]
     neutrals = (judge.neutral_for(query.query), judge.neutral)
     first, *second = (
@@ -181,7 +181,7 @@ def _add_words(query: EmbeddedQuery, part: Part, judge: Judge) -> tuple[Scored, 
 def _fill_page(query: EmbeddedQuery, parts: Iterable[Part], judge: Judge, floor: float) -> Page:
     """Return the page of a query; parts that it does not reach are not looked at."""
     choice = query.query
-    shown: list[Any] = []  # moments or videos
+    results_shown: list[Any] = []  # moments or videos
     start = choice.offset
     stop = choice.offset + choice.limit
     total = 0
@@ -192,12 +192,12 @@ def _fill_page(query: EmbeddedQuery, parts: Iterable[Part], judge: Judge, floor:
             break
         scored, second = _add_words(query, part, judge)
         results = find_results(scored, second, stop, floor)
-        shown += results.show(slice(max(0, start), stop))
+        results_shown += results.show(slice(max(0, start), stop))
         start, stop = start - len(results.scores), stop - len(results.scores)
         total += estimate_total(scored, second)
     end = choice.offset + choice.limit
     total = end - stop if stop > 0 else max(total, end)
     if choice.by == "moment":
-        return Page(shown, total, choice.offset, complete=is_complete)
-    moments = [moment for video in shown for moment in video.moments]
-    return Page(moments, total, choice.offset, shown, complete=is_complete)
+        return Page(results_shown, total, choice.offset, complete=is_complete)
+    moments = [moment for video in results_shown for moment in video.moments]
+    return Page(moments, total, choice.offset, results_shown, complete=is_complete)

@@ -147,11 +147,11 @@ def _find_written(text: str) -> _Part:
 
 def _cut(text: str, match: re.Match[str]) -> _Part:
     """Return the words that an introduction begins, up to where the text goes on."""
-    rest = text[match.end() :]
-    end = _ELSE.search(rest)
-    words = rest[: end.start()] if end else rest
+    remainder = text[match.end() :]
+    end = _ELSE.search(remainder)
+    words = remainder[: end.start()] if end else remainder
     is_all = not end and not _drop_names(text[: match.start()])
-    return _Part(words, rest[len(words) :], True, is_all)
+    return _Part(words, remainder[len(words) :], True, is_all)
 
 
 def _drop_names(text: str) -> str:

@@ -49,9 +49,9 @@ def _option(name: str, **more: Any) -> Any:
     """Return a field with the default, the help and the spelling of a field of `types.Query`."""
     field = _OPTIONS[name]
     option: Option = field.metadata["option"]
-    shown: dict[str, Any] = {"description": option.help, "alias": option.spelling or None}
-    shown["default"] = [] if option.repeats else field.default
-    return Field(**(shown | more))
+    attributes: dict[str, Any] = {"description": option.help, "alias": option.spelling or None}
+    attributes["default"] = [] if option.repeats else field.default
+    return Field(**(attributes | more))
 
 
 class VideoFilters(BaseModel):

@@ -245,9 +245,9 @@ def _rank(spark: "SparkSession", queries: Sequence[Query], results: "DataFrame")
         sql.when(~by_video, sql.col("start")),  # the moments of a video have its rank
     )
     rank = sql.dense_rank().over(Window.partitionBy("query").orderBy(*order))
-    kept = results.withColumn("rank", rank).join(pages, "query")
+    ranked = results.withColumn("rank", rank).join(pages, "query")
     return (
-        kept.where("rank > offset and rank <= last")
+        ranked.where("rank > offset and rank <= last")
         .select("query", "text", "rank", *_RESULT_ROW.names[1:])
         .orderBy("query", "rank", sql.col("score").desc(), "start")
     )

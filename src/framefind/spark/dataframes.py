@@ -88,9 +88,9 @@ def _spans(batches: Iterable[Any]) -> Iterator[VideoSpan]:
 def _batch(rows: list[FrameRow], paths: list[str]) -> Any:
     import pyarrow as pa
 
-    found = as_table(rows).add_column(0, "path", pa.array(paths, pa.string()))
-    found = found.append_column("error", pa.nulls(len(rows), pa.string()))
-    return found.combine_chunks().to_batches()[0]
+    table = as_table(rows).add_column(0, "path", pa.array(paths, pa.string()))
+    table = table.append_column("error", pa.nulls(len(rows), pa.string()))
+    return table.combine_chunks().to_batches()[0]
 
 
 def _trouble(span: VideoSpan, segment: str, trouble: str) -> Any:

@@ -168,20 +168,20 @@ class Batches:
         spans = [video.spans(length) for video in group]
         costs = [
             self._worth(min(span.end, video.pending.row.duration or math.inf), span.start)
-            for video, own in zip(group, spans, strict=True)
-            for span in own
+            for video, video_spans in zip(group, spans, strict=True)
+            for span in video_spans
         ]
-        tasks = _bundle([span for own in spans for span in own], costs, length)
+        tasks = _bundle([span for video_spans in spans for span in video_spans], costs, length)
         write = partial(executor.write_task, job=self._job, library=self._tables.uri)
         files: list[DataFile] = []
         results: list[WrittenSpan] = []
         for answer in self._ask(write, tasks):
             files += [DataFile(**_tuples(file)) for file in answer["files"]]
             results += map(_parse_span, answer["spans"])
-        rest = iter(results)
+        remaining = iter(results)
         cues: list[CueRow] = []
-        for video, own in zip(group, spans, strict=True):
-            cues += self._end(video.pending, [next(rest) for _ in own])
+        for video, video_spans in zip(group, spans, strict=True):
+            cues += self._end(video.pending, [next(remaining) for _ in video_spans])
         return files, cues
 
     def _read_words(self, group: Sequence[Pending]) -> list[DataFile]:
@@ -189,8 +189,8 @@ class Batches:
         task = partial(words_task, options=self._job.options, library=self._tables.uri)
         files: list[DataFile] = []
         unread = [(pending, find_unread(pending)) for pending in group]
-        unread = [(pending, own) for pending, own in unread if own.words]
-        answers = self._ask(task, [own for _, own in unread])
+        unread = [(pending, video_words) for pending, video_words in unread if video_words.words]
+        answers = self._ask(task, [video_words for _, video_words in unread])
         for (pending, _), answer in zip(unread, answers, strict=True):
             path = stored_path(pending.file.path)
             files += [DataFile(**_tuples(file)) for file in answer["files"]]

@@ -60,10 +60,10 @@ def videos(
     reader = reader.option("recursiveFileLookup", "true")
     if glob:
         reader = reader.option("pathGlobFilter", glob)
-    found: DataFrame = reader.load(for_spark(source)).select(
+    files_found: DataFrame = reader.load(for_spark(source)).select(
         "path", "length", functions.col("modificationTime").alias("modified")
     )
-    return found
+    return files_found
 
 
 def segments(
@@ -100,14 +100,14 @@ def for_spark(source: str | os.PathLike[str]) -> str:
 
 def plain(path: str) -> str:
     """Return a path of Spark's as framefind has it: no `file:`, `s3:` for `s3a:`."""
-    scheme, colon, rest = path.partition(":")
+    scheme, colon, remainder = path.partition(":")
     if scheme == "dbfs":
-        local = "/" + rest.lstrip("/")
+        local = "/" + remainder.lstrip("/")
         return local if local.startswith("/Volumes/") else "/dbfs" + local
     if scheme == "file" and colon:
-        return "/" + rest.lstrip("/")
+        return "/" + remainder.lstrip("/")
     if "://" in path:
-        return _ALIASES.get(scheme, scheme) + colon + rest
+        return _ALIASES.get(scheme, scheme) + colon + remainder
     return path
 
 
@@ -164,10 +164,10 @@ def _schema() -> Any:
 
 def merged(cuts: Sequence[float], length: float) -> list[float]:
     """Return those of many cuts that leave spans of about `length` seconds."""
-    kept: list[float] = []
+    spaced: list[float] = []
     last = 0.0
     for cut in cuts:
         if cut - last >= length - 1e-6 and not math.isinf(length):
-            kept.append(cut)
+            spaced.append(cut)
             last = cut
-    return kept
+    return spaced

@@ -211,7 +211,7 @@ class _Run:
 
     def _files(self, df: "DataFrame") -> Iterator[File]:
         """Yield the files of a batch that are to be indexed, each once."""
-        seen = set(self._caught_up)
+        taken = set(self._caught_up)
         included = Patterns(self._glob, self._root)
         excluded = Patterns(self._exclude, self._root)
         for path, length, modified in df.selectExpr(
@@ -224,8 +224,8 @@ class _Run:
             if any(map(is_skipped, above)) or excluded.match(name) or self._in_library(name):
                 continue
             file = as_file(path, length, modified)
-            if file not in seen:
-                seen.add(file)
+            if file not in taken:
+                taken.add(file)
                 yield file
 
     def _in_library(self, path: str) -> bool:
@@ -265,11 +265,11 @@ def _parse_trigger(text: str) -> dict[str, Any]:
     """Return a trigger as Spark has it. Raises UsageError."""
     if text == "available-now":
         return {"availableNow": True}
-    found = re.fullmatch(r"(\d+)\s*(s|m|h)", text)
-    if not found:
+    match = re.fullmatch(r"(\d+)\s*(s|m|h)", text)
+    if not match:
         raise UsageError(f"trigger {text!r}: use available-now, or how often, such as 30s or 5m")
-    unit = {"s": "seconds", "m": "minutes", "h": "hours"}[found[2]]
-    return {"processingTime": f"{found[1]} {unit}"}
+    unit = {"s": "seconds", "m": "minutes", "h": "hours"}[match[2]]
+    return {"processingTime": f"{match[1]} {unit}"}
 
 
 def _pushed(glob: Sequence[str]) -> str | None:

@@ -276,7 +276,7 @@ def probe_task(
     """Probe the paths of tasks, for `mapInArrow` over their numbers: a Probed per path, as JSON."""
     for number in task_numbers(batches):
         probed = probe_all(tasks[number], decoder, cut)
-        yield as_answer(number, [asdict(one) for one in probed])
+        yield as_answer(number, [asdict(result) for result in probed])
 
 
 def write_task(

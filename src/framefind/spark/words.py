@@ -79,9 +79,11 @@ def find_unread(pending: Pending) -> Unread:
     What is written in frames that are decoded anyway is read with them.
     """
     apart = (
-        one for one in pending.words if one != pending.screen or not reads_with_frames(pending)
+        reading
+        for reading in pending.words
+        if reading != pending.screen or not reads_with_frames(pending)
     )
-    words = tuple(str(Reading(one.source, one.by)) for one in apart)
+    words = tuple(str(Reading(reading.source, reading.by)) for reading in apart)
     row = pending.row
     return Unread(pending.file.path, row.video_id, row.fps, row.duration, words, pending.sidecars)
 
@@ -107,8 +109,8 @@ def _write(
     """Write the cues of a video to a data file that nobody sees yet."""
     rows: list[CueRow] = []
     results: list[ReadWords] = []
-    for reading, found, trouble, whole in _read(unread, options):
-        written = _begin(unread, reading, found)
+    for reading, cues, trouble, whole in _read(unread, options):
+        written = _begin(unread, reading, cues)
         rows += written.reach(math.inf)
         result = ReadWords(unread.video_id, str(written.reading), written.counts, trouble, whole)
         results.append(result)
@@ -121,19 +123,19 @@ def _read(
     """Yield each source with its cues, what trouble there was, and whether all of it was read."""
     with executor.decoder(options.decoder, 0.0) as worker:
         for reading in map(Reading.parse, unread.words):
-            found: list[Cue] = []
+            cues: list[Cue] = []
             trouble = None
             whole = True
             try:
                 if worker.path != unread.path:
                     worker.open(unread.path, skip_id=True)
                 for some in _READ[reading.source](worker, unread, reading, options):
-                    found += some
+                    cues += some
                 trouble = worker.partial
             except FramefindError as error:
                 trouble = describe_error(unread.path, error)
                 whole = not isinstance(error, StoreError)
-            yield reading, found, trouble, whole
+            yield reading, cues, trouble, whole
 
 
 def _read_subtitles(
@@ -175,26 +177,26 @@ def cue_rows(batches: Iterable[Any], options: IndexOptions) -> Iterator[Any]:
     for batch in batches:
         for row in batch.to_pylist():
             path = plain(row["path"])
-            own = tuple(file.path for file in sidecars.find(path) or ())
-            unread = Unread(path, row["video_id"], row["fps"], row["duration"], words, own)
+            paths = tuple(file.path for file in sidecars.find(path) or ())
+            unread = Unread(path, row["video_id"], row["fps"], row["duration"], words, paths)
             records = [*_records(unread, options)]
             yield pa.RecordBatch.from_pylist(records, _schema())
 
 
 def _records(unread: Unread, options: IndexOptions) -> Iterator[dict[str, Any]]:
     """Yield the rows of a video's cues, and of what could not be read."""
-    own = {"path": unread.path, "video_id": unread.video_id}
-    for reading, found, trouble, _ in _read(unread, options):
-        for row in _begin(unread, reading, found).reach(math.inf):
-            yield own | {"segment": row.segment, **vars(row.cue)}
+    columns = {"path": unread.path, "video_id": unread.video_id}
+    for reading, cues, trouble, _ in _read(unread, options):
+        for row in _begin(unread, reading, cues).reach(math.inf):
+            yield columns | {"segment": row.segment, **vars(row.cue)}
         if trouble:
-            yield own | {"source": reading.source, "error": trouble}
+            yield columns | {"source": reading.source, "error": trouble}
 
 
-def _begin(unread: Unread, reading: Reading, found: Iterable[Cue]) -> WordsWritten:
+def _begin(unread: Unread, reading: Reading, cues: Iterable[Cue]) -> WordsWritten:
     """Return what is to be written of a source."""
     written = WordsWritten(Video(video_id=unread.video_id, path=unread.path), reading)
-    written.add(found)
+    written.add(cues)
     return written
 
 

@@ -164,11 +164,11 @@ def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[b
         _check_room(uri)
         descriptor = os.open(Path(uri, LOCK), os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        held = True
+        is_held = True
         try:
             disk.lock(descriptor, exclusive=exclusive)
         except disk.NoLocksError:
-            held = False
+            is_held = False
             _log.warning(
                 "%s lies on a file system without locks: see to it that nothing else writes to it",
                 uri,
@@ -184,7 +184,7 @@ def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[b
         mine = (os.getpid(), doing)
         _write_holders(descriptor, [*([] if exclusive else _read_holders(uri)), mine])
         try:
-            yield held
+            yield is_held
         finally:
             _write_holders(descriptor, [holder for holder in _read_holders(uri) if holder != mine])
     finally:
@@ -213,10 +213,10 @@ def resolve_library(library: PathLike) -> str:
 def check_place(uri: str) -> None:
     """Raise LibraryError for a path where there is no library and none can be created."""
     try:
-        taken = holds_others(Path(uri))
+        is_taken = holds_others(Path(uri))
     except OSError as error:
         raise as_unreadable(error) from error
-    if taken:
+    if is_taken:
         kind = "is not a framefind library" if Path(uri).is_dir() else "is a file"
         raise LibraryError(f"{uri} {kind}; name another folder")
 
@@ -249,17 +249,17 @@ def aside_path(uri: str) -> Path:
     return Path(f"{uri}.old")
 
 
-def replace_library(uri: str, other: str) -> None:
-    """Move the local library `other` to the place of the one at `uri`, whose lock is held.
+def replace_library(uri: str, successor: str) -> None:
+    """Move the local library `successor` to the place of the one at `uri`, whose lock is held.
 
     What a person has chosen for the library stays.
     """
     with suppress(FileNotFoundError):
-        shutil.copy2(Path(uri, config.NAME), Path(other, config.NAME))
+        shutil.copy2(Path(uri, config.NAME), Path(successor, config.NAME))
     old = aside_path(uri)
     shutil.rmtree(old, ignore_errors=True)  # left by an earlier run
     Path(uri).rename(old)
-    Path(other).rename(uri)
+    Path(successor).rename(uri)
     shutil.rmtree(old, ignore_errors=True)
 
 

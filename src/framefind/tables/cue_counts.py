@@ -46,19 +46,19 @@ def count_cues(address: str, memory: Path | None = None) -> dict[str, int]:
     with it, data files that are as they were within `MAX_TRUST_SECONDS` are not read again.
     """
     store = filesystem(address)
-    known = _load(memory) if memory else {}
+    remembered = _load(memory) if memory else {}
     stamps = dict(_list_stamps(store)) if memory else {}
     now = time.time()
     counts = {}
     for action in find_files(address):
         path = str(action["path"])
-        if path in known and known[path].holds(stamps.get(path), now):
-            counts[path] = known[path]
+        if path in remembered and remembered[path].holds(stamps.get(path), now):
+            counts[path] = remembered[path]
         else:
             with suppress(DataFileError):
                 cues = _read_counts(store, path)
                 counts[path] = _Count(*stamps.get(path, (0, 0)), now, cues)
-    if memory and counts != known:
+    if memory and counts != remembered:
         _save(memory, counts)
     total: Counter[str] = Counter()
     for count in counts.values():

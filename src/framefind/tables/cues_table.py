@@ -140,9 +140,9 @@ def read(address: str, segments: Collection[str]) -> Iterator[pa.RecordBatch]:
         except DataFileError as error:
             reasons.append(str(error))
             continue
-        kept = rows.filter(data_files.among(rows["segment"], segments))
-        lost.difference_update(pc.unique(kept["segment"]).to_pylist())
-        yield from kept.to_batches()
+        selected = rows.filter(data_files.among(rows["segment"], segments))
+        lost.difference_update(pc.unique(selected["segment"]).to_pylist())
+        yield from selected.to_batches()
     if lost:
         reason = "; ".join(reasons) or "they are in no data file any more"
         _log.warning("%s: some words are lost, index their videos again: %s", address, reason)

@@ -183,8 +183,8 @@ def merge(
                 # One thread, because Arrow keeps the memory that each thread has used.
                 for batch in parquet.iter_batches(2 * ROWS_PER_GROUP, None, use_threads=False):
                     rows = conform(batch, schema)
-                    kept = rows.filter(among(rows["segment"], segments))
-                    writer.extend(pa.Table.from_batches([kept]))
+                    selected = rows.filter(among(rows["segment"], segments))
+                    writer.extend(pa.Table.from_batches([selected]))
         return writer.close()
 
 
@@ -212,9 +212,9 @@ def read_frames(
             8 * ROWS_PER_GROUP, row_groups=groups, columns=_INDEXED.names
         ):
             rows = conform(batch, _INDEXED)
-            kept = rows.filter(among(rows["segment"], segments))
-            if kept.num_rows:
-                yield kept
+            selected = rows.filter(among(rows["segment"], segments))
+            if selected.num_rows:
+                yield selected
 
 
 def _with_segments(metadata: pq.FileMetaData, segments: Collection[str]) -> list[int]:

@@ -26,7 +26,7 @@ def forgotten_videos(tables: Tables, hours: float = 168) -> Iterator[tuple[Video
     store = filesystem(address)
     oldest = (time.time() - 3600 * hours) * 1000
     with tables.reading():
-        kept = {info.path.rpartition("/")[2] for info in store.get_file_info(FileSelector(""))}
+        files = {info.path.rpartition("/")[2] for info in store.get_file_info(FileSelector(""))}
         log = store.get_file_info(FileSelector("_delta_log"))
         entries = sorted((info.path for info in log if info.path.endswith(".json")), reverse=True)
         for entry in entries:
@@ -43,10 +43,12 @@ def forgotten_videos(tables: Tables, hours: float = 168) -> Iterator[tuple[Video
                 [unquote(line[kind]["path"]) for line in lines if kind in line]
                 for kind in ("remove", "add")
             )
-            if not kept.issuperset([*before, *after]):
+            if not files.issuperset([*before, *after]):
                 continue  # deleted meanwhile
-            left = {row.video_id: row.paths for row in as_videos(read_rows(address, after, VIDEOS))}
+            remaining = {
+                row.video_id: row.paths for row in as_videos(read_rows(address, after, VIDEOS))
+            }
             for row in as_videos(read_rows(address, before, VIDEOS)):
-                paths = [path for path in row.paths if path not in left.get(row.video_id, ())]
+                paths = [path for path in row.paths if path not in remaining.get(row.video_id, ())]
                 if paths:
                     yield row, paths

@@ -333,9 +333,9 @@ class Tables:
         jobs = []
         with self.reading(), ThreadPoolExecutor(8) as pool:
             for action in list_files(self.delta("frames")):
-                if own := [key for key in keys if data_files.may_hold(action, key)]:
+                if own_keys := [key for key in keys if data_files.may_hold(action, key)]:
                     path = action["path"]
-                    jobs.append(pool.submit(data_files.read_thumbnails, self.store, path, own))
+                    jobs.append(pool.submit(data_files.read_thumbnails, self.store, path, own_keys))
             jpegs: dict[Key, bytes] = {}
             for job in jobs:
                 with suppress(DataFileError):

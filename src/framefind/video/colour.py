@@ -128,9 +128,9 @@ def _mapped(
 ) -> Pixels:
     """Map pixels of 16 bits to sRGB: `light` decodes HDR, `to_bt709` converts from a wide gamut."""
     deep = pixels.astype(np.uint16, copy=False)
-    shown = np.empty((*deep.shape[:2], 3), np.uint8)
+    rgb = np.empty((*deep.shape[:2], 3), np.uint8)
     signals = deep[..., :3].reshape(-1, 3)
-    colours = shown.reshape(-1, 3)
+    colours = rgb.reshape(-1, 3)
     for start in range(0, len(signals), _MAX_PIXELS_AT_ONCE):
         part = slice(start, start + _MAX_PIXELS_AT_ONCE)
         linear = (light or _sdr_light)(signals[part].T.copy())
@@ -143,8 +143,8 @@ def _mapped(
         colours[part] = _encoded_srgb().take(steps).T
     if deep.shape[2] == 4:
         alpha = (deep[..., 3:] >> 8).astype(np.uint8)
-        return _over_black(np.concatenate([shown, alpha], axis=2))
-    return shown
+        return _over_black(np.concatenate([rgb, alpha], axis=2))
+    return rgb
 
 
 def _pq_light(signals: Deep) -> Light:

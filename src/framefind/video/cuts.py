@@ -55,8 +55,8 @@ def is_cut(steps: Sequence[Step[FrameT]], i: int) -> bool:
         return False
     first = max(0, i - 1 - WINDOW)
     last = min(len(steps) - 1, i + WINDOW)
-    others = [steps[j].change for j in range(first + 1, last + 1) if j != i]
-    usual = sum(others) / len(others) if others else 0.0
+    neighbours = [steps[j].change for j in range(first + 1, last + 1) if j != i]
+    usual = sum(neighbours) / len(neighbours) if neighbours else 0.0
     return (
         change >= _MIN_RATIO * usual
         and difference(steps[last].look, steps[i - 1].look) >= _MIN_CHANGE
@@ -64,9 +64,9 @@ def is_cut(steps: Sequence[Step[FrameT]], i: int) -> bool:
     )
 
 
-def difference(one: NDArray[np.int16], other: NDArray[np.int16]) -> float:
+def difference(first: NDArray[np.int16], second: NDArray[np.int16]) -> float:
     """Return the mean absolute difference of two small pictures."""
-    return float(np.abs(one - other).mean())
+    return float(np.abs(first - second).mean())
 
 
 class Decoded(Visible, Protocol):

@@ -147,13 +147,13 @@ class Video:
 
         Where a seek does not tell exactly where it lands, times after it may be a little off.
         """
-        shown: Frame | None = None
+        current: Frame | None = None
         for frame in self._play(start):
-            if shown is not None and frame.t > start:
-                yield shown
-            shown = frame
-        if shown is not None:
-            yield shown
+            if current is not None and frame.t > start:
+                yield current
+            current = frame
+        if current is not None:
+            yield current
 
     def _play(self, start: float) -> Iterator[Frame]:
         """Yield all frames from one at or before `start` on."""

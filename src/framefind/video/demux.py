@@ -132,7 +132,7 @@ class Demuxer:
         With `keyframes_from`, in seconds, packets other than keyframes' from there on are not
         needed: where the file is remote and lists them, only those are read.
         """
-        held: Packet[VideoStream] | None = None
+        previous: Packet[VideoStream] | None = None
         demux = partial(self._demux, keyframes_from)
         for packet in read_packets(demux, self.fail, self.watch.begins):
             self._alive()
@@ -142,14 +142,14 @@ class Demuxer:
                 self.fail("it is encrypted")
             elif packet.size:  # an empty one would end the decoding
                 self.watch.packet(packet)
-                if held:
-                    yield held
-                held = packet
-        if held and held.is_corrupt:
+                if previous:
+                    yield previous
+                previous = packet
+        if previous and previous.is_corrupt:
             self.fail("the file ends in the middle of a frame")
         self.watch.ended(describe_missing_bytes(self.path, self._size, self._remote))
-        if held and not held.is_corrupt:
-            yield held
+        if previous and not previous.is_corrupt:
+            yield previous
 
     def _demux(self, keyframes_from: float | None) -> "Iterator[Packet[VideoStream]]":
         if self._remote and keyframes_from is not None and "matroska" in self.formats:

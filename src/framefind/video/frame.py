@@ -183,10 +183,10 @@ class Frame:
         if width - across < _MIN_BARS and height - down < _MIN_BARS:
             return self._scale_upright(width, height, how, convert)
         picture = self._scale_upright(max(1, across), max(1, down), how, convert)
-        shown = np.zeros((height, width, 3), picture.dtype)
+        canvas = np.zeros((height, width, 3), picture.dtype)
         left, top = (width - across) // 2, (height - down) // 2
-        shown[top : top + down, left : left + across] = picture
-        return shown
+        canvas[top : top + down, left : left + across] = picture
+        return canvas
 
     def look(self) -> NDArray[np.uint8]:
         """Return a tiny picture to compare frames by, roughly scaled and not upright."""
@@ -207,14 +207,14 @@ def _is_reducible(picture: av.VideoFrame) -> bool:
 
 def sort_times(frames: Iterator[Frame]) -> Iterator[Frame]:
     """Yield frames that come in display order, but whose times do not, with the times sorted."""
-    held: deque[Frame] = deque()
+    waiting: deque[Frame] = deque()
     times: list[float] = []
     for frame in chain(frames, repeat(None)):
         if frame:
-            held.append(frame)
+            waiting.append(frame)
             heapq.heappush(times, frame.t)
-        if held and (len(held) > _MAX_REORDERED or not frame):
-            first = held.popleft()
+        if waiting and (len(waiting) > _MAX_REORDERED or not frame):
+            first = waiting.popleft()
             first.t = heapq.heappop(times)
             yield first
         elif not frame:

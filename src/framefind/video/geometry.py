@@ -98,9 +98,9 @@ class Geometry:
 
     def _own_aspect(self, rounded: Fraction) -> Fraction:
         """Return the exact aspect ratio of a picture whose measured one is `rounded`."""
-        usual = self._aspect
-        if usual and (self._overrules or abs(usual - rounded) <= Fraction(1, _ASPECT_STEPS)):
-            return usual
+        declared = self._aspect
+        if declared and (self._overrules or abs(declared - rounded) <= Fraction(1, _ASPECT_STEPS)):
+            return declared
         return rounded.limit_denominator(_MAX_DENOMINATOR)
 
     def crop(self, picture: av.VideoFrame) -> av.VideoFrame:

@@ -112,15 +112,15 @@ def from_keyframe(
 ) -> Iterator[PacketT]:
     """Yield the packets from the last keyframe at or before `start` on."""
     packets = iter(packets)
-    held: list[PacketT] = []
+    group: list[PacketT] = []
     for packet in packets:
         t = stream.time(packet)
         if packet.is_keyframe and t is not None and t <= start:
-            held.clear()
-        held.append(packet)
+            group.clear()
+        group.append(packet)
         if t is not None and t > start:
             break
-    yield from held
+    yield from group
     yield from packets
 
 

@@ -226,8 +226,8 @@ class DecoderProcess:
         thumbnail = bytearray(header["thumbnail"])
         self._read(memoryview(thumbnail))
         boxes: list[Box] = [(x, y, width, height) for x, y, width, height in header["boxes"]]
-        shown = bytes(thumbnail) or last
-        return SampledFrame(header["t"], boxes, pixels, shown, header["cuts"])
+        jpeg = bytes(thumbnail) or last
+        return SampledFrame(header["t"], boxes, pixels, jpeg, header["cuts"])
 
     def _answer(self) -> dict[str, Any]:
         """Return the next header that is no sign of life. Raises the error that it holds."""

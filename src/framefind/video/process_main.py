@@ -165,16 +165,16 @@ class _Server:
         pixels, boxes = cut.cut(scale, frame.width, frame.height, size)
         is_duplicate = detector is not None and detector.is_duplicate(pixels)
         thumbnail = b"" if is_duplicate else frame.thumbnail()
-        shown = pixels[:0] if is_duplicate else pixels
+        sent = pixels[:0] if is_duplicate else pixels
         header = {
             "t": frame.t,
             "cuts": cuts,
             "boxes": boxes,
-            "shape": shown.shape,
+            "shape": sent.shape,
             "thumbnail": len(thumbnail),
         }
         self._lap("scale")
-        self._send(header, shown.reshape(-1).data, thumbnail)
+        self._send(header, sent.reshape(-1).data, thumbnail)
         self._lap("send")
 
     def _send_cues(self, cues: Iterable[Cue], until: float | None = None) -> None:
@@ -234,9 +234,9 @@ class _Server:
 
     def _send(self, header: dict[str, Any], *payloads: bytes | memoryview) -> None:
         for data in (encode_header(header), *payloads):
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(self._output, rest) :]
+            unsent = memoryview(data)
+            while unsent:
+                unsent = unsent[os.write(self._output, unsent) :]
         self._last = time.monotonic()
 
 

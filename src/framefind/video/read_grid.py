@@ -99,9 +99,9 @@ def _read_track(text: str, number: int | None, rate: Fraction) -> tuple[int, boo
     A timecode track counts at a rate of its own, such as 30 for a video of 60 frames a second;
     `number` is its first frame, which tells by which rate the text was made.
     """
-    for own in (rate, *(rate * times for times in _TRACK_RATES)):
+    for track_rate in (rate, *(rate * times for times in _TRACK_RATES)):
         with suppress(UsageError):
-            frame, drop = read_timecode(text, own)
+            frame, drop = read_timecode(text, track_rate)
             if number in (None, frame):
-                return round(frame * rate / own), drop and can_drop(rate)
+                return round(frame * rate / track_rate), drop and can_drop(rate)
     return 0, False

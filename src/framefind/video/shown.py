@@ -27,21 +27,21 @@ def frames(path: str | os.PathLike[str], times: Iterable[float]) -> Iterator[NDA
     with Video(arguments.text(path, "path")) as video:
         for t in times:
             arguments.number(t, "t")
-            shown = _find_shown(video, t)
-            yield shown.scale(shown.width, shown.height)
+            current = _find_shown(video, t)
+            yield current.scale(current.width, current.height)
 
 
 def _find_shown(video: Video, t: float) -> Frame:
-    shown: Frame | None = None
+    current: Frame | None = None
     for later in video.read_from(t, 1):
-        if later.t > t and shown is not None:
+        if later.t > t and current is not None:
             break
-        shown = later
+        current = later
         if later.t > t:
             break
     else:
-        end = video.end(shown)
+        end = video.end(current)
         if t > end:
             raise VideoError(f"{video.path}: {t} s is past its end at {end:.3f} s")
-    assert shown is not None
-    return shown
+    assert current is not None
+    return current

@@ -51,9 +51,9 @@ def write_timecode(frame: int, rate: Fraction, drop: bool) -> str:
     left_out = count // 15 if drop else 0  # numbers at the beginning of a minute
     ten_minutes = 600 * count - 9 * left_out
     frame %= 144 * ten_minutes
-    tens, rest = divmod(frame, ten_minutes)
+    tens, within_tens = divmod(frame, ten_minutes)
     # The first of ten minutes is whole.
-    minutes = max(0, (rest - 60 * count) // (60 * count - left_out) + 1)
+    minutes = max(0, (within_tens - 60 * count) // (60 * count - left_out) + 1)
     seconds, frames = divmod(frame + left_out * (9 * tens + minutes), count)
     clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     return f"{clock}{';' if drop else ':'}{frames:02}"

@@ -135,10 +135,10 @@ def find_content(picture: NDArray[np.uint8]) -> Box:
 
 def _find_bars(bright: NDArray[np.uint8]) -> float:
     """Return the height of two bars, as a part of the whole, of a picture's brightest channel."""
-    shown = np.flatnonzero(bright.max(axis=1) > _MAX_BLACK)
-    if not len(shown):
+    lit = np.flatnonzero(bright.max(axis=1) > _MAX_BLACK)
+    if not len(lit):
         return 0.0
-    first, last = int(shown[0]), int(shown[-1])
+    first, last = int(lit[0]), int(lit[-1])
     rows = len(bright)
     bars = (first, rows - 1 - last)
     inner = bright[[min(first + 1, last), max(last - 1, first)]]
@@ -186,9 +186,9 @@ class DuplicateDetector:
         return True
 
 
-def _change(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+def _change(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     """Return the mean absolute difference of two frames' views in the block that differs most."""
-    difference = np.abs(one.astype(np.int16) - other).mean(axis=3)
+    difference = np.abs(first.astype(np.int16) - second).mean(axis=3)
     size = difference.shape[1]
     starts = np.arange(0, size, max(1, math.ceil(size / _BLOCKS_PER_SIDE)))
     sums = np.add.reduceat(np.add.reduceat(difference, starts, axis=1), starts, axis=2)

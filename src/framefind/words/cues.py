@@ -25,7 +25,7 @@ def tidy_cues(cues: Iterable[Cue]) -> Iterator[Cue]:
     that repeats the text before it, in its language, goes on with it. Raises WordsError after
     `MAX_CHARACTERS` or `MAX_CUES`.
     """
-    held: dict[str, Cue] = {}
+    last_cues: dict[str, Cue] = {}
     characters = 0
     count = 0
     for cue in cues:
@@ -37,19 +37,19 @@ def tidy_cues(cues: Iterable[Cue]) -> Iterator[Cue]:
             continue
         start = max(0.0, cue.start)
         new = replace(cue, start=start, end=max(start, cue.end))
-        last = held.get(cue.language)
+        last = last_cues.get(cue.language)
         if last and last.text == new.text and last.start <= start <= last.end + _MAX_GAP_SECONDS:
-            held[cue.language] = replace(last, end=max(last.end, new.end))
+            last_cues[cue.language] = replace(last, end=max(last.end, new.end))
             continue
         count += 1
         characters += len(new.text)
         if characters > MAX_CHARACTERS or count > MAX_CUES:
-            yield from held.values()
+            yield from last_cues.values()
             raise WordsError(
                 f"it holds more than {MAX_CUES:,} cues or {MAX_CHARACTERS:,} characters; the rest "
                 "is left out"
             )
         if last:
             yield last
-        held[cue.language] = new
-    yield from held.values()
+        last_cues[cue.language] = new
+    yield from last_cues.values()

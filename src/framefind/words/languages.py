@@ -32,11 +32,11 @@ def find_language(name: str) -> str | None:
         return _WORDS[text]
     if not _TAG.fullmatch(text):
         return None
-    first, *rest = text.split("-")
+    first, *subtags = text.split("-")
     code = _THREE_LETTERS.get(first, first if first in _TWO_LETTERS else None)
     if code is None:
         return None
-    return "-".join([code, *(_write_subtag(part) for part in rest)])
+    return "-".join([code, *(_write_subtag(part) for part in subtags)])
 
 
 def _write_subtag(part: str) -> str:

@@ -34,11 +34,11 @@ def strip_markup(raw: str, is_ass: bool = False) -> str:
 
 def _drop_drawings(raw: str) -> str:
     """Return a text without the vector drawings of ASS."""
-    kept = []
+    parts = []
     is_drawing = False
     for part in _OVERRIDES.split(raw):
         if part.startswith("{") and (scales := _DRAWING.findall(part)):
             is_drawing = scales[-1] != "0"
         elif not is_drawing:
-            kept.append(part)
-    return "".join(kept)
+            parts.append(part)
+    return "".join(parts)

@@ -79,10 +79,10 @@ class Recogniser:
         """
         segments, heard = self._transcribe(window, language)
         if language and _log_probability(segments) < _DOUBTFUL_LOG_PROBABILITY:
-            others, other = self._transcribe(window, "")
-            if _log_probability(others) > _log_probability(segments):
-                segments = others
-                heard = other
+            redone, redone_language = self._transcribe(window, "")
+            if _log_probability(redone) > _log_probability(segments):
+                segments = redone
+                heard = redone_language
         words = [
             Word(word.start, word.end, word.word)
             for segment in segments
@@ -198,7 +198,9 @@ def _log_probability(segments: "list[Segment]") -> float:
 
 def _is_plausible(segment: "Segment") -> bool:
     """Tell whether the words of a segment are likely to have been said."""
-    least = _MIN_LOG_PROBABILITY
+    min_probability = _MIN_LOG_PROBABILITY
     if segment.no_speech_prob > _MAX_NO_SPEECH:
-        least = _MIN_LOG_PROBABILITY_IF_NO_SPEECH
-    return bool(segment.avg_logprob > least and segment.compression_ratio <= _MAX_COMPRESSION)
+        min_probability = _MIN_LOG_PROBABILITY_IF_NO_SPEECH
+    return bool(
+        segment.avg_logprob > min_probability and segment.compression_ratio <= _MAX_COMPRESSION
+    )

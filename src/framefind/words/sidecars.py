@@ -81,13 +81,13 @@ class Sidecars:
         files = self._folders[folder]
         if files is None:
             return None
-        found = []
+        sidecars = []
         for file in files[bisect_left(files, f"{stem}.", key=_folded) :]:
             if not _folded(file).startswith(f"{stem}."):
                 break
             if all(find_language(part) or part in _FLAGS for part in _suffixes(file, stem)):
-                found.append(file)
-        return found
+                sidecars.append(file)
+        return sidecars
 
 
 def describe_sidecars(files: Iterable[Sidecar]) -> str:
@@ -116,13 +116,13 @@ def find_videos(paths: Iterable[str]) -> set[str]:
 
 def _list_others(folder: str) -> dict[str, list[str]]:
     """Return the paths of all files of a folder but subtitles, by stem without case."""
-    others: dict[str, list[str]] = {}
+    by_stem: dict[str, list[str]] = {}
     with suppress(OSError):
         for name in os.listdir(folder):
             if not _is_subtitles(name):
                 stem = os.path.splitext(name)[0].casefold()
-                others.setdefault(stem, []).append(os.path.join(folder, name))
-    return others
+                by_stem.setdefault(stem, []).append(os.path.join(folder, name))
+    return by_stem
 
 
 def read_sidecar(
@@ -136,10 +136,12 @@ def read_sidecar(
     """
     path = os.fspath(path)
     name = os.path.basename(path)
-    own = _name_language(name) or language
+    known_language = _name_language(name) or language
     try:
-        text = decode_text(_read_bytes(path), own).replace("\r\n", "\n").replace("\r", "\n")
-        cues = list(_read_text(text, os.path.splitext(name)[1].casefold(), own, fps))
+        text = (
+            decode_text(_read_bytes(path), known_language).replace("\r\n", "\n").replace("\r", "\n")
+        )
+        cues = list(_read_text(text, os.path.splitext(name)[1].casefold(), known_language, fps))
     except (WordsError, StoreError):
         raise
     except Exception as error:  # the parsers raise errors of many types

@@ -89,16 +89,16 @@ def _place(words: Iterable[Word], parts: list[Part]) -> Iterator[list[Word]]:
 def _cut_spans(pieces: Iterable[Samples]) -> Iterator[Samples]:
     """Yield the sound in spans, each up to a quiet moment before SPAN_SECONDS are over."""
     size = SPAN_SECONDS * SAMPLE_RATE
-    held: list[Samples] = []
+    pieces_held: list[Samples] = []
     for piece in pieces:
-        held.append(piece)
-        while sum(map(len, held)) >= size:
-            samples = np.concatenate(held)
+        pieces_held.append(piece)
+        while sum(map(len, pieces_held)) >= size:
+            samples = np.concatenate(pieces_held)
             cut = _find_quiet(samples[:size])
             yield samples[:cut]
-            held = [samples[cut:]]
-    if held:
-        yield np.concatenate(held)
+            pieces_held = [samples[cut:]]
+    if pieces_held:
+        yield np.concatenate(pieces_held)
 
 
 def _find_quiet(samples: Samples) -> int:

@@ -28,20 +28,20 @@ def read_ttml(text: str, language: str = "") -> Iterator[Cue]:
     reader = _Reader(_read_rates(root), language)
     for body in root:
         if _name(body.tag) == "body":
-            own = find_language(root.get(_LANGUAGE, "")) or ""
-            yield from reader.read(body, 0.0, inf, own)
+            root_language = find_language(root.get(_LANGUAGE, "")) or ""
+            yield from reader.read(body, 0.0, inf, root_language)
 
 
 def _read_rates(root: ElementTree.Element) -> dict[str, float]:
     """Return how many seconds each unit of time lasts."""
-    given = {_name(name): value for name, value in root.attrib.items()}
-    frame_rate = float(given.get("frameRate", _DEFAULT_FRAME_RATE))
-    multiplier = re.findall(r"\d+", given.get("frameRateMultiplier", ""))
+    parameters = {_name(name): value for name, value in root.attrib.items()}
+    frame_rate = float(parameters.get("frameRate", _DEFAULT_FRAME_RATE))
+    multiplier = re.findall(r"\d+", parameters.get("frameRateMultiplier", ""))
     if len(multiplier) == 2:
         frame_rate *= int(multiplier[0]) / int(multiplier[1])
-    sub_frames = float(given.get("subFrameRate", 1))
-    default = frame_rate * sub_frames if "frameRate" in given else 1.0
-    return _SECONDS | {"f": 1 / frame_rate, "t": 1 / float(given.get("tickRate", default))}
+    sub_frames = float(parameters.get("subFrameRate", 1))
+    default = frame_rate * sub_frames if "frameRate" in parameters else 1.0
+    return _SECONDS | {"f": 1 / frame_rate, "t": 1 / float(parameters.get("tickRate", default))}
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class _Reader:
         begin = start + self._seconds(element.get("begin", "0s"))
         if duration := element.get("dur"):
             end = min(end, begin + self._seconds(duration))
-        if own := element.get("end"):
-            end = min(end, start + self._seconds(own))
+        if own_end := element.get("end"):
+            end = min(end, start + self._seconds(own_end))
         return begin, end
 
     def _seconds(self, time: str) -> float:

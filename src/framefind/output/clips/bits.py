@@ -28,11 +28,11 @@ class Bits:
 
     def read_number(self) -> int:
         """Return a number that says its own length (Exp-Golomb). Raises ValueError as `read`."""
-        one = self._bits.find("1", self._at)
-        if one < 0:
+        marker = self._bits.find("1", self._at)
+        if marker < 0:
             raise ValueError("a NAL unit ends too early")
-        zeros = one - self._at
-        self._at = one
+        zeros = marker - self._at
+        self._at = marker
         return self.read(zeros + 1) - 1
 
     def read_signed(self) -> int:
@@ -83,11 +83,12 @@ class Bits:
             data = _pack(head) + self._data[(self._at + 7) // 8 :]
         else:
             count = 8 * len(self._data) - self._at
-            rest = int.from_bytes(self._data, "big") & ((1 << count) - 1)
-            spare = (rest & -rest).bit_length() - 1  # zeros after the bit that ends the data
+            remainder = int.from_bytes(self._data, "big") & ((1 << count) - 1)
+            # Zeros follow the bit that ends the data.
+            spare = (remainder & -remainder).bit_length() - 1
             count -= spare
             pad = -(len(head) + count) % 8
-            whole = (int(head, 2) << count | rest >> spare) << pad
+            whole = (int(head, 2) << count | remainder >> spare) << pad
             data = whole.to_bytes((len(head) + count + pad) // 8, "big")
         return _TO_ESCAPE.sub(b"\x00\x00\x03", data)
 

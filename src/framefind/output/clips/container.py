@@ -42,8 +42,8 @@ def clip_suffix(path: str, codec: str | None) -> str:
     if suffix == ".webm" and codec:
         return _ANY_SUFFIX
     codecs = _list_codecs(path, codec)
-    others = (".mov", ".mkv") if codecs & _EDITORS_CODECS else (".mkv", ".mov")
-    likely = (each for each in (suffix, *others) if each in _FORMATS)
+    preferred = (".mov", ".mkv") if codecs & _EDITORS_CODECS else (".mkv", ".mov")
+    likely = (each for each in (suffix, *preferred) if each in _FORMATS)
     fitting = (each for each in likely if codecs <= _supported(each))
     return next(fitting, _ANY_SUFFIX)
 
@@ -59,15 +59,15 @@ def _list_codecs(path: str, codec: str | None) -> set[str]:
         with open_container(path, find_size(path)) as source:
             sounds = {each.codec_context.codec.name for each in list_sounds(source)}
             stream = choose_stream(path, source)
-            own = stream.codec_context.codec
+            codec_of_video = stream.codec_context.codec
             encoder = codec or choose_encoder(stream)
             pixels = stream.codec_context.pix_fmt or ""
     except (VideoError, StoreError):
         return set()
     codecs = {encoder, *sounds}
-    if not codec and own.canonical_name in ENCODERS:
-        codecs.add(own.name)
-        if own.canonical_name == "vp9" and pixels.startswith("yuv440p"):
+    if not codec and codec_of_video.canonical_name in ENCODERS:
+        codecs.add(codec_of_video.name)
+        if codec_of_video.canonical_name == "vp9" and pixels.startswith("yuv440p"):
             codecs.add(_UNSIGNED)
     return codecs
 

@@ -80,29 +80,29 @@ def check_encoder(name: str) -> str:
 
 def choose_encoder(stream: VideoStream) -> str:
     """Return what encodes a stream again: in its own codec, where that keeps its pixels."""
-    own = ENCODERS.get(stream.codec_context.codec.canonical_name, "libx264")
-    if not _choose_pixels(stream, own)[1]:
-        return own
-    other = _INSTEAD.get(own, own)
-    return own if _choose_pixels(stream, other)[1] else other
+    same_codec = ENCODERS.get(stream.codec_context.codec.canonical_name, "libx264")
+    if not _choose_pixels(stream, same_codec)[1]:
+        return same_codec
+    substitute = _INSTEAD.get(same_codec, same_codec)
+    return same_codec if _choose_pixels(stream, substitute)[1] else substitute
 
 
 def keeps_pixels(stream: VideoStream, name: str) -> bool:
     """Tell whether an encoder's packets can stand beside those of a stream."""
-    own = stream.codec_context
-    is_same = name in _IN_BAND and ENCODERS.get(own.codec.canonical_name) == name
-    return is_same and own.pix_fmt == _choose_pixels(stream, name)[0]
+    context = stream.codec_context
+    is_same = name in _IN_BAND and ENCODERS.get(context.codec.canonical_name) == name
+    return is_same and context.pix_fmt == _choose_pixels(stream, name)[0]
 
 
 def describe_loss(stream: VideoStream, name: str) -> list[str]:
     """Tell what an encoder does not keep of a stream's pixels, such as their bits."""
     pixels, loss = _choose_pixels(stream, name)
-    own = stream.codec_context
-    told = [f"its pixels, {own.pix_fmt}, became {pixels}, which hold less"] if loss else []
+    context = stream.codec_context
+    losses = [f"its pixels, {context.pix_fmt}, became {pixels}, which hold less"] if loss else []
     size = _choose_size(stream, name)
-    if size != (own.width, own.height):
-        told.append(f"its size, {own.width}x{own.height}, became {size[0]}x{size[1]}")
-    return told
+    if size != (context.width, context.height):
+        losses.append(f"its size, {context.width}x{context.height}, became {size[0]}x{size[1]}")
+    return losses
 
 
 class Encoder:
@@ -124,13 +124,13 @@ class Encoder:
         """Return the packets that are ready after a frame; None: all that are left."""
         if frame is not None:
             frame.pict_type = PictureType.NONE  # else it forces the kind that it had
-            own = self._context
+            context = self._context
             if (frame.format.name, frame.width, frame.height) != (
-                own.pix_fmt,
-                own.width,
-                own.height,
+                context.pix_fmt,
+                context.width,
+                context.height,
             ):
-                frame = frame.reformat(own.width, own.height, own.pix_fmt)
+                frame = frame.reformat(context.width, context.height, context.pix_fmt)
         with keep_priority():  # the first call opens the encoder
             packets = list(self._context.encode(frame))
         return mend_stamps(packets)
@@ -239,32 +239,32 @@ def _configure(context: VideoCodecContext, stream: VideoStream, name: str) -> No
     """Take over what describes pictures and times."""
     if name == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # else it prints its settings
-    own = stream.codec_context
+    source = stream.codec_context
     context.width, context.height = _choose_size(stream, name)
     context.pix_fmt, _ = _choose_pixels(stream, name)
     context.time_base = stream.time_base or Fraction(1, av.time_base)
     context.framerate = stream.average_rate or _DEFAULT_RATE
-    if own.sample_aspect_ratio:
-        context.sample_aspect_ratio = own.sample_aspect_ratio
-    context.color_primaries = own.color_primaries
-    context.color_trc = own.color_trc
-    context.colorspace = own.colorspace
-    context.color_range = own.color_range
+    if source.sample_aspect_ratio:
+        context.sample_aspect_ratio = source.sample_aspect_ratio
+    context.color_primaries = source.color_primaries
+    context.color_trc = source.color_trc
+    context.colorspace = source.colorspace
+    context.color_range = source.color_range
 
 
 def _choose_pixels(stream: VideoStream, name: str) -> tuple[str, int]:
     """Return the encoder's pixel format nearest to a stream's, and what of that is lost: flags."""
-    own = stream.codec_context.pix_fmt or "yuv420p"
+    stored = stream.codec_context.pix_fmt or "yuv420p"
     offered = av.codec.Codec(name, "w").video_formats
-    nearest, loss = find_best_pix_fmt_of_list(offered, own) if offered else (None, 0)
-    return (nearest.name, int(loss) & _LOSSES) if nearest else (own, 0)
+    nearest, loss = find_best_pix_fmt_of_list(offered, stored) if offered else (None, 0)
+    return (nearest.name, int(loss) & _LOSSES) if nearest else (stored, 0)
 
 
 def _choose_size(stream: VideoStream, name: str) -> tuple[int, int]:
     """Return the size that an encoder gives to a stream: its own, or the nearest even one."""
-    own = stream.codec_context
+    context = stream.codec_context
     pixels = av.VideoFormat(_choose_pixels(stream, name)[0])
-    width, height = even_size(own.width, own.height)
+    width, height = even_size(context.width, context.height)
     has_columns = name not in _EVEN or pixels.chroma_width(2) == 2
     has_rows = name not in _EVEN or pixels.chroma_height(2) == 2
-    return own.width if has_columns else width, own.height if has_rows else height
+    return context.width if has_columns else width, context.height if has_rows else height

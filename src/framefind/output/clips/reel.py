@@ -175,18 +175,18 @@ def fill_slots(
     """
     lead = min(step, own_step) / 2
     frames = video.play(float(begin + lead))
-    shown = next(frames, None)
+    current = next(frames, None)
     following = next(frames, None)
     for slot in range(max(1, round((end - begin) / step))):
         t = float(begin + slot * step + lead)
         while following and following.t <= t:
-            shown = following
+            current = following
             following = next(frames, None)
-        if shown is None or (following is None and t > video.end(shown)):
+        if current is None or (following is None and t > video.end(current)):
             if slot == 0:
                 raise VideoError(f"{video.path}: nothing is shown at {clock(float(begin))}")
             return
-        yield shown
+        yield current
 
 
 class _Pictures:
@@ -273,7 +273,7 @@ class _Samples:
 
     def take(self, channels: int, count: int) -> Channels:
         """Return the next `count` samples: float32 (channels, count)."""
-        taken = np.zeros((channels, count), np.float32)
+        samples = np.zeros((channels, count), np.float32)
         filled = 0
         while filled < count:
             if not self._held.shape[1]:
@@ -281,7 +281,7 @@ class _Samples:
             part = self._held[:, : count - filled]
             if not part.shape[1]:
                 break
-            taken[:, filled : filled + part.shape[1]] = part
+            samples[:, filled : filled + part.shape[1]] = part
             self._held = self._held[:, part.shape[1] :]
             filled += part.shape[1]
-        return taken
+        return samples

@@ -76,7 +76,7 @@ class ClipWriter:
         """Copy, decode or leave out each packet from the keyframe before `begin` on."""
         plan = self._plan
         head = self._start_encoder() if plan.head_end > plan.first else None
-        held: list[tuple[int, Packet]] = []  # what is copied once the head is written
+        waiting: list[tuple[int, Packet]] = []  # what is copied once the head is written
         group: list[Packet] = []  # what the tail is decoded from
         for number, packet in self._video_packets(begin):
             if head and number >= plan.head_from:
@@ -87,9 +87,9 @@ class ClipWriter:
             if plan.tail_start < plan.end and number >= plan.tail_from:
                 group.append(packet)
             if plan.copies(number):
-                held.append((number, packet))
-            while held and not head:
-                place, first = held.pop(0)
+                waiting.append((number, packet))
+            while waiting and not head:
+                place, first = waiting.pop(0)
                 self._copy(first, place == plan.copy_from)
         if head:
             self._encode(head, [None], plan.first, plan.head_end)
@@ -192,5 +192,5 @@ def _describe_sequence(codec: str, extradata: bytes) -> bytes:
 
 def _metadata(source: InputContainer) -> dict[str, str]:
     """Return what a file says of itself, but for what describes its container and its own start."""
-    kept = source.metadata.items()
-    return {key: text for key, text in kept if key.lower() not in _OWN_METADATA}
+    entries = source.metadata.items()
+    return {key: text for key, text in entries if key.lower() not in _OWN_METADATA}

@@ -26,9 +26,9 @@ def router(state: LibraryState) -> APIRouter:
     @router.get("/{video_id}/cues", responses=describe_responses(schemas.Cues, 404, 422, 503))
     async def cues(video_id: VideoId, query: Asked) -> JSONResponse:
         """Return what is said and written in a video, in order of time."""
-        kept = _select(await asyncio.to_thread(state.cues, video_id), query)
+        selected = _select(await asyncio.to_thread(state.cues, video_id), query)
         return JSONResponse(
-            {"schema": "framefind/cues/v1", "cues": [vars(cue) for cue in kept]},
+            {"schema": "framefind/cues/v1", "cues": [vars(cue) for cue in selected]},
             headers=_REVALIDATE,
         )
 
@@ -43,8 +43,8 @@ def router(state: LibraryState) -> APIRouter:
         offset: Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False)] = 0.0,
     ) -> Response:
         """Return the same as WebVTT, whose time 0 is `offset` seconds into the video."""
-        kept = _select(await asyncio.to_thread(state.cues, video_id), query)
-        return Response(write_vtt(kept, offset), media_type="text/vtt", headers=_REVALIDATE)
+        selected = _select(await asyncio.to_thread(state.cues, video_id), query)
+        return Response(write_vtt(selected, offset), media_type="text/vtt", headers=_REVALIDATE)
 
     return router
 

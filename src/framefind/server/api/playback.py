@@ -157,7 +157,7 @@ def _describe_stream(row: Video, start: float, transcode: bool) -> dict[str, Any
     }
 
 
-async def _prepend(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+async def _prepend(first: bytes, following: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     yield first
-    async for chunk in rest:
+    async for chunk in following:
         yield chunk

@@ -143,8 +143,8 @@ def _as_query(parameters: schemas.SearchQuery, uploaded: Sequence[bytes]) -> Que
         images.append(Moment(video_id, video_id, t, t, t, 0.0, 0.0, WHOLE))
     box = getattr(parameters, "box", None)
     cropped: list[Image] = [Crop(image, box) if box else image for image in images]
-    others = parameters.model_dump(exclude={"q", "image", "box"})
-    return Query(parameters.q or None, image=cropped or None, **others)
+    options = parameters.model_dump(exclude={"q", "image", "box"})
+    return Query(parameters.q or None, image=cropped or None, **options)
 
 
 def _search(snapshot: Snapshot, query: Query) -> Page:

@@ -86,7 +86,7 @@ async def read_file(path: str, part: range) -> AsyncGenerator[bytes, None]:
     """Yield those bytes of a local file, in chunks."""
     async with await anyio.open_file(path, "rb") as file:
         await file.seek(part.start)
-        left = len(part)
-        while left and (chunk := await file.read(min(_CHUNK_BYTES, left))):
-            left -= len(chunk)
+        remaining = len(part)
+        while remaining and (chunk := await file.read(min(_CHUNK_BYTES, remaining))):
+            remaining -= len(chunk)
             yield chunk

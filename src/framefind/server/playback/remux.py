@@ -91,7 +91,7 @@ def _add_decode_times(packets: Iterator[Packet], video: VideoStream) -> Iterator
             yield from (*undated, packet)
             undated = []
     for index, packet in enumerate(undated):
-        packet.dts = index - len(undated) + min(other.pts or 0 for other in undated)
+        packet.dts = index - len(undated) + min(waiting.pts or 0 for waiting in undated)
         yield packet
 
 

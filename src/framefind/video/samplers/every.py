@@ -108,10 +108,10 @@ class FirstOfEachInterval(Selection):
         if following in self._intervals or self._intervals[following - 1][1] > t:
             return False
         is_last = max(last for _, last in self._intervals.values()) <= t
-        for other in later:
-            if other > t and interval_number(other, self.interval) <= following:
+        for t_later in later:
+            if t_later > t and interval_number(t_later, self.interval) <= following:
                 return False
-            is_last = is_last and other <= t
+            is_last = is_last and t_later <= t
         return not is_last or until - t > self.interval
 
 

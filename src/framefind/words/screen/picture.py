@@ -27,7 +27,7 @@ def read_picture(picture: NDArray[np.uint8]) -> str:
     rows = _sort_rows(detect_lines(searched))
     readings = read_lines([part for row in rows for part in row], searched, scale, width, height)
     texts = [
-        [text for text, sure in (next(readings) for _ in row) if sure >= MIN_CONFIDENCE]
+        [text for text, confidence in (next(readings) for _ in row) if confidence >= MIN_CONFIDENCE]
         for row in rows
     ]
     return "\n".join(" ".join(" ".join(row).split()) for row in texts if row)

@@ -57,19 +57,19 @@ class Place(NamedTuple):
         )
 
 
-def looks_like(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+def looks_like(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
     """Tell whether two pictures of one shape differ nowhere by more than compression does.
 
     They are compared block by block, since a text may change by a single digit.
     """
-    bands = range(0, len(one), _BLOCK)
-    return all(_looks_like(one[top : top + _BLOCK], other[top : top + _BLOCK]) for top in bands)
+    bands = range(0, len(first), _BLOCK)
+    return all(_looks_like(first[top : top + _BLOCK], second[top : top + _BLOCK]) for top in bands)
 
 
-def _looks_like(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+def _looks_like(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
     """Tell the same of two bands, one block high."""
-    height, width, channels = one.shape
-    sums = np.abs(one.astype(np.int16) - other).sum(axis=0, dtype=np.int32).reshape(-1)
+    height, width, channels = first.shape
+    sums = np.abs(first.astype(np.int16) - second).sum(axis=0, dtype=np.int32).reshape(-1)
     starts = np.arange(0, width * channels, _BLOCK * channels)
     counts = height * np.diff(starts, append=width * channels)
     return bool((np.add.reduceat(sums, starts) <= _MAX_CHANGE * counts).all())

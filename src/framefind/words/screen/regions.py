@@ -121,15 +121,17 @@ def _touching_runs(
     return upper, lower
 
 
-def _connect(count: int, ones: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.intp]:
+def _connect(count: int, firsts: NDArray[np.intp], seconds: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return a label for each of `count` nodes, the same for all that pairs connect."""
     labels = np.arange(count)
     while True:
-        one = labels[ones]
-        other = labels[others]
-        if np.array_equal(one, other):
+        first_labels = labels[firsts]
+        second_labels = labels[seconds]
+        if np.array_equal(first_labels, second_labels):
             return labels
-        np.minimum.at(labels, np.maximum(one, other), np.minimum(one, other))
+        np.minimum.at(
+            labels, np.maximum(first_labels, second_labels), np.minimum(first_labels, second_labels)
+        )
         while not np.array_equal(shorter := labels[labels], labels):
             labels = shorter
 
