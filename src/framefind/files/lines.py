@@ -5,13 +5,14 @@ from pathlib import Path
 
 from framefind.errors import QueryError
 
-_MARKS = {  # the longer ones first: UTF-32's begins with UTF-16's
+BYTE_ORDER_MARKS = {  # the longer ones first: UTF-32's begins with UTF-16's
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+"""How a text file may begin, and the encoding that it has then."""
 
 
 def read_lines(file: Path) -> list[tuple[int, str]]:
@@ -25,7 +26,9 @@ def read_lines(file: Path) -> list[tuple[int, str]]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise QueryError(f"{file}: cannot be read: {reason}") from None
-    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
+    encoding = next(
+        (name for mark, name in BYTE_ORDER_MARKS.items() if content.startswith(mark)), "utf-8"
+    )
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:

@@ -19,12 +19,14 @@ from framefind.library import Library
 from framefind.mcp import answers, pictures
 from framefind.mcp.jobs import Jobs
 from framefind.output.files import safe_name
-from framefind.output.options import HELP, How
+from framefind.output.options import HELP, MAX_CUT_SECONDS, How
 from framefind.times import clock, parse_time
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_NO_WORDS = "no words of this video were read; `framefind index --read` reads them"
+_MAX_JOBS = 5  # that are listed, newest first
 _HELP = {field.name: field.metadata["option"].help for field in fields(types.Query)}
 
 
@@ -59,10 +61,6 @@ class Span(BaseModel):
     video: VideoName
     start: Time
     end: Time
-
-
-MAX_CLIP_SECONDS = 600.0
-"""Of what is exported, without padding."""
 
 
 def explained(function: Callable[P, R]) -> Callable[P, R]:
@@ -172,8 +170,7 @@ class Tools:
         described = [*map(answers.describe_moment, moments)]
         empty = answers.Moments(moments=[], total=page.total, notes=notes)
         fitting = answers.fit(described, empty, max_tokens)
-        after_these = offset + len(fitting)
-        more = f"offset={after_these}" if after_these < page.total else None
+        more = _name_next(offset + len(fitting), page.total)
         return answer(empty.model_copy(update={"moments": fitting, "more": more}))
 
     @explained
@@ -236,8 +233,7 @@ class Tools:
         ]
         empty = answers.Lines(video=video, lines=[], notes=[] if cues else [_NO_WORDS])
         fitting = answers.fit(described[offset:], empty, max_tokens)
-        after_these = offset + len(fitting)
-        more = f"offset={after_these}" if after_these < len(described) else None
+        more = _name_next(offset + len(fitting), len(described))
         return answer(empty.model_copy(update={"lines": fitting, "more": more}))
 
     async def videos(
@@ -284,8 +280,7 @@ class Tools:
         empty.jobs = answers.fit(jobs, empty, max_tokens // 2)
         page = [answers.describe_video(row) for row in rows[offset : offset + limit]]
         fitting = answers.fit(page, empty, max_tokens)
-        after_these = offset + len(fitting)
-        more = f"offset={after_these}" if after_these < len(rows) else None
+        more = _name_next(offset + len(fitting), len(rows))
         return empty.model_copy(update={"videos": fitting, "more": more})
 
     @explained
@@ -309,8 +304,8 @@ class Tools:
         assert self._clips
         spans = [Span(video=video, start=start, end=end), *also]
         lengths = [span.end - span.start for span in spans]
-        if min(lengths) <= 0 or sum(lengths) > MAX_CLIP_SECONDS:
-            raise QueryError(f"`end` must come after `start`, at most {MAX_CLIP_SECONDS:g} seconds")
+        if min(lengths) <= 0 or sum(lengths) > MAX_CUT_SECONDS:  # without padding
+            raise QueryError(f"`end` must come after `start`, at most {MAX_CUT_SECONDS:g} seconds")
         moments = [
             pictures.span_of(self._library, span.video, span.start, span.end) for span in spans
         ]
@@ -356,8 +351,9 @@ class Tools:
         return types.Crop(frame, crop.box) if crop else frame
 
 
-_NO_WORDS = "no words of this video were read; `framefind index --read` reads them"
-_MAX_JOBS = 5  # that are listed, newest first
+def _name_next(offset: int, total: int) -> str | None:
+    """Return how to ask for what follows `offset` items of `total`; None where that is all."""
+    return f"offset={offset}" if offset < total else None
 
 
 def _score(moment: types.Moment) -> float:

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import re
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from framefind.counts import write_count
 from framefind.errors import FramefindError
 from framefind.files.names import native_path
 from framefind.output import drawing
+from framefind.output.timelines.base import video_name
 from framefind.times import clock
 from framefind.types import Match, Moment
 
@@ -47,7 +47,7 @@ def render_moment(moment: Moment) -> str:
 
     The frame is read from the video; where that fails, there is text only.
     """
-    name = escape(re.split(r"[/\\]", moment.path.rstrip("/\\"))[-1])
+    name = escape(video_name(moment.path))
     span = f"{clock(moment.start)} – {clock(moment.end)}"
     if moment.then:
         span += f", then {clock(moment.then.start)}"

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Annotated, TypedDict, get_type_hints
 
+MAX_CUT_SECONDS = 600.0
+"""Most seconds of video that a client of a server, or an agent, may have cut at a time."""
+
 CLIP_NAMES = "{number} {name} {start}-{end}"
 """How clips are named, without suffix."""
 

@@ -1,7 +1,6 @@
 """Contact sheets: the best frames of a page of moments in one picture."""
 
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from framefind.errors import UsageError
 from framefind.output import drawing
 from framefind.output.drawing import ACCENT, BRIGHT, CAPTION, CELL, GAP, GROUND, MARGIN, QUIET
 from framefind.output.printable import round_down
+from framefind.output.timelines.base import video_name
 from framefind.times import clock
 
 if TYPE_CHECKING:  # Pillow is loaded only when a sheet is drawn
@@ -73,8 +73,7 @@ def _header(draw: "Drawing", title: str, count: int, width: int) -> None:
 
 def _caption(draw: "Drawing", moment: "Moment", x: int, y: int) -> None:
     """Write two lines from the baseline y on: the file's name; its span, score and confidence."""
-    name = re.split(r"[/\\]", moment.path.rstrip("/\\"))[-1]
-    drawing.write_text(draw, (x, y + 5), name, 18, BRIGHT, CELL[0])
+    drawing.write_text(draw, (x, y + 5), video_name(moment.path), 18, BRIGHT, CELL[0])
     span = f"{clock(moment.start)} - {clock(moment.end)}"
     if moment.then:
         span = f"{clock(moment.start)}, then {clock(moment.then.start)}"

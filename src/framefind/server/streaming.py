@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
+from urllib.parse import quote
 
 import anyio
 from starlette.requests import ClientDisconnect
@@ -47,6 +48,11 @@ class GeneratorResponse(StreamingResponse):
         start = {"type": "http.response.start", "status": self.status_code}
         await send({**start, "headers": self.raw_headers})
         await send({"type": "http.response.body", "body": b""})
+
+
+def attachment(name: str) -> str:
+    """Return the Content-Disposition (RFC 6266) of a file that a browser saves under that name."""
+    return f"attachment; filename*=utf-8''{quote(name)}"
 
 
 def headers_only(headers: dict[str, str], media_type: str) -> Response:

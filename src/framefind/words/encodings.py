@@ -1,14 +1,7 @@
 """The text of a file whose encoding nobody tells."""
 
-import codecs
+from framefind.files.lines import BYTE_ORDER_MARKS
 
-_BOMS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",  # begins as UTF-16's does
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
 _SAMPLE_BYTES = 1 << 16
 _MAX_BROKEN_SHARE = 0.01
 """Of the characters of UTF-8 beyond ASCII; where more are broken, it is another encoding."""
@@ -35,7 +28,7 @@ def decode_text(data: bytes, language: str = "") -> str:
 
     `language` is a code of two letters, where it is known. What does not decode becomes U+FFFD.
     """
-    for mark, encoding in _BOMS.items():
+    for mark, encoding in BYTE_ORDER_MARKS.items():
         if data.startswith(mark):
             return data.decode(encoding, "replace")
     try:

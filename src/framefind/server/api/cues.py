@@ -4,18 +4,18 @@ import asyncio
 from collections.abc import Iterable
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, Response
 
 from framefind.output.subtitles import write_vtt
 from framefind.server import schemas
+from framefind.server.api.videos import VideoId
 from framefind.server.problems import describe_responses
 from framefind.server.routing import Router
 from framefind.server.state import LibraryState
 from framefind.types import Cue
 
-VideoId = Annotated[str, Path(pattern=schemas.VIDEO_ID_PATTERN)]
-Asked = Annotated[schemas.CuesQuery, Query()]
+CuesQuery = Annotated[schemas.CuesQuery, Query()]
 _REVALIDATE = {"Cache-Control": "private, no-cache"}
 
 
@@ -24,7 +24,7 @@ def router(state: LibraryState) -> APIRouter:
     router = Router(prefix="/v1/videos", tags=["videos"])
 
     @router.get("/{video_id}/cues", responses=describe_responses(schemas.Cues, 404, 422, 503))
-    async def cues(video_id: VideoId, query: Asked) -> JSONResponse:
+    async def cues(video_id: VideoId, query: CuesQuery) -> JSONResponse:
         """Return what is said and written in a video, in order of time."""
         selected = _select(await asyncio.to_thread(state.cues, video_id), query)
         return JSONResponse(
@@ -39,7 +39,7 @@ def router(state: LibraryState) -> APIRouter:
     )
     async def subtitles(
         video_id: VideoId,
-        query: Asked,
+        query: CuesQuery,
         offset: Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False)] = 0.0,
     ) -> Response:
         """Return the same as WebVTT, whose time 0 is `offset` seconds into the video."""

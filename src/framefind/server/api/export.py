@@ -7,7 +7,6 @@ import tempfile
 import zipfile
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
@@ -17,7 +16,7 @@ from framefind import arguments
 from framefind.errors import VideoError
 from framefind.output.export import CLIPS, FORMATS, REEL, find_suffix, makes_folder
 from framefind.output.files import safe_name
-from framefind.output.options import How
+from framefind.output.options import MAX_CUT_SECONDS, How
 from framefind.reports import Exported
 from framefind.server import schemas
 from framefind.server.limiter import Limiter
@@ -25,10 +24,9 @@ from framefind.server.playback.ranges import read_file
 from framefind.server.problems import describe_responses
 from framefind.server.routing import Router
 from framefind.server.state import LibraryState
-from framefind.server.streaming import GeneratorResponse
+from framefind.server.streaming import GeneratorResponse, attachment
 from framefind.types import Match, Moment
 
-MAX_CLIPS_SECONDS = 600.0
 _MEDIA_TYPE = "application/octet-stream"
 
 
@@ -49,8 +47,8 @@ def router(state: LibraryState, limiter: Limiter) -> APIRouter:
         arguments.choice(order.to, "to", FORMATS)
         moments = [_as_moment(moment, state) for moment in order.moments]
         seconds = sum(moment.end - moment.start + 2 * order.padding for moment in moments)
-        if order.to in (CLIPS, REEL) and seconds > MAX_CLIPS_SECONDS:
-            raise HTTPException(422, f"clips of more than {MAX_CLIPS_SECONDS:.0f} s together")
+        if order.to in (CLIPS, REEL) and seconds > MAX_CUT_SECONDS:
+            raise HTTPException(422, f"clips of more than {MAX_CUT_SECONDS:.0f} s together")
         folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="framefind-")
         try:
             file, exported = await limiter.run(_write, state, moments, order, Path(folder))
@@ -61,7 +59,7 @@ def router(state: LibraryState, limiter: Limiter) -> APIRouter:
             raise
         size = os.path.getsize(file)
         headers = {
-            "Content-Disposition": f"attachment; filename*=utf-8''{quote(file.name)}",
+            "Content-Disposition": attachment(file.name),
             "Content-Length": str(size),
             "X-Failed": str(len(exported.failed)),
         }

@@ -7,13 +7,13 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from framefind.errors import StoreError
+from framefind.output.options import MAX_CUT_SECONDS
 from framefind.server import schemas
 from framefind.server.api.videos import VideoId, describe_video
 from framefind.server.limiter import UNPLAYABLE, Limiter
@@ -25,10 +25,8 @@ from framefind.server.playback.transcode import transcode_stream, write_clip
 from framefind.server.problems import describe_responses
 from framefind.server.routing import Router
 from framefind.server.state import LibraryState
-from framefind.server.streaming import GeneratorResponse, headers_only
+from framefind.server.streaming import GeneratorResponse, attachment, headers_only
 from framefind.types import Video
-
-MAX_CLIP_SECONDS = 600.0
 
 _STREAM = describe_responses(None, 404, 415, 416, 422, 503, media="video/mp4")
 _STREAM[206] = {"description": "A part of the file"}
@@ -81,14 +79,14 @@ def router(state: LibraryState, limiter: Limiter) -> APIRouter:
     @router.get("/clip", responses=_CLIP, response_class=Response)
     async def clip(request: Request, video_id: VideoId, start: Seconds, end: Seconds) -> Response:
         """Send a part of the video, ten minutes at most, as an MP4 encoded to begin exactly."""
-        if not 0 < end - start <= MAX_CLIP_SECONDS:
+        if not 0 < end - start <= MAX_CUT_SECONDS:
             raise HTTPException(
-                422, f"end must come after start, {MAX_CLIP_SECONDS:.0f} s later at most"
+                422, f"end must come after start, {MAX_CUT_SECONDS:.0f} s later at most"
             )
         row = state.video(video_id)
         file = await asyncio.to_thread(find_file, row)
-        name = quote(f"{Path(file.path).stem} {start:.1f}-{end:.1f}.mp4")
-        headers = {"Content-Disposition": f"attachment; filename*=utf-8''{name}"}
+        name = f"{Path(file.path).stem} {start:.1f}-{end:.1f}.mp4"
+        headers = {"Content-Disposition": attachment(name)}
         if request.method == "HEAD":
             return headers_only(headers, "video/mp4")
         handle, target = tempfile.mkstemp(suffix=".mp4", prefix="framefind-")
