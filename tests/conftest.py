@@ -71,6 +71,12 @@ def own_settings() -> Iterator[None]:
 
 
 @pytest.fixture
+def no_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read no words, which tests of anything else need not wait for; `read` brings them back."""
+    monkeypatch.setenv("FRAMEFIND_READ", "none")
+
+
+@pytest.fixture
 def every_core() -> Iterator[None]:
     """Use every core, as framefind does elsewhere: the decoders of a run work side by side."""
     with own_cores.every_core():

@@ -18,6 +18,8 @@ from framefind.models import registry
 from framefind.tables.address import lock
 from media import RED, film
 
+pytestmark = pytest.mark.usefixtures("no_words")
+
 CHOICE = {"sampler": "count=2", "views": "whole"}
 EVERY = {"limit": 1000, "min_score": -100.0}
 

@@ -10,6 +10,8 @@ import framefind
 from conftest import write_clip
 from terminal import run
 
+pytestmark = pytest.mark.usefixtures("no_words")
+
 CHOICE = {"sampler": "count=1", "views": "whole"}
 
 

@@ -15,6 +15,8 @@ from framefind.errors import LibraryError
 from framefind.tables.tables import Tables
 from framefind.types import Video
 
+pytestmark = pytest.mark.usefixtures("no_words")
+
 
 def found(library: Library | str) -> dict[str, int]:
     """The names of the videos that a search finds, with their frames in the index."""

@@ -13,6 +13,8 @@ from framefind.index.refresh import CurrentIndex
 from framefind.server.state import LibraryState
 from framefind.tables.tables import Tables
 
+pytestmark = pytest.mark.usefixtures("no_words")
+
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:

@@ -14,6 +14,8 @@ from conftest import write_clip
 from framefind import FramefindError, QueryError
 from terminal import run
 
+pytestmark = pytest.mark.usefixtures("no_words")
+
 CHOICE = {"sampler": "count=1", "views": "whole"}
 
 

@@ -20,6 +20,8 @@ from framefind.types import Video
 from stores import Bucket
 from terminal import run, run_alone
 
+pytestmark = pytest.mark.usefixtures("no_words")
+
 Library = framefind.Library
 
 

@@ -21,6 +21,8 @@ from framefind.indexing import decoders, pipeline, video_row
 from framefind.tables.tables import Tables
 from framefind.video.process import DecoderProcess
 
+pytestmark = pytest.mark.usefixtures("no_words")
+
 CLIPS = ["a.mp4", "b.mp4", "c.mp4", "d.mp4"]
 
 

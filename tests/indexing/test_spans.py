@@ -24,7 +24,7 @@ from framefind.types import Video
 from framefind.video.process import DecoderProcess
 from framefind.video.samplers import parse_sampler
 
-pytestmark = pytest.mark.usefixtures("every_core")
+pytestmark = pytest.mark.usefixtures("every_core", "no_words")
 
 
 def pending(start: float) -> Pending:

@@ -19,6 +19,8 @@ import framefind
 from conftest import write_clip
 from framefind.server.security import Access, Guard
 
+pytestmark = pytest.mark.usefixtures("no_words")
+
 pytest_plugins = ["serving"]
 
 
