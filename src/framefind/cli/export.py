@@ -129,7 +129,8 @@ def export(
     if reel:
         if out or to not in (None, "clips", "reel"):
             show.fail_usage("--reel names the film to write: leave --out and other formats out")
-        to, out = "reel", reel
+        to = "reel"
+        out = reel
     opened = open(library, model=model, device=device)
     moments = _read_moments(from_json) if from_json else _search(opened, query)
     if not moments:

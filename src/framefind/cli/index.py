@@ -1,5 +1,7 @@
 """`framefind index`: put videos into a library."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 import typer
@@ -145,25 +147,19 @@ def index(
         "decoder": decoder,
         "read": read,
     }
-    try:
+    with _explained_interrupt():
         if dry_run:
-            show.print_plan(opened.plan(paths or None, **choice), as_json)
-            return
+            return show.print_plan(opened.plan(paths or None, **choice), as_json)
         if engine == "spark":
             from framefind.cli import spark
 
             report = spark.index(opened, paths or None, master, checkpoint, trigger, choice)
+        elif reembed:
+            with show.progress() as on_progress:
+                report = opened.reembed(model or default_model(opened.uri), on_progress=on_progress)
         else:
             with show.progress() as on_progress:
-                if reembed:
-                    report = opened.reembed(
-                        model or default_model(opened.uri), on_progress=on_progress
-                    )
-                else:
-                    report = opened.index(paths or None, on_progress=on_progress, **choice)
-    except KeyboardInterrupt:
-        show.print_note("stopped; what was done is kept, run it again to go on")
-        raise typer.Exit(130) from None
+                report = opened.index(paths or None, on_progress=on_progress, **choice)
     show.print_report(report, as_json)
     if profile:
         show.print_profile(report)
@@ -171,3 +167,14 @@ def index(
         show.print_note(_MINI)
     if report.failed:
         raise typer.Exit(3)
+    return None
+
+
+@contextmanager
+def _explained_interrupt() -> Iterator[None]:
+    """Say after Ctrl-C that nothing is lost, and exit with 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        show.print_note("stopped; what was done is kept, run it again to go on")
+        raise typer.Exit(130) from None

@@ -217,8 +217,8 @@ class TextIndex:
 
     def _texts(self, rows: Iterable[int]) -> list[str]:
         """Return the texts of cues, each once."""
-        asked = "select text from cues where rowid = ?"
-        return [str(self._ask(asked, row + 1)[0][0]) for row in dict.fromkeys(map(int, rows))]
+        sql = "select text from cues where rowid = ?"
+        return [str(self._ask(sql, row + 1)[0][0]) for row in dict.fromkeys(map(int, rows))]
 
     def _ask_joined(self, lines: list[str], sql: str, *values: str) -> list[tuple[Any, ...]]:
         """Ask about some texts as if they were one cue's."""

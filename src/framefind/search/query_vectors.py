@@ -123,36 +123,39 @@ def embed_queries(
             images[image] = embed_image(image, index(), model)
         return images[image]
 
-    patterns = [tuple(arguments.texts(query.video, "video")) for query in queries]
-    videos = {named: names().find_all(named) for named in {*patterns} if named}
-    filters = [
-        Filters.of(query, videos.get(named)) for query, named in zip(queries, patterns, strict=True)
-    ]
-    words, then_words = (
-        [
-            find_words(query, asked, own, text, model)
-            for query, asked, own in zip(queries, texts, filters, strict=True)
-        ]
-        for texts in ([query.text for query in queries], [query.then for query in queries])
-    )
+    filters = _resolve_filters(queries, names)
+    pairs = list(zip(queries, filters, strict=True))
+    words = [find_words(query, query.text, passing, text, model) for query, passing in pairs]
+    then_words = [find_words(query, query.then, passing, text, model) for query, passing in pairs]
     sums = [
-        [] if hits is not None and not hits.is_seen else list_terms(query, embed_once)
+        list_terms(query, embed_once) if _counts_pictures(hits) else []
         for query, hits in zip(queries, words, strict=True)
     ]
     thens = [
-        []
-        if query.then is None or (hits is not None and not hits.is_seen)
-        else [Term(unquote(query.then))]
+        [Term(unquote(query.then))] if query.then is not None and _counts_pictures(hits) else []
         for query, hits in zip(queries, then_words, strict=True)
     ]
     rows = embed([*sums, *thens], model)
-    following = rows[len(sums) :]
+    columns = (queries, filters, rows[: len(sums)], rows[len(sums) :], words, then_words)
     return [
-        EmbeddedQuery(query, own, row, None if query.then is None else then, hits, then_hits)
-        for query, own, row, then, hits, then_hits in zip(
-            queries, filters, rows[: len(sums)], following, words, then_words, strict=True
-        )
+        EmbeddedQuery(query, passing, row, None if query.then is None else then, hits, then_hits)
+        for query, passing, row, then, hits, then_hits in zip(*columns, strict=True)
     ]
+
+
+def _resolve_filters(queries: Sequence[Query], names: Callable[[], VideoNames]) -> list[Filters]:
+    """Return the filters of each query; the videos of equal patterns are looked up once."""
+    patterns = [tuple(arguments.texts(query.video, "video")) for query in queries]
+    videos = {pattern: names().find_all(pattern) for pattern in {*patterns} if pattern}
+    return [
+        Filters.of(query, videos.get(pattern))
+        for query, pattern in zip(queries, patterns, strict=True)
+    ]
+
+
+def _counts_pictures(hits: WordHits | None) -> bool:
+    """Tell whether pictures count beside the words that were found."""
+    return hits is None or hits.is_seen
 
 
 def embed(sums: Sequence[Sequence[Term]], model: Model) -> NDArray[np.float32]:

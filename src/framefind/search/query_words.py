@@ -136,25 +136,10 @@ def _match(wording: Wording, index: TextIndex) -> _Matches:
     terms = wording.quotes + wording.words
     across = {term: index.find_across(term) for term in terms[:quotes]}
     counts = {term: index.number(term) + len(across.get(term, ())) for term in terms}
-    weights = {term: _weigh(term, counts[term], len(index)) for term in terms}
-    total = sum(weights.values())
-    remaining = total
-    rarer: list[str] = []
-    rows: dict[str, Rows] = {}
-    for term in sorted(terms, key=lambda term: -weights[term]):
-        if not counts[term]:
-            rows[term] = index.find_part(term)
-            weights[term] *= _PART_WEIGHT
-        elif remaining < _MIN_SHARE * total:  # a hit holds a rarer word, too
-            rows[term] = index.find(term, " OR ".join(map(phrase, rarer)))
-        else:
-            rows[term] = index.find(term)
-        rarer.append(term)
-        remaining -= weights[term]
-    every = np.concatenate([rows[term] for term in terms])
-    weight = np.repeat([weights[term] for term in terms], [len(rows[term]) for term in terms])
-    row, place = np.unique(every, return_inverse=True)
-    nats = np.bincount(place, weight, len(row)).astype(np.float64)
+    full_weights = {term: _weigh(term, counts[term], len(index)) for term in terms}
+    total = sum(full_weights.values())
+    rows, weights = _find_holders(full_weights, counts, index)
+    row, nats = _sum_nats(terms, rows, weights)
     keep = nats >= _MIN_SHARE * total
     if quotes:
         keep = np.isin(row, reduce(np.intersect1d, [rows[term] for term in terms[:quotes]]))
@@ -170,7 +155,7 @@ def _match(wording: Wording, index: TextIndex) -> _Matches:
     nats = np.concatenate([nats, pair_nats])
     share = nats / total
     for term in wording.more:
-        holders = index.find(term, " OR ".join(map(phrase, rarer)))
+        holders = index.find(term, " OR ".join(map(phrase, rows)))
         holds = _among(first, holders) | _among(last, holders)
         nats = nats + _weigh(term, index.number(term), len(index)) * holds
     whole = (share > 1 - 1e-9) & wording.is_all
@@ -184,6 +169,42 @@ def _split_unknown(wording: Wording, index: TextIndex) -> Wording:
     """Return a wording with the parts of those compounds that no cue holds whole."""
     parts = ([word] if index.number(word) else split_compound(word) for word in wording.words)
     return wording._replace(words=list(dict.fromkeys(chain.from_iterable(parts))))
+
+
+def _find_holders(
+    weights: dict[str, float], counts: dict[str, int], index: TextIndex
+) -> tuple[dict[str, Rows], dict[str, float]]:
+    """Return the cues that hold each term, the rarest term first, and what it weighs in them.
+
+    A term that no cue holds is looked for within words, for less. Where those that remain are too
+    frequent to make a match, they are looked for only in cues that hold a rarer one.
+    """
+    total = sum(weights.values())
+    remaining = total
+    rows: dict[str, Rows] = {}
+    weights_in_cues: dict[str, float] = {}
+    for term in sorted(weights, key=lambda term: -weights[term]):
+        weight = weights[term]
+        if not counts[term]:
+            rows[term] = index.find_part(term)
+            weight *= _PART_WEIGHT
+        elif remaining < _MIN_SHARE * total:
+            rows[term] = index.find(term, " OR ".join(map(phrase, rows)))
+        else:
+            rows[term] = index.find(term)
+        weights_in_cues[term] = weight
+        remaining -= weight
+    return rows, weights_in_cues
+
+
+def _sum_nats(
+    terms: Sequence[str], rows: dict[str, Rows], weights: dict[str, float]
+) -> tuple[Rows, Floats]:
+    """Return all cues that hold a term, ascending, and what their terms weigh together, in nats."""
+    every = np.concatenate([rows[term] for term in terms])
+    weight = np.repeat([weights[term] for term in terms], [len(rows[term]) for term in terms])
+    row, place = np.unique(every, return_inverse=True)
+    return row, np.bincount(place, weight, len(row)).astype(np.float64)
 
 
 def _hold_nothing_else(

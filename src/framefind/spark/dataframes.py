@@ -75,7 +75,8 @@ def _frames(batches: Iterable[Any], job: Job) -> Iterator[Any]:
 def _spans(batches: Iterable[Any]) -> Iterator[VideoSpan]:
     for batch in batches:
         for row in batch.to_pylist():
-            start, end = row["start"], row["end"]
+            start = row["start"]
+            end = row["end"]
             yield VideoSpan(
                 plain(row["path"]),
                 row["video_id"] or "",

@@ -1,5 +1,6 @@
-"""Encode frames: as they are stored, with size, pixels, colours and times of their stream, or as
-screens show them.
+"""Encode frames, as they are stored or as screens show them.
+
+As stored, they keep the size, pixels, colours and times of their stream.
 """
 
 import os
@@ -146,7 +147,8 @@ def keep_priority() -> Iterator[None]:
     if not hasattr(os, "sched_getscheduler"):
         yield
         return
-    policy, priority = os.sched_getscheduler(0), os.sched_getparam(0)
+    policy = os.sched_getscheduler(0)
+    priority = os.sched_getparam(0)
     try:
         yield
     finally:

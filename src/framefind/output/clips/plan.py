@@ -79,15 +79,26 @@ def plan_exact(packets: Sequence[Listed], start: int, end: int) -> Plan:
                 continue
             until = _complete(packets, begin, end)
             if until > begin:
-                tail_start = max(p.pts for p in packets[begin:until]) + 1
-                shown = [p.pts for p in packets if tail_start <= p.pts < end]
-                tail_start = min(shown, default=end)
-                decode_from = _decode_from(packets, tail_start)
+                last_copied = max(p.pts for p in packets[begin:until])
+                tail = [p.pts for p in packets if last_copied < p.pts < end]
+                tail_start = min(tail, default=end)
                 copied = [packet, *packets[begin + 1 + len(early) : until]]
                 stamps, delay = stamp([each.pts for each in copied])
-                times = packet.pts, tail_start, decode_from
-                made = len(early), not packet.resets, head_from
-                return Plan(first, end, begin, until, *times, stamps, delay, count, *made)
+                return Plan(
+                    first=first,
+                    end=end,
+                    copy_from=begin,
+                    copy_until=until,
+                    head_end=packet.pts,
+                    tail_start=tail_start,
+                    tail_from=_decode_from(packets, tail_start),
+                    stamps=stamps,
+                    delay=delay,
+                    count=count,
+                    left_out=len(early),
+                    makes_reset=not packet.resets,
+                    head_from=head_from,
+                )
     return _encode(first, end, count, head_from)
 
 
@@ -97,7 +108,19 @@ def encode_all(plan: Plan) -> Plan:
 
 
 def _encode(first: int, end: int, count: int, head_from: int) -> Plan:
-    return Plan(first, end, 0, 0, end, end, 0, (), 0, count, head_from=head_from)
+    return Plan(
+        first=first,
+        end=end,
+        copy_from=0,
+        copy_until=0,
+        head_end=end,
+        tail_start=end,
+        tail_from=0,
+        stamps=(),
+        delay=0,
+        count=count,
+        head_from=head_from,
+    )
 
 
 def plan_fast(packets: Sequence[Listed], start: int, end: int) -> Plan:
@@ -113,7 +136,18 @@ def plan_fast(packets: Sequence[Listed], start: int, end: int) -> Plan:
     last = max(copied)
     after = min((p.pts for p in packets if p.pts > last), default=max(last + 1, end))
     stamps, delay = stamp(copied)
-    return Plan(zero, after, begin, until, zero, after, 0, stamps, delay, until)
+    return Plan(
+        first=zero,
+        end=after,
+        copy_from=begin,
+        copy_until=until,
+        head_end=zero,
+        tail_start=after,
+        tail_from=0,
+        stamps=stamps,
+        delay=delay,
+        count=until,
+    )
 
 
 def _first_shown(packets: Sequence[Listed], start: int) -> int:
@@ -140,9 +174,9 @@ def stamp(times: Sequence[int]) -> tuple[tuple[int, ...], int]:
     `times` are when each is shown. Containers may not say when it is decoded, nor encoders. It is
     the times at which frames are shown, moved to before each packet's own.
     """
-    shown = sorted(times)
-    delay = max(t - own for t, own in zip(shown, times, strict=True))
-    return tuple(t - delay for t in shown), delay
+    ascending = sorted(times)
+    delay = max(t - shown for t, shown in zip(ascending, times, strict=True))
+    return tuple(t - delay for t in ascending), delay
 
 
 def _complete(packets: Sequence[Listed], begin: int, end: int) -> int:

@@ -58,7 +58,8 @@ class ClipWriter:
         self._renumbering: Renumbering | None = None
         if plan.makes_reset and name == "h264":
             extradata = stream.codec_context.extradata or b""
-            sets, width = parameter_sets(name, extradata), length_width(name, extradata)
+            sets = parameter_sets(name, extradata)
+            width = length_width(name, extradata)
             self._renumbering = Renumbering(sets, width, plan.left_out)
         output.metadata.update(_metadata(source))
         self._sounds = {
