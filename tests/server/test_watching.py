@@ -11,7 +11,7 @@ from serving import serve
 import framefind
 from conftest import write_clip
 from framefind.files import config
-from framefind.server import watcher
+from framefind.server import index_job, watcher
 
 
 def test_a_watch_that_ends_by_itself_is_begun_again(tmp_path, monkeypatch, caplog):
@@ -23,7 +23,7 @@ def test_a_watch_that_ends_by_itself_is_begun_again(tmp_path, monkeypatch, caplo
         begun.append(module)
         return [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
 
-    monkeypatch.setattr(watcher, "python_command", command)
+    monkeypatch.setattr(index_job, "python_command", command)
     monkeypatch.setattr(watcher, "_RESTART_SECONDS", 0.0)
     watching = watcher.watch(framefind.open(tmp_path / "a.framefind"), [str(tmp_path)])
     with ThreadPoolExecutor(1) as pool:  # tests of the page leave a loop running in this thread

@@ -6,6 +6,7 @@ it, or is gone. Writes messages to stdout, one line of JSON each, with one of `p
 """
 
 import _thread
+import asyncio
 import json
 import os
 import sys
@@ -15,6 +16,8 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from framefind.processes import python_command
+
 if TYPE_CHECKING:
     from framefind.library import Library
     from framefind.reports import Progress, Report
@@ -22,6 +25,21 @@ if TYPE_CHECKING:
 _NICENESS = 5  # searches in the server come first
 _BUSY_SECONDS = 120.0  # that a job waits for others that write; a watch gives way within 60
 _RETRY_SECONDS = 0.2
+_MAX_LINE_BYTES = 2**28  # of a message
+
+
+async def start(library: "Library", **job: Any) -> asyncio.subprocess.Process:
+    """Start the process of a job in a library: `path` and `roots` of an index, or `watch`."""
+    process = await asyncio.create_subprocess_exec(
+        *python_command("framefind.server.index_job"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=_MAX_LINE_BYTES,
+    )
+    assert process.stdin
+    line = {"library": library.uri, "device": library.choice.device, **job}
+    process.stdin.write(json.dumps(line).encode() + b"\n")
+    return process
 
 
 def main() -> None:

@@ -12,15 +12,13 @@ from typing import Any
 from starlette.exceptions import HTTPException
 
 from framefind.library import Library
-from framefind.processes import python_command
 from framefind.reports import Progress
-from framefind.server import schemas
+from framefind.server import index_job, schemas
 
 _ENDED = ("done", "cancelled", "failed")
 _MAX_WAITING = 100
 _MAX_REMEMBERED = 200
 _MAX_FAILURES = 1000  # that are listed per job
-_MAX_LINE_BYTES = 2**28  # of what a process writes
 _STOP_SECONDS = 30.0  # that a cancelled job has to commit what it has done
 _EVENT_INTERVAL_SECONDS = 0.2  # at least, between the events of a job
 _KEEP_ALIVE_SECONDS = 15.0
@@ -167,20 +165,9 @@ class JobQueue:
 
     async def _index(self, run: _Run, roots: tuple[str, ...]) -> int:
         """Run a job in a process of its own; return its exit code."""
-        process = run.process = await asyncio.create_subprocess_exec(
-            *python_command("framefind.server.index_job"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=_MAX_LINE_BYTES,
-        )
-        assert process.stdin
+        process = await index_job.start(self._library, path=run.job.path, roots=roots)
         assert process.stdout
-        order: dict[str, Any] = {
-            "library": self._library.uri,
-            "device": self._library.choice.device,
-        }
-        order |= {"path": run.job.path, "roots": roots}
-        process.stdin.write(json.dumps(order).encode() + b"\n")
+        run.process = process
         if run.job.state == "cancelling":  # since before the process was started
             run.stop()
         async for line in process.stdout:

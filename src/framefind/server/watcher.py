@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from framefind.library import Library
-from framefind.processes import python_command
+from framefind.server import index_job
 
 _STOP_SECONDS = 30.0  # that it has to commit what it has done
 _RESTART_SECONDS = 60.0
@@ -29,15 +29,9 @@ async def watch(library: Library, folders: Sequence[str]) -> None:
 
 async def _run(library: Library, folders: Sequence[str]) -> str:
     """Watch until the process ends by itself; return why."""
-    process = await asyncio.create_subprocess_exec(
-        *python_command("framefind.server.index_job"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
+    process = await index_job.start(library, watch=[*folders])
     assert process.stdin
     assert process.stdout
-    order = {"library": library.uri, "device": library.choice.device, "watch": [*folders]}
-    process.stdin.write(json.dumps(order).encode() + b"\n")
     try:
         message = await process.stdout.read()
         code = await process.wait()
