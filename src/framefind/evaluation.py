@@ -189,7 +189,7 @@ def _ask(search_batch: SearchBatch, query: Query, page: Page, spans: Sequence[Sp
 
 
 def _ranking(search_batch: SearchBatch, query: Query, page: Page) -> Iterator[VideoMoments]:
-    """All videos, of which `page` has the first."""
+    """Yield all videos, best first; `page` has the first of them."""
     yield from page.videos or ()
     while len(page.videos or ()) == _PAGE_VIDEOS:
         (page,) = search_batch([replace(query, offset=page.offset + _PAGE_VIDEOS)])

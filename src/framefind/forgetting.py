@@ -137,7 +137,8 @@ def _gone(index_folder: Path, rows: Sequence[Video], offline: bool) -> dict[str,
 def _match(rows: Iterable[Video], patterns: Iterable[str]) -> dict[str, list[str]]:
     """Return the paths that the patterns stand for, by `video_id`.
 
-    Raises UsageError for a pattern that stands for none: half of what was meant is not forgotten.
+    Raises UsageError for a pattern that stands for none, such as a misspelt one: then nothing is
+    forgotten, not even what the others stand for.
     """
     names = VideoNames(rows)
     matched: dict[str, list[str]] = {}

@@ -57,7 +57,7 @@ class Report:
         return {outcome: count for outcome, count in counts.items() if count}
 
     def joined(self, other: "Report") -> "Report":
-        """Both reports as one."""
+        """Return both reports as one."""
         joined: dict[str, Any] = {}
         for name, value in vars(self).items():
             more = getattr(other, name)

@@ -144,7 +144,7 @@ class Moment:
 
     @property
     def certainty(self) -> str:
-        """The confidence in a word: sure, likely, maybe or unlikely."""
+        """Return the confidence in a word: sure, likely, maybe or unlikely."""
         words = ((SURE, "sure"), (LIKELY, "likely"), (MAYBE, "maybe"), (0.0, "unlikely"))
         return next(word for lowest, word in words if self.confidence >= lowest)
 
@@ -311,7 +311,7 @@ class Query:
     max_duration: float | None = _where(None, "TIME", "Only videos at most this long.")
 
     def __post_init__(self) -> None:
-        """Take one text for one, not for its letters. Raise UsageError for what is no text."""
+        """Store arguments of one or several texts as tuples. Raises UsageError for other things."""
         for name in ("plus", "minus", "video", "in_"):
             object.__setattr__(self, name, tuple(arguments.texts(getattr(self, name), name)))
         kinds = [kind.strip() for several in self.in_ for kind in several.split(",")]
@@ -395,5 +395,5 @@ class Video:
 
     @property
     def paths(self) -> list[str]:
-        """All paths of the video: its own, then those of copies."""
+        """Return all paths of the video: its own, then those of copies."""
         return [self.path, *self.copies]

@@ -187,7 +187,7 @@ class CurrentIndex:
 
     @cached_property
     def _cache(self) -> Path:
-        """The folder in the user's cache for libraries at this address."""
+        """Return the folder in the user's cache for libraries at this address."""
         return cache_folder() / "index" / _key(self.uri)
 
     @cached_property

@@ -159,7 +159,7 @@ class TextIndex:
 
     @cached_property
     def previous(self) -> NDArray[np.int64]:
-        """The row before which each cue comes, by `next`; -1 where none does."""
+        """Return the row before which each cue comes, by `next`; -1 where none does."""
         following = self.cues["next"]
         before = np.full(len(following), -1, np.int64)
         rows = np.flatnonzero(following >= 0)

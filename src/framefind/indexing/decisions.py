@@ -51,12 +51,12 @@ class Pending:
 
     @property
     def screen(self) -> Reading | None:
-        """What reads its frames beside embedding them, if anything does."""
+        """Return what reads its frames beside embedding them, if anything does."""
         return next((reading for reading in self.words if reading.source == "screen"), None)
 
     @property
     def decodes_from(self) -> float:
-        """From when on frames are decoded, in seconds; infinity if none are."""
+        """Return from when on frames are decoded, in seconds; infinity if none are."""
         return min(self.start, self.screen.until if self.screen else math.inf)
 
 

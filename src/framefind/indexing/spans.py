@@ -63,7 +63,7 @@ class Spans(Generic[FrameT]):
 
     @property
     def taken(self) -> bool:
-        """Whether there is no span left to take."""
+        """Return whether there is no span left to take."""
         return self.closed or not self._left
 
     def take(self) -> Span | None:

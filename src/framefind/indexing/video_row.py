@@ -135,22 +135,22 @@ class VideoRow:
 
     @property
     def is_done(self) -> bool:
-        """Whether its frames and all of its words have ended."""
+        """Return whether its frames and all of its words have ended."""
         return not self._parts
 
     @property
     def frames_added(self) -> int:
-        """How many frames this run has written."""
+        """Return how many frames this run has written."""
         return self.written.frames - self._frames_before
 
     @property
     def seconds_added(self) -> float:
-        """How many seconds of the video this run has decoded."""
+        """Return how many seconds of the video this run has decoded."""
         return self.seconds_reached - self._seconds_before
 
     @property
     def seconds_reached(self) -> float:
-        """How many seconds of the video are decoded, by this run or an earlier one."""
+        """Return how many seconds of the video are decoded, by this run or an earlier one."""
         return max(0.0, self.written.last)
 
     def note_progress(self, catalog: Catalog) -> None:

@@ -51,7 +51,7 @@ def watch(
     stop = stop or threading.Event()
     if gentle:
         lower_priority()
-    find_tables(vector_index.uri, choice)  # it may be of another model: better said at once
+    find_tables(vector_index.uri, choice)  # raises now, not after the first run, for another model
     roots = [resolve_path(path) for path in paths]
     collector = _Collector(roots, options, Waiting(settle, patience), gentle, stop)
     trouble = ""

@@ -17,8 +17,8 @@ from framefind.video import shown
 from framefind.video.thumbnail import encode_jpeg
 from framefind.video.views import WHOLE
 
-_ONE_SIZE = 768  # pixels of the longer side of one frame,
-_STRIP_SIZE = 320  # and of a frame in a strip
+_ONE_SIZE = 768  # pixels of the longer side of a frame that comes alone
+_STRIP_SIZE = 320  # pixels of the longer side of a frame in a strip
 _QUALITY = 80  # of JPEG
 _END_SECONDS = 0.05  # before a video's end, where its last frame still stands
 
@@ -58,7 +58,7 @@ def frames(
     except (StoreError, VideoError) as error:
         if isinstance(error, VideoError) and Path(native_path(row.path)).exists():
             raise
-        jpegs = _stored(library, row, times)
+        jpegs = _read_thumbnails(library, row, times)
         notes = [f"thumbnails of the nearest sampled frames, since the file is away: {error}"]
     return Shown(row.path, times, jpegs, notes)
 
@@ -69,7 +69,10 @@ def frame_of(library: Library, video: str, t: float) -> Moment:
 
 
 def span_of(library: Library, video: str, start: float, end: float) -> Moment:
-    """Return a span of a video, which ends with it. Raises QueryError for no such video or time."""
+    """Return a span of a video as a moment, cut off where the video ends.
+
+    Raises QueryError when there is no such video or time.
+    """
     row = _find_row(library, video)
     _check_time(row, start)
     end = end if row.duration is None else min(end, row.duration)
@@ -102,7 +105,7 @@ def _encode(pixels: NDArray[np.uint8], size: int) -> bytes:
     return encode_jpeg(image, _QUALITY)
 
 
-def _stored(library: Library, row: Video, times: list[float]) -> list[bytes]:
+def _read_thumbnails(library: Library, row: Video, times: list[float]) -> list[bytes]:
     """Return the library's thumbnails. Raises VideoError when it has lost them."""
     stored = library.thumbnails([_as_moment(row, t) for t in times])
     jpegs = [jpeg for jpeg in stored if jpeg]

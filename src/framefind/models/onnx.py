@@ -155,14 +155,14 @@ class OnnxModel:
 
     @cached_property
     def _image_graph(self) -> Graph:
-        """The image encoder, opened. Raises ModelError."""
+        """Return the image encoder, opened. Raises ModelError."""
         encoders = self._encoders
         may_round = encoders.precision == "fp32" and not encoders.resnet  # int8 would be slower
         return open_graph(encoders.image.file, self._device, may_round, self._threads)
 
     @cached_property
     def _text_graph(self) -> Graph:
-        """The text encoder, opened: never by OpenVINO, since a query is only one text."""
+        """Return the text encoder, opened: never by OpenVINO, since a query is only one text."""
         device = "cpu" if self._device == "openvino" else self._device
         return open_graph(self._encoders.text.file, device, threads=self._threads)
 

@@ -69,8 +69,8 @@ def narrow(
     """Return closer bounds of the best result of each video, and a higher floor.
 
     The floor is the `count`-th result of a `sample` of the videos with the greatest `high`, by
-    default `count` of them. The bounds, each
-    dearer than the one before, are asked only for videos that may still have a better one.
+    default `count` of them. Each of the `bounds` takes longer than the one before, so it is
+    computed only for videos that may still reach the floor.
     """
     sample = count if sample is None else sample
     if len(high) > sample:

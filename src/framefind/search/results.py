@@ -54,12 +54,12 @@ class Scored:
 
     @property
     def videos(self) -> Positions:
-        """All videos: ordinals of `scores.line.of_videos`."""
+        """Return all videos: ordinals of `scores.line.of_videos`."""
         return np.arange(len(self.scores.line.of_videos[0]))
 
     @property
     def min_score(self) -> float:
-        """The least score of a hit; with `then` only pairs need one."""
+        """Return the least score of a hit; with `then` only pairs need one."""
         query = self.query
         lowest = EXCLUDED / 2 if self.words and self.words.hits.must_occur else -np.inf
         if query.then is not None or query.min_score is None:
@@ -68,7 +68,7 @@ class Scored:
 
     @property
     def min_confidence(self) -> float | None:
-        """The least confidence of a moment; with `then` only pairs need one."""
+        """Return the least confidence of a moment; with `then` only pairs need one."""
         return self.query.min_confidence if self.query.then is None else None
 
 
@@ -87,19 +87,19 @@ class Moments:
 
     @cached_property
     def views(self) -> NDArray[np.int64]:
-        """The row of the best view of each one's best frame."""
+        """Return the row of the best view of each one's best frame."""
         return self.scored.scores.best_views(self.spans.best)
 
     @cached_property
     def confidence(self) -> NDArray[np.float64]:
-        """The confidence in each."""
+        """Return the confidence in each."""
         words = self.scored.words
         best = self.spans.best
         return self.visual if words is None else np.maximum(self.visual, words.confidence(best))
 
     @cached_property
     def visual(self) -> NDArray[np.float64]:
-        """The confidence in each by its picture alone."""
+        """Return the confidence in each by its picture alone."""
         scores = self.scored.scores
         neutral = self.scored.neutral
         return judge_frames(scores, self.spans.best, self.spans.score, neutral)
@@ -129,7 +129,7 @@ class Moments:
 
     @property
     def boxes(self) -> NDArray[np.float32]:
-        """The box of each: of its best view, or of words that are surer."""
+        """Return the box of each: of its best view, or of words that are surer."""
         boxes = self.scored.scores.index.boxes[self.views]
         words = self.scored.words
         if words is None:
@@ -220,11 +220,10 @@ def find_results(scored: Scored, second: Scored | None, count: int, floor: float
 def judge_frames(
     scores: Scores, at: Positions, exact: NDArray[np.float32], neutral: Neutral
 ) -> NDArray[np.float64]:
-    """Return the confidence in frames at these positions by their pictures.
+    """Return the confidence, 0 to 1, in frames at these positions by their pictures alone.
 
-    Their `exact` scores are given, with what words have added to them.
-
-    Their best views are read only where confidence looks at them.
+    `exact` are their scores, in which the gains by words are included. The vectors of their best
+    views are read only where the confidence depends on them.
     """
     rows = np.empty(0, np.int64) if neutral.of_images else scores.best_views(at)
     visual = exact - scores.gains(at)

@@ -17,12 +17,12 @@ def router(app: FastAPI) -> APIRouter:
 
     @router.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
-        return HTMLResponse("\n".join(_page(app.openapi())))
+        return HTMLResponse("\n".join(_write_page(app.openapi())))
 
     return router
 
 
-def _page(api: dict[str, Any]) -> Iterator[str]:
+def _write_page(api: dict[str, Any]) -> Iterator[str]:
     title = escape(api["info"]["title"])
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -35,17 +35,17 @@ def _page(api: dict[str, Any]) -> Iterator[str]:
     yield "<code>Authorization: Bearer TOKEN</code>.</p>"
     for path, methods in api["paths"].items():
         for method, operation in methods.items():
-            yield from _operation(api, method, path, operation)
+            yield from _write_operation(api, method, path, operation)
     yield "<h2>Documents</h2>"
     for name, schema in sorted(api["components"]["schemas"].items()):
         if "properties" in schema:
             yield f'<h3 id="{escape(name)}">{escape(name)}</h3>'
             yield f"<p>{escape(schema.get('description', ''))}</p>"
-            yield from _table(schema["properties"], schema.get("required", []))
+            yield from _write_table(schema["properties"], schema.get("required", []))
     yield "</main></body></html>"
 
 
-def _operation(
+def _write_operation(
     api: dict[str, Any], method: str, path: str, operation: dict[str, Any]
 ) -> Iterator[str]:
     yield f"<h2><code>{method.upper()} {escape(path)}</code></h2>"
@@ -57,13 +57,15 @@ def _operation(
         schema = _dereference(api, content["schema"])
         fields |= schema.get("properties", {})
         required += schema.get("required", [])
-    yield from _table(fields, required)
+    yield from _write_table(fields, required)
     responses = operation["responses"].items()
-    listed = ", ".join(f"{status} {_document(response)}".strip() for status, response in responses)
+    listed = ", ".join(
+        f"{status} {_link_document(response)}".strip() for status, response in responses
+    )
     yield f"<p>Responses: {listed}</p>"
 
 
-def _table(fields: dict[str, Any], required: list[str]) -> Iterator[str]:
+def _write_table(fields: dict[str, Any], required: list[str]) -> Iterator[str]:
     if fields:
         yield "<table>"
         for name, schema in fields.items():
@@ -72,12 +74,12 @@ def _table(fields: dict[str, Any], required: list[str]) -> Iterator[str]:
             default = schema.get("default")
             if default not in (None, []):
                 meaning += f" Default: {escape(json.dumps(default))}."
-            yield f"<tr><th><code>{escape(name)}</code></th><td>{_type(schema)}{mark}</td>"
+            yield f"<tr><th><code>{escape(name)}</code></th><td>{_describe_type(schema)}{mark}</td>"
             yield f"<td>{meaning}</td></tr>"
         yield "</table>"
 
 
-def _type(schema: dict[str, Any]) -> str:
+def _describe_type(schema: dict[str, Any]) -> str:
     """Return the name of a type for people, as HTML."""
     if "$ref" in schema:
         name = escape(schema["$ref"].rsplit("/", 1)[-1])
@@ -86,16 +88,16 @@ def _type(schema: dict[str, Any]) -> str:
         values = schema.get("enum", [schema.get("const")])
         return " or ".join(f"<code>{escape(str(value))}</code>" for value in values)
     if "anyOf" in schema:
-        return " or ".join(map(_type, schema["anyOf"]))
+        return " or ".join(map(_describe_type, schema["anyOf"]))
     if schema.get("type") == "array" and "items" in schema:
-        return f"list of {_type(schema['items'])}"
+        return f"list of {_describe_type(schema['items'])}"
     return escape(schema.get("format") or schema.get("type", "any"))
 
 
-def _document(response: dict[str, Any]) -> str:
+def _link_document(response: dict[str, Any]) -> str:
     """Return a link to the document of a response, as HTML; none for a problem."""
     schema = response.get("content", {}).get("application/json", {}).get("schema", {})
-    return _type(schema) if "$ref" in schema else ""
+    return _describe_type(schema) if "$ref" in schema else ""
 
 
 def _dereference(api: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

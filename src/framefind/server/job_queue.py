@@ -57,12 +57,12 @@ class JobQueue:
 
     @property
     def jobs(self) -> list[schemas.Job]:
-        """All jobs, newest first."""
+        """Return all jobs, newest first."""
         return [run.job for run in reversed(self._runs.values())]
 
     @property
     def active(self) -> int:
-        """The number of jobs that wait or run."""
+        """Return the number of jobs that wait or run."""
         return sum(job.state not in _ENDED for job in self.jobs)
 
     def get(self, job_id: str) -> schemas.Job:

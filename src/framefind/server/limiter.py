@@ -27,9 +27,9 @@ T = TypeVar("T")
 
 
 class Limiter:
-    """Runs work in threads: at half of the cores at a time, and for so many streams.
+    """Runs work in threads, on half of the cores at a time, and bounds the number of open streams.
 
-    `streams` counts those that are open; a paused one costs memory only.
+    `streams` counts the open ones; one that is paused costs memory only.
     """
 
     def __init__(self) -> None:

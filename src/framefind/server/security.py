@@ -34,6 +34,7 @@ _CONTENT_SECURITY_POLICY = (
     "media-src 'self'; connect-src 'self'; font-src 'self'; manifest-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+_AUTHENTICATE = {"WWW-Authenticate": 'Bearer realm="framefind"'}
 _RESPONSE_HEADERS = {
     "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -94,12 +95,12 @@ class Access:
 
     @property
     def cookie_name(self) -> str:
-        """The cookie's name, of this port: browsers share cookies between the ports of a host."""
+        """Return the cookie's name, one for each port: browsers share cookies between ports."""
         return f"framefind_{self.port}"
 
     @property
     def cookie_value(self) -> str:
-        """The cookie's value, which reveals nothing of the token."""
+        """Return the cookie's value, which reveals nothing of the token."""
         return hashlib.blake2b((self.token or "").encode(), person=b"framefind cookie").hexdigest()
 
     def is_foreign(self, headers: Headers) -> bool:
@@ -202,9 +203,6 @@ class Guard:
         if not length.isdigit() or int(length) > MAX_BODY_BYTES:
             return problem(413, f"more than {MAX_BODY_BYTES // 2**20} MiB")
         return None
-
-
-_AUTHENTICATE = {"WWW-Authenticate": 'Bearer realm="framefind"'}
 
 
 def _with_headers(send: Send) -> Send:

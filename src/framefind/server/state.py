@@ -74,14 +74,14 @@ class LibraryState:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The latest snapshot. Raises HTTPException 503 if the library has never been read."""
+        """Return the latest snapshot. Raises HTTPException 503 if the library was never read."""
         if self._snapshot.index is None and not self.is_fresh:
             raise HTTPException(503, "the library cannot be read now", {"Retry-After": "5"})
         return self._snapshot
 
     @property
     def rows(self) -> list[Video]:
-        """The videos by path; none if the library has never been read."""
+        """Return the videos by path; none if the library has never been read."""
         return self._snapshot.rows
 
     def thumbnails(self, times: Sequence[tuple[str, float]]) -> list[bytes | None]:

@@ -232,9 +232,8 @@ def holds_others(folder: Path) -> bool:
         return False
     if not folder.is_dir():
         return True
-    remains = [
-        _is_unfinished(entry) for entry in folder.iterdir()
-    ]  # looks into all: one may be locked
+    # A list, since all are looked into: a folder that cannot be listed raises an error.
+    remains = [_is_unfinished(entry) for entry in folder.iterdir()]
     return not all(remains)
 
 

@@ -1,4 +1,4 @@
-"""The rows of the table `frames`, and the ids of their segments."""
+"""The rows of the tables `frames` and `cues`, and the ids of their segments."""
 
 import secrets
 import time

@@ -148,7 +148,7 @@ class Tables:
 
     @cached_property
     def fingerprint(self) -> dict[str, str]:
-        """The model that made the library's vectors, as given to `create`."""
+        """Return the model that made the library's vectors, as given to `create`."""
         properties = self.delta("frames").metadata().configuration
         names = [name for name in properties if name.startswith(_PREFIX)]
         return {name.removeprefix(_PREFIX): properties[name] for name in names if name != _SCHEMA}
@@ -168,7 +168,7 @@ class Tables:
 
     @cached_property
     def identity(self) -> str:
-        """The ids of the two tables, which tell the library from all others but its copies."""
+        """Return the ids of both tables, which tell the library from all others but its copies."""
         return " ".join(str(self.delta(name).metadata().id) for name in ("videos", "frames"))
 
     def revision(self) -> Revision:
@@ -358,7 +358,7 @@ class Tables:
 
     @cached_property
     def store(self) -> Any:
-        """The file system of `frames`."""
+        """Return the file system of `frames`."""
         return filesystem(self.address("frames"))
 
     def commit(self, commit: Callable[[], _T]) -> _T:

@@ -28,7 +28,7 @@ FORGETS = "framefind.forgets"
 """What the log says of a commit that forgets videos for a user."""
 
 MAX_SMALL_FILES = 16
-"""Small data files that are left alone; every commit add_actions one."""
+"""Small data files that are left alone; every commit adds one."""
 
 _SMALL_FILE_BYTES = 64 << 20
 """A data file with fewer bytes is small."""

@@ -22,11 +22,8 @@ _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _MXF = bytes.fromhex("060e2b34020501010d01020101")
 _ENDS_TOLD = (b"\x1a\x45\xdf\xa3", b"RIFF", _MXF)
 """How containers begin that tell where they end, once they are finished."""
-_PACKET_LAYOUTS = (
-    (188, 0),
-    (192, 4),
-    (204, 0),
-)  # bytes of a transport packet; of them before its sync byte
+_PACKET_LAYOUTS = ((188, 0), (192, 4), (204, 0))
+"""Bytes of a transport packet, and how many of them come before its sync byte."""
 
 
 def describe_missing_bytes(path: str, size: int, remote: BucketFile | None) -> str | None:

@@ -5,9 +5,8 @@ import re
 import unicodedata
 
 _OVERRIDES = re.compile(r"(\{[^{}]*\})")
-_DRAWING = re.compile(
-    r"\\p(\d)"
-)  # in an ASS override: text after it is a vector drawing, but for 0
+_DRAWING = re.compile(r"\\p(\d)")
+"""In an ASS override: the text after it is a vector drawing, unless the digit is 0."""
 _OVERRIDE = re.compile(r"\{\\[^{}]*\}")
 _BRACES = re.compile(r"\{[^{}]*\}")
 _BREAK = re.compile(r"\\[Nn]|<\s*br\s*/?\s*>|\[br\]", re.IGNORECASE)

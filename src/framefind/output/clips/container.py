@@ -28,7 +28,7 @@ _NOT_IN_MOV = {
 """Codecs of MP4 that FFmpeg lists for MOV, too, and then refuses."""
 
 _UNSIGNED = "vp9 of 4:4:0"
-"""What MP4 and MOV write and no program opens: they have no sign for such pixels."""
+"""What FFmpeg writes into MP4 and MOV, and no program opens: they cannot declare such pixels."""
 
 _NOT_IN_MATROSKA = {"rv10", "rv20"}  # likewise
 _ANY_SUFFIX = ".mkv"  # holds nearly every codec
