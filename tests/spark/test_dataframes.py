@@ -9,7 +9,7 @@ import pytest
 import framefind
 from conftest import content, write_clip
 from framefind import spark as steps
-from framefind.spark.sources import for_spark, plain
+from framefind.spark.sources import from_spark_uri, to_spark_uri
 
 pytest.importorskip("pyspark")
 
@@ -31,7 +31,7 @@ def test_files_have_paths_and_any_size(spark, folder, tmp_path):
     with (tmp_path / "huge.mp4").open("wb") as file:
         file.truncate(HUGE)
     (row,) = steps.videos(spark, tmp_path, streaming=False).collect()
-    assert (plain(row.path), row.length) == (str(tmp_path / "huge.mp4"), HUGE)
+    assert (from_spark_uri(row.path), row.length) == (str(tmp_path / "huge.mp4"), HUGE)
     (part,) = steps.segments(steps.videos(spark, tmp_path, streaming=False)).collect()
     assert (part.path, part.length, part.video_id, part.number) == (
         str(tmp_path / "huge.mp4"), HUGE, part.video_id, None,
@@ -41,7 +41,11 @@ def test_files_have_paths_and_any_size(spark, folder, tmp_path):
     report = steps.index(spark, tmp_path, library)
     assert [*report.failed, *library.videos()] or report.passed_over == 1
     found = steps.videos(spark, folder, streaming=False, glob="*.mp4").collect()
-    assert {Path(plain(row.path)).name for row in found} == {"a b%20.mp4", "b.mp4", "broken.mp4"}
+    assert {Path(from_spark_uri(row.path)).name for row in found} == {
+        "a b%20.mp4",
+        "b.mp4",
+        "broken.mp4",
+    }
 
 
 def test_segments_are_spread_evenly_and_lie_end_to_end(spark, tmp_path):
@@ -123,13 +127,13 @@ def test_a_stream_of_frames_goes_to_any_sink(spark, folder, library, tmp_path):
     ],
 )
 def test_paths_are_told_as_the_local_engine_tells_them(theirs, ours):
-    assert plain(theirs) == ours
+    assert from_spark_uri(theirs) == ours
 
 
 def test_sources_are_named_as_spark_wants_them(monkeypatch):
     monkeypatch.delenv("DATABRICKS_RUNTIME_VERSION", raising=False)
-    assert for_spark("s3://bucket/v") == "s3a://bucket/v"
-    assert for_spark("/a/[b] {c}?*") == r"file:///a/\[b\] \{c\}\?\*"
+    assert to_spark_uri("s3://bucket/v") == "s3a://bucket/v"
+    assert to_spark_uri("/a/[b] {c}?*") == r"file:///a/\[b\] \{c\}\?\*"
     monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
-    assert for_spark("s3://bucket/v") == "s3://bucket/v"
-    assert for_spark("/Volumes/main/v") == "/Volumes/main/v"
+    assert to_spark_uri("s3://bucket/v") == "s3://bucket/v"
+    assert to_spark_uri("/Volumes/main/v") == "/Volumes/main/v"

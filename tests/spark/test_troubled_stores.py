@@ -39,7 +39,7 @@ def batches(spark: Any, library: framefind.Library) -> Batches:
     """A run on the driver that takes files without a stream, which would need Hadoop's S3."""
     tables, encoder = prepare_tables(library.uri, library.choice.named(None))
     job = Job(
-        partial(tasks.same, encoder.fingerprint, library.choice.precision),
+        partial(tasks.reopen_model, encoder.fingerprint, library.choice.precision),
         IndexOptions.parse(**CHOICE),
     )
     return Batches(spark, tables, job, library.vector_index)

@@ -18,7 +18,7 @@ from framefind.indexing.options import IndexOptions
 from framefind.indexing.prepare import prepare_tables
 from framefind.indexing.video_row import Ending
 from framefind.spark import tasks
-from framefind.spark.sources import merged
+from framefind.spark.sources import thin_cuts
 from framefind.spark.tasks import Job, VideoSpan
 from framefind.tables.tables import Tables
 from framefind.video.process import DecoderProcess
@@ -49,7 +49,7 @@ def job(sampler: str = "every=1.0", dedupe: float = 0.0) -> Job:
 
 
 def executor_model(device: str) -> object:
-    return tasks.named("mini", "auto", device)
+    return tasks.load_model("mini", "auto", device)
 
 
 @pytest.mark.parametrize("sampler", ["every=1.0", "every=0.3", "keyframes", "shots", "count=7"])
@@ -83,7 +83,7 @@ def test_cuts_lie_where_packets_allow(film):
 )
 def test_merged_cuts_are_some_of_them_and_far_apart(gaps, length):
     cuts = [float(cut) for cut in np.cumsum(gaps)]
-    kept = merged(cuts, length)
+    kept = thin_cuts(cuts, length)
     assert set(kept) <= set(cuts)
     assert all(later - earlier >= length - 1e-5 for earlier, later in pairwise([0.0, *kept]))
     missed = [cut for cut in cuts if cut - (kept[-1] if kept else 0.0) >= length]
@@ -162,7 +162,7 @@ def test_reading_ahead_keeps_order_and_passes_errors_on():
         yield from range(300)
         raise OSError("the end")
 
-    ahead = tasks.ahead(numbers(), 8)
+    ahead = tasks.read_ahead(numbers(), 8)
     assert [next(ahead) for _ in range(300)] == list(range(300))
     with pytest.raises(OSError, match="the end"):
         next(ahead)
@@ -178,7 +178,7 @@ def test_reading_ahead_ends_with_its_reader():
         finally:
             closed.append(True)
 
-    ahead = tasks.ahead(numbers(), 8)
+    ahead = tasks.read_ahead(numbers(), 8)
     next(ahead)
     ahead.close()
     assert closed == [True]
@@ -199,7 +199,7 @@ def test_a_task_runs_on_the_gpu_that_spark_gives_it(monkeypatch):
 
 
 def test_a_machine_with_other_weights_says_so():
-    mine = tasks.named("mini", "auto", "cpu").fingerprint
-    assert tasks.same(mine, "auto", "cpu").fingerprint == mine
+    mine = tasks.load_model("mini", "auto", "cpu").fingerprint
+    assert tasks.reopen_model(mine, "auto", "cpu").fingerprint == mine
     with pytest.raises(ModelError, match="has other weights or preprocessing than the driver"):
-        tasks.same({**mine, "weights": "0"}, "auto", "cpu")
+        tasks.reopen_model({**mine, "weights": "0"}, "auto", "cpu")

@@ -19,7 +19,7 @@ from framefind.indexing.decisions import Pending
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.reading import Reading
 from framefind.indexing.walk import File
-from framefind.spark.sources import plain
+from framefind.spark.sources import from_spark_uri
 from framefind.spark.words import Unread, cue_rows, find_unread, words_task
 from framefind.tables.tables import Tables
 from framefind.types import Cue, Video
@@ -110,14 +110,17 @@ def test_cues_as_a_dataframe(spark: Any, folder: Path, local: framefind.Library)
     segments = steps.segments(steps.videos(spark, folder, streaming=False, glob="*.m*"))
     rows = steps.cues(segments, read="subtitles").collect()
     found = [
-        (Path(plain(row.path)).name, Cue(row.start, row.end, row.text, row.source, row.language))
+        (
+            Path(from_spark_uri(row.path)).name,
+            Cue(row.start, row.end, row.text, row.source, row.language),
+        )
         for row in rows
         if row.error is None
     ]
     listed = [(name, cue) for name, own in words(local).items() for cue in own]
     assert sorted(found, key=str) == sorted(listed, key=str)
     (trouble,) = [row for row in rows if row.error]
-    assert Path(plain(trouble.path)).name == "d.mp4"
+    assert Path(from_spark_uri(trouble.path)).name == "d.mp4"
     assert "broken, or no subtitles" in trouble.error
 
 

@@ -9,7 +9,7 @@ from framefind.indexing.options import IndexOptions
 from framefind.indexing.video_row import Ending
 from framefind.models import registry
 from framefind.spark import tasks
-from framefind.spark.sources import plain
+from framefind.spark.sources import from_spark_uri
 from framefind.spark.tasks import Embedded, Job, VideoSpan
 from framefind.tables.data_files import as_table
 from framefind.tables.rows import FrameRow, new_segment
@@ -42,7 +42,7 @@ def frames(
     model is loaded once per Python worker, on the GPU that Spark gives its tasks, if any.
     """
     options = IndexOptions.parse(sampler=sampler, views=views, dedupe=dedupe, decoder=decoder)
-    opener = partial(tasks.named, registry.full_name(model), precision)
+    opener = partial(tasks.load_model, registry.full_name(model), precision)
     return df.select("path", "video_id", "start", "end", "error").mapInArrow(
         partial(_frames, job=Job(opener, options, device)), FRAME
     )
@@ -78,7 +78,7 @@ def _spans(batches: Iterable[Any]) -> Iterator[VideoSpan]:
             start = row["start"]
             end = row["end"]
             yield VideoSpan(
-                plain(row["path"]),
+                from_spark_uri(row["path"]),
                 row["video_id"] or "",
                 VideoSpan.start if start is None else start,
                 VideoSpan.end if end is None else end,

@@ -19,7 +19,7 @@ from framefind.indexing.walk import File
 from framefind.reports import Report
 from framefind.spark import tasks as executor
 from framefind.spark.session import as_framefind_error
-from framefind.spark.sources import merged, slots
+from framefind.spark.sources import count_slots, thin_cuts
 from framefind.spark.tasks import Job, VideoSpan, WrittenSpan
 from framefind.spark.words import ReadWords, find_unread, reads_with_frames, words_task
 from framefind.tables.data_files import DataFile
@@ -47,7 +47,7 @@ class _Todo:
         start = self.pending.start
         read_screen = reads_with_frames(self.pending)
         path = self.pending.file.path
-        cuts = (cut for cut in merged(self.cuts, length) if cut > start)
+        cuts = (cut for cut in thin_cuts(self.cuts, length) if cut > start)
         return [
             VideoSpan(path, self.pending.row.video_id, *borders, read_screen=read_screen)
             for borders in pairwise([start, *cuts, math.inf])
@@ -127,7 +127,7 @@ class Batches:
 
     def _probe(self, files: Sequence[File]) -> list[Probed]:
         """Open the files in the executors to see what they are."""
-        count = _TASKS_PER_SLOT * slots(self._spark)
+        count = _TASKS_PER_SLOT * count_slots(self._spark)
         size = max(1, math.ceil(len(files) / count))
         paths = [file.path for file in files]
         tasks = [paths[at : at + size] for at in range(0, len(paths), size)]
@@ -143,7 +143,7 @@ class Batches:
 
     def _group(self, todo: Sequence[_Todo]) -> Iterator[list[_Todo]]:
         """Cut a batch into groups of videos, each worth a commit."""
-        most = _ROUNDS_PER_COMMIT * slots(self._spark) * self._max_seconds
+        most = _ROUNDS_PER_COMMIT * count_slots(self._spark) * self._max_seconds
         group: list[_Todo] = []
         worth = 0.0
         for video in todo:
@@ -163,7 +163,7 @@ class Batches:
         """
         group = [video for video in group if video.pending.start < math.inf]
         worth = sum(self._worth(one.pending.row.duration, one.pending.start) for one in group)
-        share = worth / (_TASKS_PER_SLOT * slots(self._spark))
+        share = worth / (_TASKS_PER_SLOT * count_slots(self._spark))
         length = min(max(MIN_SPAN_SECONDS, share), self._max_seconds)
         spans = [video.spans(length) for video in group]
         costs = [

@@ -60,7 +60,7 @@ def videos(
     reader = reader.option("recursiveFileLookup", "true")
     if glob:
         reader = reader.option("pathGlobFilter", glob)
-    files_found: DataFrame = reader.load(for_spark(source)).select(
+    files_found: DataFrame = reader.load(to_spark_uri(source)).select(
         "path", "length", functions.col("modificationTime").alias("modified")
     )
     return files_found
@@ -78,14 +78,14 @@ def segments(
     The rows are spread evenly over `tasks` partitions (four for each of Spark's slots), whatever
     the size of the files.
     """
-    spread = 4 * slots(df.sparkSession) if tasks is None else tasks
+    spread = 4 * count_slots(df.sparkSession) if tasks is None else tasks
     looked = df.repartition(spread).mapInArrow(
         partial(_segments, length=60 * minutes, decoder=decoder), SEGMENT
     )
     return looked.repartition(spread)
 
 
-def for_spark(source: str | os.PathLike[str]) -> str:
+def to_spark_uri(source: str | os.PathLike[str]) -> str:
     """Return a folder or URI as Spark wants it: an absolute `file:` URI, or `s3a:` for `s3:`."""
     text = os.fspath(source)
     if text.startswith("s3://") and "DATABRICKS_RUNTIME_VERSION" not in os.environ:
@@ -98,7 +98,7 @@ def for_spark(source: str | os.PathLike[str]) -> str:
     return "file://" + re.sub(r"[][{}*?\\]", r"\\\g<0>", path)  # not a pattern
 
 
-def plain(path: str) -> str:
+def from_spark_uri(path: str) -> str:
     """Return a path of Spark's as framefind has it: no `file:`, `s3:` for `s3a:`."""
     scheme, colon, remainder = path.partition(":")
     if scheme == "dbfs":
@@ -117,13 +117,13 @@ def as_file(path: str, length: int, modified: int) -> File:
     A local one is looked up again, since Spark rounds its time and does not resolve links; objects
     have full seconds.
     """
-    path = plain(path)
+    path = from_spark_uri(path)
     if is_local(path):
         return look_up(path)
     return File(path, length, modified // 1_000_000 * 1_000_000)
 
 
-def slots(spark: "SparkSession") -> int:
+def count_slots(spark: "SparkSession") -> int:
     """Return how many tasks run side by side, as far as Spark knows now."""
     return max(1, int(spark.sparkContext.defaultParallelism))
 
@@ -136,7 +136,7 @@ def _segments(batches: Iterable[Any], length: float, decoder: str) -> Iterator[A
     for batch in batches:
         files = batch.to_pylist()
         for file in files:
-            file["path"] = plain(file["path"])
+            file["path"] = from_spark_uri(file["path"])
         paths = [file["path"] for file in files]
         for file, probed in zip(files, probe_all(paths, decoder, cut=True), strict=True):
             rows = [file | span for span in _span_rows(probed, length)]
@@ -148,7 +148,7 @@ def _span_rows(probed: Probed, length: float) -> Iterator[dict[str, Any]]:
     if probed.facts is None:
         yield {"error": probed.error, "video_id": probed.video_id or None}
         return
-    borders = [None, *merged(probed.cuts, length), None]
+    borders = [None, *thin_cuts(probed.cuts, length), None]
     for number, (start, end) in enumerate(pairwise(borders)):
         span = {"number": number, "start": start, "end": end, "video_id": probed.video_id}
         yield asdict(probed.facts) | span
@@ -162,7 +162,7 @@ def _schema() -> Any:
     return pa.schema({name: kinds[kind] for name, kind in map(str.split, SEGMENT.split(", "))})
 
 
-def merged(cuts: Sequence[float], length: float) -> list[float]:
+def thin_cuts(cuts: Sequence[float], length: float) -> list[float]:
     """Return those of many cuts that leave spans of about `length` seconds."""
     spaced: list[float] = []
     last = 0.0

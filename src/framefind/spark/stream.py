@@ -34,7 +34,7 @@ from framefind.reports import Report
 from framefind.spark import tasks
 from framefind.spark.driver import Batches
 from framefind.spark.session import SparkError, as_framefind_error, as_library, require
-from framefind.spark.sources import FILES, as_file, for_spark, plain, videos
+from framefind.spark.sources import FILES, as_file, from_spark_uri, to_spark_uri, videos
 from framefind.spark.tasks import Job
 from framefind.tables import maintenance
 from framefind.tables.address import is_local, lock
@@ -95,7 +95,7 @@ def index(
     with lock(opened.uri, False, "index --engine spark"):
         readers = open_readers(options.read, opened.choice.device)
         options = replace(options, read=readers.read)
-        opener = partial(tasks.same, encoder.fingerprint, opened.choice.precision)
+        opener = partial(tasks.reopen_model, encoder.fingerprint, opened.choice.precision)
         job = Job(opener, options, opened.choice.device)
         batches = Batches(spark, tables, job, opened.vector_index, minutes)
         batches.report.notes = readers.missing
@@ -164,7 +164,7 @@ class _Run:
             return
         df = videos(self._spark, self._root, glob=_pushed(self._glob), files=files)
         writer = df.writeStream.foreachBatch(self._batch)
-        writer = writer.option("checkpointLocation", for_spark(checkpoint)).trigger(**how)
+        writer = writer.option("checkpointLocation", to_spark_uri(checkpoint)).trigger(**how)
         query = None
         try:
             query = writer.start()
@@ -217,7 +217,7 @@ class _Run:
         for path, length, modified in df.selectExpr(
             "path", "length", "unix_micros(modified)"
         ).collect():
-            name = plain(path)
+            name = from_spark_uri(path)
             if self._glob and not included.match(name):
                 continue
             above = os.path.dirname(name.removeprefix(self._root)).split("/")
@@ -240,7 +240,7 @@ class _Run:
 
 def _root(source: PathLike) -> str:
     """Return a folder as a real path, or a URI. Raises SparkError for what is no folder."""
-    root = plain(os.fspath(source))
+    root = from_spark_uri(os.fspath(source))
     if not is_local(root):
         return root
     root = os.path.realpath(os.path.expanduser(root))
@@ -251,7 +251,7 @@ def _root(source: PathLike) -> str:
 
 def _is_begun(checkpoint: str) -> bool:
     """Return whether a stream has used a checkpoint before, or that cannot be told."""
-    path = plain(checkpoint)
+    path = from_spark_uri(checkpoint)
     if is_local(path):
         return os.path.exists(os.path.join(path, "metadata"))
     try:

@@ -84,12 +84,12 @@ class Job:
     device: str = "auto"
 
 
-def named(name: str, precision: str, device: str) -> Model:
+def load_model(name: str, precision: str, device: str) -> Model:
     """Load the model of that name."""
     return registry.load(name, device, precision, threads=_cores())
 
 
-def same(fingerprint: dict[str, str], precision: str, device: str) -> Model:
+def reopen_model(fingerprint: dict[str, str], precision: str, device: str) -> Model:
     """Load the model that the driver has. Raises ModelError when this machine has another."""
     model = registry.reopen(fingerprint, device, precision, threads=_cores())
     if not registry.interchangeable(fingerprint, model.fingerprint):
@@ -109,7 +109,7 @@ def probe_all(paths: Iterable[str], device: str, cut: bool) -> Iterator[Probed]:
     With `cut`, a video has the times in seconds where it may be cut, about `MIN_SPAN_SECONDS`
     apart.
     """
-    with decoder(device, 0.0) as worker:
+    with borrow_decoder(device, 0.0) as worker:
         for path in paths:
             probed = probe(worker, path)
             yield _with_cuts(worker, path, probed) if cut and probed.facts else probed
@@ -128,7 +128,7 @@ def sample(
     spans: Iterable[VideoSpan], options: IndexOptions, model: Model, threads: int
 ) -> Generator[tuple[VideoSpan, Decoded]]:
     """Yield the sampled frames of the spans in their order, their text, and how each ended."""
-    with decoder(options.decoder, options.dedupe) as worker:
+    with borrow_decoder(options.decoder, options.dedupe) as worker:
         for span in spans:
             if span.error:
                 yield span, Ending(span.error, "failed")
@@ -185,7 +185,7 @@ def run(
     """Decode in a process of its own, which a thread reads ahead, and embed meanwhile."""
     model = job.opener(_device(job.device))  # loaded once per Python worker and device
     frames = sample(spans, job.options, model, _cores())
-    with closing(ahead(frames, _MAX_FRAMES_AHEAD)) as ready:
+    with closing(read_ahead(frames, _MAX_FRAMES_AHEAD)) as ready:
         yield from embed(ready, model)
 
 
@@ -232,7 +232,7 @@ def frame_row(span: VideoSpan, segment: str, item: Embedded) -> FrameRow:
     return FrameRow(span.video_id, segment, frame.t, frame.thumbnail, frame.boxes, item.vectors)
 
 
-def ahead(items: Generator[T], depth: int) -> Generator[T]:
+def read_ahead(items: Generator[T], depth: int) -> Generator[T]:
     """Yield the same items, which a thread makes up to `depth` ahead of their reader."""
     ready: queue.Queue[T | BaseException | None] = queue.Queue(depth)
     stopped = threading.Event()
@@ -322,7 +322,7 @@ _idle: dict[tuple[str, float], list[DecoderProcess]] = {}
 
 
 @contextmanager
-def decoder(device: str, dedupe: float) -> Iterator[DecoderProcess]:
+def borrow_decoder(device: str, dedupe: float) -> Iterator[DecoderProcess]:
     """Give a decoder process, which the next task takes over; `device` is what decodes."""
     idle = _idle.setdefault((device, dedupe), [])
     worker = idle.pop() if idle else DecoderProcess(decoder=device, dedupe=dedupe, main=DECODER)

@@ -13,7 +13,7 @@ from framefind.indexing.readers import open_readers
 from framefind.indexing.reading import Reading
 from framefind.indexing.words_written import WordsWritten
 from framefind.spark import tasks as executor
-from framefind.spark.sources import plain
+from framefind.spark.sources import from_spark_uri
 from framefind.tables.data_files import DataFile
 from framefind.tables.rows import CueRow
 from framefind.tables.schema import CUES
@@ -121,7 +121,7 @@ def _read(
     unread: Unread, options: IndexOptions
 ) -> Iterator[tuple[Reading, list[Cue], str | None, bool]]:
     """Yield each source with its cues, what trouble there was, and whether all of it was read."""
-    with executor.decoder(options.decoder, 0.0) as worker:
+    with executor.borrow_decoder(options.decoder, 0.0) as worker:
         for reading in map(Reading.parse, unread.words):
             cues: list[Cue] = []
             trouble = None
@@ -176,7 +176,7 @@ def cue_rows(batches: Iterable[Any], options: IndexOptions) -> Iterator[Any]:
     sidecars = Sidecars()
     for batch in batches:
         for row in batch.to_pylist():
-            path = plain(row["path"])
+            path = from_spark_uri(row["path"])
             paths = tuple(file.path for file in sidecars.find(path) or ())
             unread = Unread(path, row["video_id"], row["fps"], row["duration"], words, paths)
             records = [*_records(unread, options)]
