@@ -99,14 +99,14 @@ def _stand_in(real: Model, turn: np.ndarray) -> Any:
 
 def _take_turns(ways: dict[str, Callable[[], list[Page]]]) -> dict[str, tuple[float, float]]:
     """Return the least milliseconds (wall, CPU) of each way, since other work only adds."""
-    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
         for name, way in ways.items():
             wall = time.perf_counter()
             cpu = time.process_time()
             way()
-            taken[name].append((time.perf_counter() - wall, time.process_time() - cpu))
-    return {name: tuple((1000 * np.min(times, axis=0)).tolist()) for name, times in taken.items()}
+            seconds[name].append((time.perf_counter() - wall, time.process_time() - cpu))
+    return {name: tuple((1000 * np.min(times, axis=0)).tolist()) for name, times in seconds.items()}
 
 
 if __name__ == "__main__":

@@ -53,9 +53,10 @@ def main() -> None:
         for words in searches.values():  # builds the index, and brings all files into memory
             search(words)
         costs = [[search(words) for words in searches.values()] for _ in range(chosen.rounds)]
-    for what, own in zip(searches, zip(*costs, strict=True), strict=True):
-        print(f"{what:<36} {statistics.median(own):.3f} s ({min(own):.3f} to {max(own):.3f})")
-    ratios = [silent / seen for _, silent, seen in costs]
+    for kind, seconds in zip(searches, zip(*costs, strict=True), strict=True):
+        spread = f"({min(seconds):.3f} to {max(seconds):.3f})"
+        print(f"{kind:<36} {statistics.median(seconds):.3f} s {spread}")
+    ratios = [silent / pictures_alone for _, silent, pictures_alone in costs]
     print(f"without words, to pictures alone: {statistics.median(ratios):.3f}")
 
 

@@ -174,8 +174,8 @@ def _middle(frame: Frame, size: int) -> NDArray[np.uint8]:
     """Return the middle square of a frame, which is what CLIP's own processor cuts."""
     short = min(frame.width, frame.height)
     width, height = (max(size, size * side // short) for side in (frame.width, frame.height))
-    left, top = (width - size) // 2, (height - size) // 2
-    return frame.scale(width, height, "bicubic")[top : top + size, left : left + size]
+    x, y = (width - size) // 2, (height - size) // 2
+    return frame.scale(width, height, "bicubic")[y : y + size, x : x + size]
 
 
 def _take_turns(embedders: dict[str, Embed], count: int, rounds: int) -> list[dict[str, Any]]:

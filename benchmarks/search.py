@@ -90,13 +90,15 @@ def main() -> None:
 def _fitted(
     library: str, folder: Path, rng: np.random.Generator
 ) -> tuple[Judge, Fit, NDArray[np.float32]]:
-    """A stand-in for the library's model in more dimensions, the fit, and queries."""
+    """Return a stand-in for the library's model in more dimensions, the fit, and queries."""
     tables = Tables.open(library)
     model = registry.load(tables.fingerprint["model"])
     turn = rotation(rng, model.dimensions, DIMENSIONS)
     fit = Fit.of(refresh(folder / "real", tables)).rotated(turn)
-    known = load_neutral(model)
-    neutral = Neutral(known.of_images, known.mean @ turn, known.axes @ turn)
+    neutral_images = load_neutral(model)
+    neutral = Neutral(
+        neutral_images.of_images, neutral_images.mean @ turn, neutral_images.axes @ turn
+    )
     queries = model.embed_texts(QUERIES) @ turn
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     print(f"neighbours correlate by {fit.memory:.2f}, views share {fit.common:.2f} of the spread")
@@ -130,11 +132,11 @@ def _measure(
     index = VectorIndex(folder)
     notes["framefind"] += f"; opens in {1000 * (time.perf_counter() - began):.1f} ms"
     answers, memory = _contenders(index, model, chosen, notes)
-    times, found = _take_turns(answers, queries)
-    if "HNSW32" in found:
-        best = found["product"]
-        notes["HNSW32"] += f"; recall {_overlap(found['HNSW32'], best):.3f}"
-    pages = [[(m.video_id, m.start) for m in page] for page in found["framefind"]]
+    times, results = _take_turns(answers, queries)
+    if "HNSW32" in results:
+        best = results["product"]
+        notes["HNSW32"] += f"; recall {_overlap(results['HNSW32'], best):.3f}"
+    pages = [[(m.video_id, m.start) for m in page] for page in results["framefind"]]
     truth = [[(m.video_id, m.start) for m in page] for page in whole]
     notes["framefind"] += f"; recall {_overlap(pages, truth):.3f}"
     rows = []
@@ -161,7 +163,7 @@ def _measure(
 def _contenders(
     index: VectorIndex, model: Judge, chosen: argparse.Namespace, notes: dict[str, str]
 ) -> tuple[Answers, dict[str, int]]:
-    """What answers queries, and the anonymous memory that it keeps or needs."""
+    """Return what answers queries, and the anonymous memory that it keeps or needs."""
     few = tuple(video.path for video in list(index.videos)[::1000])
     answers: Answers = {
         "framefind": lambda query: _page(index, model, query),
@@ -202,7 +204,7 @@ def _page(index: VectorIndex, judge: Judge, vector: NDArray[np.float32], **choic
 
 
 def _pair(index: VectorIndex, judge: Judge, vector: NDArray[np.float32]) -> Page:
-    """What `--then` asks for: a query's moments that another query's follow."""
+    """Return what `--then` asks for: a query's moments that another query's follow."""
     then = np.ascontiguousarray(np.roll(vector, 1))
     query = EmbeddedQuery(Query("", then="then"), Filters(), vector, then)
     (page,) = answer([query], index, judge)

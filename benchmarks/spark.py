@@ -114,8 +114,8 @@ def kills(chosen: argparse.Namespace, scratch: Path) -> Facts:
     most = whole
     library = scratch / "killed"
     ends = 0
-    seen = []
-    while len(seen) < chosen.kills:
+    delays = []
+    while len(delays) < chosen.kills:
         child = start("spark", videos, str(library), master="local[2]")
         assert child.stdout
         while child.stdout.readline().strip() != "ready":
@@ -124,8 +124,8 @@ def kills(chosen: argparse.Namespace, scratch: Path) -> Facts:
         try:
             child.wait(delay)
         except subprocess.TimeoutExpired:
-            seen.append(round(delay, 2))
-            if len(seen) % 2:
+            delays.append(round(delay, 2))
+            if len(delays) % 2:
                 child.kill()
             else:
                 os.killpg(child.pid, signal.SIGKILL)
@@ -136,7 +136,11 @@ def kills(chosen: argparse.Namespace, scratch: Path) -> Facts:
             assert _same(compared(scratch / "local", library))
             shutil.rmtree(library)
     ended = run("spark", videos, str(library), master="local[2]")
-    summary = {"killed after seconds": seen, "ended before it was killed": ends, "last run": ended}
+    summary = {
+        "killed after seconds": delays,
+        "ended before it was killed": ends,
+        "last run": ended,
+    }
     return {**summary, **compared(scratch / "local", library)}
 
 
@@ -163,12 +167,12 @@ def films(chosen: argparse.Namespace, minutes: float) -> Path:
     return folder
 
 
-def compared(reference: Path, other: Path) -> Facts:
+def compared(reference: Path, result: Path) -> Facts:
     """Return how two libraries differ: in rows, in frames, in vectors."""
     import framefind
     from conftest import content
 
-    libraries = framefind.open(reference), framefind.open(other)
+    libraries = framefind.open(reference), framefind.open(result)
     rows, other_rows = (
         {row.path: [getattr(row, name) for name in FIELDS.split()] for row in library.videos()}
         for library in libraries

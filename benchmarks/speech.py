@@ -121,9 +121,9 @@ def judge(cues: list[Cue], sentences: list[tuple[float, float, str]]) -> str:
     errors = []
     for start, end, text in sentences:
         near = [cue for cue in cues if start - 1 < (cue.start + cue.end) / 2 < end + 1]
-        wanted = spell(text)
-        if near and len(wanted & spell(" ".join(cue.text for cue in near))) >= (
-            MIN_SHARE_OF_WORDS * len(wanted)
+        expected = spell(text)
+        if near and len(expected & spell(" ".join(cue.text for cue in near))) >= (
+            MIN_SHARE_OF_WORDS * len(expected)
         ):
             first = min((cue.start for cue in near), key=lambda t: abs(t - start))
             last = min((cue.end for cue in near), key=lambda t: abs(t - end))

@@ -180,9 +180,9 @@ class Storm:
         self._done["dropped"] += 1
 
     def _finish_one(self) -> None:
-        path, rest = self._unfinished.pop(0)
+        path, remainder = self._unfinished.pop(0)
         with path.open("ab") as file:
-            file.write(rest)
+            file.write(remainder)
         self._files.append(path)
 
     def _move(self) -> None:

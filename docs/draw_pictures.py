@@ -81,29 +81,31 @@ def watch(home: Path, film: Path) -> list[Line]:
         text=True,
         env={**os.environ, "COLUMNS": "200", "FRAMEFIND_LIBRARY": ""},
     )
-    said: queue.Queue[str] = queue.Queue()
+    printed: queue.Queue[str] = queue.Queue()
     assert process.stderr
     stderr = process.stderr
-    threading.Thread(target=lambda: [said.put(line) for line in stderr], daemon=True).start()
-    shown = [("$ framefind watch ~/Videos", BRIGHT), *hear(said, "watching", home)]
-    shown.append(("                                    # elsewhere: cp film.mp4 ~/Videos", ACCENT))
+    threading.Thread(target=lambda: [printed.put(line) for line in stderr], daemon=True).start()
+    terminal = [("$ framefind watch ~/Videos", BRIGHT), *hear(printed, "watching", home)]
+    terminal.append(
+        ("                                    # elsewhere: cp film.mp4 ~/Videos", ACCENT)
+    )
     shutil.copy(film, videos / "film.mp4")
-    shown += hear(said, "indexed", home)
-    shown.append(
+    terminal += hear(printed, "indexed", home)
+    terminal.append(
         ("                                    # mv ~/Videos/film.mp4 ~/Videos/trip.mp4", ACCENT)
     )
     (videos / "film.mp4").rename(videos / "trip.mp4")
-    shown += hear(said, "moved", home)
-    shown.append(("^C", BRIGHT))
+    terminal += hear(printed, "moved", home)
+    terminal.append(("^C", BRIGHT))
     process.send_signal(signal.SIGINT)
-    return [*shown, *hear(said, "stopped", home)]
+    return [*terminal, *hear(printed, "stopped", home)]
 
 
-def hear(said: "queue.Queue[str]", word: str, home: Path) -> list[Line]:
+def hear(printed: "queue.Queue[str]", word: str, home: Path) -> list[Line]:
     """Return the lines that are printed up to one with a word."""
     heard: list[Line] = []
     while not heard or word not in heard[-1][0]:
-        heard.append((said.get(timeout=120).rstrip().replace(str(home), "~"), QUIET))
+        heard.append((printed.get(timeout=120).rstrip().replace(str(home), "~"), QUIET))
     return heard
 
 
