@@ -52,7 +52,7 @@ def hits_of(
     if not len(line):
         return np.empty(0, np.int64)
     first, counts = line.of_videos
-    cut = moments.cuts(np.maximum.reduceat(truth, first), scale, min_score)
+    cut = moments.hit_thresholds(np.maximum.reduceat(truth, first), scale, min_score)
     return np.flatnonzero(truth >= np.repeat(cut, counts))
 
 
@@ -83,7 +83,7 @@ def test_decisions_are_those_of_the_exact_product(case, scale, least):
         scores = score_all(index, query, line)
         assert (np.abs(scores.values.astype(np.float64) - truth) <= scores.slack).all()
         every = videos_of(line)
-        cut = moments.cuts(scores.top(every)[1], scale, least)
+        cut = moments.hit_thresholds(scores.top(every)[1], scale, least)
         assert (np.abs(scores.values.astype(np.float64) - truth) <= scores.slack).all()
         hits = hits_of(truth, line, scale, least)
         few = copy(scores)
@@ -92,7 +92,7 @@ def test_decisions_are_those_of_the_exact_product(case, scale, least):
         found = scores.hits(every, cut)
         np.testing.assert_array_equal(found, hits)
         assert (np.abs(scores.values.astype(np.float64) - truth) <= scores.slack).all()
-        near = moments.near_cuts(scores.top(every)[1], scale)
+        near = moments.near_thresholds(scores.top(every)[1], scale)
         leading, is_hit = few.near_hits(every, near, cut, 3, lambda at: moments.find_runs(line, at))
         leading = moments.keep_parts(line, leading, is_hit)
         near_truth = truth >= np.repeat(near, line.of_videos[1])
@@ -136,7 +136,7 @@ def test_little_is_settled_and_the_bound_is_tight(tmp_path):
     scores = score_all(index, unit(rng.standard_normal(256)), index.timeline)
     assert scores.slack.max() < 2
     every = videos_of(scores.line)
-    scores.hits(every, moments.cuts(scores.top(every)[1], 23))
+    scores.hits(every, moments.hit_thresholds(scores.top(every)[1], 23))
     assert 0 < (scores.slack == 0).mean() < 0.2
 
 

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from framefind.errors import QueryError
 from framefind.index.timeline import Timeline
-from framefind.search.moments import Spans, cuts, keep_parts, merge, near_cuts, order_moments
+from framefind.search.moments import (
+    Spans,
+    hit_thresholds,
+    keep_parts,
+    merge,
+    near_thresholds,
+    order_moments,
+)
 from framefind.search.ranking import rank_videos
 from framefind.types import RANKS, Page, Query
 
@@ -39,7 +46,7 @@ def hits(
     if not len(scores):
         return np.empty(0, np.int64)
     first, counts = timeline.of_videos
-    cut = cuts(np.maximum.reduceat(scores, first), scale, min_score)
+    cut = hit_thresholds(np.maximum.reduceat(scores, first), scale, min_score)
     return np.flatnonzero(scores >= np.repeat(cut, counts))
 
 
@@ -209,8 +216,8 @@ class TestShots:
         timeline = Timeline.build(owner, t, [float(len(scores))], [cuts_of])
         best = np.array([max(scores)], np.float32)
         values = np.array(scores, np.float32)
-        near = np.flatnonzero(values >= near_cuts(best, SCALE))
-        kept = keep_parts(timeline, near, values[near] >= cuts(best, SCALE))
+        near = np.flatnonzero(values >= near_thresholds(best, SCALE))
+        kept = keep_parts(timeline, near, values[near] >= hit_thresholds(best, SCALE))
         spans = merge(timeline, values, kept)
         return list(zip(spans.start.tolist(), spans.end.tolist(), strict=True))
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from framefind.search.ranking import LOWEST, leading
+from framefind.search.ranking import LOWEST, find_leading
 
 WIDTH = 5.0  # of all bounds
 
@@ -40,7 +40,7 @@ def test_the_first_are_those_of_all_videos(videos, count, floor):
         scores = [score for at in chosen for score in videos[at][1]]
         return Results(np.array(sorted(scores, reverse=True), np.float64))
 
-    found = leading(low, high, count, find, LOWEST if floor is None else floor).scores
+    found = find_leading(low, high, count, find, LOWEST if floor is None else floor).scores
     truth = sorted((score for _, own, _ in videos for score in own), reverse=True)
     if floor is not None:  # what is worse may be among them, or may not
         truth = [score for score in truth if score >= floor]
@@ -61,6 +61,6 @@ def test_few_videos_are_looked_at():
         chosen.append(len(some))
         return Results(np.sort(scores[some])[::-1])
 
-    leading(scores - 0.01, scores + 0.01, 10, find)
+    find_leading(scores - 0.01, scores + 0.01, 10, find)
     assert chosen[0] <= 12
     assert len(chosen) == 1

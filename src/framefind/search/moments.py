@@ -42,7 +42,7 @@ class Spans:
         return Spans(*(getattr(self, field.name)[at] for field in fields(self)))
 
 
-def cuts(
+def hit_thresholds(
     best: NDArray[np.float32], scale: float, min_score: float = -np.inf
 ) -> NDArray[np.float64]:
     """Return the score from which on a frame is a hit, for each video by its best frame's.
@@ -53,7 +53,7 @@ def cuts(
     return np.maximum(best.astype(np.float64) - margin(scale), min_score)
 
 
-def near_cuts(best: NDArray[np.float32], scale: float) -> NDArray[np.float64]:
+def near_thresholds(best: NDArray[np.float32], scale: float) -> NDArray[np.float64]:
     """Return the score from which on a frame may belong to a hit of its shot, for each video."""
     return best.astype(np.float64) - NEAR_MARGINS * margin(scale)
 

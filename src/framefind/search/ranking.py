@@ -27,7 +27,7 @@ class Results(Protocol):
 ResultsT = TypeVar("ResultsT", bound=Results)
 
 
-def leading(
+def find_leading(
     low: Floats,
     high: Floats,
     count: int,
@@ -58,7 +58,7 @@ def leading(
         cut = max(cut, float(results.scores[count - 1]) if is_full else floor)
 
 
-def narrow(
+def narrow_bounds(
     high: Floats,
     count: int,
     find: Callable[[Ordinals], Results],

@@ -25,16 +25,16 @@ from framefind.search.fusion import EXCLUDED, PlacedHits
 from framefind.search.moments import (
     MAX_MOMENT_SECONDS,
     Spans,
-    cuts,
     find_followers,
     find_runs,
+    hit_thresholds,
     keep_parts,
     margin,
     merge,
-    near_cuts,
+    near_thresholds,
     order_moments,
 )
-from framefind.search.ranking import leading, narrow, rank_videos
+from framefind.search.ranking import find_leading, narrow_bounds, rank_videos
 from framefind.search.why import explain
 from framefind.types import MAYBE, Moment, Query, Then, VideoMoments
 
@@ -214,7 +214,7 @@ def find_results(scored: Scored, second: Scored | None, count: int, floor: float
     if scored.query.by == "video":
         return _find_first_videos(scored, count, floor)
     low, high = bound_best(scored.scores, scored.min_score)
-    return leading(low, high, count, lambda videos: find_moments(scored, videos, count), floor)
+    return find_leading(low, high, count, lambda videos: find_moments(scored, videos, count), floor)
 
 
 def judge_frames(
@@ -247,8 +247,8 @@ def find_moments(scored: Scored, videos: Positions, count: int | None = None) ->
     videos, best = scores.top(videos, count)
     near, is_hit = scores.near_hits(
         videos,
-        near_cuts(best, scored.scale),
-        cuts(best, scored.scale, scored.min_score),
+        near_thresholds(best, scored.scale),
+        hit_thresholds(best, scored.scale, scored.min_score),
         count,
         lambda at: find_runs(line, at),
     )
@@ -287,8 +287,8 @@ def _find_first_videos(scored: Scored, count: int, floor: float) -> Videos:
 
     high = bound(scored.videos) if rank == "sum" else bound_best(scores, scored.min_score)[1]
     bounds = [] if rank == "max" else [bound, refine_and_bound]
-    high, floor = narrow(high, count, find, bounds, floor)
-    return leading(high, high, count, find, floor)
+    high, floor = narrow_bounds(high, count, find, bounds, floor)
+    return find_leading(high, high, count, find, floor)
 
 
 def _bound_rank(hits: PossibleHits, rank: str, scale: float) -> NDArray[np.float64]:
@@ -306,7 +306,7 @@ def _rank_exactly(scored: Scored, videos: Positions) -> Videos:
         owners = line.video[line.of_videos[0][videos]]
         videos = videos[np.isin(owners, moments.spans.video)]
     videos, best = scores.top(videos)
-    hits = scores.hits(videos, cuts(best, scored.scale, scored.min_score))
+    hits = scores.hits(videos, hit_thresholds(best, scored.scale, scored.min_score))
     scores.exact(hits)  # each hit has a part in the rank
     ranked, rank_scores = rank_videos(line, scores.values, hits, scored.query.rank, scored.scale)
     first = line.of_videos[0]
@@ -329,8 +329,8 @@ def _find_first_pairs(scored: Scored, second: Scored, count: int, floor: float) 
         return _find_pairs(scored, second, videos, count)
 
     high = (bound_best(scored.scores, -np.inf)[1] + bound_best(second.scores, -np.inf)[1]) / 2
-    high, floor = narrow(high, count, find, [bound], floor, _SAMPLED_PAIR_VIDEOS)
-    return leading(high, high, count, find, floor)
+    high, floor = narrow_bounds(high, count, find, [bound], floor, _SAMPLED_PAIR_VIDEOS)
+    return find_leading(high, high, count, find, floor)
 
 
 def _find_pairs(scored: Scored, second: Scored, videos: Positions, count: int) -> Pairs:
