@@ -25,7 +25,8 @@ from framefind.search.fusion import find_videos, fuse
 from framefind.search.query_vectors import EmbeddedQuery, embed_queries, list_notes
 from framefind.search.query_words import WordHits
 from framefind.search.ranking import LOWEST
-from framefind.search.results import Scored, estimate_total, find_results, judge_frames
+from framefind.search.results import Scored, find_results, judge_frames
+from framefind.search.total import estimate_total
 from framefind.search.wording import unquote
 from framefind.types import SEEN, FrameScores, Page, Query
 
