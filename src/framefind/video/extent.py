@@ -1,7 +1,7 @@
 """Compare the size of a file with the one that its container declares, to see if it is cut off."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from av.video.stream import VideoStream
@@ -133,40 +133,44 @@ def _riff(read: Read, size: int) -> int | None:
 
 
 def _mp4(read: Read, size: int) -> int | None:
-    offset = 0
-    fragmented = False
-    for _ in range(_MAX_BOXES):
-        head = read(offset, 16)
-        if len(head) < 8:
-            break
-        length, kind = struct.unpack(">I4s", head[:8])
-        if length == 1 and len(head) == 16:
-            length = struct.unpack(">8xQ", head)[0]
-        if kind not in _KINDS or length < 8:
-            break
-        fragmented = fragmented or kind == b"moof"
-        if kind == b"mdat" and not fragmented and offset + length > size:
+    end = 0
+    is_fragmented = False
+    for offset, kind, length in _boxes(read):
+        is_fragmented |= kind == b"moof"
+        if kind == b"mdat" and not is_fragmented and offset + length > size:
             break  # its packets are listed elsewhere, and may all be there
-        offset += length
-    return offset or None
+        end = offset + length
+    return end or None
 
 
 def _is_closed_mp4(read: Read, size: int) -> bool:
     """Return whether an MP4 has all its boxes, its table among them, and no fragments."""
-    offset = 0
+    end = 0
     kinds = set()
+    for offset, kind, length in _boxes(read):
+        end = offset + length
+        kinds.add(kind)
+    return b"moov" in kinds and b"moof" not in kinds and end <= size
+
+
+def _boxes(read: Read) -> Iterator[tuple[int, bytes, int]]:
+    """Yield offset, kind and length (bytes) of the boxes of an MP4, up to one of another kind.
+
+    The length is 0 of a last box that reaches to the end of the file, or is not finished yet.
+    """
+    offset = 0
     for _ in range(_MAX_BOXES):
         head = read(offset, 16)
         length, kind = struct.unpack(">I4s", head[:8].ljust(8, b"\0"))
         if len(head) < 8 or kind not in _KINDS:
-            break
-        kinds.add(kind)
+            return
         if length == 1 and len(head) == 16:
             length = struct.unpack(">8xQ", head)[0]
-        if length < 8:  # up to the end of the file, as the last box may, and one not yet finished
-            break
+        if length < 8:
+            yield offset, kind, 0
+            return
+        yield offset, kind, length
         offset += length
-    return b"moov" in kinds and b"moof" not in kinds and offset <= size
 
 
 def _mxf(head: bytes) -> int | None:

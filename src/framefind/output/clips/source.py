@@ -11,7 +11,6 @@ from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from framefind.errors import VideoError
 from framefind.files.objects import is_remote
 from framefind.output.clips.keyframes import is_av1_keyframe, is_hidden_vp8, is_vp9_keyframe
 from framefind.output.clips.nal import find_build, is_clean, split_units
@@ -66,7 +65,10 @@ def find_old_x264(source: InputContainer, stream: VideoStream) -> tuple[int, byt
 def list_packets(
     source: InputContainer, stream: VideoStream, first: int, after: int
 ) -> list[Listed]:
-    """Return the packets from the keyframe before `first` to the keyframe behind `after`."""
+    """Return the packets from the keyframe before `first` to the keyframe behind `after`.
+
+    Raises ValueError for a packet without a time.
+    """
     context = stream.codec_context
     name = context.codec.canonical_name
     width = length_width(name, context.extradata)
@@ -77,7 +79,7 @@ def list_packets(
     has_palette = context.pix_fmt == "pal8"  # which comes with the first packet only
     for packet in packets_from(source, stream, [stream], first):
         if packet.pts is None:
-            raise VideoError("a packet says no time, so the video cannot be cut")
+            raise ValueError("a packet has no time")
         if last is not None and packet.pts > last:
             break
         # Neither other parameters nor an end of an edit list can be copied into a clip.
