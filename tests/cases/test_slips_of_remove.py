@@ -5,6 +5,7 @@ import pty
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,21 +20,36 @@ pytestmark = pytest.mark.usefixtures("no_words")
 CHOICE = {"sampler": "count=1", "views": "whole"}
 
 
-@pytest.fixture
-def films(tmp_path: Path) -> Path:
-    """Six films: `1.mp4` to `5.mp4` and `a[1].mp4`, beside which `a1.mp4` would be the seventh."""
-    folder = tmp_path / "films"
+@pytest.fixture(scope="module")
+def indexed_films(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The folder of `films`, and a library of them; both for reading only."""
+    folder = tmp_path_factory.mktemp("slips") / "films"
     write_clip(folder / "a[1].mp4", [9], 0.4)
     for seed in range(1, 6):
         write_clip(folder / f"{seed}.mp4", [seed], 0.4)
-    return folder
+    library = framefind.open(folder.with_name("films.framefind"))
+    library.index(folder, read="none", **CHOICE)
+    return folder, Path(library.uri)
 
 
 @pytest.fixture
-def library(films: Path, tmp_path: Path) -> framefind.Library:
-    library = framefind.open(tmp_path / "l.framefind")
-    library.index(films, **CHOICE)
-    return library
+def films(indexed_films: tuple[Path, Path], tmp_path: Path) -> Iterator[Path]:
+    """Six films: `1.mp4` to `5.mp4` and `a[1].mp4`, beside which `a1.mp4` would be the seventh.
+
+    They may be changed: each test has them as they were.
+    """
+    folder, _ = indexed_films
+    originals = shutil.copytree(folder, tmp_path / "originals")
+    yield folder
+    for film in folder.iterdir():
+        film.unlink()
+    shutil.copytree(originals, folder, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def library(films: Path, indexed_films: tuple[Path, Path], tmp_path: Path) -> framefind.Library:
+    """A copy of the library of `films`, of the test's own."""
+    return framefind.open(shutil.copytree(indexed_films[1], tmp_path / "l.framefind"))
 
 
 def left(library: framefind.Library) -> list[str]:
@@ -86,16 +102,25 @@ def test_a_name_with_brackets_takes_no_other_along(library, films):
 
 
 class TestCopies:
-    @pytest.fixture
-    def copies(self, tmp_path: Path) -> tuple[framefind.Library, Path, Path]:
-        one = write_clip(tmp_path / "A" / "one.mp4", [1], 0.4)
-        other = tmp_path / "B" / "other.mp4"
+    @pytest.fixture(scope="class")
+    def indexed_copies(self, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+        """A library, and the two files of its one video; all for reading only."""
+        folder = tmp_path_factory.mktemp("copies")
+        one = write_clip(folder / "A" / "one.mp4", [1], 0.4)
+        other = folder / "B" / "other.mp4"
         other.parent.mkdir()
         shutil.copy(one, other)
-        library = framefind.open(tmp_path / "l")
-        library.index(one.parent, **CHOICE)
-        assert library.index(other.parent, **CHOICE).copied == [str(other)]
-        return library, one, other
+        library = framefind.open(folder / "l")
+        library.index(one.parent, read="none", **CHOICE)
+        assert library.index(other.parent, read="none", **CHOICE).copied == [str(other)]
+        return Path(library.uri), one, other
+
+    @pytest.fixture
+    def copies(
+        self, indexed_copies: tuple[Path, Path, Path], tmp_path: Path
+    ) -> tuple[framefind.Library, Path, Path]:
+        uri, one, other = indexed_copies
+        return framefind.open(shutil.copytree(uri, tmp_path / "l")), one, other
 
     @pytest.mark.parametrize("which", [0, 1])
     @pytest.mark.parametrize("by", ["path", "folder", "glob"])
