@@ -198,8 +198,8 @@ class TextIndex:
             forms = list_tokens("\n".join(lines))
             spans = [
                 span
-                for form, own in zip(forms, marked, strict=True)
-                for span in _read_marks(own, form)
+                for form, column in zip(forms, marked, strict=True)
+                for span in _read_marks(column, form)
             ]
             return text, _unite(spans)
         return text, _find_parts(text, texts)

@@ -142,7 +142,7 @@ class _Writer:
             ("words(rowid, plain, joined) values (?, ?, ?)", map(as_columns, texts)),
             ("parts(rowid, text) values (?, ?)", ((fold(text),) for text in texts)),
         ):
-            numbered = ((rowid, *own) for rowid, own in zip(rowids, values, strict=True))
+            numbered = ((rowid, *columns) for rowid, columns in zip(rowids, values, strict=True))
             self._database.executemany(f"insert into {into}", numbered)
         self._cues.append(cues)
         self._count += len(rows)

@@ -32,7 +32,9 @@ class VideoNames:
         """Collect the names of some videos."""
         self._by_id = {video.video_id: [video.path, *video.copies] for video in videos}
         self._paths = sorted(
-            (comparison_form(path), path, key) for key, own in self._by_id.items() for path in own
+            (comparison_form(path), path, key)
+            for key, paths in self._by_id.items()
+            for path in paths
         )
 
     def match(self, pattern: str) -> dict[str, list[str]]:

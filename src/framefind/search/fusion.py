@@ -58,19 +58,18 @@ def fuse(
     index = scores[0].index
     line = scores[0].line
     placed = [None if hits is None else _in_line(hits, index, line) for hits in words]
-    spans = [one for one in placed if one is not None]
-    if not spans:
-        return [(one, None) for one in scores]
-    video = np.concatenate([one.video for one in spans])
-    cut, origin = line.cut(
-        np.concatenate([video, video]),
-        np.concatenate([one.start for one in spans] + [one.end for one in spans]),
-    )
+    present = [spans for spans in placed if spans is not None]
+    if not present:
+        return [(plain, None) for plain in scores]
+    video = np.concatenate([spans.video for spans in present])
+    borders = [spans.start for spans in present] + [spans.end for spans in present]
+    cut, origin = line.cut(np.concatenate([video, video]), np.concatenate(borders))
+    no_gain = np.zeros(len(cut), np.float32)
     return [
-        (one.raised(cut, origin, np.zeros(len(cut), np.float32)), None)
-        if own is None
-        else _raise(one, own, cut, origin, scale)
-        for one, own in zip(scores, placed, strict=True)
+        (plain.raised(cut, origin, no_gain), None)
+        if spans is None
+        else _raise(plain, spans, cut, origin, scale)
+        for plain, spans in zip(scores, placed, strict=True)
     ]
 
 

@@ -327,7 +327,7 @@ def _find_first_pairs(scored: Scored, second: Scored, count: int, floor: float) 
 def _find_pairs(scored: Scored, second: Scored, videos: Positions, count: int) -> Pairs:
     """Return the pairs of these videos, best first."""
     query = scored.query
-    first, follower = (_by_time(find_moments(one, videos)) for one in (scored, second))
+    first, follower = (_by_time(find_moments(ranked, videos)) for ranked in (scored, second))
     at, follower_at = find_followers(first.spans, follower.spans, query.within)
     first = first.take(at)
     follower = follower.take(follower_at)

@@ -127,7 +127,7 @@ def _open_text(library: Library, tables: Tables) -> TextIndex | None:
 def deal_videos(spark: "SparkSession", tables: Tables) -> list[Share]:
     """Deal out all videos in shares of about `MAX_SHARE_FRAMES`, in the order of indexing."""
     videos = sorted(
-        (video for video in tables.videos() if video.segments), key=lambda one: one.segments[0]
+        (video for video in tables.videos() if video.segments), key=lambda video: video.segments[0]
     )
     files: defaultdict[str, list[str]] = defaultdict(list)  # a segment may be in several
     for file, segment in _list_segments(spark, tables):

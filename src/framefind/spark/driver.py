@@ -162,7 +162,7 @@ class Batches:
         Returns the data files of their frames, and what was written in these.
         """
         group = [video for video in group if video.pending.start < math.inf]
-        worth = sum(self._worth(one.pending.row.duration, one.pending.start) for one in group)
+        worth = sum(self._worth(todo.pending.row.duration, todo.pending.start) for todo in group)
         share = worth / (_TASKS_PER_SLOT * count_slots(self._spark))
         length = min(max(MIN_SPAN_SECONDS, share), self._max_seconds)
         spans = [video.spans(length) for video in group]

@@ -217,7 +217,7 @@ def _list_files(folder: str) -> list[Sidecar]:
 
 def _list_objects(folder: str) -> list[Sidecar]:
     objects = list_objects(folder, depth=1)
-    files = [Sidecar(one.uri, one.size, one.modified) for one in objects]
+    files = [Sidecar(entry.uri, entry.size, entry.modified) for entry in objects]
     return [file for file in files if _is_subtitles(file.name)]
 
 

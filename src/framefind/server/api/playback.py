@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -91,24 +91,33 @@ def router(state: LibraryState, limiter: Limiter) -> APIRouter:
             return headers_only(headers, "video/mp4")
         handle, target = tempfile.mkstemp(suffix=".mp4", prefix="framefind-")
         os.close(handle)
-        try:
-            steps = write_clip(file.path, file.size, start, end, target, row.duration)
-            await limiter.exhaust(steps, request)
-        except BaseException as error:
-            os.unlink(target)
-            if isinstance(error, UNPLAYABLE):
-                raise HTTPException(415, "the video cannot be decoded there") from None
-            raise
-        size = os.path.getsize(target)
-        headers["Content-Length"] = str(size)
-        return GeneratorResponse(
-            read_file(target, range(size)),
-            headers=headers,
-            media_type="video/mp4",
-            cleanup=partial(asyncio.to_thread, os.unlink, target),
-        )
+        steps = write_clip(file.path, file.size, start, end, target, row.duration)
+        return await _send_written(target, limiter.exhaust(steps, request), headers)
 
     return router
+
+
+async def _send_written(
+    target: str, writing: Awaitable[None], headers: dict[str, str]
+) -> GeneratorResponse:
+    """Return the response that sends the MP4 file `target` once it is written, and deletes it.
+
+    Raises HTTPException 415 if the video cannot be decoded.
+    """
+    try:
+        await writing
+    except BaseException as error:
+        os.unlink(target)
+        if isinstance(error, UNPLAYABLE):
+            raise HTTPException(415, "the video cannot be decoded there") from None
+        raise
+    size = os.path.getsize(target)
+    return GeneratorResponse(
+        read_file(target, range(size)),
+        headers=headers | {"Content-Length": str(size)},
+        media_type="video/mp4",
+        cleanup=partial(asyncio.to_thread, os.unlink, target),
+    )
 
 
 def _choose_playback(file: MediaFile, duration: float | None, transcode: bool) -> Playable:
