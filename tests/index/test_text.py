@@ -134,6 +134,12 @@ class TestAcross:
             assert text == f"{texts[1]} {texts[2]}"
             assert any(asked in text[start:end] for start, end in spans)
 
+    def test_a_very_long_phrase_is_looked_for_in_single_cues_only(self, tmp_path):
+        words = " ".join(f"w{at}" for at in range(1000))
+        index = TextIndex(save(tmp_path, {"a": ["before", words]}))
+        assert index.find(words).tolist() == [1]
+        assert not len(index.find_across(f"before {words}"))
+
     def test_only_of_one_source_and_soon_after(self, tmp_path):
         one, other = batch("a", ["the last ferry"]), batch("b", ["leaves at nine"])
         late = pa.RecordBatch.from_pylist(

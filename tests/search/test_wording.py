@@ -112,6 +112,11 @@ def test_typographic_marks_quote_as_plain_ones_do(text):
     assert " ".join(unquote(text).split()) == "don’t panic dog"
 
 
+def test_typographic_marks_within_plain_ones_are_of_the_quote():
+    (wording,) = read_wording('"he said “hello” to him" dog')
+    assert (wording.quotes, wording.words) == (["he said  hello  to him"], ["dog"])
+
+
 def test_a_word_that_is_spelled_in_two_ways_is_asked_for_once():
     assert asked("STRASSE Straße", "speech").words == ["strasse"]
 

@@ -60,6 +60,8 @@ MIN_PART = 3
 """Letters of the shortest part of a word that trigrams find."""
 
 _MANY = 64  # cues that are worth a query to look at fewer
+_MAX_ACROSS = 100  # words of a phrase that two cues may hold together
+_TAIL = 8  # words by which it is told that a cue begins with the end of a phrase
 
 _OPEN, _CLOSE = "\x02", "\x03"
 
@@ -132,10 +134,10 @@ class TextIndex:
     def find_across(self, text: str) -> NDArray[np.int64]:
         """Return the rows of the cues in which a phrase begins that ends in the cue after it."""
         words = (joined_phrase_of(text) if has_symbols(text) else phrase_of(text)).split()
-        if len(words) < 2:
+        if not 2 <= len(words) <= _MAX_ACROSS:
             return np.empty(0, np.int64)
         seams = range(1, max(2, len(words) - 1))  # the last one is looked for from its left
-        rows = self._before(*(" ".join(words[at:]) for at in seams))
+        rows = self._before(*(" ".join(words[at : at + _TAIL]) for at in seams))
         if len(rows) > _MANY:
             sides = [(" ".join(words[:at]), " ".join(words[at:])) for at in seams]
             parts = [np.intersect1d(self.find(left), self._before(right)) for left, right in sides]

@@ -14,9 +14,9 @@ from framefind.index.tokens import fold, split_terms
 
 _QUOTED = re.compile(r'"([^"]*)"')
 _TYPOGRAPHIC = re.compile(
-    "[“”„‟]([^“”„‟]*)[“”‟]|[«»‹›]([^«»‹›]*)[«»‹›]|＂([^＂]*)＂|[「『]([^「」『』]*)[」』]"
+    '"[^"]*"|[“”„‟]([^“”„‟]*)[“”‟]|[«»‹›]([^«»‹›]*)[«»‹›]|＂([^＂]*)＂|[「『]([^「」『』]*)[」』]'
 )
-"""Quotes between the marks that phones and word processors make of plain ones."""
+"""Quotes between plain marks, or those that phones and word processors make of them."""
 _QUOTE = "\0"
 """Stands for a quote that is taken out."""
 _CONTENT = re.compile(rf"[^\W_]|{_QUOTE}")
@@ -108,7 +108,9 @@ def unquote(text: str) -> str:
 
 def _straighten(text: str) -> str:
     """Return a text with plain marks around its quotes."""
-    return _TYPOGRAPHIC.sub(r'"\1\2\3\4"', text)
+    return _TYPOGRAPHIC.sub(
+        lambda quote: f'"{quote[quote.lastindex]}"' if quote.lastindex else quote[0], text
+    )
 
 
 def _as_wording(sources: Sequence[str], quotes: list[str], part: _Part) -> Wording:
