@@ -24,14 +24,14 @@ def test_a_moment_is_shown_with_its_frame(shared_library: framefind.Library) -> 
         assert picture.format == "JPEG"
         assert picture.width >= 320
     assert Path(moment.path).name in shown
-    assert f"{moment.confidence:.2f}" in shown
+    assert f"{int(100 * moment.confidence)}%" in shown
 
 
 def test_a_moment_whose_video_is_gone_is_shown_in_words() -> None:
     shown = NOWHERE._repr_html_()
     assert "<img" not in shown
     assert "1:01 – 1:05.5" in shown
-    assert "score 41.3, maybe 0.31" in shown
+    assert "score 41.2, maybe 31%" in shown
 
 
 def test_what_follows_is_told() -> None:

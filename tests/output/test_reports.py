@@ -54,7 +54,7 @@ def test_html_shows_pictures_words_and_links():
     assert "a <dog>\\u202e" in reader.text
     assert reader.marked.startswith("dog")
     assert reader.text.lstrip().startswith("<dogs>")
-    assert "score 53.1 · sure 0.87" in reader.text
+    assert "score 53.1 · sure 87%" in reader.text
 
 
 def test_pdf_has_pages_of_eight_with_links():

@@ -121,26 +121,19 @@ def print_page(page: "Page") -> None:
 
 
 def _print_videos(videos: "Sequence[VideoMoments]") -> None:
-    from framefind.output.printable import round_down
+    from framefind.output.printable import round_down, write_confidence
     from framefind.times import clock
 
     rows = []
     for video in videos:
         best = max(video.moments, key=lambda moment: moment.score)
-        facts = (_write_confidence(best), str(len(video.moments)), clock(best.t), video.path)
+        facts = (write_confidence(best), str(len(video.moments)), clock(best.t), video.path)
         rows.append((round_down(video.score, 1), *facts))
     print_table(("score", "confidence", "moments", "best at", "video"), rows)
 
 
-def _write_confidence(moment: "Moment") -> str:
-    """Return how sure a moment is, in a word and in percent."""
-    from framefind.output.printable import round_down
-
-    return f"{moment.certainty} {round_down(100 * moment.confidence, 0)}%"
-
-
 def _print_moments(moments: "Sequence[Moment]") -> None:
-    from framefind.output.printable import round_down
+    from framefind.output.printable import round_down, write_confidence
     from framefind.times import clock
 
     are_pairs = any(moment.then for moment in moments)
@@ -148,7 +141,7 @@ def _print_moments(moments: "Sequence[Moment]") -> None:
     rows = []
     for moment in moments:
         score = round_down(moment.score, 1)
-        confidence = _write_confidence(moment)
+        confidence = write_confidence(moment)
         times = [clock(moment.start), clock(moment.end)]
         if moment.then:
             times.append(clock(moment.then.t))

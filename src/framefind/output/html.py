@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from framefind.counts import write_count
-from framefind.output.printable import printable, round_down
+from framefind.output.printable import printable, round_down, write_confidence
 from framefind.output.timelines.base import media_url, video_name
 from framefind.times import clock
 from framefind.types import Match, Moment
@@ -13,7 +13,8 @@ from framefind.types import Match, Moment
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;"
     "color:#1b1e24;background:#fff}ul{display:grid;gap:1.5rem;padding:0;list-style:none;"
-    "grid-template-columns:repeat(auto-fill,minmax(17rem,1fr))}img{width:100%;border-radius:.5rem}"
+    "grid-template-columns:repeat(auto-fill,minmax(17rem,1fr))}"
+    "img{width:100%;aspect-ratio:16/9;object-fit:contain;border-radius:.5rem;background:#eceef1}"
     "p{margin:.25rem 0}small{color:#5b6270;overflow-wrap:anywhere}mark{background:#ffe08a}"
     "@media print{li{break-inside:avoid}}"
 )
@@ -44,8 +45,7 @@ def _picture(moment: Moment, picture: bytes | None) -> str:
 def _caption(moment: Moment) -> str:
     link = escape(f"{media_url(moment.path)}#t={moment.start:.3f},{moment.end:.3f}")
     span = f"{clock(moment.start)} – {clock(moment.end)}"
-    confidence = f"{moment.certainty} {round_down(moment.confidence, 2)}"
-    figures = f"score {round_down(moment.score, 1)} · {confidence}"
+    figures = f"score {round_down(moment.score, 1)} · {write_confidence(moment)}"
     words = "".join(f"<p>{_words(match)}</p>" for match in moment.why if match.text)
     return (
         f'<p><a href="{link}"><b>{escape(video_name(moment.path))}</b> {span}</a></p>{words}'

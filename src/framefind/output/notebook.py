@@ -10,6 +10,7 @@ from framefind.counts import write_count
 from framefind.errors import FramefindError
 from framefind.files.names import native_path
 from framefind.output import drawing
+from framefind.output.printable import round_down, write_confidence
 from framefind.output.timelines.base import video_name
 from framefind.times import clock
 from framefind.types import Match, Moment
@@ -56,7 +57,7 @@ def render_moment(moment: Moment) -> str:
     return (
         f'<figure style="{_FIGURE}">{image if url else ""}'
         f'<figcaption title="{escape(moment.path)}"><b>{name}</b> {span}<br>'
-        f"score {moment.score:.1f}, {moment.certainty} {moment.confidence:.2f}"
+        f"score {round_down(moment.score, 1)}, {write_confidence(moment)}"
         f"{''.join(map(_render_match, moment.why))}</figcaption></figure>"
     )
 

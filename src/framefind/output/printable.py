@@ -5,6 +5,10 @@ Text is printed on one line and without control characters.
 
 import math
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from framefind.types import Moment
 
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # control characters: line ends, tabs, the escapes of terminals
@@ -42,3 +46,8 @@ def round_down(value: float, digits: int) -> str:
     """Return a number rounded down, so that a search with it as `min_score` keeps the result."""
     unit = 10**digits
     return f"{math.floor(value * unit) / unit:.{digits}f}"
+
+
+def write_confidence(moment: "Moment") -> str:
+    """Return how sure a moment is, in a word and in whole percent, rounded down: `likely 67%`."""
+    return f"{moment.certainty} {round_down(100 * moment.confidence, 0)}%"

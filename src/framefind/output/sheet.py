@@ -9,7 +9,7 @@ from framefind.counts import write_count
 from framefind.errors import UsageError
 from framefind.output import drawing
 from framefind.output.drawing import ACCENT, BRIGHT, CAPTION, CELL, GAP, GROUND, MARGIN, QUIET
-from framefind.output.printable import round_down
+from framefind.output.printable import round_down, write_confidence
 from framefind.output.timelines.base import video_name
 from framefind.times import clock
 
@@ -78,8 +78,7 @@ def _caption(draw: "Drawing", moment: "Moment", x: int, y: int) -> None:
     if moment.then:
         span = f"{clock(moment.start)}, then {clock(moment.then.start)}"
     score = round_down(moment.score, 1)
-    confidence = round_down(moment.confidence, 2)
-    figures = f"score {score}  ·  {moment.certainty} {confidence}"
+    figures = f"score {score}  ·  {write_confidence(moment)}"
     figures_width = drawing.write_text(
         draw, (x + CELL[0], y + 31), figures, 16, QUIET, CELL[0], anchor="rs"
     )
