@@ -44,6 +44,19 @@ def show_help(name: str, columns: int) -> str:
     return done.stdout
 
 
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("search a red car", 'put the text in quotes: "a red car"'),
+        ("status everything", "too much: everything"),
+    ],
+)
+def test_too_many_arguments_are_explained(command: str, reason: str) -> None:
+    done = CliRunner().invoke(app, command.split(), env={"COLUMNS": "200", "TERM": "dumb"})
+    assert done.exit_code == 2
+    assert reason in done.output
+
+
 @pytest.fixture
 def home(
     shared_library: framefind.Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

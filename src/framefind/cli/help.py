@@ -1,4 +1,4 @@
-"""What `--help` shows of commands and options, beyond what Typer does."""
+"""What `--help` and wrong usage show of commands and options, beyond what Typer does."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,6 +6,8 @@ from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from framefind.output.printable import printable
 
 FIND = "Find"
 MANAGE = "Manage a library"
@@ -16,11 +18,24 @@ LIBRARY = "Library and model"
 
 
 class Command(TyperCommand):
-    """A command whose flags and arguments are shown without a type."""
+    """A command whose flags and arguments are shown without a type.
+
+    A text of several words without quotes is refused with the quotes that it needs.
+    """
 
     def get_params(self, ctx: typer.Context) -> list[Any]:  # type: ignore[override]
         """Return the parameters, `--help` among them."""
         return _simplify_types(super().get_params(ctx))
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Read the arguments of the command."""
+        ctx.allow_extra_args = True
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            text = ctx.params.get("text")
+            words = printable(" ".join([text, *rest] if text else rest))
+            ctx.fail(f'put the text in quotes: "{words}"' if text else f"too much: {words}")
+        return rest
 
 
 class Group(TyperGroup):
