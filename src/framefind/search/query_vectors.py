@@ -209,7 +209,8 @@ def list_notes(embedded: EmbeddedQuery, model: Model, has_words: bool) -> list[s
         texts = [query.text, *texts, query.then]
     notes = _note_vocabulary(model, [text for text in texts if text])
     if hits is not None and not hits.is_seen and _asks_for_pictures(query):
-        return [f"{model.name} knows no word of this text: only words were searched", *notes]
+        searched = "only what is said and written was searched"
+        return [f"{model.name} knows no word of this text: {searched}", *notes]
     return notes
 
 
