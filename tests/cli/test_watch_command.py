@@ -10,9 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import framefind
 from conftest import write_clip
+from framefind.cli.main import app
+from framefind.errors import UsageError
 from framefind.files import config
 
 PAGE = (Path(__file__).parents[2] / "docs" / "watch.md").read_text("utf-8")
@@ -39,6 +42,14 @@ def test_it_keeps_its_folders_and_ends_cleanly(tmp_path):
     assert "Traceback" not in printed
     assert "stopped; what was done is kept" in printed
     assert config.read_settings(library.uri)["folders"].value == [str(folder)]
+
+
+@pytest.mark.parametrize("wrong", [("--read", "nonsense"), ("--views", "3"), ("--decoder", "x")])
+def test_a_wrong_option_keeps_no_folder(tmp_path, wrong):
+    library = str(tmp_path / "a.framefind")
+    done = CliRunner().invoke(app, ["watch", str(tmp_path), "--library", library, *wrong])
+    assert isinstance(done.exception, UsageError), done.output
+    assert config.read_settings(library)["folders"].value == []
 
 
 def test_the_unit_is_one_that_systemd_takes(tmp_path):

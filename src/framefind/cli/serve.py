@@ -74,9 +74,9 @@ def serve(
     from framefind.server.app import create_app, run
 
     opened = open(library, device=device)
+    access = grant_access(host, port, host_name or (), token, allow_root or ())
     watched = [resolve_path(folder) for folder in watch or ()]
     keep_folders(opened, watched)
-    access = grant_access(host, port, host_name or (), token, allow_root or ())
     address = write_address(access) + (
         f"?token={quote(access.token, safe='')}" if access.token else ""
     )

@@ -4,7 +4,7 @@ import signal
 from contextlib import suppress
 from dataclasses import asdict
 from threading import Event
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -85,8 +85,19 @@ def watch(
     $ framefind watch --gentle
     """
     from framefind.files.config import name_paths
+    from framefind.indexing.options import IndexOptions
     from framefind.library import open
 
+    options: dict[str, Any] = {
+        "sampler": name_sampler(every, count, random, keyframes, shots),
+        "views": views,
+        "glob": glob or (),
+        "exclude": exclude or None,
+        "dedupe": dedupe,
+        "decoder": decoder,
+        "read": read,
+    }
+    IndexOptions.parse(**options)  # a wrong one must not keep the folders
     opened = open(library, device=device)
     keep_folders(opened, paths or [])
     watched = name_paths(paths or None, opened.config())
@@ -101,13 +112,7 @@ def watch(
             gentle=gentle,
             stop=stop,
             on_report=_print_json if as_json else _print,
-            sampler=name_sampler(every, count, random, keyframes, shots),
-            views=views,
-            glob=glob or (),
-            exclude=exclude or None,
-            dedupe=dedupe,
-            decoder=decoder,
-            read=read,
+            **options,
         )
     show.print_note("stopped; what was done is kept")
 

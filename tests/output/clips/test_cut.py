@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 from numpy.typing import NDArray
 
 from framefind.errors import UsageError, VideoError
@@ -179,6 +180,37 @@ def test_rotation_stays(tmp_path, codec):
     cut_clip(str(source), 0.4, 2.0, tmp_path / "b.mp4", codec=codec)
     with av.open(tmp_path / "b.mp4") as container:
         assert next(container.decode(video=0)).rotation == 90
+
+
+def fields(path: Path) -> tuple[set[bool], int]:
+    """Return whether frames are two fields each, and the order of these by FFmpeg's number."""
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        return {frame.interlaced_frame for frame in container.decode(stream)}, int(
+            stream.codec_context.field_order
+        )
+
+
+@pytest.mark.parametrize("codec", [None, "libx264", "prores_ks"])
+def test_fields_stay(tmp_path, codec):
+    """The upper one first, which is not what encoders take for granted."""
+    source = tmp_path / "a.mov"
+    with av.open(write(tmp_path / "b.mp4")) as plain, av.open(source, "w") as output:
+        stream = output.add_stream("libx264", rate=RATE, options=CLOSED | {"flags": "+ildct+ilme"})
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        graph = av.filter.Graph()
+        buffer = graph.add_buffer(template=plain.streams.video[0])
+        graph.link_nodes(buffer, graph.add("setfield", "tff"), graph.add("buffersink")).configure()
+        for frame in plain.decode(video=0):
+            graph.push(frame)
+            upper_first = graph.pull()
+            upper_first.pict_type = PictureType.NONE
+            output.mux(stream.encode(upper_first))
+        output.mux(stream.encode(None))
+    cut = cut_clip(str(source), 20 / RATE, 50 / RATE, tmp_path / "c.mov", codec=codec)
+    assert (0 < cut.encoded < 15) if codec is None else (cut.encoded == 30)
+    assert read(tmp_path / "c.mov")[0] == list(range(20, 50))
+    assert fields(source) == fields(tmp_path / "c.mov") == ({True}, 2)
 
 
 def test_sound_is_copied_in_sync(tmp_path):

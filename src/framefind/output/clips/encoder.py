@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import av
 import numpy as np
 from av.codec.codec import find_best_pix_fmt_of_list
+from av.codec.context import Flags
 from av.container import OutputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
@@ -55,6 +56,7 @@ _IN_BAND = {
 """For frames beside copied ones: in the order in which they are shown, headers with them."""
 
 _EVEN = {"libx264", "libx265"}  # encoders that want an even size where colours have fewer pixels
+_IN_FIELDS = {"libx264", "prores_ks"}  # encoders that keep the two fields of a frame apart
 _DEFAULT_RATE = Fraction(25)
 _MAX_DELAY_SECONDS = 600  # from when a frame is decoded until it is shown
 _BT_709 = 1  # FFmpeg's number for matrix, primaries and transfer
@@ -126,6 +128,8 @@ class Encoder:
         if frame is not None:
             frame.pict_type = PictureType.NONE  # else it forces the kind that it had
             context = self._context
+            if not context.is_open and frame.interlaced_frame and context.name in _IN_FIELDS:
+                context.flags |= Flags.interlaced_dct | Flags.interlaced_me
             if (frame.format.name, frame.width, frame.height) != (
                 context.pix_fmt,
                 context.width,
