@@ -9,6 +9,17 @@ from framefind.models.choice import ModelChoice
 from framefind.tables.tables import Tables
 
 
+def check_model(uri: str, choice: ModelChoice) -> None:
+    """Refuse a model that cannot fill a library, before anything of a new one is created.
+
+    Raises ModelError when it cannot be loaded or fails its self-test, and LibraryError when the
+    library was made with another one.
+    """
+    tables, model = find_tables(uri, choice)
+    if tables is None:
+        registry.check(model)
+
+
 def prepare_tables(uri: str, choice: ModelChoice) -> tuple[Tables, Model]:
     """Return the tables of a library, created if they are missing, and the model that fills them.
 
@@ -30,8 +41,7 @@ def find_tables(uri: str, choice: ModelChoice) -> tuple[Tables | None, Model]:
 
 
 def create_tables(uri: str, choice: ModelChoice, model: Model) -> Tables:
-    """Create the tables of a new library, after its model has passed its self-test."""
-    registry.check(model)
+    """Create the tables of a new library for a model that was checked."""
     try:
         return Tables.create(uri, model.fingerprint)
     except LibraryError:

@@ -12,7 +12,7 @@ from framefind.indexing.decide import Catalog, open_catalog
 from framefind.indexing.estimate import Plan, estimate
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.pipeline import Indexer
-from framefind.indexing.prepare import find_tables, prepare_tables
+from framefind.indexing.prepare import check_model, find_tables, prepare_tables
 from framefind.indexing.readers import open_readers
 from framefind.indexing.walk import File, walk
 from framefind.models.choice import ModelChoice
@@ -61,6 +61,7 @@ def index_files(
     that this run shall have.
     """
     uri = vector_index.uri
+    check_model(uri, choice)
     with address.lock(uri, doing="index"):
         tables, encoder = prepare_tables(uri, choice)
         readers = open_readers(options.read, choice.device)

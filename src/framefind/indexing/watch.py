@@ -16,7 +16,7 @@ from framefind.indexing.changes import follow
 from framefind.indexing.decide import Catalog
 from framefind.indexing.gentle import is_on_battery, lower_priority
 from framefind.indexing.options import IndexOptions
-from framefind.indexing.prepare import find_tables
+from framefind.indexing.prepare import check_model
 from framefind.indexing.run import index_files
 from framefind.indexing.waiting import Waiting
 from framefind.indexing.walk import File, walk
@@ -51,7 +51,7 @@ def watch(
     stop = stop or threading.Event()
     if gentle:
         lower_priority()
-    find_tables(vector_index.uri, choice)  # raises now, not after the first run, for another model
+    check_model(vector_index.uri, choice)  # raises now, not after the first run
     roots = [resolve_path(path) for path in paths]
     collector = _Collector(roots, options, Waiting(settle, patience), gentle, stop)
     trouble = ""

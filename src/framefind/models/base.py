@@ -1,4 +1,4 @@
-"""The interface of a model, which everything above sees of it."""
+"""The interface of a model, which everything above sees of it, and what holds for every one."""
 
 from collections.abc import Hashable
 from typing import Protocol
@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.errors import ModelError
 from framefind.models.confidence import Neutral
 
 
@@ -48,3 +49,16 @@ class Model(Hashable, Protocol):
     def tokenize(self, word: str) -> list[str]:
         """Split one word, or a run of symbols, into the tokens that the text encoder reads."""
         ...
+
+
+def check_finite(name: str, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the vectors of a model. Raises ModelError when a number is not finite.
+
+    One such vector would make every answer that it takes part in wrong.
+    """
+    if not np.isfinite(vectors).all():
+        raise ModelError(
+            f"model {name} gives vectors that are not finite: take another precision or device, "
+            "or export it again"
+        )
+    return vectors

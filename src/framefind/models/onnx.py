@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from framefind.arguments import several
 from framefind.errors import ModelError
 from framefind.models.backends import Graph, open_graph
+from framefind.models.base import check_finite
 from framefind.models.confidence import Neutral
 from framefind.models.layouts.base import Encoders
+from framefind.models.layouts.external_data import external_files
 from framefind.models.tokenizer import encode_texts, open_tokenizer, split_word
 from framefind.models.weights_hash import weights_hash
 
@@ -63,19 +65,9 @@ class OnnxModel:
         precisions are never mixed.
         """
         encoders = self._encoders
-        graphs = (encoders.image.file, encoders.text.file)
-        outside = [  # weights that are too large for one file
-            beside for graph in graphs for beside in sorted(graph.parent.glob(f"{graph.name}?*"))
-        ]
-        try:
-            weights = weights_hash([*graphs, encoders.text.tokenizer, *outside])
-        except OSError as error:
-            raise ModelError(
-                f"{error.filename}: {error.strerror}; model {self.name} needs it"
-            ) from None
         facts = {
             "model": self.name,
-            "weights": weights,
+            "weights": self._hash_weights(),
             "dimensions": str(self.dimensions),
             "preprocessing": encoders.preprocessing,
             "precision": encoders.precision,
@@ -83,6 +75,20 @@ class OnnxModel:
             "source": encoders.source,
         }
         return {key: value for key, value in facts.items() if value}
+
+    def _hash_weights(self) -> str:
+        """Return the hash of graphs, their weights and the tokenizer. Raises ModelError."""
+        encoders = self._encoders
+        files = [encoders.image.file, encoders.text.file, encoders.text.tokenizer]
+        try:
+            for graph in files[:2]:  # weights that are too large for one file
+                beside = {*graph.parent.glob(f"{graph.name}?*")}
+                files += sorted(beside | {graph.with_name(name) for name in external_files(graph)})
+            return weights_hash(files)
+        except OSError as error:
+            raise ModelError(
+                f"{error.filename}: {error.strerror}; model {self.name} needs it"
+            ) from None
 
     def embed_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed uint8 RGB (n, size, size, 3) into float32 unit rows (n, dimensions)."""
@@ -151,20 +157,28 @@ class OnnxModel:
                     f"its settings promise {self.dimensions} dimensions"
                 )
             vectors[start : start + rows] = outputs
-        return _unit_rows(vectors)
+        return _unit_rows(check_finite(self.name, vectors))
 
     @cached_property
     def _image_graph(self) -> Graph:
         """Return the image encoder, opened. Raises ModelError."""
         encoders = self._encoders
         may_round = encoders.precision == "fp32" and not encoders.resnet  # int8 would be slower
-        return open_graph(encoders.image.file, self._device, may_round, self._threads)
+        return self._open(encoders.image.file, self._device, may_round)
 
     @cached_property
     def _text_graph(self) -> Graph:
         """Return the text encoder, opened: never by OpenVINO, since a query is only one text."""
         device = "cpu" if self._device == "openvino" else self._device
-        return open_graph(self._encoders.text.file, device, threads=self._threads)
+        return self._open(self._encoders.text.file, device)
+
+    def _open(self, file: Path, device: str, may_round: bool = False) -> Graph:
+        """Open an encoder. Raises ModelError when its files changed since they were first read."""
+        weights = self.fingerprint["weights"]
+        graph = open_graph(file, device, may_round, self._threads)
+        if self._hash_weights() != weights:
+            raise ModelError(f"model {self.name}: {file} or its weights have changed: start again")
+        return graph
 
     @cached_property
     def _tokenizer(self) -> "Tokenizer":

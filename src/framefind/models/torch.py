@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from framefind.arguments import several
 from framefind.errors import ChoiceError, ModelError
+from framefind.models.base import check_finite
 from framefind.models.confidence import Neutral
 from framefind.models.devices import INSTALL_TORCH, parse_device
 from framefind.models.layouts.base import Checkpoint, ImageEncoder
@@ -129,7 +130,7 @@ class TorchModel:
                         f"dimensions, its settings promise {self.dimensions}"
                     )
                 vectors[rows] = outputs.cpu().numpy()
-        return vectors
+        return check_finite(self.name, vectors)
 
     def load_encoder(self, side: str, precision: str = "") -> torch.nn.Module:
         """Load the encoder of one side, `image` or `text`, onto the model's device.

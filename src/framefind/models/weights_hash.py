@@ -1,4 +1,4 @@
-"""Hashes of weights, which are gigabytes: cached by path, size and modified time."""
+"""Hashes of weights, which are gigabytes: cached by path and what `stat` tells of the file."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,8 +20,14 @@ def sha256(file: Path) -> str:
     return _cached_digest("sha256", [file])
 
 
+def _stamp(file: Path) -> tuple[int, ...]:
+    """Return what changes with a file's content, also where a copy keeps the modified time."""
+    facts = file.stat()
+    return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino
+
+
 def _cached_digest(algorithm: str, files: Sequence[Path]) -> str:
-    facts = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    facts = [(str(file), *_stamp(file)) for file in files]
     key = hashlib.blake2b(repr((algorithm, facts)).encode(), digest_size=16).hexdigest()
     cached = cache_folder() / "weights" / key
     with suppress(OSError):

@@ -26,7 +26,7 @@ from framefind.files.names import (
 )
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.pipeline import interruptible
-from framefind.indexing.prepare import prepare_tables
+from framefind.indexing.prepare import check_model, prepare_tables
 from framefind.indexing.readers import open_readers
 from framefind.indexing.walk import File, is_skipped, walk
 from framefind.library import Library
@@ -90,8 +90,10 @@ def index(
     if checkpoint is None:
         key = blake2b(root.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
         checkpoint = f"{opened.uri.rstrip('/')}/checkpoint/{key}"
+    choice = opened.choice.named(model)
+    check_model(opened.uri, choice)
     with lock(opened.uri, not opened.exists, "index --engine spark"):
-        tables, encoder = prepare_tables(opened.uri, opened.choice.named(model))
+        tables, encoder = prepare_tables(opened.uri, choice)
     with lock(opened.uri, False, "index --engine spark"):
         readers = open_readers(options.read, opened.choice.device)
         options = replace(options, read=readers.read)

@@ -142,7 +142,8 @@ def add_advice(text: str) -> str:
 
 def _check_room(uri: str) -> None:
     """Raise LibraryError when the disk is nearly full: delta-rs panics when it fills up."""
-    if shutil.disk_usage(uri).free < _MIN_FREE_BYTES:
+    place = next(folder for folder in (Path(uri), *Path(uri).parents) if folder.exists())
+    if shutil.disk_usage(place).free < _MIN_FREE_BYTES:
         raise LibraryError(add_advice(f"cannot write to the library {uri}: No space left"))
 
 
@@ -160,8 +161,8 @@ def lock(uri: str, exclusive: bool = True, doing: str = "writing") -> Iterator[b
         return
     with as_library_error(f"cannot write to the library {uri}"):
         check_memory()
-        Path(uri).mkdir(parents=True, exist_ok=True)
         _check_room(uri)
+        Path(uri).mkdir(parents=True, exist_ok=True)
         descriptor = os.open(Path(uri, LOCK), os.O_RDWR | os.O_CREAT, 0o666)
     try:
         is_held = True
