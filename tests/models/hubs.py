@@ -226,7 +226,8 @@ class Hub:
 
     A repository is `<folder>/<owner>/<name>`; weights are kept as the hub keeps large files.
     `cuts` is how many of the next answers with weights break off halfway; `private` holds
-    repositories that need the token "secret"; `log` what was asked.
+    repositories that need the token "secret"; `log` what was asked. What has a
+    word of `refusals` in its path is answered with that status, as a captive portal does with 200.
     """
 
     commit = "0123456789abcdef0123456789abcdef01234567"
@@ -235,6 +236,7 @@ class Hub:
         self.folder = folder
         self.cuts = 0
         self.damage = 0
+        self.refusals: dict[str, int] = {}
         self.private: set[str] = set()
         self.log: list[tuple[str, str, str | None]] = []
         hub = self
@@ -272,6 +274,9 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlparse(self.path).path).strip("/")
         self.served.log.append((self.command, path, self.headers.get("Range")))
         parts = path.split("/")
+        for word, status in self.served.refusals.items():
+            if word in path:
+                return self._answer(b"<html>Sign in</html>", {}, status)
         if parts[0] == "cdn":
             return self._weights("/".join(parts[1:]))
         api = parts[:2] == ["api", "models"]

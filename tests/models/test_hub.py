@@ -154,6 +154,33 @@ class TestTrouble:
         found = again("tiny/siglip").embed_images(PICTURES)
         np.testing.assert_array_equal(found, vectors)
 
+    @pytest.mark.parametrize("place", ["api/models", "cdn/"])
+    @pytest.mark.parametrize("status", [200, 401, 403, 404, 429, 500, 503])
+    def test_a_hub_that_refuses_is_named_and_asked_again_later(self, hub, place, status):
+        hub.refusals[place] = status
+        with pytest.raises(ModelError, match="tiny/siglip") as refused:
+            registry.load("tiny/siglip")
+        assert "\n" not in str(refused.value)
+        hub.refusals.clear()
+        registry.check(again("tiny/siglip"))
+
+    @pytest.mark.parametrize("content", [b"", b"{", b"<html>"])
+    @pytest.mark.parametrize("name", ["config.json", "tokenizer.json"])
+    def test_small_files_damaged_in_the_cache_heal(self, hub, name, content):
+        before = registry.load("tiny/siglip").fingerprint
+        file = find_cached("tiny/siglip", None, choose_onnx) / name
+        file.resolve().write_bytes(content)
+        assert again("tiny/siglip").fingerprint == before
+        registry.check(again("tiny/siglip"))
+
+    def test_what_a_break_left_half_is_no_model(self, hub):
+        registry.load("tiny/siglip")
+        folder = find_cached("tiny/siglip", None, choose_onnx)
+        for link in folder.rglob("*.json"):
+            link.resolve().rename(link.resolve().with_suffix(".incomplete"))
+        assert find_cached("tiny/siglip", None, choose_onnx) is None
+        registry.check(again("tiny/siglip"))
+
     def test_offline_says_where_to_run_what(self, hub, monkeypatch):
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
         with pytest.raises(ModelError, match=r"OFFLINE.*`framefind models download tiny/clip`"):

@@ -8,6 +8,7 @@ importing it takes 0.3 s of every start, and neither it nor `verify_repo_checksu
 network, tells whether the files of a snapshot are complete.
 """
 
+import hashlib
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from framefind.models.messages import first_line
 from framefind.models.weights_hash import sha256
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_GIT_SHA1 = re.compile(r"[0-9a-f]{40}")
 _TOKENIZERS = ("tokenizer.json", "textual/tokenizer.json")
 _MAX_DOWNLOADS = 2
 """Attempts at files that arrive damaged."""
@@ -107,15 +109,27 @@ def _is_complete(folder: Path, chooser: Chooser) -> bool:
 def _find_damaged(folder: Path, files: Files) -> list[Path]:
     """Return the files whose content is not what the hub promised.
 
-    In its cache, a large file is a link to one that is named by its SHA-256.
+    In its cache, a file links to one that is named by its SHA-256, or by git's SHA-1 if small.
     """
     damaged = []
     for name in files.names:
         file = folder / name
         blob = file.resolve()
-        if _SHA256.fullmatch(blob.name) and sha256(blob) != blob.name:
+        if _SHA256.fullmatch(blob.name):
+            digest = sha256(blob)
+        elif _GIT_SHA1.fullmatch(blob.name):
+            digest = _git_sha1(blob.read_bytes())
+        else:
+            continue
+        if digest != blob.name:
             damaged.append(file)
     return damaged
+
+
+def _git_sha1(content: bytes) -> str:
+    """Return the hash by which git, and so the hub, names a small file, in hex."""
+    head = b"blob %d\0" % len(content)
+    return hashlib.sha1(head + content, usedforsecurity=False).hexdigest()
 
 
 @contextmanager
