@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from framefind.arguments import choices, text
 from framefind.files.names import openable_path
+from framefind.index.refresh import CurrentIndex
 from framefind.index.vectors import VectorIndex
 from framefind.search.filters import VideoNames, find_video_id
 from framefind.tables.tables import Tables
@@ -40,10 +41,11 @@ def read_words(uri: str, video: str, sources: str | Iterable[str]) -> list[Cue]:
     return [cue for cue in as_cues(tables.read_cues(row.cue_segments)) if cue.source in chosen]
 
 
-def read_thumbnails(uri: str, index: VectorIndex, moments: Iterable[Moment]) -> list[bytes | None]:
+def read_thumbnails(current: CurrentIndex, moments: Iterable[Moment]) -> list[bytes | None]:
     """Return the JPEG thumbnail of each moment's best frame; None where it is lost."""
+    index = current.get()
     keys = [index.frame_key(moment.video_id, moment.t) for moment in moments]
-    return Tables.open(uri).thumbnails(keys)
+    return current.pictures(index, keys)
 
 
 def read_frame(index: VectorIndex, video: str, t: float) -> NDArray[np.uint8]:

@@ -24,8 +24,8 @@ from framefind.search.filters import VideoNames
 from framefind.tables.tables import Tables
 from framefind.types import LIKELY, Moment, Page, Query, Video, VideoMoments
 
-SearchBatch = Callable[[list[Query]], Iterator[Page]]
-"""`Library.search_batch`."""
+SearchEach = Callable[[list[Query]], Iterator[Page | QueryError]]
+"""`Library.search_each`."""
 
 FIRST = (1, 5, 10)
 """Recall is given at these ranks."""
@@ -36,12 +36,16 @@ _MIN_GOOD_IOU = 0.5
 
 @dataclass(frozen=True)
 class Span:
-    """The span of a video that a text describes, in seconds; the whole video without times."""
+    """The span of a video that a text describes, in seconds; the whole video without times.
+
+    `line` is where the captions say so.
+    """
 
     path: str
     video_id: str
     start: float | None = None
     end: float | None = None
+    line: int = 0
 
     def iou(self, moment: Moment) -> float | None:
         """Return the intersection over union with a moment's span; None without times."""
@@ -68,7 +72,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Quality:
-    """The result of an evaluation: the answers, and the captions whose videos are missing."""
+    """The result of an evaluation: the answers, and why other captions are `missing` in it."""
 
     library: str
     model: str
@@ -152,33 +156,40 @@ def _good(ious: Sequence[float]) -> float | None:
 
 
 def evaluate(
-    uri: str, search_batch: SearchBatch, captions: str | Path, rank: str = "softmax"
+    uri: str, search_each: SearchEach, captions: str | Path, rank: str = "softmax"
 ) -> Quality:
     """Ask a library for every text of a captions file, and see where the right video comes.
 
-    `search_batch` is the method of the library at `uri`. Videos are ranked as `search` ranks them
-    with `by="video"`. Raises QueryError when the file cannot be read, is malformed, or describes no
-    video of the library.
+    `search_each` is the method of the library at `uri`. Videos are ranked as `search` ranks them
+    with `by="video"`. A caption that is malformed, describes no video of the library or cannot be
+    searched for is left out. Raises QueryError when the file cannot be read, or all of it is.
     """
     tables = Tables.open(uri)
     rows = sorted((row for row in tables.videos() if row.segments), key=lambda row: row.path)
     queries, missing = read(Path(os.path.expanduser(captions)), rows)
-    if not queries:
-        nothing = f"none of its videos is in {uri}" if missing else "no captions are in it"
-        raise QueryError(f"{captions}: {nothing}")
+    if not (queries or missing):
+        raise QueryError(f"{captions}: no captions are in it")
     video_queries = [Query(text, by="video", rank=rank, limit=_PAGE_VIDEOS) for text in queries]
-    firsts = search_batch(video_queries)
-    answers = [
-        _ask(search_batch, query, page, spans)
-        for query, page, spans in zip(video_queries, firsts, queries.values(), strict=True)
-    ]
+    answers = []
+    for query, page, spans in zip(
+        video_queries, search_each(video_queries), queries.values(), strict=True
+    ):
+        try:
+            answers.append(_ask(search_each, query, page, spans))
+        except QueryError as error:
+            missing.append(f"{captions}, line {spans[0].line}: {error}")
+    if not answers:
+        raise QueryError(f"none of these captions can be measured in {uri}: {missing[0]}")
     return Quality(uri, tables.fingerprint["model"], rank, len(rows), answers, missing)
 
 
-def _ask(search_batch: SearchBatch, query: Query, page: Page, spans: Sequence[Span]) -> Answer:
+def _ask(
+    search_each: SearchEach, query: Query, page: Page | QueryError, spans: Sequence[Span]
+) -> Answer:
+    """Return what a query gives, by its first page. Raises QueryError for one that is refused."""
     right_ids = {span.video_id for span in spans}
     first: VideoMoments | None = None
-    for at, video in enumerate(_ranking(search_batch, query, page), 1):
+    for at, video in enumerate(_ranking(search_each, query, page), 1):
         first = first or video
         if video.video_id in right_ids:
             best = video.moments[0]
@@ -188,12 +199,17 @@ def _ask(search_batch: SearchBatch, query: Query, page: Page, spans: Sequence[Sp
     raise QueryError(f"{spans[0].path} left the library meanwhile")
 
 
-def _ranking(search_batch: SearchBatch, query: Query, page: Page) -> Iterator[VideoMoments]:
-    """Yield all videos, best first; `page` has the first of them."""
-    yield from page.videos or ()
-    while len(page.videos or ()) == _PAGE_VIDEOS:
-        (page,) = search_batch([replace(query, offset=page.offset + _PAGE_VIDEOS)])
+def _ranking(
+    search_each: SearchEach, query: Query, page: Page | QueryError
+) -> Iterator[VideoMoments]:
+    """Yield all videos, of which `page` has the first. Raises QueryError for a refused query."""
+    while True:
+        if isinstance(page, QueryError):
+            raise page
         yield from page.videos or ()
+        if len(page.videos or ()) < _PAGE_VIDEOS:
+            return
+        (page,) = search_each([replace(query, offset=page.offset + _PAGE_VIDEOS)])
 
 
 def read(file: Path, rows: Sequence[Video]) -> tuple[dict[str, list[Span]], list[str]]:
@@ -203,33 +219,31 @@ def read(file: Path, rows: Sequence[Video]) -> tuple[dict[str, list[Span]], list
     names = VideoNames(rows)
     by_id = {row.video_id: row for row in rows}
     for number, line in read_lines(file):
-        name, texts, start, end = _caption(f"{file}, line {number}", line)
         try:
+            name, texts, start, end = _caption(line)
             row = by_id[_find(names, file.parent, name)]
         except QueryError as error:
-            missing.append(str(error))
+            missing.append(f"{file}, line {number}: {error}")
             continue
+        span = Span(row.path, row.video_id, start, end, number)
         for text in texts:
-            queries.setdefault(text, []).append(Span(row.path, row.video_id, start, end))
+            queries.setdefault(text, []).append(span)
     return queries, missing
 
 
-def _caption(where: str, line: str) -> tuple[str, list[str], float | None, float | None]:
+def _caption(line: str) -> tuple[str, list[str], float | None, float | None]:
     try:
         caption = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise QueryError(f"{where}: not JSON: {error}") from None
+        raise QueryError(f"not JSON: {error}") from None
     if not isinstance(caption, dict) or not caption.keys() >= {"video", "texts"}:
-        raise QueryError(f'{where}: not {{"video": …, "texts": […]}}')
+        raise QueryError('not {"video": …, "texts": […]}')
     name = caption["video"]
     texts = caption["texts"]
     if not isinstance(name, str) or not isinstance(texts, list) or not all(map(_is_text, texts)):
-        raise QueryError(f"{where}: video must be a text, and texts a list of texts")
+        raise QueryError("video must be a text, and texts a list of texts")
     for text in (name, *texts):
-        try:
-            unicode(text)
-        except QueryError as error:
-            raise QueryError(f"{where}: {error}") from None
+        unicode(text)
     start, end = (caption.get(key) for key in ("start", "end"))
     if start is None and end is None:
         return name, texts, None, None
@@ -239,7 +253,7 @@ def _caption(where: str, line: str) -> tuple[str, list[str], float | None, float
     except (ValueError, TypeError, OverflowError):
         is_span = False
     if not is_span:
-        raise QueryError(f"{where}: start {start!r} and end {end!r} are no span of time")
+        raise QueryError(f"start {start!r} and end {end!r} are no span of time")
     return name, texts, start, end
 
 

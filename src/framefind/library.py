@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind import arguments, contents, forgetting, types
+from framefind.errors import QueryError
 from framefind.files.config import Setting, read_settings
 from framefind.files.folders import default_library
 from framefind.index.refresh import CurrentIndex
@@ -19,7 +20,7 @@ from framefind.models.choice import ModelChoice
 from framefind.reports import Offline, Upkeep
 from framefind.search.filters import find_video_id
 from framefind.search.query_vectors import as_queries
-from framefind.search.search import score_frames
+from framefind.search.search import score_frames, search_each
 from framefind.search.search import search as search_index
 from framefind.tables import address
 from framefind.tables.tables import Tables
@@ -242,6 +243,14 @@ class Library:
             as_queries(queries), lambda rest, index: search_index(rest, index, model), index
         )
 
+    def search_each(self, queries: Iterable[str | Query]) -> Iterator[Page | QueryError]:
+        """Yield for each query its page, as `search_batch` does, or the error that refuses it."""
+        index = self.vector_index.get()
+        model = self.choice.reopen(self.uri, index.fingerprint)
+        return self.vector_index.ask_each(
+            as_queries(queries), lambda rest, index: search_each(rest, index, model), index
+        )
+
     def scores(
         self,
         text: str | None = None,
@@ -270,10 +279,8 @@ class Library:
 
     def thumbnails(self, moments: Moment | Iterable[Moment]) -> list[bytes | None]:
         """Return the JPEG thumbnail of each moment's best frame; None where it is lost."""
-        index = self.vector_index.get()
-        return contents.read_thumbnails(
-            self.uri, index, arguments.instances(moments, "moments", Moment)
-        )
+        chosen = arguments.instances(moments, "moments", Moment)
+        return contents.read_thumbnails(self.vector_index, chosen)
 
     def frame(self, video: str, t: float) -> NDArray[np.uint8]:
         """Return the upright RGB picture that a video (path, name or id) shows at `t` seconds.
@@ -305,11 +312,11 @@ class Library:
 
         `captions` is a file of JSON lines, `{"video", "texts", "start"?, "end"?}` (see
         `framefind.evaluation`); videos are ranked by `rank`. Raises LibraryError when there is no
-        library and QueryError when the file is no captions, or of none of the library's videos.
+        library, and QueryError when no line can be used; `missing` names those that are left out.
         """
         from framefind.evaluation import evaluate
 
-        return evaluate(self.uri, self.search_batch, arguments.text(captions, "captions"), rank)
+        return evaluate(self.uri, self.search_each, arguments.text(captions, "captions"), rank)
 
     def videos(self, names: PathLike | Iterable[PathLike] = ()) -> list[Video]:
         """Return the videos, by path; with `names` (id, path, folder or glob) those that match.
@@ -384,4 +391,5 @@ class Library:
             upkeep = maintenance.maintain(tables)
             self.vector_index.refresh(tables)
             self.vector_index.ask(VectorIndex.check_all)
+            self.vector_index.check_pictures(tables)
         return upkeep

@@ -112,6 +112,8 @@ class Status:
     lost: int = 0
     """Videos that have lost frames: those are in no data file any more."""
     lost_words: int = 0
+    lost_pictures: int = 0
+    """Videos of which it was noticed that thumbnails are lost or damaged."""
 
 
 @dataclass(frozen=True)

@@ -36,4 +36,5 @@ def find_status(uri: str, vector_index: CurrentIndex) -> Status:
         offline=find_absent(vector_index.folder, rows).roots(rows),
         lost=len(vector_index.lost(tables, rows)),
         lost_words=len(find_lost_words(tables, rows)),
+        lost_pictures=len(vector_index.lost_pictures(rows)),
     )

@@ -195,3 +195,20 @@ def test_of_a_large_index_each_query_scores_its_own_videos(many, calls, monkeypa
     asked = [Query(text, then="a landscape", limit=99) for text in TEXTS]
     assert list(many.search_batch(asked)) == pairs
     assert products == []
+
+
+def test_a_batch_with_a_bad_line_is_one_search(shared_library, monkeypatch):
+    scanned = []
+    scan = search.scan
+
+    def count(index, rows, line):
+        scanned.append(len(rows))
+        return scan(index, rows, line)
+
+    monkeypatch.setattr(search, "scan", count)
+    queries = ["a dog", "---", "snow", "?!", "a red car"]
+    pages = [*shared_library.search_each(queries)]
+    assert [isinstance(page, QueryError) for page in pages] == [False, True, False, True, False]
+    assert scanned == [3]
+    good = [page for page in pages if not isinstance(page, QueryError)]
+    assert good == [*shared_library.search_batch(["a dog", "snow", "a red car"])]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from framefind.cli.status import list_losses
 from framefind.counts import write_count
 from framefind.errors import FramefindError, LibraryError, UsageError
 
@@ -85,8 +86,9 @@ def _check_model(device: str) -> str:
 
 
 def _check_library(library: str | None) -> str:
-    """Count what is in the library. Raises LibraryError when it cannot be written."""
+    """Count what is in the library. Raises LibraryError for losses, or if it cannot be written."""
     from framefind.library import open
+    from framefind.tables.tables import Tables
 
     opened = open(library)
     folder = _find_unwritable(opened.uri)
@@ -94,6 +96,7 @@ def _check_library(library: str | None) -> str:
         if folder:
             raise LibraryError(f"{opened.uri} cannot be created: {folder} cannot be written")
         return f"{opened.uri}: none yet, `framefind index` creates it"
+    opened.vector_index.check_pictures(Tables.open(opened.uri))
     status = opened.status()
     videos = write_count(sum(status.videos.values()), "video")
     facts = f"{opened.uri}: {videos}, {write_count(status.frames, 'frame')}, {status.model}"
@@ -101,6 +104,8 @@ def _check_library(library: str | None) -> str:
         raise LibraryError(
             f"{facts}; {folder} cannot be written: searching works, indexing does not"
         )
+    if losses := "; ".join(list_losses(status)):
+        raise LibraryError(f"{facts}; {losses}")
     return facts
 
 

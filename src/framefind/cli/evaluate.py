@@ -51,3 +51,5 @@ def evaluate(
             show.print_line(line)
     if picture:
         show.write_chart(opened, quality, picture)
+    if quality.missing:
+        raise typer.Exit(3)

@@ -101,35 +101,22 @@ def _search_batch(library: "Library", options: Query, file: Path) -> None:
     A line that asks for nothing is named, and the others are answered.
     """
     from framefind.files.lines import read_lines
-
-    queries = {number: replace(options, text=text.strip()) for number, text in read_lines(file)}
-    try:
-        _print_documents(library, list(queries.values()))
-    except QueryError:  # before anything was printed
-        troubles = {number: _find_trouble(library, query) for number, query in queries.items()}
-        if all(troubles.values()):
-            raise  # for the sake of an option, or of the only line
-        for number, trouble in troubles.items():
-            if trouble:
-                show.print_note(f"{file}, line {number}: {trouble}")
-        _print_documents(library, [query for at, query in queries.items() if not troubles[at]])
-        raise typer.Exit(3) from None
-
-
-def _print_documents(library: "Library", queries: list[Query]) -> None:
     from framefind.output.json import build_document
 
-    for query, page in zip(queries, library.search_batch(queries), strict=True):
-        show.print_json(build_document(page, query.document()), indent=None)
-
-
-def _find_trouble(library: "Library", query: Query) -> str | None:
-    """Return why a query cannot be answered, if so."""
-    try:
-        next(library.search_batch([query]))
-    except QueryError as error:
-        return str(error)
-    return None
+    queries = {number: replace(options, text=text.strip()) for number, text in read_lines(file)}
+    refused: dict[int, QueryError] = {}
+    pages = library.search_each(queries.values())
+    for (number, query), page in zip(queries.items(), pages, strict=True):
+        if isinstance(page, QueryError):
+            refused[number] = page
+        else:
+            show.print_json(build_document(page, query.document()), indent=None)
+    if refused and len(refused) == len(queries):
+        raise next(iter(refused.values()))  # for the sake of an option, or of the only line
+    for number, error in refused.items():
+        show.print_note(f"{file}, line {number}: {error}")
+    if refused:
+        raise typer.Exit(3)
 
 
 def _print_page(page: "Page", query: Query, output_format: str | None) -> None:

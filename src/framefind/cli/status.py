@@ -1,10 +1,15 @@
 """`framefind status`: a library in numbers."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from framefind.cli import show
 from framefind.cli.options import JsonOption, LibraryOption
 from framefind.counts import write_count
+
+if TYPE_CHECKING:
+    from framefind.reports import Status
 
 
 def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
@@ -31,9 +36,15 @@ def status(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     for root in facts.offline:
         videos = write_count(root.videos, "video")
         show.print_line(f"offline  {root.root}: {root.reason}; {videos} kept")
-    for noun, lost in (("frames", facts.lost), ("words", facts.lost_words)):
+    for loss in list_losses(facts):
+        show.print_line(f"lost     {loss}")
+    return None
+
+
+def list_losses(facts: "Status") -> Iterator[str]:
+    """Yield what of a library's videos is lost, and what to do about it."""
+    kinds = {"frames": facts.lost, "words": facts.lost_words, "pictures": facts.lost_pictures}
+    for noun, lost in kinds.items():
         if lost:
             have_lost = "have lost their" if lost > 1 else "has lost its"
-            videos = write_count(lost, "video")
-            show.print_line(f"lost     {videos} {have_lost} {noun}: index them again")
-    return None
+            yield f"{write_count(lost, 'video')} {have_lost} {noun}: index them again"

@@ -18,6 +18,7 @@ from framefind.errors import LibraryError
 from framefind.files.folders import cache_folder
 from framefind.index.build import IndexPlaceError, refresh
 from framefind.index.checksums import DamagedIndexError, load_manifest
+from framefind.index.pictures import check_pictures, find_lost_pictures, read_pictures
 from framefind.index.vectors import FORMAT, VectorIndex
 from framefind.tables.address import aside_path, is_local
 from framefind.tables.delta_log import latest_revision
@@ -26,6 +27,7 @@ from framefind.tables.tables import Tables
 from framefind.types import Video
 
 if TYPE_CHECKING:
+    from framefind.tables.data_files import Key
     from framefind.tables.delta_log import Revision
 
 LOOK = 2.0
@@ -132,6 +134,21 @@ class CurrentIndex:
         """Return the ids of videos that have lost frames, by the index if it is new enough."""
         index = self._find(tables.revision())
         return index.lost if index and not index.unread else find_lost_frames(tables, rows)
+
+    def lost_pictures(self, rows: Sequence[Video]) -> list[str]:
+        """Return the ids of videos that have lost pictures, as far as that was noticed."""
+        return find_lost_pictures(self.folder, rows)
+
+    def check_pictures(self, tables: Tables) -> list[str]:
+        """Return the ids of videos that have lost pictures; in an object store, as was noticed."""
+        rows = tables.videos()
+        if not is_local(self.uri):
+            return self.lost_pictures(rows)
+        return check_pictures(tables, self.folder, rows)
+
+    def pictures(self, index: VectorIndex, keys: "Sequence[Key]") -> list[bytes | None]:
+        """Return the JPEGs of frames of an index by their keys; None for a lost or damaged one."""
+        return read_pictures(self._tables, index, self.folder, keys)
 
     def forget(self) -> None:
         """Open it anew the next time: another library has taken this one's place."""

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -357,7 +357,13 @@ def open_catalog(
 ) -> Catalog:
     """Read what a library knows of files, for one run; `tables` is None for a new library."""
     rows = tables.videos() if tables else []
-    lost = vector_index.lost(tables, rows) if tables else []
+    lost = _find_lost(vector_index, tables, rows) if tables else []
     folder = vector_index.folder
     cues = tables.count_cues(folder / "cues.json") if tables else {}
     return Catalog(rows, folder / "files.json", options, lost, cues)
+
+
+def _find_lost(vector_index: CurrentIndex, tables: Tables, rows: Sequence[Video]) -> list[str]:
+    """Return the ids of the videos that have lost frames or pictures; these are looked at again."""
+    lost = vector_index.lost(tables, rows)
+    return [*lost, *(vector_index.lost_pictures(rows) and vector_index.check_pictures(tables))]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.errors import QueryError
 from framefind.index.candidates import choose_candidates, is_scanned_whole
 from framefind.index.int8_scan import scan
 from framefind.index.scores import Scores
@@ -58,9 +59,41 @@ def search(queries: Sequence[Query], index: VectorIndex, model: Model) -> Iterat
     Raises QueryError, before the first page, when one of them is no query or keeps videos by a
     name that no video of the library has.
     """
-    embedded = embed_queries(
-        queries, lambda: index, lambda: names_of(index), lambda: index.text, model
-    )
+    return _give_pages(_embed(queries, index, model), index, model)
+
+
+def search_each(
+    queries: Sequence[Query], index: VectorIndex, model: Model
+) -> Iterator[Page | QueryError]:
+    """Yield the page of each query, in their order, or the error for which `search` refuses it."""
+    embedded = _embed_each(queries, index, model)
+    good = [query for query in embedded if isinstance(query, EmbeddedQuery)]
+    pages = _give_pages(good, index, model)
+    for query in embedded:
+        yield query if isinstance(query, QueryError) else next(pages)
+
+
+def _embed(queries: Sequence[Query], index: VectorIndex, model: Model) -> list[EmbeddedQuery]:
+    return embed_queries(queries, lambda: index, lambda: names_of(index), lambda: index.text, model)
+
+
+def _embed_each(
+    queries: Sequence[Query], index: VectorIndex, model: Model
+) -> list[EmbeddedQuery | QueryError]:
+    """Embed queries, in one call where none is refused, else by halves."""
+    try:
+        return [*_embed(queries, index, model)]
+    except QueryError as error:
+        if len(queries) == 1:
+            return [error]
+    half = len(queries) // 2
+    parts = (queries[:half], queries[half:])
+    return [query for part in parts for query in _embed_each(part, index, model)]
+
+
+def _give_pages(
+    embedded: Sequence[EmbeddedQuery], index: VectorIndex, model: Model
+) -> Iterator[Page]:
     judge = Judge.of(model)
     for at in range(0, len(embedded), MAX_BATCH_QUERIES):
         batch = embedded[at : at + MAX_BATCH_QUERIES]

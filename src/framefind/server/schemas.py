@@ -318,6 +318,7 @@ class LibraryFacts(BaseModel):
     offline: list[Offline] = Field(description="Folders that cannot be read now.")
     lost: int = Field(description="Videos that have lost frames: index them again.")
     lost_words: int = Field(description="Videos that have lost words: index them again.")
+    lost_pictures: int = Field(description="Videos known to have lost pictures: index them again.")
     can_add: bool = Field(description="Whether this server takes jobs.")
     roots: list[str] = Field(description="Only below these, if there are any.")
 

@@ -87,14 +87,15 @@ class LibraryState:
     def thumbnails(self, times: Sequence[tuple[str, float]]) -> list[bytes | None]:
         """Return the JPEG of the frame at each (video id, seconds); None where there is none."""
         index = self.snapshot.index
+        if index is None:
+            return [None] * len(times)
         keys: list[tuple[str, str, float] | None] = []
         for video_id, t in times:
             key = None
             with suppress(QueryError):  # a video without frames
-                if index is not None:
-                    key = index.frame_key(video_id, t)
+                key = index.frame_key(video_id, t)
             keys.append(key)
-        thumbnails = iter(Tables(self.library.uri).thumbnails([key for key in keys if key]))
+        thumbnails = iter(self.library.vector_index.pictures(index, [key for key in keys if key]))
         return [next(thumbnails) if key else None for key in keys]
 
     def video(self, video_id: str) -> Video:

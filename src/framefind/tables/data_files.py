@@ -181,7 +181,9 @@ def merge(
         for path in paths:
             with _opened(store, path) as parquet:
                 # One thread, because Arrow keeps the memory that each thread has used.
-                for batch in parquet.iter_batches(2 * ROWS_PER_GROUP, None, use_threads=False):
+                groups = _with_segments(parquet.metadata, segments)
+                batches = parquet.iter_batches(2 * ROWS_PER_GROUP, groups, use_threads=False)
+                for batch in batches:
                     rows = conform(batch, schema)
                     selected = rows.filter(among(rows["segment"], segments))
                     writer.extend(pa.Table.from_batches([selected]))
@@ -239,11 +241,31 @@ def read_thumbnails(
         for group, candidates in _groups(parquet.metadata, keys):
             table = conform(parquet.read_row_group(group, KEYS, use_threads=False), _KEYS)
             rows = _rows(table, candidates)
-            if rows and "thumbnail" in parquet.schema_arrow.names:
-                # Only now: statistics also admit row groups that do not hold the frames.
-                jpegs = parquet.read_row_group(group, ["thumbnail"], use_threads=False)[0]
-                thumbnails |= {key: jpegs[row].as_py() for key, row in rows.items()}
+            if rows:  # statistics also admit row groups that do not hold the frames
+                jpegs = _read_group_thumbnails(parquet, path, group)
+                shown = {key: jpegs[row] for key, row in rows.items()}
+                thumbnails |= {key: jpeg for key, jpeg in shown.items() if jpeg is not None}
     return thumbnails
+
+
+def read_pictures(
+    store: pyarrow.fs.FileSystem, path: str
+) -> Iterator[tuple[list[str], list[bytes | None]]]:
+    """Yield segments and thumbnails of a data file, by row group; None for a damaged thumbnail."""
+    with _opened(store, path) as parquet:
+        for group in range(parquet.num_row_groups):
+            rows = parquet.read_row_group(group, ["segment"], use_threads=False)
+            segments = conform(rows, _SEGMENTS)["segment"].to_pylist()
+            yield segments, _read_group_thumbnails(parquet, path, group)
+
+
+def _read_group_thumbnails(parquet: pq.ParquetFile, path: str, group: int) -> list[bytes | None]:
+    """Return the thumbnails of a row group, all None where they are damaged or have no column."""
+    with suppress(DataFileError), _as_data_file_error(path):
+        if "thumbnail" in parquet.schema_arrow.names:
+            jpegs = parquet.read_row_group(group, ["thumbnail"], use_threads=False)[0]
+            return list(jpegs.to_pylist())
+    return [None] * parquet.metadata.row_group(group).num_rows
 
 
 def may_hold(action: Mapping[str, Any], key: Key) -> bool:
@@ -289,11 +311,20 @@ def _column_names(metadata: pq.FileMetaData) -> list[str]:
 @contextmanager
 def _opened(store: pyarrow.fs.FileSystem, path: str) -> Iterator[pq.ParquetFile]:
     """Open a data file; raise DataFileError when it is missing or damaged."""
-    try:
-        with pq.ParquetFile(
+    with (
+        _as_data_file_error(path),
+        pq.ParquetFile(
             path, filesystem=store, pre_buffer=False, page_checksum_verification=True
-        ) as parquet:
-            yield parquet
+        ) as parquet,
+    ):
+        yield parquet
+
+
+@contextmanager
+def _as_data_file_error(path: str) -> Iterator[None]:
+    """Raise DataFileError where a data file turns out to be missing or damaged."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise DataFileError(f"the data file {path} is missing") from error
     except (OSError, pa.ArrowException) as error:
@@ -312,6 +343,7 @@ def _parquet(sink: pyarrow.NativeFile, schema: pa.Schema) -> pq.ParquetWriter:
         use_dictionary=["video_id", "segment", _BOXES],
         column_encoding={_EMBEDDINGS: "BYTE_STREAM_SPLIT"},
         write_statistics=KEYS,
+        write_page_checksum=True,
         store_schema=False,
     )
 

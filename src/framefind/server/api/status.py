@@ -68,6 +68,7 @@ def _describe_library(state: LibraryState, access: Access) -> dict[str, Any]:
         "offline": [asdict(folder) for folder in offline],
         "lost": len(snapshot.index.lost) if snapshot.index else 0,
         "lost_words": len(snapshot.index.lost_words) if snapshot.index else 0,
+        "lost_pictures": len(state.library.vector_index.lost_pictures(rows)),
         "can_add": access.may_index(access.roots[0] if access.roots else "/"),
         "roots": list(access.roots),
     }
