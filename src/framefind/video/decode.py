@@ -16,14 +16,21 @@ import av
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from framefind.errors import NotAVideoError, VideoError
+from framefind.errors import NotAVideoError
 from framefind.files.objects import canonical_uri, is_remote
 from framefind.video import clock
 from framefind.video.demux import Demuxer
 from framefind.video.facts import Facts
 from framefind.video.frame import Frame, Scaler, sort_times
 from framefind.video.keyframes import list_packets, space_keyframes
-from framefind.video.open import file_size, find_hwaccel, is_still_format, open_remote, size_change
+from framefind.video.open import (
+    file_size,
+    find_hwaccel,
+    is_still_format,
+    open_remote,
+    size_change,
+    unreadable,
+)
 from framefind.video.packets import from_keyframe, select_packets
 from framefind.video.samplers.base import FrameTimes, GivenTimes, Sampler, Selection
 
@@ -68,7 +75,8 @@ class Video:
             self._begun: Iterator[Frame] = self._read()
             self._first = next(self._begun, None)
             if self._first is None:
-                raise VideoError(f"{self.path}: {self.partial or 'it holds no frame'}")
+                words = self.partial or "it holds no frame"
+                raise unreadable(self.path, words, self._file.container)
             if self._is_still():
                 raise NotAVideoError(f"{self.path}: a still picture")
             container = self._file.container

@@ -36,7 +36,7 @@ def file_size(path: str) -> int:
         kind = kinds.get(stat.S_IFMT(info.st_mode), "a device")
         raise NotAVideoError(f"{path}: {kind}, not a file")
     if not info.st_size:
-        raise _unreadable(path, "the file is empty")
+        raise unreadable(path, "the file is empty")
     return info.st_size
 
 
@@ -46,7 +46,7 @@ def open_remote(uri: str) -> BucketFile:
     if file is None:
         raise NotAVideoError(f"{uri}: a folder, not a file")
     if not file.size:
-        raise _unreadable(uri, "the file is empty")
+        raise unreadable(uri, "the file is empty")
     return BucketFile(file)
 
 
@@ -94,9 +94,24 @@ def open_container(
     if hwaccel:
         return _opened(source, hwaccel)
     try:
-        return _opened(source)
+        container = _opened(source)
     except (av.FFmpegError, ValueError, OSError):
         return _open_again(path, source)
+    if container.format.name == "mjpeg" and not _begins_with_jpeg(path, file):
+        container.close()
+        raise NotAVideoError(f"{path}: pictures inside another file, not a video")
+    return container
+
+
+def _begins_with_jpeg(path: str, file: BucketFile | None) -> bool:
+    """Tell whether a file begins with a JPEG, as Motion JPEG does.
+
+    FFmpeg also takes archives, slides and mail for it, if they hold several.
+    """
+    if file:
+        return file.reader.at(0, 2) == _JPEG
+    with Path(path).open("rb") as beginning:
+        return beginning.read(2) == _JPEG
 
 
 class Beginning:
@@ -152,7 +167,7 @@ def _open_again(path: str, source: Source) -> InputContainer:
         words = explain_error(error)
         if words.startswith("Format not on whitelist"):
             raise NotAVideoError(f"{path}: a still picture, text or a playlist") from None
-        raise _unreadable(path, words) from None
+        raise unreadable(path, words) from None
     finally:
         av.logging.set_level(level)
 
@@ -166,9 +181,15 @@ def explain_error(error: Exception) -> str:
     return f"{meaning} ({words})" if meaning else words
 
 
-def _unreadable(path: str, words: str) -> VideoError:
-    """Return the error for a file that is unreadable: by its name, a video that fails or none."""
-    kind = VideoError if Path(path).suffix.lower() in _SUFFIXES else NotAVideoError
+def unreadable(path: str, words: str, container: InputContainer | None = None) -> VideoError:
+    """Return the error for a file that is unreadable: by its name, a video that fails or none.
+
+    A `container` that was opened is a video whatever its name, unless its format has no header.
+    """
+    suffix = Path(path).suffix.lower()
+    is_guess = container is None or container.format.name in _GUESSED_FORMATS
+    named = suffix in _SUFFIXES or (container and suffix[1:] in container.format.extensions)
+    kind = NotAVideoError if is_guess and not named else VideoError
     return kind(f"{path}: {words}")
 
 
@@ -176,14 +197,14 @@ def choose_stream(path: str, container: InputContainer) -> VideoStream:
     """Return the best video stream that is no cover. Raises NotAVideoError or VideoError."""
     covers = Disposition.attached_pic | Disposition.timed_thumbnails
     streams = [s for s in container.streams.video if not s.disposition & covers]
-    if not streams:
+    is_stray = container.format.name == "cdg" and not path.lower().endswith(".cdg")
+    if not streams or is_stray:
         raise NotAVideoError(f"{path}: it holds no video")
     best = container.streams.best("video")
     stream = next((s for s in streams if best and s.index == best.index), streams[0])
     if stream.codec_context is None:
-        raise VideoError(
-            f"{path}: FFmpeg has no decoder for its codec; convert it with the program that made it"
-        )
+        words = "FFmpeg has no decoder for its codec; convert it with the program that made it"
+        raise unreadable(path, words, container)
     return stream
 
 
@@ -305,6 +326,12 @@ _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = b"\x18\x53\x80\x67"
 _ANOTHER = re.compile(re.escape(_EBML) + rb".{1,8}?\x42\x86", re.DOTALL)
 _STILL_FORMATS = {"gif", "apng", "jpegxl_anim", "mjpeg", "mjpeg_2000", "iff"}
+_JPEG = b"\xff\xd8"
+_GUESSED_FORMATS = {
+    *("mpeg", "mpegts", "mpegvideo", "m4v", "h261", "h263", "h264", "hevc", "vvc", "mjpeg"),
+    *("ingenient", "cdg", "avs2", "avs3", "cavsvideo", "dirac", "vc1", "obu"),
+}
+"""Formats that have no header of their own: FFmpeg finds them in programs and texts, too."""
 _STILL_BRANDS = {"avif", "heic", "heix", "mif1", "miaf"}
 _SUFFIXES = {
     *(".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".flv", ".ivf", ".m2ts", ".m2v", ".m4v"),
