@@ -1,6 +1,7 @@
 """`watch`: what comes into folders is indexed, once each, whatever happens meanwhile."""
 
 import os
+import shutil
 import sys
 import threading
 import time
@@ -174,6 +175,21 @@ def test_a_wrong_model_or_option_ends_it_at_once(tmp_path, clips, library):
         framefind.open(library.uri, model="fast").watch(clips)
     with pytest.raises(TypeError, match="glub"):
         library.watch(clips, glub="*.mp4")
+
+
+def test_a_library_that_is_deleted_meanwhile_is_not_begun_anew(tmp_path, clips):
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    put(clips / "a.mp4", folder / "a.mp4")
+    library = framefind.open(tmp_path / "a.framefind")
+
+    def delete(_: framefind.Report) -> None:
+        shutil.rmtree(library.uri)
+        put(clips / "b.mp4", folder / "b.mp4")
+
+    with pytest.raises(LibraryError, match=r"a\.framefind: the library is gone"):
+        library.watch(folder, settle=0.1, on_report=delete, read="none")
+    assert not library.exists
 
 
 def test_the_folders_of_the_library_are_watched(tmp_path, clips):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from framefind.errors import BusyError, FramefindError
+from framefind.errors import BusyError, FramefindError, LibraryError
 from framefind.files.names import native_path, resolve_path
 from framefind.files.objects import is_remote
 from framefind.index.refresh import CurrentIndex
@@ -22,6 +22,7 @@ from framefind.indexing.waiting import Waiting
 from framefind.indexing.walk import File, walk
 from framefind.models.choice import ModelChoice
 from framefind.reports import Report
+from framefind.tables.tables import Tables
 from framefind.words.sidecars import find_videos
 
 _MAX_RUN_BYTES = 500e6
@@ -51,13 +52,17 @@ def watch(
     stop = stop or threading.Event()
     if gentle:
         lower_priority()
-    check_model(vector_index.uri, choice)  # raises now, not after the first run
+    uri = vector_index.uri
+    check_model(uri, choice)  # raises now, not after the first run
+    is_there = Tables.exists(uri)
     roots = [resolve_path(path) for path in paths]
     collector = _Collector(roots, options, Waiting(settle, patience), gentle, stop)
     trouble = ""
     with collector.running():
         choose = partial(_choose, waiting=collector.waiting)
         while files := collector.wait():
+            if is_there and not is_remote(uri) and not Tables.exists(uri):
+                raise LibraryError(f"{uri}: the library is gone, so the watch ends")
             swept = sorted(collector.swept)
             run = partial(index_files, vector_index, choice, files, swept, options)
             try:
@@ -70,6 +75,7 @@ def watch(
                 stop.wait(_RETRY_SECONDS if isinstance(error, BusyError) else _REST_SECONDS)
                 continue
             trouble = ""
+            is_there = True
             collector.swept.difference_update(swept)
             if collector.interrupt.is_set():
                 collector.waiting.give_back(files)
