@@ -3,6 +3,7 @@
 `python store_server.py LOG` prints its port, then serves until its stdin closes. A line of the log
 is the method, the address and the number of bytes sent, tab-separated. Keys that end in
 `.forbidden` may be listed but not read; those that end in `.vanishing` are gone when they are read.
+Of those that end in `.rangeless`, all is sent whatever part is asked for.
 While there is a file `LOG.closed` with an ending and a number, keys that end so are forbidden, too,
 once they have sent so many bytes.
 """
@@ -34,6 +35,8 @@ class Logged:
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
         path = environ["PATH_INFO"]
+        if path.endswith(".rangeless"):
+            environ.pop("HTTP_RANGE", None)
         refusal = self._refusal(path) if method in ("GET", "HEAD") else None
         if refusal:
             status, code = refusal

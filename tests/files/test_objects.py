@@ -7,10 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from framefind.errors import StoreError
+from framefind.errors import LibraryError, StoreError
 from framefind.files import objects
 from framefind.files.names import find_existing, resolve_path, stat_path
 from framefind.files.objects import canonical_uri, find_object, is_remote
+from framefind.tables.address import as_library_error
 from framefind.video.bucket_file import BucketFile
 from framefind.video.identity import video_id
 from stores import Bucket
@@ -139,6 +140,40 @@ def test_file_uris_are_local(tmp_path: Path) -> None:
 def test_other_uris_are_refused(uri: str) -> None:
     with pytest.raises(StoreError, match=uri):
         canonical_uri(uri)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "s3://AKIA:SECRET@bucket/a.mp4",
+        "s3a://SECRET@bucket/a.mp4",
+        "abfss://user:SECRET@c@a.dfs.core.windows.net/k",
+        "https://store.example/a.mp4?X-Amz-Credential=SECRET&X-Amz-Signature=SECRET",
+        "https://me:SECRET@store.example/a.mp4",
+    ],
+)
+def test_credentials_in_a_uri_are_refused_and_not_told(uri: str) -> None:
+    with pytest.raises(StoreError, match=r"credentials|no store of that kind") as told:
+        canonical_uri(uri)
+    assert "SECRET" not in str(told.value)
+    assert "/a.mp4" in str(told.value) or "windows.net/k" in str(told.value)
+
+
+def test_errors_of_stores_tell_no_secrets() -> None:
+    message = 'GET "http://me:SECRET@h:9/b?sig=SECRET&x=1" after 3 tries: c@a.dfs.core.windows.net'
+    expected = 'GET "http://h:9/b" after 3 tries: c@a.dfs.core.windows.net'
+    assert objects.hide_secrets(message) == expected
+    with pytest.raises(LibraryError, match="http://h:9/b") as told, as_library_error("no"):
+        raise OSError(message)
+    assert "SECRET" not in str(told.value)
+
+
+def test_a_store_without_ranges_is_an_error_not_other_bytes(bucket: Bucket) -> None:
+    uri = bucket.put("a.rangeless", bytes(range(100)))
+    reader = objects.open_object(uri)
+    with pytest.raises(StoreError, match="does not give parts of objects"):
+        reader.at(10, 5)
+    assert reader.at(0, 100) == bytes(range(100))
 
 
 @pytest.mark.parametrize(

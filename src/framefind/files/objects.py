@@ -7,6 +7,7 @@ They are imported when the first URI is met.
 """
 
 import os
+import re
 from collections import OrderedDict
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,9 @@ from framefind.errors import StoreError
 _STORES = {"s3": "s3", "s3a": "s3", "s3n": "s3", "gs": "gs", "gcs": "gs"}
 _STORES |= {"abfss": "abfss", "abfs": "abfss"}
 _PACKAGES = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gcs"), "abfss": ("adlfs", "azure")}
+
+_PASSWORD = re.compile(r"(?<=://)[^/@\s\"':]*:[^/@\s\"']*@")
+_QUERY = re.compile(r"(https?://[^\s?\"']*)\?[^\s\"']*")  # of a signed URL
 
 _MAX_SINGLE_LOOKUPS = 1000  # objects of one bucket; more are found by listing a folder
 _PARALLEL_REQUESTS = 16
@@ -50,7 +54,8 @@ def is_remote(path: str) -> bool:
 def canonical_uri(path: str) -> str:
     """Return a URI in the one form that is stored, and a `file:` URI or a path as a path.
 
-    Raises StoreError for a URI of an unknown kind of store.
+    Raises StoreError for a URI of an unknown kind of store, and for one with credentials, which
+    would be stored and shown with every result.
     """
     if path.startswith("file:/"):
         return _local(path)
@@ -60,11 +65,17 @@ def canonical_uri(path: str) -> str:
     if scheme.lower() not in _STORES:
         schemes = ", ".join(f"{name}://" for name in _PACKAGES)
         raise StoreError(
-            f"{path}: no store of that kind is known; use a path, {schemes} or file://"
+            f"{hide_secrets(path)}: no store of that kind is known; use a path, {schemes} or file://"
         )
     bucket, slash, key = address.partition("/")
     if not bucket:
         raise StoreError(f"{path}: name a bucket")
+    user, at, host = bucket.rpartition("@")
+    if ":" in user or (at and _STORES[scheme.lower()] != "abfss"):
+        raise StoreError(
+            f"{scheme}://{host}{slash}{key}: leave credentials out of URIs, and set the store's "
+            "usual variables, such as AWS_ACCESS_KEY_ID"
+        )
     return f"{_STORES[scheme.lower()]}://{bucket}{slash}{key}".rstrip("/")
 
 
@@ -181,6 +192,8 @@ class ObjectReader:
             raise _as_store_error(self.uri, error) from None
         if not data:
             raise StoreError(f"{self.uri}: the object has become shorter")
+        if len(data) > end - offset:  # which part it is cannot be told
+            raise StoreError(f"{self.uri}: its store does not give parts of objects (HTTP ranges)")
         self.fetched += len(data)
         self.requests += 1
         self._row += len(data)
@@ -242,7 +255,7 @@ def _as_store_error(uri: str, error: Exception) -> StoreError:
     """Return the error of a store as ours: the URI, what went wrong, and what to do."""
     if isinstance(error, StoreError):
         return error
-    line = " ".join(str(error).split()) or type(error).__name__
+    line = hide_secrets(" ".join(str(error).split())) or type(error).__name__
     if isinstance(error, FileNotFoundError):
         bucket = "bucket" in line and "/" not in line
         line = "there is no such bucket" if bucket else "there is no such object"
@@ -251,6 +264,11 @@ def _as_store_error(uri: str, error: Exception) -> StoreError:
     elif "credentials" in line.lower():
         line = f"{line}: set the store's usual variables, such as AWS_ACCESS_KEY_ID"
     return StoreError(f"{uri}: {line}")
+
+
+def hide_secrets(message: str) -> str:
+    """Return a message without the passwords and the signatures of URLs in it."""
+    return _QUERY.sub(r"\1", _PASSWORD.sub("", message))
 
 
 def _local(uri: str) -> str:

@@ -17,7 +17,7 @@ from framefind.errors import BusyError, LibraryError
 from framefind.files import config, disk
 from framefind.files.folders import expand_home
 from framefind.files.names import is_library
-from framefind.files.objects import canonical_uri
+from framefind.files.objects import canonical_uri, hide_secrets
 from framefind.processes import check_memory
 from framefind.types import PathLike
 
@@ -130,7 +130,7 @@ def as_library_error(action: str, *except_for: type[Exception]) -> Iterator[None
 
         if not isinstance(error, OSError | DeltaError | ArrowException):
             raise
-        line = _ARROW.sub(": ", _COLOUR.sub("", " ".join(str(error).split())))
+        line = hide_secrets(_ARROW.sub(": ", _COLOUR.sub("", " ".join(str(error).split()))))
         raise LibraryError(add_advice(f"{action}: {_BACKTRACE.sub('', line)}")) from error
 
 
