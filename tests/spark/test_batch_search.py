@@ -201,7 +201,7 @@ def test_shares_read_only_what_holds_their_segments(
 
 
 def test_the_tables_in_sql(spark: "SparkSession", made: Library) -> None:
-    videos, frames = published(spark, made.uri)
+    videos, frames = published(spark, made)
     videos.createOrReplaceTempView("videos")
     frames.createOrReplaceTempView("frames")
     rows = spark.sql(

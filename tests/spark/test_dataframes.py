@@ -4,12 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import framefind
 from conftest import content, write_clip
 from framefind import spark as steps
-from framefind.spark.sources import from_spark_uri, to_spark_uri
+from framefind.errors import UsageError
+from framefind.indexing.options import IndexOptions
+from framefind.spark.dataframes import read_spans
+from framefind.spark.sources import from_spark_uri, select_columns, to_spark_uri
+from framefind.spark.words import cue_rows
 
 pytest.importorskip("pyspark")
 
@@ -137,3 +142,69 @@ def test_sources_are_named_as_spark_wants_them(monkeypatch):
     monkeypatch.setenv("DATABRICKS_RUNTIME_VERSION", "17.3")
     assert to_spark_uri("s3://bucket/v") == "s3://bucket/v"
     assert to_spark_uri("/Volumes/main/v") == "/Volumes/main/v"
+
+
+def test_odd_rows_stop_nothing(spark: Any, folder: Path) -> None:
+    """Rows without a path, twice the same one, other types and URIs beside films and pictures."""
+    film = str(folder / "deep" / "b.mp4")
+    escaped = f"file://{folder}/a%20b%2520.mp4"  # as in `_metadata.file_path`
+    paths = [None, "", film, film, f"file:{film}", escaped, "memory://a", "s3://", "a\0b.mp4", "\n"]
+    rows = [(path, "7") for path in paths]
+    given = spark.createDataFrame(rows, "path string, length string")
+    found = steps.segments(given, tasks=1).select("path", "length", "number", "error").collect()
+    assert {row.length for row in found} == {7}
+    good = sorted(row.path for row in found if row.number is not None)
+    assert good == sorted([str(folder / "a b%20.mp4"), film, film, film])
+    errors = {row.path: row.error for row in found if row.error}
+    assert errors[None] == errors[""] == "this row has no path"
+    assert errors.keys() == {None, "", "memory://a", "s3://", "a\0b.mp4", "\n"}
+
+
+def test_frames_and_cues_of_odd_rows_have_errors() -> None:
+    rows: dict[str, list[Any]] = {"path": [None, "a.mp4"], "video_id": ["1", None]}
+    rows |= {name: [None, None] for name in ("start", "end", "error", "fps", "duration")}
+    batch = pa.RecordBatch.from_pydict(rows)
+    expected = ["this row has no path", "this row has no video_id"]
+    assert [span.error for span in read_spans([batch])] == expected
+    cues = [*cue_rows([batch], IndexOptions.parse(read="none"))]
+    assert [row["error"] for some in cues for row in some.to_pylist()] == expected
+
+
+def test_columns_are_chosen_by_name_and_bytes_are_left_behind(spark: Any, folder: Path) -> None:
+    files = spark.read.format("binaryFile").load(str(folder / "deep"))
+    found = select_columns(
+        files.withColumnRenamed("modificationTime", "modified"),
+        "path string, length double, number int",
+        optional=["number"],
+    )
+    assert dict(found.dtypes) == {"path": "string", "length": "double", "number": "int"}
+    plan = found._jdf.queryExecution().optimizedPlan().toString()
+    assert "content" not in plan.partition("Relation")[0]
+    (row,) = steps.segments(files, tasks=1).collect()
+    assert row.modified.timestamp() == pytest.approx((folder / "deep/b.mp4").stat().st_mtime, abs=1)
+    nothing = spark.createDataFrame([("a", float("nan"))], "path string, start double")
+    assert select_columns(nothing, "start double, path string").first().start is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "step", "message"),
+    [
+        ("file string", steps.segments, "lacks the column path; it has file"),
+        ("path binary", steps.segments, "paths of type binary: use string"),
+        ("path string", steps.frames, "lacks the column video_id, start, end, error; it has path"),
+        ("path string", steps.cues, "lacks the column video_id, fps, duration, number"),
+    ],
+)
+def test_what_lacks_its_columns_is_refused_at_once(
+    spark: Any, columns: str, step: Any, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        step(spark.createDataFrame([], columns))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"minutes": 0}, {"minutes": float("nan")}, {"tasks": 0}, {"decoder": "x"}]
+)
+def test_arguments_that_make_no_sense_are_refused_at_once(spark: Any, wrong: Any) -> None:
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        steps.segments(spark.createDataFrame([], "path string"), **wrong)

@@ -246,9 +246,14 @@ class TestTrouble:
             spark_engine.index(spark, clips, library, model="fast")
 
     def test_a_wrong_choice_is_refused_before_anything_is_made(self, spark, clips, tmp_path):
-        for wrong in ({"sampler": "often"}, {"views": "all"}, {"trigger": "soon"}):
+        for wrong in ({"sampler": "often"}, {"views": "all"}, {"trigger": "soon"}, {"minutes": 0}):
             with pytest.raises(ValueError, match="use"):
                 spark_engine.index(spark, clips, tmp_path / "l", **wrong)
+        for name, value in {"files": 0, "source": [clips], "checkpoint": ""}.items():
+            with pytest.raises(ValueError, match=f"`{name}`"):
+                spark_engine.index(
+                    spark, **{"source": clips, "library": tmp_path / "l", name: value}
+                )
         with pytest.raises(SparkError, match="not a folder"):
             spark_engine.index(spark, clips / "a.mp4", tmp_path / "l")
         assert not (tmp_path / "l").exists()

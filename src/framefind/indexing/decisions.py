@@ -94,7 +94,7 @@ def probe(worker: DecoderProcess, path: str) -> Probed:
 def is_readable(path: str) -> bool:
     """Return whether a file can be read at the moment."""
     if not is_remote(path):
-        return os.access(path, os.R_OK)
+        return "\0" not in path and os.access(path, os.R_OK)
     try:
         return find_object(path) is not None
     except StoreError:

@@ -9,7 +9,7 @@ from framefind.indexing.options import IndexOptions
 from framefind.indexing.video_row import Ending
 from framefind.models import registry
 from framefind.spark import tasks
-from framefind.spark.sources import from_spark_uri
+from framefind.spark.sources import find_missing, from_spark_uri, select_columns
 from framefind.spark.tasks import Embedded, Job, VideoSpan
 from framefind.tables.data_files import as_table
 from framefind.tables.rows import FrameRow, new_segment
@@ -22,6 +22,7 @@ FRAME = (
     "path string, video_id string, segment string, t double, thumbnail binary, "
     "boxes array<array<float>>, embeddings array<array<float>>, error string"
 )
+_SPAN = "path string, video_id string, start double, end double, error string"
 
 
 def frames(
@@ -40,10 +41,12 @@ def frames(
     The columns of the library's table `frames`, with the `path` before them and `error` behind: a
     span that could not be decoded, or not to its end, has a row with the reason, without `t`. The
     model is loaded once per Python worker, on the GPU that Spark gives its tasks, if any.
+
+    Raises UsageError when `df` lacks a column, and for arguments that make no sense.
     """
     options = IndexOptions.parse(sampler=sampler, views=views, dedupe=dedupe, decoder=decoder)
     opener = partial(tasks.load_model, registry.full_name(model), precision)
-    return df.select("path", "video_id", "start", "end", "error").mapInArrow(
+    return select_columns(df, _SPAN).mapInArrow(
         partial(_frames, job=Job(opener, options, device)), FRAME
     )
 
@@ -54,7 +57,7 @@ def _frames(batches: Iterable[Any], job: Job) -> Iterator[Any]:
     paths: list[str] = []
     segment = ""
     current = None
-    for span, item in tasks.run(_spans(batches), job):
+    for span, item in tasks.run(read_spans(batches), job):
         if span is not current:
             segment = new_segment()
             current = span
@@ -72,17 +75,18 @@ def _frames(batches: Iterable[Any], job: Job) -> Iterator[Any]:
         yield _batch(rows, paths)
 
 
-def _spans(batches: Iterable[Any]) -> Iterator[VideoSpan]:
+def read_spans(batches: Iterable[Any]) -> Iterator[VideoSpan]:
+    """Yield the spans of batches of rows; one of a row that lacks something has an error."""
     for batch in batches:
         for row in batch.to_pylist():
             start = row["start"]
             end = row["end"]
             yield VideoSpan(
-                from_spark_uri(row["path"]),
+                from_spark_uri(row["path"] or ""),
                 row["video_id"] or "",
                 VideoSpan.start if start is None else start,
                 VideoSpan.end if end is None else end,
-                row["error"],
+                row["error"] or find_missing(row, "path", "video_id"),
             )
 
 

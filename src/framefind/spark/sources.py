@@ -3,16 +3,20 @@
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from framefind.arguments import whole_number
+from framefind.errors import UsageError
+from framefind.files.objects import canonical_uri
 from framefind.indexing.decisions import Probed
 from framefind.indexing.walk import File, look_up
 from framefind.spark.session import require
 from framefind.tables.address import is_local
+from framefind.video.open import find_hwaccel
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -27,6 +31,7 @@ SEGMENT = (
 
 _ALL = "36500d"  # a file that comes late is a file
 _BYTES = "path string, modificationTime timestamp, length long, content binary"
+_FILE = "path string, length long, modified timestamp"
 _ALIASES = {"s3a": "s3", "s3n": "s3", "abfs": "abfss", "wasbs": "abfss"}
 
 
@@ -76,13 +81,59 @@ def segments(
     the ends of the video; `error`, of a file that cannot be decoded or is no video. A span holds
     the frames from its start until before its end, so that none is lost or doubled at a border.
     The rows are spread evenly over `tasks` partitions (four for each of Spark's slots), whatever
-    the size of the files.
+    the size of the files. `df` needs a `path`; other columns than those of `videos` are left
+    behind, such as the bytes that Spark's `binaryFile` would read.
+
+    Raises UsageError for a `df` without paths and for arguments that make no sense.
     """
+    check_minutes(minutes)
+    find_hwaccel(decoder)
+    if tasks is not None:
+        whole_number(tasks, "tasks", low=1)
+    if "modified" not in df.columns and "modificationTime" in df.columns:
+        df = df.withColumnRenamed("modificationTime", "modified")
+    files = select_columns(df, _FILE, optional=("length", "modified"))
     spread = 4 * count_slots(df.sparkSession) if tasks is None else tasks
-    looked = df.repartition(spread).mapInArrow(
+    looked = files.repartition(spread).mapInArrow(
         partial(_segments, length=60 * minutes, decoder=decoder), SEGMENT
     )
     return looked.repartition(spread)
+
+
+def check_minutes(minutes: float) -> None:
+    """Raise UsageError when no span can be so many minutes long."""
+    if not minutes > 0:
+        raise UsageError(f"`minutes` {minutes!r}: use a number above 0")
+
+
+def select_columns(df: "DataFrame", columns: str, optional: Collection[str] = ()) -> "DataFrame":
+    """Return these columns of a DataFrame alone, each of its type; NaN becomes null.
+
+    `optional` columns that it lacks are null. Raises UsageError when another one is missing, and
+    when `path` is no text.
+    """
+    from pyspark.sql import functions
+
+    kinds = dict(column.split() for column in columns.split(", "))
+    own = dict(df.dtypes)
+    missing = [name for name in kinds if name not in own and name not in optional]
+    if missing:
+        raise UsageError(f"`df` lacks the column {', '.join(missing)}; it has {', '.join(own)}")
+    if own["path"] != "string":
+        raise UsageError(f"`df` has paths of type {own['path']}: use string")
+    kept = []
+    for name, kind in kinds.items():
+        column = (functions.col(name) if name in own else functions.lit(None)).cast(kind)
+        if kind == "double":
+            column = functions.nanvl(column, functions.lit(None))
+        kept.append(column.alias(name))
+    return df.select(*kept)
+
+
+def find_missing(row: Mapping[str, Any], *names: str) -> str | None:
+    """Return what a row needs and lacks, as the reason why it cannot be read; None if nothing."""
+    missing = [name for name in names if not row[name]]
+    return f"this row has no {' and no '.join(missing)}" if missing else None
 
 
 def to_spark_uri(source: str | os.PathLike[str]) -> str:
@@ -99,13 +150,16 @@ def to_spark_uri(source: str | os.PathLike[str]) -> str:
 
 
 def from_spark_uri(path: str) -> str:
-    """Return a path of Spark's as framefind has it: no `file:`, `s3:` for `s3a:`."""
+    """Return a path of Spark's as framefind has it: no `file:`, `s3:` for `s3a:`.
+
+    A `file:` URI may be percent-escaped, as in the column `_metadata.file_path`.
+    """
     scheme, colon, remainder = path.partition(":")
     if scheme == "dbfs":
         local = "/" + remainder.lstrip("/")
         return local if local.startswith("/Volumes/") else "/dbfs" + local
     if scheme == "file" and colon:
-        return "/" + remainder.lstrip("/")
+        return canonical_uri("file:///" + remainder.lstrip("/"))
     if "://" in path:
         return _ALIASES.get(scheme, scheme) + colon + remainder
     return path
@@ -136,9 +190,12 @@ def _segments(batches: Iterable[Any], length: float, decoder: str) -> Iterator[A
     for batch in batches:
         files = batch.to_pylist()
         for file in files:
-            file["path"] = from_spark_uri(file["path"])
-        paths = [file["path"] for file in files]
-        for file, probed in zip(files, probe_all(paths, decoder, cut=True), strict=True):
+            file["path"] = file["path"] and from_spark_uri(file["path"])
+        paths = [file["path"] for file in files if file["path"]]
+        probes = iter([*probe_all(paths, decoder, cut=True)])
+        for file in files:
+            missing = find_missing(file, "path")
+            probed = Probed("failed", error=missing) if missing else next(probes)
             rows = [file | span for span in _span_rows(probed, length)]
             yield pa.RecordBatch.from_pylist(rows, _schema())
 

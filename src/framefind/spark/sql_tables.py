@@ -6,22 +6,25 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from framefind.library import Library
+from framefind.spark.session import as_library
 from framefind.tables.address import is_local
 from framefind.tables.delta_log import list_files
 from framefind.tables.tables import Tables
+from framefind.types import PathLike
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 
-def tables(spark: "SparkSession", library: str | os.PathLike[str]) -> "tuple[DataFrame, DataFrame]":
+def tables(spark: "SparkSession", library: Library | PathLike) -> "tuple[DataFrame, DataFrame]":
     """Open the tables `videos` and `frames` of a library, the latter with published rows only.
 
     They are read as plain Parquet, by the file lists of the tables' newest versions, so that no
     Delta connector is needed; on an object store Spark needs its own file system for the URI.
     Raises LibraryError when there is no library.
     """
-    opened = Tables.open(library)
+    opened = Tables.open(as_library(library).uri)
     videos = _read(spark, opened, "videos")
     frames = _read(spark, opened, "frames")
     published = videos.selectExpr("video_id", "explode(segments) AS segment")

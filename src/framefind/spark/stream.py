@@ -16,6 +16,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from framefind.arguments import text, whole_number
 from framefind.errors import StoreError, UsageError
 from framefind.files import objects
 from framefind.files.names import (
@@ -34,7 +35,14 @@ from framefind.reports import Report
 from framefind.spark import tasks
 from framefind.spark.driver import Batches
 from framefind.spark.session import SparkError, as_framefind_error, as_library, require
-from framefind.spark.sources import FILES, as_file, from_spark_uri, to_spark_uri, videos
+from framefind.spark.sources import (
+    FILES,
+    as_file,
+    check_minutes,
+    from_spark_uri,
+    to_spark_uri,
+    videos,
+)
 from framefind.spark.tasks import Job
 from framefind.tables import maintenance
 from framefind.tables.address import is_local, lock
@@ -52,7 +60,7 @@ def index(
     source: PathLike,
     library: "PathLike | Library | None" = None,
     *,
-    checkpoint: str | None = None,
+    checkpoint: PathLike | None = None,
     trigger: str = "available-now",
     model: str | None = None,
     sampler: str = "every=1.0",
@@ -84,12 +92,15 @@ def index(
     """
     require()
     how = _parse_trigger(trigger)
+    check_minutes(minutes)
+    whole_number(files, "files", low=1)
     opened = as_library(library, device=device, precision=precision)
     options = IndexOptions.pick(locals(), opened.config())
     root = _root(source)
     if checkpoint is None:
         key = blake2b(root.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
         checkpoint = f"{opened.uri.rstrip('/')}/checkpoint/{key}"
+    checkpoint = os.path.expanduser(text(checkpoint, "checkpoint"))
     choice = opened.choice.named(model)
     check_model(opened.uri, choice)
     with lock(opened.uri, not opened.exists, "index --engine spark"):
@@ -242,7 +253,7 @@ class _Run:
 
 def _root(source: PathLike) -> str:
     """Return a folder as a real path, or a URI. Raises SparkError for what is no folder."""
-    root = from_spark_uri(os.fspath(source))
+    root = from_spark_uri(text(source, "source"))
     if not is_local(root):
         return root
     root = os.path.realpath(os.path.expanduser(root))
@@ -263,13 +274,13 @@ def _is_begun(checkpoint: str) -> bool:
         return True
 
 
-def _parse_trigger(text: str) -> dict[str, Any]:
+def _parse_trigger(trigger: str) -> dict[str, Any]:
     """Return a trigger as Spark has it. Raises UsageError."""
-    if text == "available-now":
+    if trigger == "available-now":
         return {"availableNow": True}
-    match = re.fullmatch(r"(\d+)\s*(s|m|h)", text)
+    match = re.fullmatch(r"(\d+)\s*(s|m|h)", trigger)
     if not match:
-        raise UsageError(f"trigger {text!r}: use available-now, or how often, such as 30s or 5m")
+        raise UsageError(f"trigger {trigger!r}: use available-now, or how often, such as 30s or 5m")
     unit = {"s": "seconds", "m": "minutes", "h": "hours"}[match[2]]
     return {"processingTime": f"{match[1]} {unit}"}
 

@@ -13,7 +13,7 @@ from framefind.indexing.readers import open_readers
 from framefind.indexing.reading import Reading
 from framefind.indexing.words_written import WordsWritten
 from framefind.spark import tasks as executor
-from framefind.spark.sources import from_spark_uri
+from framefind.spark.sources import find_missing, from_spark_uri, select_columns
 from framefind.tables.data_files import DataFile
 from framefind.tables.rows import CueRow
 from framefind.tables.schema import CUES
@@ -31,6 +31,7 @@ CUE = (
     "path string, video_id string, segment string, start double, end double, source string, "
     "language string, text string, box array<float>, error string"
 )
+_VIDEO = "path string, video_id string, fps double, duration double, number int"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def cues(
     its first segment. `read` is as for `index`; `sampler` chooses the frames of `screen`.
     """
     options = IndexOptions.parse(read=read, sampler=sampler)
-    first = df.where("number = 0").select("path", "video_id", "fps", "duration")
+    first = select_columns(df, _VIDEO).where("number = 0")
     return first.mapInArrow(partial(cue_rows, options=options), CUE)
 
 
@@ -176,6 +177,11 @@ def cue_rows(batches: Iterable[Any], options: IndexOptions) -> Iterator[Any]:
     sidecars = Sidecars()
     for batch in batches:
         for row in batch.to_pylist():
+            if missing := find_missing(row, "path", "video_id"):
+                yield pa.RecordBatch.from_pylist(
+                    [{"error": missing, "path": row["path"]}], _schema()
+                )
+                continue
             path = from_spark_uri(row["path"])
             paths = tuple(file.path for file in sidecars.find(path) or ())
             unread = Unread(path, row["video_id"], row["fps"], row["duration"], words, paths)
