@@ -249,7 +249,7 @@ class TestTrouble:
         for wrong in ({"sampler": "often"}, {"views": "all"}, {"trigger": "soon"}, {"minutes": 0}):
             with pytest.raises(ValueError, match="use"):
                 spark_engine.index(spark, clips, tmp_path / "l", **wrong)
-        for name, value in {"files": 0, "source": [clips], "checkpoint": ""}.items():
+        for name, value in {"files": 0, "source": [clips, clips], "checkpoint": ""}.items():
             with pytest.raises(ValueError, match=f"`{name}`"):
                 spark_engine.index(
                     spark, **{"source": clips, "library": tmp_path / "l", name: value}
