@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from skimage import data
 
 import framefind
 from conftest import scene, write_clip
@@ -16,7 +17,7 @@ from framefind.search.filters import Filters
 TEXTS = [
     "a dog",
     "red and green",
-    "a man rides a bicycle",
+    "a rocket",
     "an abstract painting",
     "blorptang",
     "snow",
@@ -32,10 +33,13 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Library:
-    """A library of a dozen clips of 1 to 12 seconds, some of them tall."""
+    """A library of a dozen clips of 1 to 12 seconds, some of them tall, some of photographs."""
     folder = tmp_path_factory.mktemp("many")
+    photographs = [data.rocket()[:300, :400], data.chelsea()[:300, :400]]
     for at in range(12):
         scenes = [shot(30 * at + nth, at) for nth in range(at + 1)]
+        if at % 3 == 1:
+            scenes = [photographs[nth // 2 % 2] for nth in range(at + 1)]
         write_clip(folder / "clips" / f"{at:02}.mp4", scenes, 1.0)
     library = framefind.open(folder / "l.framefind")
     assert len(library.index(folder / "clips").indexed) == 12
@@ -63,8 +67,8 @@ class TestBatch:
             {"min_duration": 3.0, "max_duration": 7.0, "limit": 99},
             {"min_confidence": 1e-4},
             {"min_score": 5.0, "limit": 99},
-            {"then": "an abstract painting", "within": 4.0, "limit": 99},
-            {"then": "an abstract painting", "min_score": 3.0},
+            {"then": "a cat", "within": 4.0, "limit": 99},
+            {"then": "a cat", "min_score": 3.0},
             {"image": "05.mp4@2", "minus": ["a car"]},
         ],
     )

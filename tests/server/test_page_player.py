@@ -245,7 +245,7 @@ def test_space_plays_and_pauses(tab: Opener, site: str, how: str) -> None:
 
 def test_keys_work_on_when_another_moment_of_the_video_was_chosen(tab: Opener, site: str) -> None:
     page = tab(site)
-    ask(page, "a red screen")
+    ask(page, "a machine")
     page.locator(".group:has(li + li) a.card").first.click()
     begun(page)
     others = page.locator(".others button")
