@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,18 @@ def test_replace_leaves_the_new_file_only(tmp_path: Path) -> None:
         disk.replace(tmp_path / "file", content)
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_a_full_disk_leaves_the_old_file_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk.replace(tmp_path / "file", b"old")
+
+    def fill_up(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(disk, "sync", fill_up)
+    with pytest.raises(OSError, match="No space left"):
+        disk.replace(tmp_path / "file", b"new")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"old"

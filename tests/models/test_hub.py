@@ -181,6 +181,13 @@ class TestTrouble:
         assert find_cached("tiny/siglip", None, choose_onnx) is None
         registry.check(again("tiny/siglip"))
 
+    @pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json", "tokenizer.json"])
+    def test_what_a_break_left_without_settings_is_no_model(self, hub, name):
+        registry.load("tiny/siglip")
+        (find_cached("tiny/siglip", None, choose_onnx) / name).unlink()
+        assert find_cached("tiny/siglip", None, choose_onnx) is None
+        registry.check(again("tiny/siglip"))
+
     def test_offline_says_where_to_run_what(self, hub, monkeypatch):
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
         with pytest.raises(ModelError, match=r"OFFLINE.*`framefind models download tiny/clip`"):

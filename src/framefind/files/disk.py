@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
@@ -59,7 +60,12 @@ def sync(path: Path) -> None:
 def replace(path: Path, content: bytes) -> None:
     """Replace a file atomically: a crash or a power cut leaves the old or the new one, whole."""
     fresh = path.with_name(f"{path.name}.new")
-    fresh.write_bytes(content)
-    sync(fresh)
-    fresh.replace(path)
+    try:
+        fresh.write_bytes(content)
+        sync(fresh)
+        fresh.replace(path)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink()
+        raise
     sync(path.parent)

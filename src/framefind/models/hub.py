@@ -11,13 +11,14 @@ network, tells whether the files of a snapshot are complete.
 import hashlib
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from framefind.errors import ModelError
 from framefind.models.layouts.base import Files
 from framefind.models.layouts.external_data import external_files
+from framefind.models.layouts.open_clip import find_settings
 from framefind.models.layouts.registry import Chooser
 from framefind.models.layouts.safetensors import SHARD_INDEX, read_index
 from framefind.models.messages import first_line
@@ -25,7 +26,8 @@ from framefind.models.weights_hash import sha256
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _GIT_SHA1 = re.compile(r"[0-9a-f]{40}")
-_TOKENIZERS = ("tokenizer.json", "textual/tokenizer.json")
+_TOKENIZERS = {"tokenizer.json", "textual/tokenizer.json"}
+_PREPROCESSORS = {"preprocessor_config.json", "processor_config.json"}
 _MAX_DOWNLOADS = 2
 """Attempts at files that arrive damaged."""
 
@@ -97,13 +99,22 @@ def _is_complete(folder: Path, chooser: Chooser) -> bool:
     if _find_damaged(folder, files):
         return False
     graphs = [folder / name for name in (files.image, files.text) if name.endswith(".onnx")]
-    if graphs and not any(name in files.names for name in _TOKENIZERS):
+    if graphs and not _has_settings(folder, files.names):
         return False
     outside = [graph.with_name(name) for graph in graphs for name in external_files(graph)]
     for name in files.names:
         if name.endswith(SHARD_INDEX):
             outside += read_index(folder / name)
     return all(file.exists() for file in outside)
+
+
+def _has_settings(folder: Path, names: Collection[str]) -> bool:
+    """Tell whether the settings that ONNX encoders are read with are among a snapshot's files."""
+    if _TOKENIZERS.isdisjoint(names):
+        return False
+    if find_settings(folder):
+        return True
+    return "config.json" in names and not _PREPROCESSORS.isdisjoint(names)
 
 
 def _find_damaged(folder: Path, files: Files) -> list[Path]:

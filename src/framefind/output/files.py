@@ -72,13 +72,20 @@ def check_target(path: Path, overwrite: bool, sources: "Callable[[], Iterator[st
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path to write to, which takes the place of `path` at the end, whole or not at all."""
+    """Yield a path to write to, which takes the place of `path` at the end, whole or not at all.
+
+    An OSError of writing names `path`, also where a library did not say which file it was.
+    """
     fresh = path.with_name(f"{path.stem}.part{path.suffix}")
     _unfinished.add(fresh)
     try:
         yield fresh
         sync(fresh)
         fresh.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(fresh)):
+            error.filename = str(path)
+        raise
     finally:
         fresh.unlink(missing_ok=True)
         _unfinished.discard(fresh)
