@@ -23,11 +23,6 @@ def encode_thumbnail(scale: Scale, width: int, height: int) -> bytes:
     return encode_jpeg(Image.fromarray(pixels), THUMBNAIL_QUALITY)
 
 
-def is_whole(jpeg: bytes) -> bool:
-    """Tell whether a JPEG begins and ends as one does; looks at nothing in between."""
-    return jpeg.startswith(b"\xff\xd8") and jpeg.endswith(b"\xff\xd9")
-
-
 def encode_jpeg(image: Image.Image, quality: int) -> bytes:
     """Encode an RGB image as a JPEG of that quality, of 100."""
     file = io.BytesIO()
