@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.index.groups import count_members, list_starts
 from framefind.index.scores import Positions, Scores
 
 _SOFTMAX_ROUNDS = 3  # more rounds hardly bring a bound any nearer
@@ -48,7 +49,7 @@ def find_possible_hits(
     A hit reaches `min_score` and is at most `margin` below its video's best frame.
     """
     at, first = scores.frames_of(videos)
-    counts = np.diff(first, append=len(at))
+    counts = count_members(first, len(at))
     low, high = scores.bound_peaks(at, first)
     possible_cut = np.maximum(low.astype(np.float64) - margin, min_score)
     certain_cut = np.maximum(high.astype(np.float64) - margin, min_score)
@@ -56,7 +57,7 @@ def find_possible_hits(
     near = np.flatnonzero(scores.values[at] + scores.slack[at] >= possible_cut[owner])
     at = at[near]
     owner = owner[near]
-    first = np.flatnonzero(np.diff(owner, prepend=-1))
+    first = list_starts(owner)
     values = scores.values[at].astype(np.float64)
     slack = scores.slack[at].astype(np.float64)
     certain = values - slack >= certain_cut[owner]
@@ -116,7 +117,7 @@ def bound_pairs(
     line = first.line
     t = line.t[at]
     back, ahead = (int(np.ceil(seconds / _BIN_SECONDS)) for seconds in reach)
-    owner = np.repeat(np.arange(len(videos)), np.diff(begins, append=len(at)))
+    owner = np.repeat(np.arange(len(videos)), count_members(begins, len(at)))
     bins = np.floor((t - t[begins][owner]) / _BIN_SECONDS)
     room = np.maximum.reduceat(bins, begins) + 1 + back + ahead  # so that none sees the next video
     if back + ahead > _MAX_BINS or room.sum() > 4 * len(at) + _MAX_BINS * len(videos):
@@ -124,7 +125,7 @@ def bound_pairs(
         return _raise(bound)
     offset = np.cumsum(room) - room
     place = (offset[owner] + bins).astype(np.int64)
-    starts = np.flatnonzero(np.diff(place, prepend=-1))
+    starts = list_starts(place)
     leading = np.full(int(room.sum()), -np.inf)
     following = leading.copy()
     for scores, best in ((first, leading), (second, following)):

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.index.groups import count_members, list_starts
 from framefind.index.products import QueryCodes, multiply, multiply_codes
 from framefind.index.timeline import Timeline, ranges
 from framefind.index.vectors import VectorIndex
@@ -122,7 +123,7 @@ class Scores:
         `cut`.
         """
         at, first = self.frames_of(videos)
-        counts = np.diff(first, append=len(at))
+        counts = count_members(first, len(at))
         near = np.repeat(near, counts)
         cut = np.repeat(cut, counts)
         for settle in (self.refine, self._settle):
@@ -155,7 +156,7 @@ class Scores:
             certain = np.maximum.reduceat(np.where(low >= cut, low, -np.inf), first)
             _, high = self.bound_peaks(at, first)
             runs = high >= np.partition(certain, -count)[-count]
-            is_kept = np.repeat(runs, np.diff(first, append=len(at)))
+            is_kept = np.repeat(runs, count_members(first, len(at)))
             if not is_last:
                 self._settle(at[is_kept & self._tops(at, first)])
         return is_kept
@@ -180,7 +181,7 @@ class Scores:
             if count is not None and count < len(first):
                 low, high = self.bound_peaks(at, first)
                 kept_groups = np.flatnonzero(high >= np.partition(low, -count)[-count])
-                counts = np.diff(first, append=len(at))[kept_groups]
+                counts = count_members(first, len(at))[kept_groups]
                 at = at[ranges(first[kept_groups], counts)]
                 first = np.cumsum(counts) - counts
                 groups = groups[kept_groups]
@@ -193,13 +194,13 @@ class Scores:
     def _tops(self, at: Positions, first: Positions) -> NDArray[np.bool_]:
         """Return which frames have the best score so far of their group."""
         best = np.maximum.reduceat(self.values[at], first)
-        return np.asarray(self.values[at] == np.repeat(best, np.diff(first, append=len(at))))
+        return np.asarray(self.values[at] == np.repeat(best, count_members(first, len(at))))
 
     def _rivals(self, at: Positions, first: Positions) -> NDArray[np.bool_]:
         """Return which frames may have the best score of their group."""
         low, _ = self.bound_peaks(at, first)
         high = self.values[at] + self.slack[at]
-        return np.asarray(high >= np.repeat(low, np.diff(first, append=len(at))))
+        return np.asarray(high >= np.repeat(low, count_members(first, len(at))))
 
     def bound_peaks(
         self, at: Positions, first: Positions
@@ -278,4 +279,4 @@ def _best(scores: NDArray[np.float32], owner: Positions) -> NDArray[np.float32]:
     """Return the best score of each owner; owners come in order."""
     if not len(owner):
         return scores
-    return np.maximum.reduceat(scores, np.flatnonzero(np.diff(owner, prepend=-1)))
+    return np.maximum.reduceat(scores, list_starts(owner))

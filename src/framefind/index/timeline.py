@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.files.arrays import load_array
+from framefind.index.groups import count_members, list_starts
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Timeline:
     @cached_property
     def of_videos(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return where the frames of each video with frames begin, and how many there are."""
-        first = np.flatnonzero(np.diff(self.video, prepend=-1))
-        return first, np.diff(first, append=len(self))
+        first = list_starts(self.video)
+        return first, count_members(first, len(self))
 
     @classmethod
     def build(
@@ -53,8 +54,8 @@ class Timeline:
         frame = frame[order]
         video = video[order]
         t = t[order]
-        first = np.flatnonzero(np.diff(video, prepend=-1))
-        counts = np.diff(first, append=len(video))
+        first = list_starts(video)
+        counts = count_members(first, len(video))
         last = first + counts - 1
         span = t[last] - t[first]
         interval = np.where(counts > 1, span / np.maximum(1, counts - 1), 1.0)

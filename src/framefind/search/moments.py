@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.index.groups import count_members
 from framefind.index.timeline import Timeline, ranges
 
 LIKELY_RATIO = 8.0
@@ -85,7 +86,7 @@ def keep_parts(
     begins[find_runs(timeline, near)] = True
     first = np.flatnonzero(begins)
     is_kept = np.logical_or.reduceat(is_hit, first)
-    return np.asarray(near[np.repeat(is_kept, np.diff(first, append=len(near)))])
+    return np.asarray(near[np.repeat(is_kept, count_members(first, len(near)))])
 
 
 def merge(timeline: Timeline, scores: NDArray[np.float32], hit: NDArray[np.int64]) -> Spans:
@@ -106,7 +107,7 @@ def merge(timeline: Timeline, scores: NDArray[np.float32], hit: NDArray[np.int64
     first = _split_long(find_runs(timeline, hit), since, until, timeline.shot[hit])
     last = np.append(first[1:], len(hit)) - 1
     score = np.maximum.reduceat(scores[hit], first)
-    moment = np.repeat(np.arange(len(first)), np.diff(first, append=len(hit)))
+    moment = np.repeat(np.arange(len(first)), count_members(first, len(hit)))
     winners = np.flatnonzero(scores[hit] == score[moment])
     best = hit[winners[np.unique(moment[winners], return_index=True)[1]]]
     return Spans(video[first], since[first], until[last], best, score, first)

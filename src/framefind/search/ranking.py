@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from framefind.index.groups import count_members, list_starts
 from framefind.index.timeline import Timeline
 
 LOWEST = float(np.finfo(np.float64).min)
@@ -98,7 +99,7 @@ def rank_videos(
         return np.empty(0, np.int64), np.empty(0, np.float64)
     video = timeline.video[hit]
     score = scores[hit].astype(np.float64)
-    first = np.flatnonzero(np.diff(video, prepend=-1))
+    first = list_starts(video)
     result = _rank(score, first, rank, scale)
     order = np.lexsort((video[first], -result))
     return video[first][order], result[order]
@@ -111,6 +112,6 @@ def _rank(score: Floats, first: NDArray[np.int64], rank: str, scale: float) -> F
         return np.asarray(best)
     if rank == "sum":
         return np.asarray(np.add.reduceat(score, first))
-    counts = np.diff(first, append=len(score))
+    counts = count_members(first, len(score))
     weight = np.exp((score - np.repeat(best, counts)) * scale / 100)
     return np.asarray(np.add.reduceat(score * weight, first) / np.add.reduceat(weight, first))
