@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from draw_pictures import IMAGES
+from draw_pictures import save as write_picture
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
@@ -21,8 +23,7 @@ import framefind
 from framefind.processes import python_command
 
 ROOT = Path(__file__).parent.parent
-IMAGES = ROOT / "docs" / "images"
-COLOURS = 256  # of a picture: few, so that the file is small
+COLOURS = 256  # of a picture: a page has more than a terminal
 _SHORTEN = """home => {
     const nodes = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (nodes.nextNode()) {
@@ -101,10 +102,7 @@ def save(page: Page, home: Path, path: Path) -> None:
     page.wait_for_timeout(1000)  # until what moves has come to rest
     page.evaluate(_SHORTEN, str(home))
     page.screenshot(path=home / path.name)
-    picture = Image.open(home / path.name).convert("RGB")
-    picture = picture.quantize(COLOURS, kmeans=4, dither=Image.Dither.NONE)
-    picture.save(path, optimize=True)
-    print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
+    write_picture(Image.open(home / path.name).convert("RGB"), path, COLOURS)
 
 
 if __name__ == "__main__":

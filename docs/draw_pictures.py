@@ -169,9 +169,9 @@ def draw_terminal(lines: Sequence[Line], path: Path, pictures: Sequence[Image.Im
     save(canvas, path)
 
 
-def save(picture: Image.Image, path: Path) -> None:
+def save(picture: Image.Image, path: Path, colours: int = COLOURS) -> None:
     """Write a picture with few colours."""
-    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.quantize(colours, kmeans=4, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
 
 

@@ -149,7 +149,8 @@ def index(
     }
     with _explained_interrupt():
         if dry_run:
-            return show.print_plan(opened.plan(paths or None, **choice), as_json)
+            show.print_plan(opened.plan(paths or None, **choice), as_json)
+            return
         if engine == "spark":
             from framefind.cli import spark
 
@@ -167,7 +168,6 @@ def index(
         show.print_note(_MINI)
     if report.failed:
         raise typer.Exit(3)
-    return None
 
 
 @contextmanager
