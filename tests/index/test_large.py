@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from indexes import Limits, Vectors, film, page, unit, write
 
-from framefind.index import candidates, ivf
+from framefind.index import candidates, int8_scan, ivf
 from framefind.index.vectors import VectorIndex
 from framefind.models.confidence import Neutral, confidence
+from framefind.search import search as search_module
 from framefind.types import Moment, Page
 
 pytest.importorskip("faiss")
@@ -131,6 +132,22 @@ def test_likely_videos_alone_answer(large):
         len(candidates.choose_candidates(large.index, large.index.timeline, [unit(np.ones(D))]))
         < 150
     )
+
+
+def test_a_page_that_likely_videos_fill_scans_no_others(large, monkeypatch):
+    scanned = []
+
+    def count(index, rows, line):
+        scanned.append(len(line))
+        return int8_scan.scan(index, rows, line)
+
+    monkeypatch.setattr(search_module, "scan", count)
+    assert len(search(large.index, unit(np.ones(D)), Limits(), limit=3).moments) == 3
+    assert len(scanned) == 1
+    assert scanned[0] < len(large.index.timeline) / 2
+    scanned.clear()
+    search(large.index, unit(np.ones(D)), Limits(), limit=ALL)
+    assert sum(scanned) == len(large.index.timeline)
 
 
 @given(queries(), filters(), st.integers(1, 30))

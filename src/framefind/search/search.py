@@ -5,8 +5,9 @@ are frames scored exactly, cut and merged into moments, so that an unrelated vid
 another's moments, and what no page shows costs nothing.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -114,9 +115,9 @@ def answer(
     pages: dict[int, Page] = {}
     for filters, members in _group_by_filters(queries).items():
         group = [queries[at] for at in members]
-        for at, parts in zip(members, _scan_parts(index, filters, group), strict=True):
+        for at, scans in zip(members, _scan_parts(index, filters, group), strict=True):
             floor = LOWEST if floors is None else floors[at]
-            pages[at] = _fill_page(queries[at], parts, judge, floor)
+            pages[at] = _fill_page(queries[at], scans, judge, floor)
     return [pages[at] for at in range(len(queries))]
 
 
@@ -145,34 +146,41 @@ def _group_by_filters(queries: Sequence[EmbeddedQuery]) -> dict[Filters, list[in
 Part = tuple[Scores, Scores | None]
 """Scores of the same frames for a query and for what follows."""
 
+Scan = Callable[[], Part]
+"""Scans the frames of a part when the part is needed."""
+
 
 def _scan_parts(
     index: VectorIndex, filters: Filters, queries: Sequence[EmbeddedQuery]
-) -> Iterator[Iterable[Part]]:
-    """Yield for each query the scores of the frames that pass, in the parts they are searched.
+) -> Iterator[Sequence[Scan]]:
+    """Yield for each query the scans of the frames that pass, in the parts they are searched.
 
     That is one part; or, in a large index, the videos that are likely to hold the best moments and
-    then the others, which are scanned when they are asked for.
+    then the others.
     """
     line = filters.select(index)
     if is_scanned_whole(index, line):
-        for part in _scan_together(index, line, queries):
-            yield [part]
+        scans = _scan_together(index, line, queries)
+        for _ in queries:
+            yield [partial(next, scans)]
     else:
         for query in queries:
             yield _scan_likely_first(index, line, query)
 
 
-def _scan_likely_first(index: VectorIndex, line: Timeline, query: EmbeddedQuery) -> Iterator[Part]:
+def _scan_likely_first(index: VectorIndex, line: Timeline, query: EmbeddedQuery) -> list[Scan]:
     vectors = [query.vector] if query.then is None else [query.vector, query.then]
     likely = choose_candidates(index, line, vectors)
     if words := [hits for hits in (query.words, query.then_words) if hits]:
         likely = line.select(_mask_videos(index, likely, words))
-    yield from _scan_together(index, likely, [query])
-    if len(likely) < len(line):
+
+    def scan_others() -> Part:
         others = np.ones(len(index.videos), bool)
         others[likely.video] = False
-        yield from _scan_together(index, line.select(others), [query])
+        return next(_scan_together(index, line.select(others), [query]))
+
+    scan_likely = partial(next, _scan_together(index, likely, [query]))
+    return [scan_likely] if len(likely) == len(line) else [scan_likely, scan_others]
 
 
 def _mask_videos(
@@ -212,19 +220,19 @@ def _add_words(query: EmbeddedQuery, part: Part, judge: Judge) -> tuple[Scored, 
     return first, second[0] if second else None
 
 
-def _fill_page(query: EmbeddedQuery, parts: Iterable[Part], judge: Judge, floor: float) -> Page:
-    """Return the page of a query; parts that it does not reach are not looked at."""
+def _fill_page(query: EmbeddedQuery, scans: Sequence[Scan], judge: Judge, floor: float) -> Page:
+    """Return the page of a query; parts that it does not reach are not scanned."""
     choice = query.query
     results_shown: list[Any] = []  # moments or videos
     start = choice.offset
     stop = choice.offset + choice.limit
     total = 0
     is_complete = True
-    for part in parts:
+    for scan_part in scans:
         if stop <= 0:  # an earlier part has filled it
             is_complete = False
             break
-        scored, second = _add_words(query, part, judge)
+        scored, second = _add_words(query, scan_part(), judge)
         results = find_results(scored, second, stop, floor)
         results_shown += results.show(slice(max(0, start), stop))
         start, stop = start - len(results.scores), stop - len(results.scores)
