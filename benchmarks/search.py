@@ -5,7 +5,7 @@
 LIBRARY is a real one that the made-up indexes are fitted on (`support/synthetic.py`). Compared are:
 
 - framefind: filters, scan, moments, confidence: a page of ten, all but the text's embedding;
-- framefind, 0.1 %: the same among one in a thousand videos;
+- framefind, 0.1%: the same among one in a thousand videos;
 - framefind, by video; then: a page of videos; of moments that others follow;
 - product: the first article's, `matrix @ query * 100` in float32, and the top ten;
 - Faiss flat: its exact index of the same;
@@ -167,7 +167,7 @@ def _contenders(
     few = tuple(video.path for video in list(index.videos)[::1000])
     answers: Answers = {
         "framefind": lambda query: _page(index, model, query),
-        "framefind, 0.1 %": lambda query: _page(index, model, query, video=few),
+        "framefind, 0.1%": lambda query: _page(index, model, query, video=few),
         "framefind, by video": lambda query: _page(index, model, query, by="video"),
         "framefind, then": lambda query: _pair(index, model, query),
     }

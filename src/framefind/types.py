@@ -62,7 +62,7 @@ LIKELY = 0.5
 MAYBE = 0.3
 """The lowest confidences of moments that are called so.
 
-Of labelled results, at least 90, 60 and 30 % of those between one and the next higher are right.
+Of labelled results, at least 90, 60 and 30% of those between one and the next higher are right.
 """
 
 SEEN = "seen"

@@ -224,7 +224,7 @@ def test_the_confidence_filter_acts_on_the_number_shown(tab: Opener, site: str) 
     page.wait_for_selector("a.card[data-key]")
     shown = page.locator(".cards .sure").all_text_contents()
     assert shown
-    assert all(float(one.split()[1]) >= 2 for one in shown)
+    assert all(float(one.split()[1].rstrip("%")) >= 2 for one in shown)
     expect(page.locator("#filter-min_confidence")).to_have_value("0.02")
     assert len(shown) < page.request.get(f"{site}v1/search?q=a+cat").json()["total"]
 

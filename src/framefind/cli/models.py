@@ -231,6 +231,6 @@ def offer_better(library: str) -> None:
         return
     show.print_note(
         f"`framefind models use balanced` finds more in new libraries: {better.name}, "
-        f"{better.gigabytes:.1f} GB, recall {better.recall:.0f} % on Crossmodal-3600, about "
+        f"{better.gigabytes:.1f} GB, recall {better.recall:.0f}% on Crossmodal-3600, about "
         f"{better.gmacs / catalog.MINI_GMACS:.0f} times mini's work; `framefind models` compares"
     )

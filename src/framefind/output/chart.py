@@ -19,6 +19,7 @@ from framefind.output.drawing import (
     PANEL,
     QUIET,
 )
+from framefind.output.printable import write_confidence
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -140,7 +141,7 @@ def _pair(
 ) -> None:
     """Draw the expected frame and the best hit side by side, with the query below."""
     x, y = corner
-    roles = f"wanted, rank {answer.rank}", f"found, confidence {answer.found.confidence:.2f}"
+    roles = f"wanted, rank {answer.rank}", f"found, {write_confidence(answer.found)}"
     moments = answer.wanted, answer.found
     for at, (picture, moment, role) in enumerate(zip(pictures, moments, roles, strict=True)):
         left = x + at * (CELL[0] + GAP)

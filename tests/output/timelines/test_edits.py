@@ -78,7 +78,7 @@ def test_the_document_follows_its_schema():
     assert dtd.validate(document), dtd.error_log
     (rate, *_) = (element.get("frameDuration") for element in document.iter("format"))
     assert rate == "1001/30000s"
-    assert [note.text for note in document.iter("note")][1] == "confidence 0.87, sure"
+    assert [note.text for note in document.iter("note")][1] == "sure 87%"
 
 
 def url(name: str, path: str) -> str:
@@ -116,7 +116,7 @@ def test_an_edl_names_file_and_path():
     assert lines[:2] == ["TITLE: a dog", "FCM: NON-DROP FRAME"]
     assert lines[3].startswith("001  AX       AA/V  C        00:00:09:29 00:00:12:15 01:00:00:00")
     assert lines[4:6] == ["* FROM CLIP NAME: a.mp4", "* SOURCE FILE: /v/a.mp4"]
-    assert lines[6] == r"* COMMENT: confidence 0.87, sure · one <b>& two\u202e"
+    assert lines[6] == r"* COMMENT: sure 87% · one <b>& two\u202e"
 
 
 def test_the_rate_is_that_of_most_moments_and_the_rest_is_told():

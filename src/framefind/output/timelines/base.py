@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from framefind.files.names import native_path
 from framefind.files.objects import is_remote
-from framefind.output.printable import printable, round_down
+from framefind.output.printable import printable, write_confidence
 from framefind.output.timelines.timeline import Timeline
 from framefind.times import clock
 from framefind.types import Moment
@@ -60,8 +60,7 @@ def clip_title(moment: Moment) -> str:
 
 def describe(moment: Moment) -> str:
     """Return how sure a moment is and the words that match in it, on one line."""
-    confidence = f"confidence {round_down(moment.confidence, 2)}, {moment.certainty}"
-    return " · ".join([confidence, *matched_words(moment)])
+    return " · ".join([write_confidence(moment), *matched_words(moment)])
 
 
 def matched_words(moment: Moment) -> list[str]:

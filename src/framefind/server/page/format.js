@@ -21,11 +21,13 @@ export function seconds(text) {
 
 export const span = (moment) => `${clock(moment.start)} – ${clock(moment.end)}`;
 
-/** Whole percents, rounded down: what is shown as 5 % passes a filter of 5 %. */
+/** Whole percents, rounded down: what is shown as 5% passes a filter of 5%. */
 export function percent(fraction) {
-  const whole = Math.floor(fraction * 100 + 1e-6);
-  return whole || !fraction ? `${whole} %` : "< 1 %";
+  return `${Math.floor(fraction * 100 + 1e-6)}%`;
 }
+
+/** How sure a moment is, as everywhere: `likely 67%`. */
+export const confidence = (moment) => `${moment.certainty} ${percent(moment.confidence)}`;
 
 /** The last part of a path or URI. */
 export const name = (path) => path.split(/[/\\]/).filter(Boolean).at(-1) ?? path;

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { announce, button, el, icon, toast } from "./dom.js";
-import { clock, folder, name, percent, span } from "./format.js";
+import { clock, confidence, folder, name, span } from "./format.js";
 import { Playback, playable } from "./playback.js";
 import { asks, onlyFilters } from "./query.js";
 import { Strip } from "./strip.js";
@@ -142,7 +142,7 @@ export class Player {
     this.place.parentElement.hidden = Boolean(moment.whole);
     this.facts.replaceChildren();
     if (!moment.whole) {
-      this.facts.append(el("b", {}, span(moment)), `${moment.certainty}, ${percent(moment.confidence)}`,
+      this.facts.append(el("b", {}, span(moment)), confidence(moment),
         ...(moment.then ? [`then ${clock(moment.then.start)} – ${clock(moment.then.end)}`] : []));
       announce(`${name(moment.path)}, ${span(moment)}`);
     }

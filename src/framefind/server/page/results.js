@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { button, el } from "./dom.js";
-import { about, clock, count, folder, name, percent, span } from "./format.js";
+import { about, clock, confidence, count, folder, name, span } from "./format.js";
 import { scrub } from "./scrub.js";
 
 const FEW = 8; // of one video, when there are others: the rest is a press away
@@ -132,7 +132,7 @@ class Group {
 /** A moment's card: a link that plays it, a button that looks for more like it, a box to choose it. */
 function card(moment, results) {
   const says = `${name(moment.path)}, ${clock(moment.start)} to ${clock(moment.end)}, ` +
-    `${moment.certainty}, ${percent(moment.confidence)}`;
+    confidence(moment);
   const shown = picture(moment);
   const link = el("a", {
     class: "card", href: results.href(moment), "aria-label": says, "data-key": key(moment),
@@ -171,12 +171,12 @@ export function why(moment) {
   return el("q", { class: "words", dir: "auto", title: match.kind }, ...parts, letters.slice(at).join(""));
 }
 
-/** The confidence as a number and as a bar. */
+/** The confidence in words and as a bar. */
 export function sureness(moment) {
   const bar = el("span", { class: "level" });
   bar.style.setProperty("--level", moment.confidence);
-  const title = `Confidence ${percent(moment.confidence)}: ${moment.certainty}; score ${moment.score.toFixed(1)}`;
-  return el("span", { class: "sure", title }, bar, `${moment.certainty} ${percent(moment.confidence)}`);
+  const title = `Confidence: ${confidence(moment)}; score ${moment.score.toFixed(1)}`;
+  return el("span", { class: "sure", title }, bar, confidence(moment));
 }
 
 /** The best frame with the part that matches, in a cell of 16:9. */
