@@ -1,4 +1,4 @@
-"""`framefind models use`, and the offer of a better model."""
+"""`framefind models`, `framefind models use`, and the offer of a better model."""
 
 import os
 import pty
@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from framefind.cli import models
 from framefind.files import config, folders
+from framefind.models import catalog
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +30,38 @@ def test_use_stores_the_full_name_but_of_mini():
     for other in ("nothing at all", "local-dir:/nowhere"):
         assert CliRunner().invoke(models.app, ["use", other]).exit_code != 0
     assert config.read_settings()["model"].value == "mini"
+
+
+def test_the_table_fits_into_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")  # no bold
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    models.app(["--seconds", "0.01"], standalone_mode=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for model in catalog.known_models():
+        (row,) = [line.split() for line in lines if f" {model.name} " in line and line[0] in " *"]
+        assert model.licence in row
+        assert any(field.startswith("~") for field in row)
+    for need in ("mini", "fast", "balanced", "best"):
+        assert any(line.split()[:1] == [need] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [
+        (0.005, "18 s"),
+        (0.11, "7 min"),
+        (3.89, "3.9 h"),
+        (9.97, "10 h"),
+        (99.9, "100 h"),
+        (313, "13 days"),
+    ],
+)
+def test_lengths_have_one_unit(hours: float, text: str) -> None:
+    assert models.write_hours(hours) == text
 
 
 def test_the_first_index_offers_once_and_only_at_a_terminal(tmp_path):

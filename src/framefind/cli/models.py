@@ -25,15 +25,22 @@ PrecisionOption = Annotated[
 ]
 
 
-_COLUMNS = ("", "model", "alias", "hours/hour", "GB", "recall", "video", "licence", "here")
-_NEEDS = ("fast", "balanced", "best")
+_FIELDS = ("", "model", "alias", "hours/hour", "GB", "recall", "video", "licence", "here")
+_COLUMNS = ("  model", "1 h takes", "size", "licence", "recall", "video")
+_NEEDS = ("mini", "fast", "balanced", "best")
+_NEED_COLUMNS = ("need", "model", "1 h takes", "size", "licence", "quality")
 _NOTES = (
-    "hours/hour: hours of video that are embedded in an hour here, at a frame a second in tiles; "
-    "~: estimated from mini's speed",
-    "GB: both encoders, at fp32 but for mini",
-    "recall: Crossmodal-3600, English, mean of R@1, R@5 and R@10 (Immich's docs); "
+    "1 h takes: time to embed an hour of video here, a frame a second in tiles;",
+    "  ~ is estimated, the others are on this computer and were measured",
+    "size: both encoders, at fp32 but for mini",
+    "recall: Crossmodal-3600, English, mean of R@1, R@5 and R@10 (Immich's docs)",
     "video: MSR-VTT, R@1 (arXiv 2504.13181)",
+    "*: no other model beats it in both cost and recall",
+    "multilingual: ViT-B-16-SigLIP-i18n-256/webli, for queries in many languages",
+    "best: needs the extra [torch]",
+    "`framefind models use balanced` makes that the model of new libraries",
 )
+_LONG_HOURS = 100  # from which on days are counted
 
 
 @app.callback(invoke_without_command=True)
@@ -59,36 +66,72 @@ def list_models(
     if as_json:
         show.print_json({"schema": "framefind/v1", "models": rows})
         return
-    show.print_table(_COLUMNS, map(_write_row, rows))
-    if sys.stdout.isatty():
-        by_alias = {row["alias"]: row for row in rows}
-        lines = [_describe_need(by_alias[need]) for need in _NEEDS]
-        for line in (*_NOTES, "", *lines):
-            show.print_line(line)
+    if not sys.stdout.isatty():
+        show.print_table(_FIELDS, map(_list_fields, rows))
+        return
+    by_alias = {row["alias"]: row for row in rows}
+    show.print_table(_COLUMNS, map(_describe_model, rows))
+    show.print_line("")
+    show.print_table(_NEED_COLUMNS, (_describe_need(by_alias[need]) for need in _NEEDS))
+    show.print_line("")
+    for line in _NOTES:
+        show.print_line(line)
 
 
-def _write_row(row: dict[str, Any]) -> list[str]:
-    """Return a model's row as the table shows it."""
-    fields = ["" if row[key] is None else f"{row[key]:g}" for key in ("recall", "video")]
-    mark = "*" if row["best"] else ""
-    here = "yes" if row["here"] else ""
-    names = (mark, row["name"], row["alias"], _write_speed(row), f"{row['gigabytes']:.2f}")
-    return [*names, *fields, row["licence"], here]
-
-
-def _write_speed(row: dict[str, Any]) -> str:
-    """Return the hours of video an hour, with a tilde where they are estimated."""
+def _list_fields(row: dict[str, Any]) -> list[str]:
+    """Return a model's row for programs."""
     speed = row["hours_per_hour"]
-    return "" if speed is None else f"{'' if row['measured'] else '~'}{speed:.2g}"
+    return [
+        "*" if row["best"] else "",
+        row["name"],
+        row["alias"],
+        "" if speed is None else f"{'' if row['measured'] else '~'}{speed:.2g}",
+        f"{row['gigabytes']:.2f}",
+        "" if row["recall"] is None else f"{row['recall']:g}",
+        "" if row["video"] is None else f"{row['video']:g}",
+        row["licence"],
+        "yes" if row["here"] else "",
+    ]
 
 
-def _describe_need(row: dict[str, Any]) -> str:
-    """Return one line about the model for a need."""
-    speed = _write_speed(row)
-    cost = f"{speed} hours of video an hour, " if speed else ""
-    quality = f"recall {row['recall']}" if row["recall"] else f"video {row['video']}"
-    facts = f"{cost}{row['gigabytes']:.1f} GB, {row['licence']}, {quality}"
-    return f"{row['alias']}: {facts}: framefind models use {row['alias']}"
+def _describe_model(row: dict[str, Any]) -> list[str]:
+    """Return a model's row for people; all rows fit into 80 columns."""
+    return [
+        f"{'*' if row['best'] else ' '} {row['name']}",
+        *_describe_cost(row),
+        "" if row["recall"] is None else f"{row['recall']:.1f}",
+        "" if row["video"] is None else f"{row['video']:.1f}",
+    ]
+
+
+def _describe_need(row: dict[str, Any]) -> list[str]:
+    """Return the row of the model for a need, for people."""
+    quality = "its card"
+    if row["recall"] is not None:
+        quality = f"recall {row['recall']:.0f}"
+    elif row["video"] is not None:
+        quality = f"video {row['video']:.0f}"
+    return [row["alias"], row["name"], *_describe_cost(row), quality]
+
+
+def _describe_cost(row: dict[str, Any]) -> tuple[str, str, str]:
+    """Return how long an hour of video takes, the size and the licence."""
+    speed = row["hours_per_hour"]
+    time = "" if speed is None else f"{'' if row['measured'] else '~'}{write_hours(1 / speed)}"
+    size = row["gigabytes"]
+    size_text = f"{size:.1f} GB" if size >= 0.1 else f"{1000 * size:.0f} MB"
+    return time, size_text, row["licence"].removeprefix("see ")
+
+
+def write_hours(hours: float) -> str:
+    """Return a length of time in one unit that suits it: `40 s`, `12 min`, `3.5 h`, `14 days`."""
+    if hours < 1 / 60:
+        return f"{3600 * hours:.0f} s"
+    if hours < 1:
+        return f"{60 * hours:.0f} min"
+    if hours < _LONG_HOURS:
+        return f"{hours:.1f} h" if hours < 9.95 else f"{hours:.0f} h"
+    return f"{hours / 24:.0f} days"
 
 
 def _list_rows(seconds: float) -> list[dict[str, Any]]:
