@@ -37,3 +37,23 @@ def test_a_full_disk_leaves_the_old_file_only(
         disk.replace(tmp_path / "file", b"new")
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("name", [None, "report.part.pdf"])
+def test_an_error_of_writing_names_the_file_that_is_replaced(
+    tmp_path: Path, name: str | None
+) -> None:
+    report = tmp_path / "report.pdf"
+    report.write_bytes(b"old")
+    failed = None if name is None else str(tmp_path / name)
+
+    def write() -> None:
+        with disk.replacing(report) as fresh:
+            fresh.write_bytes(b"new")
+            raise OSError(errno.ENOSPC, "No space left on device", failed)
+
+    with pytest.raises(OSError, match="No space left") as raised:
+        write()
+    assert raised.value.filename == str(report)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.pdf"]
+    assert report.read_bytes() == b"old"

@@ -85,7 +85,7 @@ def mcp(
 
 def _end(number: int, _: object) -> None:
     """End at once: the thread that reads stdin cannot be stopped before its next line."""
-    from framefind.output.files import remove_unfinished
+    from framefind.files.disk import remove_unfinished
 
     remove_unfinished()
     os._exit(128 + number)

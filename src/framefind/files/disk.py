@@ -1,13 +1,18 @@
 """Files on this computer: locks, and writes that survive a power cut."""
 
+import atexit
 import errno
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 """What `flock` fails with on a file system that has no locks, such as some network shares."""
+
+
+_unfinished: set[Path] = set()
 
 
 class NoLocksError(OSError):
@@ -58,14 +63,39 @@ def sync(path: Path) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Replace a file atomically: a crash or a power cut leaves the old or the new one, whole."""
-    fresh = path.with_name(f"{path.name}.new")
-    try:
+    """Replace a file atomically, for good once this returns."""
+    with replacing(path) as fresh:
         fresh.write_bytes(content)
+    sync(path.parent)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path to write to, which takes the place of `path` at the end.
+
+    A crash or a power cut leaves the old or the new file, whole. What an exception or the end of
+    the process leaves unfinished is removed.
+
+    An OSError of writing names `path`, also where a library did not say which file it was.
+    """
+    fresh = path.with_name(f"{path.stem}.part{path.suffix}")
+    _unfinished.add(fresh)
+    try:
+        yield fresh
         sync(fresh)
         fresh.replace(path)
-    except OSError:
-        with suppress(OSError):
-            fresh.unlink()
+    except OSError as error:
+        if error.filename in (None, str(fresh)):
+            error.filename = str(path)
         raise
-    sync(path.parent)
+    finally:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        _unfinished.discard(fresh)
+
+
+@atexit.register  # a server's threads do not see that the process ends
+def remove_unfinished() -> None:
+    """Remove what is being written: the process ends before it can be whole."""
+    for fresh in [*_unfinished]:
+        fresh.unlink(missing_ok=True)

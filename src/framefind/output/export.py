@@ -12,9 +12,10 @@ from pathlib import Path
 from framefind import arguments
 from framefind.errors import StoreError, UsageError, VideoError
 from framefind.files import config
+from framefind.files.disk import replacing
 from framefind.files.names import native_path, readable_first
 from framefind.output import csv, html, ndjson, pdf
-from framefind.output.files import Names, check_target, fill_pattern, replacing, safe_name
+from framefind.output.files import Names, check_target, fill_pattern, safe_name
 from framefind.output.options import CLIP_NAMES, How
 from framefind.output.timelines.base import clip_title, matched_words, video_name
 from framefind.output.timelines.registry import EDITS, PLAYLISTS

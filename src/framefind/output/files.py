@@ -1,20 +1,15 @@
 """Files that are handed over: their names, and none that is written over unasked."""
 
-import atexit
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from framefind.errors import UsageError
-from framefind.files.disk import sync
 
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
 _MAX_NAME_BYTES = 200  # of 255 that file systems allow, so that a number and a suffix have room
 _FIELD = re.compile(r"\{(\w*)\}")
-
-_unfinished: set[Path] = set()
 
 
 def fill_pattern(pattern: str, values: dict[str, str]) -> str:
@@ -68,31 +63,3 @@ def check_target(path: Path, overwrite: bool, sources: "Callable[[], Iterator[st
         raise UsageError(f"{path} exists already: `overwrite` replaces it")
     if any(os.path.exists(source) and path.samefile(source) for source in sources()):
         raise UsageError(f"{path} is one of the videos: choose another name")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path to write to, which takes the place of `path` at the end, whole or not at all.
-
-    An OSError of writing names `path`, also where a library did not say which file it was.
-    """
-    fresh = path.with_name(f"{path.stem}.part{path.suffix}")
-    _unfinished.add(fresh)
-    try:
-        yield fresh
-        sync(fresh)
-        fresh.replace(path)
-    except OSError as error:
-        if error.filename in (None, str(fresh)):
-            error.filename = str(path)
-        raise
-    finally:
-        fresh.unlink(missing_ok=True)
-        _unfinished.discard(fresh)
-
-
-@atexit.register  # a server's threads do not see that the process ends
-def remove_unfinished() -> None:
-    """Remove what is being written: the process ends before it can be whole."""
-    for fresh in [*_unfinished]:
-        fresh.unlink(missing_ok=True)
