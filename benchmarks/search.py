@@ -5,7 +5,8 @@
 LIBRARY is a real one that the made-up indexes are fitted on (`support/synthetic.py`). Compared are:
 
 - framefind: filters, scan, moments, confidence: a page of ten, all but the text's embedding;
-- framefind, 0.1%: the same among one in a thousand videos;
+- framefind, images: the same of images that each resemble one view (cosine 0.94);
+- framefind, 0.1%: the same as the first among one in a thousand videos;
 - framefind, by video; then: a page of videos; of moments that others follow;
 - product: the first article's, `matrix @ query * 100` in float32, and the top ten;
 - Faiss flat: its exact index of the same;
@@ -13,8 +14,8 @@ LIBRARY is a real one that the made-up indexes are fitted on (`support/synthetic
 
 The contenders take turns, all queries at a time, three times over, since other work on the machine
 comes and goes, and since the threads of BLAS and Faiss keep spinning for a while. Recall is against
-the exact answers: for framefind of moments, for HNSW of views. Memory is anonymous; mapped files do
-not count.
+the exact answers: for framefind of moments, of texts and of images; for HNSW of views. Memory is
+anonymous; mapped files do not count.
 """
 
 import argparse
@@ -44,6 +45,8 @@ from framefind.tables.tables import Tables
 from framefind.types import Page, Query
 
 DIMENSIONS = 512
+LIKENESS = 0.94  # of an image to a view, cosine
+IMAGES = "framefind, images"
 ROUNDS = 3
 WARM = 3  # queries of a turn before the clock counts
 QUERIES = [
@@ -120,9 +123,10 @@ def _measure(
     built = time.perf_counter() - began
     queries = queries[: chosen.queries]
     notes = {"framefind": f"{len(index.videos)} videos; made in {built:.0f} s"}
+    asked = {"framefind": queries, IMAGES: _images(index, len(queries), rng)}
     large = ivf.MAX_SCANNED_VECTORS
     ivf.MAX_SCANNED_VECTORS = len(index.vectors)
-    whole = [_page(index, model, query) for query in queries]
+    truth = {name: [_page(index, model, query) for query in asked[name]] for name in asked}
     ivf.MAX_SCANNED_VECTORS = large
     if len(index.vectors) > large:
         began = time.perf_counter()
@@ -132,13 +136,13 @@ def _measure(
     index = VectorIndex(folder)
     notes["framefind"] += f"; opens in {1000 * (time.perf_counter() - began):.1f} ms"
     answers, memory = _contenders(index, model, chosen, notes)
-    times, results = _take_turns(answers, queries)
+    times, results = _take_turns(answers, {name: asked.get(name, queries) for name in answers})
     if "HNSW32" in results:
         best = results["product"]
         notes["HNSW32"] += f"; recall {_overlap(results['HNSW32'], best):.3f}"
-    pages = [[(m.video_id, m.start) for m in page] for page in results["framefind"]]
-    truth = [[(m.video_id, m.start) for m in page] for page in whole]
-    notes["framefind"] += f"; recall {_overlap(pages, truth):.3f}"
+    for name, exact in truth.items():
+        recall = _overlap([_moments(page) for page in results[name]], [*map(_moments, exact)])
+        notes[name] = f"{notes.get(name, '')}; recall {recall:.3f}".lstrip("; ")
     rows = []
     for name, taken in times.items():
         low, middle, high = np.percentile(taken, [10, 50, 90]).round(2).tolist()
@@ -167,6 +171,7 @@ def _contenders(
     few = tuple(video.path for video in list(index.videos)[::1000])
     answers: Answers = {
         "framefind": lambda query: _page(index, model, query),
+        IMAGES: lambda query: _page(index, model, query),
         "framefind, 0.1%": lambda query: _page(index, model, query, video=few),
         "framefind, by video": lambda query: _page(index, model, query, by="video"),
         "framefind, then": lambda query: _pair(index, model, query),
@@ -211,6 +216,20 @@ def _pair(index: VectorIndex, judge: Judge, vector: NDArray[np.float32]) -> Page
     return page
 
 
+def _images(index: VectorIndex, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return the unit vectors of images that each resemble one view: (count, dimensions)."""
+    views = index.vectors[rng.choice(len(index.vectors), count)].astype(np.float32)
+    views /= np.linalg.norm(views, axis=1, keepdims=True)
+    noise = rng.standard_normal(views.shape, np.float32)
+    noise -= (noise * views).sum(1, keepdims=True) * views
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    return np.asarray(LIKENESS * views + np.sqrt(1 - LIKENESS**2) * noise, np.float32)
+
+
+def _moments(page: Page) -> list[tuple[str, float]]:
+    return [(moment.video_id, moment.start) for moment in page]
+
+
 def _product(matrix: NDArray[np.float32], query: NDArray[np.float32]) -> list[int]:
     scores = matrix @ query * 100
     best = np.argpartition(scores, -10)[-10:]
@@ -222,17 +241,17 @@ def _any(index: VectorIndex) -> NDArray[np.float32]:
 
 
 def _take_turns(
-    answers: Answers, queries: NDArray[np.float32]
+    answers: Answers, asked: dict[str, NDArray[np.float32]]
 ) -> tuple[dict[str, list[float]], dict[str, list[Any]]]:
-    """Milliseconds and answers of each contender to each query."""
+    """Milliseconds and answers of each contender to each query that it is asked."""
     times: dict[str, list[float]] = {name: [] for name in answers}
     found: dict[str, list[Any]] = {name: [] for name in answers}
     for _ in range(ROUNDS):
         for name, ask in answers.items():
-            for query in queries[:WARM]:
+            for query in asked[name][:WARM]:
                 ask(query)
             found[name] = []
-            for query in queries:
+            for query in asked[name]:
                 began = time.perf_counter()
                 found[name].append(ask(query))
                 times[name].append(1000 * (time.perf_counter() - began))

@@ -150,6 +150,21 @@ def test_a_page_that_likely_videos_fill_scans_no_others(large, monkeypatch):
     assert sum(scanned) == len(large.index.timeline)
 
 
+def test_a_long_video_near_the_query_does_not_hide_all_others(tmp_path, monkeypatch):
+    rng = np.random.default_rng(1)
+    films = [film(rng, 200, 1, D, 0.3), *(film(rng, 6, 1, D, 0.3) for _ in range(60))]
+    monkeypatch.setattr(ivf, "MAX_SCANNED_VECTORS", 100)
+    monkeypatch.setattr(candidates, "MAX_CANDIDATE_FRAMES", 250)
+    monkeypatch.setattr(candidates, "NEAREST_VIEWS", 50)
+    monkeypatch.setattr(ivf, "start", lambda index: None)
+    index = write(tmp_path, films, has_cuts=False)
+    ivf.build(index)
+    query = films[0][17, 0]  # the fifty nearest views are all of this video
+    found = search(index, query, Limits(), limit=6)
+    assert rows(found.moments) == brute_force(films, query, Limits())[:6]
+    assert len({moment.path for moment in found.moments}) > 1
+
+
 @given(queries(), filters(), st.integers(1, 30))
 @settings(max_examples=60, deadline=None)
 def test_pages_are_filled_fit_together_and_hold_everything_once(large, query, filters, limit):

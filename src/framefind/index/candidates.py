@@ -14,7 +14,9 @@ MAX_CANDIDATE_FRAMES = 15_000
 """Frames of the candidates, which are scanned first."""
 
 NEAREST_VIEWS = 8000
-"""Views that the inverted lists name; thousands may be of one video."""
+"""Views that the inverted lists name at first; thousands may be of one video."""
+
+_GROWTH = 4  # times as many views are asked for where too few videos have them
 
 
 def is_scanned_whole(index: VectorIndex, line: Timeline) -> bool:
@@ -25,9 +27,9 @@ def is_scanned_whole(index: VectorIndex, line: Timeline) -> bool:
 
 
 def choose_candidates(
-    index: VectorIndex, line: Timeline, queries: Sequence[NDArray[np.float32]]
+    index: VectorIndex, line: Timeline, queries: Sequence[NDArray[np.float32]], by: str = "moment"
 ) -> Timeline:
-    """Return the videos of `line` that should hold the moments best for all queries together.
+    """Return the videos of `line` that should hold the results best for all queries together.
 
     All of them up to about a million vectors, and while there are no inverted lists. The choice
     depends on nothing else, so that all pages of a search are of the same videos.
@@ -40,25 +42,50 @@ def choose_candidates(
     # Newer lists may hold frames that this index has not got.
     all_frames = len(line) == len(index.frames) >= lists.state.frames
     keep = None if all_frames else _mask(index, line)
-    # The best for two queries together is rarely among the best for either.
     max_frames = MAX_CANDIDATE_FRAMES
     nearest = NEAREST_VIEWS
-    if len(queries) > 1:
+    if by == "video":  # a page of ten needs ten of them
+        max_frames *= 2
+    if len(queries) > 1:  # the best for two queries together is rarely among the best for either
         max_frames *= 8
         nearest *= 4
-    total = np.zeros(len(index.videos))
+    first, counts = line.of_videos
+    lengths = np.zeros(len(index.videos), np.int64)
+    lengths[line.video[first]] = counts
+    total = np.zeros(len(lengths))
     for query in queries:
-        frames, scores = lists.nearest(query, nearest, keep)
-        best = np.full(len(total), scores.min(initial=0), np.float32)
-        np.maximum.at(best, index.owners(frames), scores)
-        total += best
+        total += _rate_videos(index, lists, query, keep, nearest, lengths, max_frames)
     videos = np.argsort(-total, kind="stable")[:max_frames]
-    counts = np.diff(np.searchsorted(line.video, [videos, videos + 1]), axis=0)[0]
+    lengths = lengths[videos]
     later = index.owners(np.arange(lists.state.frames, len(index.frames)))
-    chosen = np.zeros(len(index.videos), bool)
-    chosen[videos[np.cumsum(counts) - counts < max_frames]] = True
+    chosen = np.zeros(len(total), bool)
+    chosen[videos[np.cumsum(lengths) - lengths < max_frames]] = True
     chosen[later[later >= 0]] = True
     return line.select(chosen)
+
+
+def _rate_videos(
+    index: VectorIndex,
+    lists: ivf.Lists,
+    query: NDArray[np.float32],
+    keep: NDArray[np.bool_] | None,
+    views: int,
+    lengths: NDArray[np.int64],
+    max_frames: int,
+) -> NDArray[np.float32]:
+    """Return the best product of each video among the nearest `views`, or the least of these.
+
+    More views are asked for where a few long videos have all of them: until the videos that have
+    some are `max_frames` long together, by `lengths` in frames.
+    """
+    while True:
+        frames, products = lists.nearest(query, views, keep)
+        owners = index.owners(frames)
+        if lengths[np.unique(owners)].sum() >= max_frames or len(frames) < views:
+            best = np.full(len(lengths), products.min(initial=0), np.float32)
+            np.maximum.at(best, owners, products)
+            return best
+        views *= _GROWTH
 
 
 def newest_lists(index: VectorIndex) -> ivf.Lists | None:

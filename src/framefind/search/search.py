@@ -170,7 +170,7 @@ def _scan_parts(
 
 def _scan_likely_first(index: VectorIndex, line: Timeline, query: EmbeddedQuery) -> list[Scan]:
     vectors = [query.vector] if query.then is None else [query.vector, query.then]
-    likely = choose_candidates(index, line, vectors)
+    likely = choose_candidates(index, line, vectors, query.query.by)
     if words := [hits for hits in (query.words, query.then_words) if hits]:
         likely = line.select(_mask_videos(index, likely, words))
 
