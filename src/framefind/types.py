@@ -265,13 +265,17 @@ class Query:
     of `Library.search`, the field of `SearchQuery` in server/schemas.py, the row in docs/usage.md.
     """
 
-    text: str | None = _what(None, "QUERY", "What the moment shows, taken literally.")
+    text: str | None = _what(
+        None,
+        "QUERY",
+        'What the moment shows, in plain words; those in "double quotes" must be said or written.',
+    )
     _: KW_ONLY
     image: Image | Sequence[Image] | None = _what(
         None,
         "IMAGE",
-        "An image: a path, a URL, or VIDEO@TIME, a frame of the library; with #X,Y,W,H a box of "
-        "it, in fractions.",
+        "An image: a path, a URL, or VIDEO@TIME for a frame of the library. #X,Y,W,H after it "
+        "takes only that box, in fractions of the image.",
         repeats=True,
     )
     plus: str | Iterable[str] = _what(
@@ -281,31 +285,33 @@ class Query:
         (), "TEXT", "Take this text away; 2:snow counts double.", repeats=True
     )
     then: str | None = _what(None, "TEXT", "Only moments that this one follows in the same video.")
-    within: float = _what(10.0, "TIME", "At most so long from a moment's end to its `then`.")
+    within: float = _what(10.0, "TIME", "Longest time from a moment's end to its `then`.")
     in_: str | Iterable[str] = _what(
         (),
         ",".join(KINDS),
-        "Look at pictures, at what is said (subtitles too), at what is written in the picture. "
+        "Where to look: seen (pictures), said (speech and subtitles), read (text on screen). "
         "Default: all.",
         repeats=True,
         spelling="in",
     )
-    limit: int = _which(10, "N", "Return at most so many results.")
+    limit: int = _which(10, "N", "Maximum number of results.")
     offset: int = _which(0, "N", "Skip the first N results.")
     by: str = _which("moment", "moment|video", "Find moments, or videos.")
-    rank: str = _which("softmax", "|".join(RANKS), "With `by` video: how hits add up to its score.")
-    min_score: float | None = _which(None, "N", "Only scores of at least this (cosine × 100).")
-    min_confidence: float | None = _which(None, "N", "Only confidences of at least this (0 to 1).")
+    rank: str = _which("softmax", "|".join(RANKS), "With `by` video: how its hits make its score.")
+    min_score: float | None = _which(None, "N", "Lowest score to show (cosine × 100).")
+    min_confidence: float | None = _which(None, "N", "Lowest confidence to show (0 to 1).")
     video: PathLike | Iterable[PathLike] = _where(
         (), "VIDEO", "Only these videos: a path, folder, glob or id.", repeats=True
     )
     start: float | None = _where(
-        None, "TIME", "Only from this time on, such as 90 or 1:30.", spelling="from"
+        None, "TIME", "Only from this time of a video on, such as 90 or 1:30.", spelling="from"
     )
     end: float | None = _where(
-        None, "TIME", "Only up to this time, such as 90 or 1:30.", spelling="to"
+        None, "TIME", "Only up to this time of a video, such as 90 or 1:30.", spelling="to"
     )
-    after: datetime | None = _where(None, "DATE", "Only videos modified since, as of 2026-01-31.")
+    after: datetime | None = _where(
+        None, "DATE", "Only videos modified on this date or later, such as 2026-01-31."
+    )
     before: datetime | None = _where(None, "DATE", "Only videos modified before this date.")
     min_duration: float | None = _where(None, "TIME", "Only videos at least this long.")
     max_duration: float | None = _where(None, "TIME", "Only videos at most this long.")

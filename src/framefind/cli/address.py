@@ -21,7 +21,7 @@ HostOption = Annotated[
     str,
     typer.Option(
         metavar="ADDRESS",
-        help="Address to listen at; with any but this computer's own, clients need a token.",
+        help="Address to listen at. Any but this computer's own requires a token.",
         rich_help_panel=ADDRESS,
     ),
 ]
@@ -33,7 +33,7 @@ HostNameOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME",
-        help="Answer requests to this name, too. Repeatable.",
+        help="A name or address that clients use for this computer. Repeatable.",
         rich_help_panel=ADDRESS,
     ),
 ]
@@ -41,7 +41,7 @@ TokenOption = Annotated[
     bool,
     typer.Option(
         "--token",
-        help="Ask clients for a token on this computer, too; $FRAMEFIND_TOKEN, else a new one.",
+        help="Require a token on this computer too: $FRAMEFIND_TOKEN, or a new one.",
         rich_help_panel=ACCESS,
     ),
 ]

@@ -7,7 +7,7 @@ from framefind.cli.options import JsonOption, LibraryOption
 
 
 def config(library: LibraryOption = None, as_json: JsonOption = False) -> None:
-    """Show what counts of framefind.toml and the environment, and where each setting comes from.
+    """Show all settings, and whether framefind.toml or the environment set them.
 
     $ framefind config
     """

@@ -15,13 +15,12 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="CAPTIONS",
-            help='File of JSON lines: {"video": …, "texts": […]}, with "start" and "end" if you '
-            "like.",
+            help='File of JSON lines: {"video": …, "texts": […]}, optionally with "start", "end".',
         ),
     ],
     rank: Annotated[
         Literal["softmax", "max", "sum"],
-        typer.Option(help="How the hits of a video add up to its score."),
+        typer.Option(help="How a video's hits make its score."),
     ] = "softmax",
     library: LibraryOption = None,
     device: DeviceOption = "auto",

@@ -10,7 +10,7 @@ import typer
 from framefind.cli import show
 from framefind.cli.help import OUTPUT
 from framefind.cli.options import DeviceOption, JsonOption, LibraryOption, ModelOption
-from framefind.cli.query_options import with_query_options
+from framefind.cli.query_options import QueryArgument, with_query_options
 from framefind.counts import write_count
 from framefind.errors import UsageError
 from framefind.output.options import CLIP_NAMES, HELP
@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 
 @with_query_options("by", "rank", "start", "end")
 def export(
-    text: Annotated[
-        str | None,
-        typer.Argument(metavar="QUERY", help="What the moments show.", show_default=False),
-    ] = None,
+    text: QueryArgument = None,
     to: Annotated[
         str | None,
         typer.Option(
@@ -36,7 +33,7 @@ def export(
             metavar="FORMAT",
             help="clips; reel: one film of them; for editors: otio, edl, fcpxml, fcp7, "
             "resolve-edl, resolve-csv, premiere-csv; chapters: srt, vtt; for players: m3u, xspf; "
-            "tables: csv, ndjson, html, pdf.",
+            "tables: csv, ndjson; reports: html, pdf.",
             show_default="otio",
             rich_help_panel=OUTPUT,
         ),
@@ -45,7 +42,7 @@ def export(
         str | None,
         typer.Option(
             metavar="PATH",
-            help="The file to write; a folder for clips, or where there are several.",
+            help="The file to write; for clips, and where there are several files, a folder.",
             show_default="the title, in export_folder of `framefind config`",
             rich_help_panel=OUTPUT,
         ),
@@ -113,7 +110,7 @@ def export(
     as_json: JsonOption = False,
     **options: Any,
 ) -> None:
-    """Hand moments over: to editors, to players, as tables and reports.
+    """Write moments as clips, films, editors' timelines, playlists, tables or reports.
 
     $ framefind export "a cat" --to edl --out cats.edl
     $ framefind export "a cat" --to clips --out cats --padding 1

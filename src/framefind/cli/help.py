@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from framefind.output.printable import printable
 
-FIND = "Find"
+FIND = "Index and search"
 MANAGE = "Manage a library"
 CHECK = "Models and checks"
 

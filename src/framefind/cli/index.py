@@ -51,14 +51,14 @@ def index(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Model of a new library (default: mini, or what `framefind models use` chose).",
+            help="Model of a new library. Default: mini, or what `framefind models use` chose.",
             rich_help_panel=LIBRARY,
         ),
     ] = None,
     precision: Annotated[
         Precision,
         typer.Option(
-            help="Precision of a new library's model; auto: what suits this computer.",
+            help="Precision of a new library's model; auto chooses what suits this computer.",
             rich_help_panel=LIBRARY,
         ),
     ] = "auto",
@@ -67,7 +67,7 @@ def index(
         bool,
         typer.Option(
             "--reembed",
-            help="Move the whole library to --model: decode and embed all its videos again.",
+            help="Move the library to --model: decode and embed all its videos again.",
             rich_help_panel=LIBRARY,
         ),
     ] = False,
@@ -80,7 +80,7 @@ def index(
         str | None,
         typer.Option(
             metavar="URL",
-            help="With Spark: its master, such as local[2], spark://…, yarn or k8s://…",
+            help="With Spark: its master, such as local[2], spark://HOST:PORT, yarn or k8s://HOST.",
             rich_help_panel=RUN,
         ),
     ] = None,
@@ -96,8 +96,8 @@ def index(
         str | None,
         typer.Option(
             metavar="WHEN",
-            help="With Spark: available-now (default) stops when all is indexed; 30s, 5m and the "
-            "like look for new files so often, until Ctrl-C.",
+            help="With Spark: available-now (default) stops when all is indexed; an interval such "
+            "as 30s or 5m goes on looking for new files until Ctrl-C.",
             rich_help_panel=RUN,
         ),
     ] = None,
@@ -105,7 +105,7 @@ def index(
         bool,
         typer.Option(
             "--dry-run",
-            help="Print what would be done and its cost; do nothing.",
+            help="Print what would be done and what it would cost; change nothing.",
             rich_help_panel=OUTPUT,
         ),
     ] = False,
@@ -117,7 +117,7 @@ def index(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Index videos; only new and changed ones are decoded, so run it again at any time.
+    """Index videos. Run it again at any time: only new and changed ones are decoded.
 
     $ framefind index ~/Videos
     $ framefind index ~/Videos --every 0.5 --exclude "*.tmp"

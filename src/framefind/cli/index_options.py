@@ -22,7 +22,7 @@ GlobOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="GLOB",
-        help="In folders, only files that match. Repeatable.",
+        help="Only files in folders that match, such as '*.mp4'. Repeatable.",
         rich_help_panel=FILES,
     ),
 ]
@@ -30,18 +30,19 @@ ExcludeOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="GLOB",
-        help="In folders, no files that match. Repeatable.",
+        help="Skip files in folders that match, such as '*.tmp'. Repeatable.",
         rich_help_panel=FILES,
     ),
 ]
 RetryOption = Annotated[
-    bool, typer.Option("--retry", help="Try failed videos again.", rich_help_panel=FILES)
+    bool,
+    typer.Option("--retry", help="Try videos again that failed before.", rich_help_panel=FILES),
 ]
 EveryOption = Annotated[
     float | None,
     typer.Option(
         metavar="S",
-        help="One frame every S seconds (default: 1).",
+        help="One frame every S seconds. Default: every second.",
         rich_help_panel=FRAMES,
     ),
 ]
@@ -55,14 +56,14 @@ RandomOption = Annotated[
     int | None,
     typer.Option(
         metavar="SEED",
-        help="With --count: at random times instead. The same seed picks the same times.",
+        help="With --count: at random times. The same seed gives the same times.",
         rich_help_panel=FRAMES,
     ),
 ]
 KeyframesOption = Annotated[
     bool,
     typer.Option(
-        "--keyframes", help="Only the video's keyframes: fastest.", rich_help_panel=FRAMES
+        "--keyframes", help="Only keyframes, which decode fastest.", rich_help_panel=FRAMES
     ),
 ]
 ShotsOption = Annotated[
@@ -73,8 +74,8 @@ ViewsOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Parts of each frame to embed: whole; tiles (the whole and overlapping squares); "
-        "or SIZE/STEP, square patches in pixels, such as 360/180.",
+        help="Parts of each frame to embed: whole (the frame), tiles (the frame, and overlapping "
+        "squares of it) or SIZE/STEP (square patches, in pixels, such as 360/180).",
         rich_help_panel=FRAMES,
     ),
 ]
@@ -82,7 +83,7 @@ DedupeOption = Annotated[
     bool,
     typer.Option(
         "--dedupe",
-        help="Do not embed a frame that looks like the one before: reuse its vectors.",
+        help="Reuse the vectors of the frame before for one that looks the same.",
         rich_help_panel=FRAMES,
     ),
 ]
@@ -90,8 +91,8 @@ ReadOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAMES",
-        help="Words to read as well: subtitles, screen, speech, or none. Default: the first "
-        "two, and speech where its model is on this machine.",
+        help="Words to read: none, or some of subtitles,screen,speech. Default: all, speech only "
+        "if its model is on this machine.",
         rich_help_panel=FRAMES,
     ),
 ]
@@ -99,7 +100,7 @@ DecoderOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="What decodes: auto, cpu, or a device such as cuda.",
+        help="What decodes videos: auto, cpu, or hardware such as cuda.",
         rich_help_panel=RUN,
     ),
 ]

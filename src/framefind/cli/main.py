@@ -38,7 +38,8 @@ _COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 app = typer.Typer(
     name="framefind",
     cls=help.Group,
-    help="Find the moment in your videos by what is in them.",
+    help="Find the moment in your videos by what is in them.\n\n"
+    '$ framefind index ~/Videos\n$ framefind search "a red motorcycle"',
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -33,7 +33,7 @@ def mcp(
         bool,
         typer.Option(
             "--http",
-            help="Answer at an address, for agents that do not start this command themselves.",
+            help="Answer over HTTP, for agents that do not start this command themselves.",
             rich_help_panel=ADDRESS,
         ),
     ] = False,
@@ -45,7 +45,7 @@ def mcp(
         list[Path] | None,
         typer.Option(
             metavar="DIR",
-            help="Let agents index this folder and what is below it. Repeatable.",
+            help="Let agents index this folder and all below it. Repeatable.",
             rich_help_panel=ACCESS,
         ),
     ] = None,
@@ -60,7 +60,7 @@ def mcp(
     library: LibraryOption = None,
     device: DeviceOption = "auto",
 ) -> None:
-    """Let agents and editors search your videos, by the Model Context Protocol.
+    """Let agents search your videos, by the Model Context Protocol.
 
     $ framefind mcp
     $ framefind mcp --allow-index ~/Videos --allow-export ~/Clips

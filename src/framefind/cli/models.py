@@ -48,7 +48,7 @@ def list_models(
     context: typer.Context,
     seconds: Annotated[
         float,
-        typer.Option(metavar="S", help="Seconds to measure speeds; 0 shows none.", min=0),
+        typer.Option(metavar="S", help="Seconds to measure speed in all; 0 shows none.", min=0),
     ] = 5.0,
     as_json: JsonOption = False,
 ) -> None:

@@ -21,7 +21,7 @@ DeviceOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Where the model runs: auto, cpu, openvino, cuda (or cuda:1 and so on), mps.",
+        help="What runs the model: auto, cpu, openvino, cuda (cuda:1 for the second GPU), mps.",
         rich_help_panel=LIBRARY,
     ),
 ]
@@ -29,7 +29,7 @@ ModelOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="The library's model under another name, such as an exported copy.",
+        help="Another name of the library's model, such as that of an exported copy.",
         rich_help_panel=LIBRARY,
     ),
 ]
@@ -45,5 +45,5 @@ VideosArgument = Annotated[
     ),
 ]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="List what would be done, and change nothing.")
+    bool, typer.Option("--dry-run", help="Print what would be done; change nothing.")
 ]

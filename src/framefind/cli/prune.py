@@ -12,7 +12,7 @@ from framefind.cli.options import DryRunOption, LibraryOption
 def prune(
     offline: Annotated[
         bool,
-        typer.Option("--offline", help="Also videos whose disk or folder cannot be looked at now."),
+        typer.Option("--offline", help="Also forget videos whose disk or folder is away now."),
     ] = False,
     dry_run: DryRunOption = False,
     yes: YesOption = False,

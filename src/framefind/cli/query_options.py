@@ -13,6 +13,11 @@ from framefind.errors import UsageError
 from framefind.times import parse_time
 from framefind.types import Query
 
+_TEXT: Option = next(iter(fields(Query))).metadata["option"]
+QueryArgument = Annotated[
+    str | None, typer.Argument(metavar=_TEXT.value, help=_TEXT.help, show_default=False)
+]
+
 _PARSERS: dict[str, Callable[[str], Any]] = {"TIME": parse_time, "DATE": parse_date}
 
 

@@ -20,20 +20,20 @@ def remove(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Only forget what was read: subtitles, speech or screen. Repeatable.",
+            help="Forget only words: of subtitles, speech or screen. Repeatable.",
         ),
     ] = None,
     purge: Annotated[
         bool,
         typer.Option(
-            "--purge", help="Also delete at once what the library stored of removed videos."
+            "--purge", help="Delete what the library stored of removed videos now, for good."
         ),
     ] = False,
     dry_run: DryRunOption = False,
     yes: YesOption = False,
     library: LibraryOption = None,
 ) -> None:
-    """Forget videos; their files are never touched, and `framefind restore` brings them back.
+    """Forget videos, never touching their files; `framefind restore` brings them back.
 
     $ framefind remove "*film*" --dry-run
     """

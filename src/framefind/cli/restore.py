@@ -8,7 +8,7 @@ from framefind.counts import write_count
 def restore(
     names: VideosArgument = None, dry_run: DryRunOption = False, library: LibraryOption = None
 ) -> None:
-    """Bring back what was removed or pruned, without decoding; alone, list what can come back.
+    """Bring back what was removed or pruned; without VIDEO, list what can come back.
 
     $ framefind restore
     $ framefind restore "*film*" --dry-run

@@ -10,7 +10,7 @@ import typer
 from framefind.cli import show
 from framefind.cli.help import OUTPUT
 from framefind.cli.options import DeviceOption, JsonOption, LibraryOption, ModelOption
-from framefind.cli.query_options import with_query_options
+from framefind.cli.query_options import QueryArgument, with_query_options
 from framefind.errors import QueryError
 from framefind.types import Query
 
@@ -21,17 +21,12 @@ if TYPE_CHECKING:
 
 @with_query_options()
 def search(
-    text: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="QUERY", help="What the moment shows, taken literally.", show_default=False
-        ),
-    ] = None,
+    text: QueryArgument = None,
     batch: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="File with a query per line; prints a JSON document per line.",
+            help="File with one query a line; prints one JSON document a line.",
             rich_help_panel="What to find",
         ),
     ] = None,

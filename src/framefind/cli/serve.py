@@ -36,7 +36,7 @@ def serve(
         list[Path] | None,
         typer.Option(
             metavar="DIR",
-            help="Let clients index this folder and what is below it, nothing else. Repeatable.",
+            help="Let clients index this folder and all below it, and nothing else. Repeatable.",
             rich_help_panel=ACCESS,
         ),
     ] = None,
@@ -44,7 +44,7 @@ def serve(
         list[str] | None,
         typer.Option(
             metavar="DIR",
-            help="Index what comes into this folder meanwhile, as `framefind watch`. Repeatable.",
+            help="Also index what comes into this folder, as `framefind watch` does. Repeatable.",
             rich_help_panel=LIBRARY,
         ),
     ] = None,
@@ -55,12 +55,12 @@ def serve(
         typer.Option(
             metavar="S",
             min=0.1,
-            help="Look every S seconds for videos that other programs indexed.",
+            help="Look every S seconds for what other programs have indexed.",
             rich_help_panel=LIBRARY,
         ),
     ] = 2.0,
 ) -> None:
-    """Open a page to add folders, search and watch, with an HTTP API behind it.
+    """Serve a page where you add folders, search and play, and the HTTP API behind it.
 
     $ framefind serve --open
     $ framefind serve --host 0.0.0.0 --host-name nas.local

@@ -43,7 +43,7 @@ def watch(
         typer.Option(
             metavar="S",
             min=0,
-            help="Its size has rested for S seconds and its container is finished.",
+            help="Its container is finished, and its size has not changed for S seconds.",
             rich_help_panel=_WHEN,
         ),
     ] = 2.0,
@@ -52,7 +52,7 @@ def watch(
         typer.Option(
             metavar="S",
             min=0,
-            help="Or its size has rested for S seconds, finished or not.",
+            help="Or its size has not changed for S seconds, finished or not.",
             rich_help_panel=_WHEN,
         ),
     ] = 60.0,
@@ -71,15 +71,15 @@ def watch(
         bool,
         typer.Option(
             "--gentle",
-            help="Let all else on this computer come first; pause while it runs on its battery.",
+            help="Run at low priority, and pause on battery power.",
             rich_help_panel=RUN,
         ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Index videos, and go on to index what is new or changed as soon as it is complete.
+    """Index videos, then go on with what is new or changed, as soon as it is complete.
 
-    The paths are kept in the library: without any, these are watched.
+    The library remembers the paths: leave them out next time.
 
     $ framefind watch ~/Videos
     $ framefind watch --gentle

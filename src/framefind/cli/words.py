@@ -10,17 +10,17 @@ from framefind.cli.options import JsonOption, LibraryOption
 
 
 def words(
-    video: Annotated[str, typer.Argument(metavar="VIDEO", help="A path, name or id.")],
+    video: Annotated[str, typer.Argument(metavar="VIDEO", help="Path, name or id of a video.")],
     source: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Only of subtitles, speech or screen. Repeatable."),
+        typer.Option(metavar="NAME", help="Only words of subtitles, speech or screen. Repeatable."),
     ] = None,
-    srt: Annotated[bool, typer.Option("--srt", help="As a SubRip file.")] = False,
-    vtt: Annotated[bool, typer.Option("--vtt", help="As a WebVTT file.")] = False,
+    srt: Annotated[bool, typer.Option("--srt", help="Print a SubRip file.")] = False,
+    vtt: Annotated[bool, typer.Option("--vtt", help="Print a WebVTT file.")] = False,
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print what was read in a video: its subtitles, what is said, what is written.
+    """Print the words of a video: subtitles, what is said, what is written on screen.
 
     $ framefind words film.mp4
     $ framefind words film.mp4 --srt

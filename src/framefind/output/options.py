@@ -18,18 +18,16 @@ class How(TypedDict, total=False):
     """
 
     title: Annotated[str, "Name of the timeline, report or film."]
-    padding: Annotated[float, "Room to add at both ends, in seconds."]
+    padding: Annotated[float, "Seconds to add before and after each moment."]
     overwrite: Annotated[bool, "Replace files that exist."]
-    names: Annotated[str, "Names of clips, of {number}, {name}, {start} and {end}."]
-    fast: Annotated[
-        bool, "Copy clips from the keyframe before their start, and say by how much it is off."
-    ]
+    names: Annotated[str, "How clips are named: a pattern of {number}, {name}, {start}, {end}."]
+    fast: Annotated[bool, "Only copy, from the keyframe before the start; say how far off that is."]
     codec: Annotated[
         str | None,
-        "Encode clips again: h264, hevc, vp9, av1, prores or an encoder of FFmpeg.",
+        "Encode all of a clip: h264, hevc, vp9, av1, prores or an encoder of FFmpeg.",
     ]
     titles: Annotated[
-        bool, "Write into a film what each moment shows, and which video it is of, for 3 seconds."
+        bool, "Show the query and the video's name in a film, for 3 seconds a moment."
     ]
     on_clip: Callable[[str, int, int], None]
 
