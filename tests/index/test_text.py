@@ -24,6 +24,9 @@ TEXTS = [
     "",
     "C++ costs $1,000 in the U.S.A. 🍕",
     "C is free, don’t e-mail me",
+    "Herr Müller hört AC/DC",
+    "Mr Mueller is a poet",
+    "the pöt-\nhole",
 ]
 
 
@@ -75,6 +78,12 @@ class TestFind:
             ("🍕", 7),
             ("dont email", 8),
             ("don't e mail me", 8),
+            ("muller", 9),
+            ("herr mueller hoert", 9),
+            ("ACDC", 9),
+            ("poet", 10),
+            ("pothole", 11),
+            ("poethole", 11),
         ],
     )
     def test_words_in_any_form_and_parts_of_scripts_without_spaces(self, index, text, row):
@@ -133,6 +142,25 @@ class TestAcross:
             text, spans = index.marked([1, 2], [asked])
             assert text == f"{texts[1]} {texts[2]}"
             assert any(asked in text[start:end] for start, end in spans)
+
+    def test_umlauts_find_themselves_spelled_as_two_letters(self, index):
+        assert index.find("Müller").tolist() == [9, 10]
+
+    @pytest.mark.parametrize(
+        ("text", "marked"),
+        [
+            ("extraordinary", "extra- ordinary"),
+            ("the extraordinary machine", "The extra- ordinary machine"),
+            ("extraordinary machines of", "extra- ordinary machine of"),
+            ("thé extraordinary", "The extra- ordinary"),
+        ],
+    )
+    def test_a_word_that_two_cues_share(self, tmp_path, text, marked):
+        texts = ["x", "The extra-", "ordinary machine of", "ordinary", "extra", "ordinary"]
+        index = TextIndex(save(tmp_path, {"a": texts}))
+        assert index.find_across(text).tolist() == [1]
+        shown, spans = index.marked([1, 2], [text])
+        assert [shown[start:end] for start, end in spans] == [marked]
 
     def test_a_very_long_phrase_is_looked_for_in_single_cues_only(self, tmp_path):
         words = " ".join(f"w{at}" for at in range(1000))

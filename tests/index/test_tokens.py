@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 
 from framefind.index.tokens import (
     fold,
+    fold_but_umlauts,
     has_symbols,
     joined_phrase_of,
     list_tokens,
     phrase_of,
+    spelled_phrase_of,
     split_compound,
     split_terms,
 )
@@ -24,7 +26,8 @@ from framefind.index.tokens import (
         ("1,000 1.000.000 3.5 10:30", "1 000 1 000 000 3 5 10 30", "1000 1000000 3 5 10 30"),
         ("C++ is $5, 100%", "c is 5 100", "c + + is $ 5 100 %"),
         ("I ❤️ 🍕", "i", "i ❤ 🍕"),
-        ("extra-\nordinary", "extra ordinary", "extraordinary"),
+        ("extra-\nordinary co\u2010op", "extra ordinary co op", "extraordinary coop"),
+        ("AC/DC at 5 km/h", "ac dc at 5 km h", "acdc at 5 kmh"),
         ("Brand™ 20℃", "brand 20", "brand ™ 20 ℃"),
     ],
 )
@@ -32,6 +35,19 @@ def test_the_two_forms(text, plain, joined):
     assert phrase_of(text) == plain
     assert joined_phrase_of(text) == joined
     assert has_symbols(text) == any(not word.isalnum() for word in joined.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "spelled"),
+    [
+        ("Mu\u0308ller-Öl", "muelleroel"),
+        ("Århus, SØREN", "aarhus soeren"),
+        ("naïve C++", "naive c + +"),
+    ],
+)
+def test_umlauts_are_spelled_as_two_letters(text, spelled):
+    assert spelled_phrase_of(text) == spelled
+    assert spelled_phrase_of(fold_but_umlauts(text)) == spelled
 
 
 @pytest.mark.parametrize(
@@ -67,9 +83,8 @@ def test_a_query_asks_for_compounds_whole_and_for_symbols_one_by_one():
 
 @given(st.text())
 def test_tokens_stand_where_they_say_and_in_order(text):
-    for tokens, phrase in zip(
-        list_tokens(text), (phrase_of(text), joined_phrase_of(text)), strict=True
-    ):
+    phrases = phrase_of(text), joined_phrase_of(text), spelled_phrase_of(text)
+    for tokens, phrase in zip(list_tokens(text), phrases, strict=True):
         assert len(tokens) == len(phrase.split(" ")) or not phrase
         ends = 0
         for _, start, end in tokens:

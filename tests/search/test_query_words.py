@@ -81,6 +81,19 @@ class TestFound:
         assert not library.search('"nearest the laundromat"').moments
         read_words(library, CUES)
 
+    def test_spellings_and_hyphens_of_two_cues_are_found(self, library):
+        cues = [
+            Cue(0.5, 1.0, "Herr Mueller has an extra-", "speech"),
+            Cue(1.0, 1.5, "ordinary plan", "speech"),
+        ]
+        read_words(library, {"a.mp4": cues})
+        ends = {
+            text: [moment.end for moment in library.search(text, in_=["said"])]
+            for text in ('"Müller"', "müller", '"Muller"', '"extraordinary plan"')
+        }
+        read_words(library, CUES)
+        assert [*ends.values()] == [[1.0], [1.0], [], [1.5]]
+
     def test_words_come_first_and_pictures_after_them(self, library):
         page = library.search("a ferry that leaves")
         assert key(page[0]) == ("a.mp4", 4.5, 5.5)

@@ -1,6 +1,6 @@
 """The words of a library: its cues in SQLite's full-text index, and which of them hold a text.
 
-Two indexes of the same cues: `words`, the stems of their tokens in two forms (see `tokens`), and
+Two indexes of the same cues: `words`, the stems of their tokens in three forms (see `tokens`), and
 `parts`, by trigrams, for parts of words.
 
 A folder of it never changes once it is published by the manifest, which holds its checksums. So it
@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -32,6 +33,7 @@ from framefind.index.tokens import (
     joined_phrase_of,
     list_tokens,
     phrase_of,
+    spelled_phrase_of,
 )
 
 CUE = np.dtype(
@@ -43,6 +45,7 @@ CUE = np.dtype(
         ("source", "<i4"),  # ordinal in `CUE_SOURCES`; -1 of another
         ("language", "<u4"),  # checksum of its name
         ("next", "<i4"),  # row of the cue that follows in the same source and language; -1 if none
+        ("hyphenated", "?"),  # its last word may go on in the next one
         ("box", "<f4", 4),  # NaN where it has none
     ]
 )
@@ -50,9 +53,12 @@ CUE = np.dtype(
 _TOKENS = f"tokenize=\"porter ascii tokenchars '{SYMBOLS}'\""
 """How SQLite takes the words that `tokens` gives it: it only stems them."""
 
+FORMS = "plain", "joined", "spelled"
+"""Columns of `words`."""
+
 TABLES = (
     "create table cues(text)",
-    f"create virtual table words using fts5(plain, joined, content='', {_TOKENS})",
+    f"create virtual table words using fts5({', '.join(FORMS)}, content='', {_TOKENS})",
     "create virtual table parts using fts5(text, content='', tokenize='trigram')",
 )
 
@@ -63,6 +69,8 @@ _MANY = 64  # cues that are worth a query to look at fewer
 _MAX_ACROSS = 100  # words of a phrase that two cues may hold together
 _TAIL = 8  # words by which it is told that a cue begins with the end of a phrase
 
+_MIN_SIDE = 2  # letters before a hyphen and after it
+
 _OPEN, _CLOSE = "\x02", "\x03"
 
 
@@ -71,20 +79,25 @@ def phrase(text: str) -> str:
 
     Nothing of a text is syntax: only words and symbols of it reach the query.
     """
-    plain = phrase_of(text)
-    joined = joined_phrase_of(text)
-    if has_symbols(text):
-        return f'joined : "{joined}"'
-    if plain == joined:
-        return f'"{plain}"' if plain else ""
-    return f'("{plain}" OR "{joined}")'
+    plain, *others = _phrases_of(text)
+    forms = dict.fromkeys(others if has_symbols(text) else [plain, *others])
+    query = " OR ".join(f'"{form}"' for form in forms if form)
+    return f"({query})" if len(forms) > 1 else query
 
 
-def as_columns(text: str) -> tuple[str, str]:
-    """Return a text as `words` holds it: in the plain form, and in the joined one if it differs."""
-    plain = phrase_of(text)
-    joined = joined_phrase_of(text)
-    return plain, "" if joined == plain else joined
+def as_columns(text: str) -> tuple[str, ...]:
+    """Return a text in each of `FORMS`; nothing where it is as in the one before."""
+    forms = _phrases_of(text)
+    return forms[0], *(new if new != old else "" for old, new in pairwise(forms))
+
+
+def _phrases_of(text: str) -> tuple[str, str, str]:
+    return phrase_of(text), joined_phrase_of(text), spelled_phrase_of(text)
+
+
+def is_hyphenated(text: str) -> bool:
+    """Return whether the last word of a text may go on elsewhere."""
+    return re.search(r"[^\W\d_]-\s*$", fold(text)) is not None
 
 
 def connect(file: Path, options: str) -> sqlite3.Connection:
@@ -116,7 +129,9 @@ class TextIndex:
         self._asking = Lock()
         self._joined = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         # Filled with cues and those that follow them.
-        self._joined.execute(f"create virtual table words using fts5(plain, joined, {_TOKENS})")
+        self._joined.execute(
+            f"create virtual table words using fts5({', '.join(FORMS)}, {_TOKENS})"
+        )
 
     def __len__(self) -> int:
         return int(np.count_nonzero(self.cues["segment"] >= 0))
@@ -134,28 +149,50 @@ class TextIndex:
     def find_across(self, text: str) -> NDArray[np.int64]:
         """Return the rows of the cues in which a phrase begins that ends in the cue after it."""
         words = (joined_phrase_of(text) if has_symbols(text) else phrase_of(text)).split()
-        if not 2 <= len(words) <= _MAX_ACROSS:
+        if len(words) > _MAX_ACROSS:
             return np.empty(0, np.int64)
-        seams = range(1, max(2, len(words) - 1))  # the last one is looked for from its left
-        rows = self._before(*(" ".join(words[at : at + _TAIL]) for at in seams))
-        if len(rows) > _MANY:
-            sides = [(" ".join(words[:at]), " ".join(words[at:])) for at in seams]
-            parts = [np.intersect1d(self.find(left), self._before(right)) for left, right in sides]
-            rows = np.unique(np.concatenate(parts))
-        if len(words) > 2:
-            begins = self.find(" ".join(words[:-1]))
-            if len(begins) > _MANY:
-                begins = begins[np.isin(begins, self._before(words[-1]))]
-            rows = np.union1d(rows, begins[self.cues["next"][begins] >= 0])
+        rows = np.union1d(self._find_between(words), self._find_within(words))
         if not len(rows):
             return rows
         whole = self.find(text)
         rows = rows[~np.isin(rows, whole) & ~np.isin(self.cues["next"][rows], whole)]
         return rows[[self._joins(row, text) for row in rows.tolist()]]
 
-    def _before(self, *texts: str) -> NDArray[np.int64]:
+    def _find_between(self, words: list[str]) -> NDArray[np.int64]:
+        """Return the rows of cues that may end between two words of a phrase."""
+        if len(words) < 2:
+            return np.empty(0, np.int64)
+        seams = range(1, max(2, len(words) - 1))  # the last one is looked for from its left
+        rows = self._before(" ".join(words[at : at + _TAIL]) for at in seams)
+        if len(rows) > _MANY:
+            sides = [(" ".join(words[:at]), " ".join(words[at:])) for at in seams]
+            parts = [
+                np.intersect1d(self.find(left), self._before([right])) for left, right in sides
+            ]
+            rows = np.unique(np.concatenate(parts))
+        if len(words) > 2:
+            begins = self.find(" ".join(words[:-1]))
+            if len(begins) > _MANY:
+                begins = begins[np.isin(begins, self._before(words[-1:]))]
+            rows = np.union1d(rows, begins[self.cues["next"][begins] >= 0])
+        return rows
+
+    def _find_within(self, words: list[str]) -> NDArray[np.int64]:
+        """Return the rows of cues that may end within a word of a phrase, with a hyphen."""
+        if not self.cues["hyphenated"].any():
+            return np.empty(0, np.int64)
+        rows = self._before(
+            " ".join([word[cut:], *words[at + 1 : at + _TAIL]])
+            for at, word in enumerate(words)
+            for cut in range(_MIN_SIDE, len(word) - _MIN_SIDE + 1)
+        )
+        may_go_on: NDArray[np.bool_] = self.cues["hyphenated"][rows]
+        return rows[may_go_on]
+
+    def _before(self, texts: Iterable[str]) -> NDArray[np.int64]:
         """Return the rows of the cues before those that begin with a phrase of some, ascending."""
-        begins = self._rows("words", " OR ".join(f'^"{text}"' for text in texts))
+        query = " OR ".join(f'^"{text}"' for text in texts)
+        begins = self._rows("words", query) if query else np.empty(0, np.int64)
         rows = np.sort(self.previous[begins])
         return rows[rows >= 0]
 
@@ -192,10 +229,8 @@ class TextIndex:
         lines = self._texts(rows)
         text = " ".join(lines)
         query = " OR ".join(filter(None, map(phrase, texts)))
-        sql = (
-            "select highlight(words, 0, ?1, ?2), highlight(words, 1, ?1, ?2) from words "
-            "where words match ?3"
-        )
+        columns = (f"highlight(words, {at}, ?1, ?2)" for at in range(len(FORMS)))
+        sql = f"select {', '.join(columns)} from words where words match ?3"
         for marked in self._ask_joined(lines, sql, _OPEN, _CLOSE, query) if query else ():
             forms = list_tokens("\n".join(lines))
             spans = [
@@ -226,7 +261,7 @@ class TextIndex:
         """Ask about some texts as if they were one cue's."""
         columns = as_columns("\n".join(lines))
         with self._asking:
-            self._joined.execute("insert into words(plain, joined) values (?, ?)", columns)
+            self._joined.execute("insert into words values (?, ?, ?)", columns)
             try:
                 return self._joined.execute(sql, values).fetchall()
             finally:

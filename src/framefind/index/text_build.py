@@ -15,7 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framefind.index.checksums import seal
-from framefind.index.text import CUE, TABLES, SavedText, TextIndex, as_columns, connect
+from framefind.index.text import (
+    CUE,
+    FORMS,
+    TABLES,
+    SavedText,
+    TextIndex,
+    as_columns,
+    connect,
+    is_hyphenated,
+)
 from framefind.index.tokens import fold
 from framefind.types import CUE_SOURCES
 
@@ -117,7 +126,7 @@ class _Writer:
         ((text,),) = self._database.execute("select text from cues where rowid = ?", (rowid,))
         self._database.execute("delete from cues where rowid = ?", (rowid,))
         self._database.execute(
-            "insert into words(words, rowid, plain, joined) values ('delete', ?, ?, ?)",
+            f"insert into words(words, rowid, {', '.join(FORMS)}) values ('delete', ?, ?, ?, ?)",
             (rowid, *as_columns(text)),
         )
         self._database.execute(
@@ -127,6 +136,7 @@ class _Writer:
     def add(self, batch: "pa.RecordBatch") -> None:
         """Append cues of new segments."""
         rows = batch.to_pylist()
+        texts = [row["text"] or "" for row in rows]
         cues = np.empty(len(rows), CUE)
         for at, row in enumerate(rows):
             video = self._video_ids.setdefault(row["video_id"], len(self._video_ids))
@@ -134,12 +144,12 @@ class _Writer:
             source = self._sources.get(row["source"], -1)
             segment = self._ordinal(row["segment"])
             language = zlib.crc32((row["language"] or "").encode())
-            cues[at] = (segment, video, row["start"], row["end"], source, language, -1, box)
+            times = row["start"], row["end"]
+            cues[at] = (segment, video, *times, source, language, -1, is_hyphenated(texts[at]), box)
         rowids = range(self._count + 1, self._count + 1 + len(rows))
-        texts = [row["text"] or "" for row in rows]
         for into, values in (
             ("cues(rowid, text) values (?, ?)", ((text,) for text in texts)),
-            ("words(rowid, plain, joined) values (?, ?, ?)", map(as_columns, texts)),
+            (f"words(rowid, {', '.join(FORMS)}) values (?, ?, ?, ?)", map(as_columns, texts)),
             ("parts(rowid, text) values (?, ?)", ((fold(text),) for text in texts)),
         ):
             numbered = ((rowid, *columns) for rowid, columns in zip(rowids, values, strict=True))

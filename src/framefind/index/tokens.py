@@ -1,15 +1,16 @@
 """Tokens: the words of a text as the index of words holds them.
 
-They are in small letters, without accents and ligatures. A text has them in two forms. In the plain
-one, letters and digits alone count: "AT&T", "don't" and "1,000" are two words each. In the joined
-one they are `att`, `dont` and `1000`, and symbols are words of their own: `c + +`. Characters of
+They are in small letters, without accents and ligatures. A text has them in three forms. In the
+plain one, letters and digits alone count: "AT&T", "don't" and "1,000" are two words each. In the
+joined one they are `att`, `dont` and `1000`, and symbols are words of their own: `c + +`. In the
+spelled one, else as the joined one, umlauts are two letters: "Müller" is `mueller`. Characters of
 scripts without spaces are words of their own, so that any of their sequences is a phrase; so are
 the syllables of Korean, whose words have endings.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -22,7 +23,10 @@ _ACCENTS = re.compile(
 _SPELLED = {ord("æ"): "ae", ord("œ"): "oe", ord("ø"): "o", ord("ł"): "l", ord("đ"): "d"}
 _SPELLED |= {ord("ð"): "d", ord("þ"): "th", ord("ħ"): "h", ord("ı"): "i", ord("⁄"): "/"}
 """Letters that have no accent for Unicode, as they are typed without a key for them."""
-_SIGNS = {"‘": "'", "’": "'", "ʼ": "'", "\u200c": "-", "־": "-"}
+_UMLAUT = re.compile("[äöüøå]|[aou]\u0308|a\u030a", re.IGNORECASE)
+_SPELLED_UMLAUTS = {"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"}
+"""Letters that many write as two where they have no key for them."""
+_SIGNS = {"‘": "'", "’": "'", "ʼ": "'", "‐": "-", "\u2011": "-", "\u200c": "-", "־": "-"}
 """Signs within words, as they are typed; Persian parts words by what has no width."""
 
 _CLUSTER = re.compile("(?s).[\u0300-\u036f\u3099\u309a\uff9e\uff9f]*")
@@ -40,7 +44,7 @@ _MARKS = "\u0300-\u1cff\ua800-\uabff"
 _LETTER = f"(?:(?![_{_UNSPACED}{_KOREAN}])[\\w{_MARKS}])"
 _PLAIN = re.compile(f"[{_UNSPACED}{_KOREAN}]|{_LETTER}+")
 _JOINT = (
-    r"(?:(?<=[^\W\d_])(?:'(?!(?:ll|re|d)\b)|[.&_]|-\n?)(?=[^\W\d_])"  # he'll is not hell
+    r"(?:(?<=[^\W\d_])(?:'(?!(?:ll|re|d)\b)|[.&_/]|-\n?)(?=[^\W\d_])"  # he'll is not hell
     r"|(?<=\d)-(?=[^\W\d_])|(?<=[^\W\d_])-(?=\d)"
     r"|(?<=\d)[.,' ](?=\d{3}(?!\d)))"  # thousands
 )
@@ -67,6 +71,19 @@ class Token(NamedTuple):
 def fold(text: str) -> str:
     """Return a text in small letters, without accents; of punctuation, only ASCII's is left."""
     return text.lower() if text.isascii() else "".join(fold_letters(text))
+
+
+def fold_but_umlauts(text: str) -> str:
+    """Return a text as `fold` does, but with its umlauts."""
+    return "".join(_fold_around_umlauts(text, {umlaut: umlaut for umlaut in _SPELLED_UMLAUTS}))
+
+
+def _fold_around_umlauts(text: str, umlauts: Mapping[str, str]) -> list[str]:
+    """Return what each character of a text is folded to, and its umlauts to `umlauts`."""
+    letters = list(fold_letters(text))
+    for match in _UMLAUT.finditer(text):
+        letters[match.start()] = umlauts[unicodedata.normalize("NFC", match[0]).lower()]
+    return letters
 
 
 def fold_letters(text: str) -> Iterator[str]:
@@ -99,30 +116,38 @@ def joined_phrase_of(text: str) -> str:
     return " ".join(_JOINTS.sub("", word) for word in _JOINED.findall(fold(text)))
 
 
+def spelled_phrase_of(text: str) -> str:
+    """Return the words of a text in the spelled form, with spaces between them."""
+    if not _UMLAUT.search(text):
+        return joined_phrase_of(text)
+    return joined_phrase_of("".join(_fold_around_umlauts(text, _SPELLED_UMLAUTS)))
+
+
 def has_symbols(text: str) -> bool:
     """Return whether a text has symbols, which only its joined form holds."""
     return re.search(_SYMBOL, _PLAIN.sub("", fold(text))) is not None
 
 
-def list_tokens(text: str) -> tuple[list[Token], list[Token]]:
-    """Return the words of a text in the plain form and in the joined one, with their places."""
+def list_tokens(text: str) -> tuple[list[Token], list[Token], list[Token]]:
+    """Return the words of a text in the plain, joined and spelled form, with their places."""
     letters = list(fold_letters(text))
+    spelled = _fold_around_umlauts(text, _SPELLED_UMLAUTS)
+    return _place(letters, _PLAIN), _place(letters, _JOINED), _place(spelled, _JOINED)
+
+
+def _place(letters: Sequence[str], pattern: re.Pattern[str]) -> list[Token]:
+    """Return the words of a text, given by what each character of it is folded to."""
     origin = [at for at, folded in enumerate(letters) for _ in folded]
-    line = "".join(letters)
-    plain, joined = (
-        [
-            Token(match[0], origin[match.start()], origin[match.end() - 1] + 1)
-            for match in pattern.finditer(line)
-        ]
-        for pattern in (_PLAIN, _JOINED)
-    )
-    return plain, joined
+    return [
+        Token(match[0], origin[match.start()], origin[match.end() - 1] + 1)
+        for match in pattern.finditer("".join(letters))
+    ]
 
 
 def split_terms(text: str) -> list[str]:
     """Return the words that a text asks for: compounds whole, pairs of unspaced characters."""
     terms = []
-    for match in _TERM.finditer(fold(text)):
+    for match in _TERM.finditer(fold_but_umlauts(text)):
         term = match[0]
         if re.match(f"[{_UNSPACED}]", term) and len(term) > 1:
             terms += [term[at : at + 2] for at in range(len(term) - 1)]

@@ -27,7 +27,7 @@ from framefind.index.videos import IndexedVideo, Videos
 if TYPE_CHECKING:
     from framefind.tables.delta_log import Revision
 
-FORMAT = 10
+FORMAT = 11
 
 _CHECKED_ROWS = 1 << 12  # vectors that are checked at a time
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from framefind.index.tokens import fold, split_terms
+from framefind.index.tokens import fold_but_umlauts, split_terms
 
 _QUOTED = re.compile(r'"([^"]*)"')
 _TYPOGRAPHIC = re.compile(
@@ -121,7 +121,7 @@ def _as_wording(sources: Sequence[str], quotes: list[str], part: _Part) -> Wordi
 
 def _list_once(terms: Iterable[str], besides: Sequence[str] = ()) -> list[str]:
     """Return terms as the index of words holds them, each once, without some others."""
-    return [term for term in dict.fromkeys(map(fold, terms)) if term not in besides]
+    return [term for term in dict.fromkeys(map(fold_but_umlauts, terms)) if term not in besides]
 
 
 def _find_spoken(text: str) -> _Part:
