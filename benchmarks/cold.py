@@ -89,9 +89,9 @@ def make_library(uri: Path, vectors: int, cues: int) -> None:
             seconds = min(FRAMES, frames - number * FRAMES)
             for row in make_frames(video_id, segment, seconds, model, rng):
                 writer.add(row)
-            own = make_cues(video_id, seconds, cues // len(videos), words, rng)
-            cue_rows += own
-            rows.append(make_video(video_id, segment, seconds, own))
+            video_cues = make_cues(video_id, seconds, cues // len(videos), words, rng)
+            cue_rows += video_cues
+            rows.append(make_video(video_id, segment, seconds, video_cues))
         files = writer.close()
     tables.publish(files, rows, cues=tables.write_cues(cue_rows) if cue_rows else ())
 
@@ -102,9 +102,9 @@ def make_frames(
     """Yield the frames of a video, whose unit vectors spread about a centre of its own."""
     centre = rng.standard_normal(model.dimensions, np.float32)
     for t in range(seconds):
-        own = centre + rng.standard_normal((VIEWS, model.dimensions), np.float32)
-        own /= np.linalg.norm(own, axis=1, keepdims=True)
-        yield FrameRow(video_id, segment, float(t), b"", [WHOLE] * VIEWS, own)
+        views = centre + rng.standard_normal((VIEWS, model.dimensions), np.float32)
+        views /= np.linalg.norm(views, axis=1, keepdims=True)
+        yield FrameRow(video_id, segment, float(t), b"", [WHOLE] * VIEWS, views)
 
 
 def make_words(rng: np.random.Generator) -> list[str]:

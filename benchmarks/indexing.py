@@ -58,13 +58,13 @@ MINI = {"model": "mini", "precision": "auto"}
 class Job:
     """One contender (`name`) at one piece of work (`group`), of which `part` of the report.
 
-    `what` is the function of `support/contenders.py` that does it; `once`: in the first round only.
+    `task` is the function of `support/contenders.py` that does it; `once`: in the first round only.
     """
 
     part: str
     group: str
     name: str
-    what: str
+    task: str
     arguments: dict[str, Any]
     once: bool = False
     runs: list[dict[str, Any]] = field(default_factory=list)
@@ -115,15 +115,15 @@ def _same_work(chosen: argparse.Namespace, scratch: Path) -> list[Job]:
     if find_spec("openvino"):
         ours["bf16 (OpenVINO)"] = {"precision": "fp32", "device": "openvino"}
     jobs = []
-    for what, more, seconds, how in (
+    for task, more, seconds, how in (
         ("first_article", {}, chosen.seconds, PATCHES),
         ("second_article", {"count": 10}, chosen.minute, TEN),
     ):
-        name = what.replace("_", " ")
+        name = task.replace("_", " ")
         group = f"{name}: {seconds} s of film"
         path = str(film(folder, "street", 2, seconds))
         saved = {"film": path, "folder": str(clip), "vectors": str(scratch / f"{group}.npy")}
-        jobs.append(Job("same work", group, name, what, saved | more))
+        jobs.append(Job("same work", group, name, task, saved | more))
         for numbers, engine in ours.items():
             run = {"film": path, "model": f"local-dir:{clip}", "loaded": True, **engine, **how}
             jobs.append(Job("same work", group, f"framefind, {numbers}", "framefind", run))
@@ -160,15 +160,15 @@ def _default(chosen: argparse.Namespace) -> list[Job]:
 def _run(job: Job, scratch: Path) -> dict[str, Any]:
     """Run a job in a process of its own; its facts, with CPU seconds and the peak of memory."""
     arguments = dict(job.arguments)
-    if job.what == "framefind":
+    if job.task == "framefind":
         arguments["library"] = str(_library(job, scratch))
         shutil.rmtree(arguments["library"], ignore_errors=True)
-    if job.what == "unchanged":
+    if job.task == "unchanged":
         arguments["library"] = str(scratch / f"{job.group} framefind")
     described = scratch / "job.json"
     described.write_text(json.dumps(arguments), "utf-8")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, str(HERE / "support/contenders.py"), job.what, str(described)]
+    command = [sys.executable, str(HERE / "support/contenders.py"), job.task, str(described)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         memory = _Memory(process.pid)
         assert process.stdout
@@ -232,7 +232,7 @@ def _likeness(jobs: Sequence[Job], scratch: Path) -> dict[str, list[float]]:
     cosines = {}
     for job in jobs:
         saved = scratch / f"{job.group}.npy"
-        if job.what != "framefind" or job.arguments.get("views") != PATCHES["views"]:
+        if job.task != "framefind" or job.arguments.get("views") != PATCHES["views"]:
             continue
         theirs = _unit(np.load(saved).reshape(-1, 512).astype(np.float32))
         library = framefind.open(_library(job, scratch))

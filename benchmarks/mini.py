@@ -70,18 +70,18 @@ def embed(model: OnnxModel, squares: list[Image.Image]) -> Vectors:
 
 def measure_recall(model: OnnxModel, texts: Texts, vectors: Vectors) -> dict[str, float]:
     """Let every caption look for its picture."""
-    captions = [text for own in texts for text in own]
-    right = np.repeat(np.arange(len(texts)), [len(own) for own in texts])
-    scores = model.embed_texts(captions) @ vectors.T
+    queries = [text for captions in texts for text in captions]
+    right = np.repeat(np.arange(len(texts)), [len(captions) for captions in texts])
+    scores = model.embed_texts(queries) @ vectors.T
     ranks = (scores > scores[np.arange(len(right)), right][:, None]).sum(1)
     return {f"R@{k}": percent(ranks < k) for k in (1, 5, 10)}
 
 
 def measure_classes(model: OnnxModel, texts: Texts, vectors: Vectors) -> dict[str, float]:
     """Name each picture by the nearest class."""
-    names = sorted({own[0] for own in texts})
+    names = sorted({labels[0] for labels in texts})
     nearest = (vectors @ model.embed_texts([f"a photo of {name}" for name in names]).T).argmax(1)
-    return {"top-1": percent(nearest == [names.index(own[0]) for own in texts])}
+    return {"top-1": percent(nearest == [names.index(labels[0]) for labels in texts])}
 
 
 def measure_nouns(model: OnnxModel, right: dict[str, list[int]], vectors: Vectors) -> float:
@@ -91,19 +91,21 @@ def measure_nouns(model: OnnxModel, right: dict[str, list[int]], vectors: Vector
     """
     queries = [f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}" for noun in right]
     five = np.argsort(-model.embed_texts(queries) @ vectors.T, 1)[:, :5]
-    return percent([np.isin(row, own) for row, own in zip(five, right.values(), strict=True)])
+    return percent(
+        [np.isin(row, expected) for row, expected in zip(five, right.values(), strict=True)]
+    )
 
 
 def list_sorted(model: OnnxModel, texts: Texts, things: set[str]) -> dict[str, list[int]]:
     """Return the sorted pictures of each of `things` that is one common word (one token)."""
     words = [name for name in sorted(things) if len(model.tokenize(name)) == 1]
     nouns = [word for word in words if word[-1] != "s"]
-    return {noun: [i for i, own in enumerate(texts) if noun in own[0]] for noun in nouns}
+    return {noun: [i for i, labels in enumerate(texts) if noun in labels[0]] for noun in nouns}
 
 
 def list_captioned(texts: Texts) -> dict[str, list[int]]:
     """Return the pictures of each common noun of which a caption speaks."""
-    spoken = [" ".join(own).lower() for own in texts]
+    spoken = [" ".join(captions).lower() for captions in texts]
     patterns = {noun: re.compile(rf"\b{noun}(e?s)?\b") for noun in QUESTIONS["nouns"]}
     return {
         noun: [i for i, words in enumerate(spoken) if pattern.search(words)]
@@ -113,9 +115,9 @@ def list_captioned(texts: Texts) -> dict[str, list[int]]:
 
 def swap_order(caption: str) -> tuple[str, str]:
     """Return a caption with two beings or a preposition changed, and which; empty if neither."""
-    found = [*BEINGS.finditer(caption)]
-    if len(found) == 2 and found[0][0] != found[1][0]:
-        (a, b), (c, d) = found[0].span(), found[1].span()
+    beings = [*BEINGS.finditer(caption)]
+    if len(beings) == 2 and beings[0][0] != beings[1][0]:
+        (a, b), (c, d) = beings[0].span(), beings[1].span()
         if not EVEN.search(caption[b:c]):
             return f"{caption[:a]}{caption[c:d]}{caption[b:c]}{caption[a:b]}{caption[d:]}", "beings"
     other = OPPOSITE.sub(lambda match: QUESTIONS["opposites"][match[0]], caption, count=1)
@@ -125,15 +127,15 @@ def swap_order(caption: str) -> tuple[str, str]:
 def measure_order(model: OnnxModel, texts: Texts, vectors: Vectors) -> dict[str, float]:
     """Return how often a picture prefers its caption to the one in another order, percent."""
     pairs: dict[str, list[tuple[str, str, int]]] = {"beings": [], "preposition": []}
-    for i, own in enumerate(texts):
-        changes = [(caption, *swap_order(caption.lower())) for caption in own]
+    for i, captions in enumerate(texts):
+        changes = [(caption, *swap_order(caption.lower())) for caption in captions]
         caption, other, kind = next((row for row in changes if row[2]), ("", "", ""))
         if kind and len(pairs[kind]) < PAIRS:
             pairs[kind].append((caption.lower(), other, i))
     right = {}
     for kind, rows in pairs.items():
-        captions, others, owners = zip(*rows, strict=True)
-        changed = model.embed_texts([*captions]) - model.embed_texts([*others])
+        originals, others, owners = zip(*rows, strict=True)
+        changed = model.embed_texts([*originals]) - model.embed_texts([*others])
         right[kind] = 0.5 + np.sign((changed * vectors[[*owners]]).sum(1)) / 2  # a tie is half
     right["both"] = np.concatenate([*right.values()])
     return {kind: percent(values) for kind, values in right.items()}
@@ -190,10 +192,10 @@ def evaluate(folder: Path, work: Path) -> dict[str, object]:
             worse = embed(model, [change(square, rng) for square in squares])
             results[f"{name}, {change.__name__}"] = measure(model, texts[name], worse)
     captions, names = (
-        [own for name in part for own in texts[name]] for part in (CAPTIONED, SORTED)
+        [labels for name in part for labels in texts[name]] for part in (CAPTIONED, SORTED)
     )
     seen, named = (np.concatenate([vectors[n] for n in part]) for part in (CAPTIONED, SORTED))
-    things = {own[0] for own in texts["caltech101-test"]}
+    things = {labels[0] for labels in texts["caltech101-test"]}
     results["one noun, sorted"] = measure_nouns(model, list_sorted(model, names, things), named)
     results["one noun, captioned"] = measure_nouns(model, list_captioned(captions), seen)
     results["order"] = measure_order(model, captions, seen)

@@ -194,7 +194,7 @@ def _take_turns(embedders: dict[str, Embed], count: int, rounds: int) -> list[di
     rows = []
     for name in embedders:
         row: dict[str, Any] = {
-            "what": name,
+            "name": name,
             "images_per_second": float(np.median(clock[name])),
             "lowest": min(clock[name]),
             "highest": max(clock[name]),
@@ -221,7 +221,7 @@ def _agreement(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> list[f
 def _line(row: dict[str, Any]) -> str:
     low, mean = row.get("agreement", (float("nan"), float("nan")))
     return (
-        f"{row['what']:<29} {row['images_per_second']:>6.1f} images/s "
+        f"{row['name']:<29} {row['images_per_second']:>6.1f} images/s "
         f"({row['lowest']:.1f} to {row['highest']:.1f}), {row['ratio']:.2f}×; "
         f"{row['images_per_processor_second']:.1f} per processor second, "
         f"{row['processor_ratio']:.2f}×; agreement {low:.4f}, mean {mean:.4f}"

@@ -50,8 +50,8 @@ IMAGES = "framefind, images"
 ROUNDS = 3
 WARM = 3  # queries of a turn before the clock counts
 QUERIES = [
-    f"{what} {where}"
-    for what in (
+    f"{thing} {where}"
+    for thing in (
         "a dog",
         "a red car",
         "people dancing",

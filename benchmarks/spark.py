@@ -202,9 +202,9 @@ def compared(reference: Path, result: Path) -> Facts:
 # -- processes
 
 
-def run(what: str, *where: str, **how: Any) -> Facts:
+def run(engine: str, *where: str, **how: Any) -> Facts:
     """Run in a process of its own; its facts, with CPU seconds of all processes it started."""
-    child = start(what, *where, **how)
+    child = start(engine, *where, **how)
     spent: dict[tuple[str, str], float] = {}
     ended = threading.Event()
     watch = threading.Thread(target=_watch, args=(child.pid, spent, ended))
@@ -215,9 +215,9 @@ def run(what: str, *where: str, **how: Any) -> Facts:
     ended.set()
     watch.join()
     if failed:
-        raise SystemExit(f"{what} failed")
+        raise SystemExit(f"{engine} failed")
     facts: Facts = json.loads(output.splitlines()[-1])
-    print(f"{what} {how.get('master', '')}: {facts['seconds']:.1f} s", file=sys.stderr)
+    print(f"{engine} {how.get('master', '')}: {facts['seconds']:.1f} s", file=sys.stderr)
     return facts | {"cpu": sum(spent.values())}
 
 
@@ -232,8 +232,8 @@ def _watch(session: int, spent: dict[tuple[str, str], float], ended: threading.E
                     spent[stat.parent.name, facts[19]] = sum(map(int, facts[11:13])) / ticks
 
 
-def start(what: str, *where: str, **how: Any) -> "subprocess.Popen[str]":
-    command = [sys.executable, __file__, "--as", what, json.dumps([*where]), json.dumps(how)]
+def start(engine: str, *where: str, **how: Any) -> "subprocess.Popen[str]":
+    command = [sys.executable, __file__, "--as", engine, json.dumps([*where]), json.dumps(how)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
 

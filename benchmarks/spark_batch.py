@@ -115,7 +115,7 @@ def _rows(video_id: str, segment: str, vectors: np.ndarray) -> pa.Table:
 
 def _run(chosen: argparse.Namespace) -> None:
     """Do one side, and print what it took, and all its moments."""
-    texts = [f"a {how} {what}, {where} {when}" for how, what, where, when in product(*WORDS)]
+    texts = [f"a {how} {thing}, {where} {when}" for how, thing, where, when in product(*WORDS)]
     rng = np.random.default_rng(1)
     texts = [texts[at] for at in rng.permutation(len(texts))[: chosen.queries]]
     library = framefind.open(chosen.library)

@@ -61,8 +61,8 @@ def main() -> None:
         *joined, radio = scenes.videos
         if "speech" in sources:
             for video in joined:
-                own = [one for one in scenes.sentences if one.span[0] == str(video)]
-                questions += say_sentences(video, own)
+                sentences = [said for said in scenes.sentences if said.span[0] == str(video)]
+                questions += say_sentences(video, sentences)
         library = framefind.open(folder / "l.framefind")
         report = library.index(scenes.videos, model=options.model, read=read or "none")
         print(f"{report.frames} frames, {report.cues} cues read", *report.notes, sep="\n")
@@ -76,14 +76,14 @@ def take_clips(videos: Path, folder: Path, count: int | None) -> Path:
     """Write the captions of the first clips, and return the folder of them."""
     lines = (videos / "captions.jsonl").read_text("utf-8").splitlines()[:count]
     captions = [json.loads(line) for line in lines]
-    own = folder / "clips"
-    own.mkdir()
+    clips = folder / "clips"
+    clips.mkdir()
     named = [
         caption | {"video": str((videos / caption["video"]).resolve())} for caption in captions
     ]
     text = "".join(json.dumps(caption) + "\n" for caption in named)
-    (own / "captions.jsonl").write_text(text, "utf-8")
-    return own
+    (clips / "captions.jsonl").write_text(text, "utf-8")
+    return clips
 
 
 def write_cues(library: framefind.Library, cues: Sequence[WordCue], sources: set[str]) -> None:

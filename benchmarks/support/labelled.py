@@ -78,9 +78,11 @@ def results(shards: Path, model: Model, neutral: Neutral) -> dict[str, Results]:
     for pool in pools.values():
         captions = [_words(" ".join(sample.texts)) for sample in pool]
         views = _embed(model, pool)
-        right = [[bool(own & set(words.split())) for own in captions] for words in THINGS.values()]
+        right = [
+            [bool(spoken & set(words.split())) for spoken in captions] for words in THINGS.values()
+        ]
         by_kind["things"].append(_search(model, neutral, list(THINGS), views, np.array(right)))
-        absent = [name for name in names if not any(own & _forms(name) for own in captions)]
+        absent = [name for name in names if not any(spoken & _forms(name) for spoken in captions)]
         by_kind["absent"].append(_search(model, neutral, absent, views, None))
         by_kind["nonsense"].append(_search(model, neutral, NONSENSE, views, None))
     of_class = np.array([[name in sample.texts for sample in classes] for name in names])

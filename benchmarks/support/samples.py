@@ -58,6 +58,6 @@ def frames(library: framefind.Library) -> dict[str, list[Vectors]]:
             for row in batch.to_pylist():
                 rows[row["video_id"]].append((row["t"], np.array(row["embeddings"], np.float32)))
     return {
-        video: [vectors for _, vectors in sorted(own, key=lambda item: item[0])]
-        for video, own in rows.items()
+        video: [vectors for _, vectors in sorted(frames, key=lambda item: item[0])]
+        for video, frames in rows.items()
     }

@@ -43,13 +43,13 @@ class Fit:
         line = index.timeline
         vectors = index.vectors.astype(np.float32)
         mean = vectors.mean(axis=0)
-        own = [vectors[index.rows(int(frame))] for frame in line.frame]
+        views = [vectors[index.rows(int(frame))] for frame in line.frame]
         means = []
         pairs = []
         shared = []
         about = []
         for video in np.unique(line.video):
-            frames = [own[at] for at in np.flatnonzero(line.video == video)]
+            frames = [views[at] for at in np.flatnonzero(line.video == video)]
             means.append(np.concatenate(frames).mean(axis=0))
             frames = [frame - means[-1] for frame in frames]
             about += frames

@@ -134,7 +134,7 @@ _WHO = ("my uncle", "the neighbour", "your sister", "our teacher", "the doctor",
         "the mayor", "her cousin", "the captain", "his boss", "the plumber")  # fmt: skip
 _DID = ("promised to bring", "has forgotten", "wants to sell", "keeps talking of", "is afraid of",
         "paid too much for", "cannot find")  # fmt: skip
-_WHAT = ("the green umbrella", "that old piano", "a box of letters", "the spare key",
+_THINGS = ("the green umbrella", "that old piano", "a box of letters", "the spare key",
          "the wedding photos", "two concert seats", "a bag of lemons", "the broken radio",
          "your winter boots")  # fmt: skip
 _CHATTER = (
@@ -203,17 +203,17 @@ def write_worded_scenes(videos: Path, folder: Path, seed: int = 0) -> WordedScen
     """Join the clips that `captions.jsonl` of `videos` names, with signs and subtitle files."""
     clips: list[_Clip] = []
     chance = random.Random(seed)
-    quotes = [f"{who} {did} {what}" for who in _WHO for did in _DID for what in _WHAT]
+    quotes = [f"{who} {did} {thing}" for who in _WHO for did in _DID for thing in _THINGS]
     chance.shuffle(quotes)
     for take in range(TAKES):
-        own = folder / str(take)
-        own.mkdir()
+        take_folder = folder / str(take)
+        take_folder.mkdir()
         signs = {TAKES * at + take: sign for at, sign in enumerate(SIGNS)}
-        captions = write_joined_clips(videos, own, seed + take, partial(_draw, signs))
+        captions = write_joined_clips(videos, take_folder, seed + take, partial(_draw, signs))
         topics = chance.sample([*TOPICS] * 3, 3 * len(TOPICS))
         for at, line in enumerate(captions.read_text("utf-8").splitlines()):
             caption = json.loads(line)
-            span = (str(own / caption["video"]), caption["start"], caption["end"])
+            span = (str(take_folder / caption["video"]), caption["start"], caption["end"])
             words = (topics[at % len(topics)], quotes.pop(), _chat(chance))
             clips.append(_Clip(span, caption["texts"], *words, signs.get(at)))
     radio = _write_radio(folder / "radio.mp4")

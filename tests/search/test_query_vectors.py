@@ -38,7 +38,7 @@ class TestTerm:
     )
     def test_weights(self, text, expected):
         assert parse_term(text, 1) == expected
-        assert parse_term(text, -1) == Term(expected.what, -expected.weight)
+        assert parse_term(text, -1) == Term(expected.value, -expected.weight)
 
 
 class TestEmbed:

@@ -51,7 +51,7 @@ def as_queries(values: str | Query | Iterable[str | Query]) -> list[Query]:
 class Term:
     """One part of a sum: a text or a vector, and its weight (negative: away from it)."""
 
-    what: str | NDArray[np.float32]
+    value: str | NDArray[np.float32]
     weight: float = 1.0
 
 
@@ -163,7 +163,7 @@ def embed(sums: Sequence[Sequence[Term]], model: Model) -> NDArray[np.float32]:
 
     The row of a sum without terms is zero. Raises QueryError when the terms of a sum cancel out.
     """
-    texts = [term.what for parts in sums for term in parts if isinstance(term.what, str)]
+    texts = [term.value for parts in sums for term in parts if isinstance(term.value, str)]
     texts = list(dict.fromkeys(texts))
     for text in texts:
         if not arguments.unicode(text).strip():
@@ -173,11 +173,11 @@ def embed(sums: Sequence[Sequence[Term]], model: Model) -> NDArray[np.float32]:
     totals = np.zeros((len(sums), model.dimensions), np.float32)
     for total, parts in zip(totals, sums, strict=True):
         for part in parts:
-            vector = vectors[part.what] if isinstance(part.what, str) else part.what
+            vector = vectors[part.value] if isinstance(part.value, str) else part.value
             total += np.float32(part.weight) * vector
         length = float(np.linalg.norm(total))
         if parts and not length > 1e-6:
-            names = [part.what for part in parts if isinstance(part.what, str)]
+            names = [part.value for part in parts if isinstance(part.value, str)]
             raise QueryError(f"the parts of the query cancel each other out: {' '.join(names)}")
         total /= np.float32(length or 1)
     return totals
