@@ -24,6 +24,7 @@ def test_use_stores_the_full_name_but_of_mini():
     used = CliRunner().invoke(models.app, ["use", "balanced"])
     assert used.exit_code == 0
     assert str(config.config_file()) in used.stderr
+    assert "1.5 GB; `framefind models download balanced` does so now" in used.stderr
     assert config.read_settings()["model"].value == "ViT-B-32-SigLIP2-256/webli"
     assert CliRunner().invoke(models.app, ["use", "mini"]).exit_code == 0
     assert config.read_settings()["model"].value == "mini"
@@ -62,6 +63,17 @@ def test_the_table_fits_into_80_columns(
 )
 def test_lengths_have_one_unit(hours: float, text: str) -> None:
     assert models.write_hours(hours) == text
+
+
+def test_nothing_is_offered_to_who_has_chosen(tmp_path, monkeypatch, capsys):
+    for stream in (sys.stdin, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    config.write_setting(config.config_file(), "model", "mini")
+    models.offer_better(str(tmp_path))
+    assert capsys.readouterr().err == ""
+    config.config_file().unlink()
+    models.offer_better(str(tmp_path))
+    assert "models use balanced" in capsys.readouterr().err
 
 
 def test_the_first_index_offers_once_and_only_at_a_terminal(tmp_path):

@@ -165,13 +165,19 @@ def use(name: NameArgument) -> None:
     $ framefind models use mini
     """
     from framefind.files import config
-    from framefind.models import registry
+    from framefind.models import catalog, registry
 
     full = print_full_name(name)
     registry.check_runtime(full)
     # Not its version, which changes with framefind's.
     config.write_setting(config.config_file(), "model", "mini" if name == "mini" else full)
     show.print_note(f"new libraries use {full} ({config.config_file()})")
+    sizes = [model.gigabytes for model in catalog.known_models() if full in model.names]
+    if sizes and full != catalog.MINI and not registry.is_downloaded(full):
+        show.print_note(
+            f"the first `index` downloads it, {sizes[0]:.1f} GB; "
+            f"`framefind models download {name}` does so now"
+        )
 
 
 @app.command(cls=help.Command)
@@ -257,14 +263,13 @@ def print_full_name(name: str) -> str:
 
 def offer_better(library: str) -> None:
     """Name a better model than `mini`, once, to a person at a terminal; wait for nothing."""
-    from framefind.files import folders
+    from framefind.files import config, folders
     from framefind.models import catalog
-    from framefind.models.choice import default_model
 
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return
-    if default_model(library) != catalog.MINI:
-        return
+    if config.read_settings(library)["model"].origin != config.DEFAULT:
+        return  # who has chosen is not asked to
     (better,) = [model for model in catalog.known_models() if model.alias == "balanced"]
     try:
         marker = folders.data_folder() / "offered-models"
