@@ -59,9 +59,17 @@ def test_frames_that_come_unevenly_lie_on_a_grid(tmp_path):
     times = [0.0, 0.1, 0.35, 0.4, 0.9, 1.0, 1.05, 1.9]
     grid = read_frame_grid(str(film(tmp_path / "a.mp4", times=times)))
     assert not grid.is_even
+    assert grid.rate == NTSC[24]  # the nearest of editors to 8 in 1.9 seconds
     begin, after = grid.span(0.35, 1.0)
     assert float(begin / grid.rate) <= 0.35 < float((begin + 1) / grid.rate)
     assert float((after - 1) / grid.rate) < 1.0 <= float(after / grid.rate)
+
+
+@pytest.mark.parametrize(("fps", "rate", "is_even"), [(12.5, 25, True), (29.5, NTSC[30], False)])
+def test_rates_that_no_editor_can_declare_lie_on_a_grid(tmp_path, fps, rate, is_even):
+    grid = read_frame_grid(str(film(tmp_path / "a.mp4", fps=fps)))
+    assert (grid.rate, grid.is_even) == (rate, is_even)
+    assert grid.span(10 / fps, 20 / fps) == (int(10 / fps * rate), -int(-20 / fps * rate // 1))
 
 
 def test_sound_that_begins_first_does_not_move_the_frames(tmp_path):

@@ -10,6 +10,7 @@ from framefind.errors import UsageError
 from framefind.video.timecode import (
     STANDARD_RATES,
     can_drop,
+    choose_edit_rate,
     count_per_second,
     read_timecode,
     snap_rate,
@@ -97,3 +98,22 @@ def test_what_is_no_timecode_is_refused(text):
 )
 def test_measured_rates_snap_to_standard_ones(measured, rate):
     assert snap_rate(measured) == rate
+
+
+@pytest.mark.parametrize(
+    ("rate", "edit_rate"),
+    [
+        (NTSC_30, NTSC_30),
+        (Fraction(25, 2), Fraction(25)),
+        (Fraction(15), Fraction(30)),
+        (Fraction(15000, 1001), NTSC_30),
+        (Fraction(16), Fraction(48)),
+        (Fraction(240), Fraction(60)),
+        (Fraction(120_000, 1001), NTSC_60),
+        (Fraction(145, 8), Fraction(24000, 1001)),
+        (Fraction(2987, 100), NTSC_30),
+        (Fraction(90_000), Fraction(60)),
+    ],
+)
+def test_timelines_have_rates_of_editors(rate, edit_rate):
+    assert choose_edit_rate(rate) == edit_rate

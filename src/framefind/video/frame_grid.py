@@ -1,10 +1,11 @@
 """How editors count the frames of a video: by numbers from its first one, at an even rate.
 
 A number is where a frame stands on a grid of the video's rate. Where frames come evenly, each has
-its own place, exactly. Where they do not (phones, screen recordings), editors lay the video on such
-a grid as well: a span then begins with the place that is shown at its start and ends with the last
-one that begins before its end, so that nothing of it is lost, and it is less than one place longer
-at either end.
+its own place, exactly; at a rate that no editor has, such as 12.5, on a grid of a multiple. Where
+they do not (phones, screen recordings), editors lay the video on a grid as well, here of the rate
+of editors that is nearest to the average: a span then begins with the place that is shown at its
+start and ends with the last one that begins before its end, so that nothing of it is lost, and it
+is less than one place longer at either end.
 """
 
 import math

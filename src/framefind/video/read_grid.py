@@ -13,7 +13,13 @@ from framefind.video.colour import find_hdr
 from framefind.video.frame_grid import FLOAT_ROUNDING, FrameGrid
 from framefind.video.keyframes import list_packets
 from framefind.video.open import choose_stream, file_size, open_container, open_remote
-from framefind.video.timecode import can_drop, read_timecode, snap_rate
+from framefind.video.timecode import (
+    can_drop,
+    choose_edit_rate,
+    is_countable,
+    read_timecode,
+    snap_rate,
+)
 
 _MAX_CHECKED_PACKETS = 5_000  # of those that a container lists
 _MAX_ROUNDING = Fraction(1, 4)  # of a frame, by which its timestamp may be rounded
@@ -37,8 +43,12 @@ def read_frame_grid(path: str) -> FrameGrid:
         is_even = rate == average or timing.counted
         rate = rate if is_even else average
         first = (stream.start_time or 0) * timing.base - timing.origin
-        rounding = _rounding(timing.base, rate)
-        is_even = is_even and _lists_even(container, stream, 1 / (rate * timing.base), rounding)
+        step = 1 / (rate * timing.base)
+        is_even = is_even and _lists_even(container, stream, step, _rounding(timing.base, rate))
+        if not (is_even and is_countable(rate)):
+            edit_rate = choose_edit_rate(rate)
+            is_even = is_even and (edit_rate / rate).denominator == 1
+            rate = edit_rate
         length = clock.find_length(container, stream, lambda: open_container(path, size))
         frames = None if length is None else round((Fraction(length) - first) * rate)
         timecode, drop = _read_start(container, stream, rate)
@@ -50,7 +60,7 @@ def read_frame_grid(path: str) -> FrameGrid:
             is_even=is_even,
             timecode=timecode,
             drop=drop,
-            rounding=rounding,
+            rounding=_rounding(timing.base, rate),
             width=stream.width,
             height=stream.height,
             channels=sound.channels if sound and sound.codec_context else 0,

@@ -18,6 +18,9 @@ STANDARD_RATES = tuple(
 )
 """Frames per second, exact."""
 
+EDIT_RATES = tuple(rate for rate in STANDARD_RATES if rate <= 60)
+"""Those that timelines of editors have."""
+
 _SNAP = Fraction(1, 4000)  # of a rate; 23.976 and 24 are a thousandth apart
 _MAX_DENOMINATOR = 1001
 _TIMECODE = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;.,])(\d{2,3})")
@@ -29,6 +32,22 @@ def snap_rate(rate: Fraction) -> Fraction:
     if abs(nearest - rate) <= _SNAP * rate:
         return nearest
     return rate.limit_denominator(_MAX_DENOMINATOR)
+
+
+def is_countable(rate: Fraction) -> bool:
+    """Tell whether a rate is a whole number or 1000/1001 of one: others no editor can declare."""
+    return 1 in (rate.denominator, (rate / NTSC).denominator)
+
+
+def choose_edit_rate(rate: Fraction) -> Fraction:
+    """Return the rate of a timeline for frames at `rate`: that, a multiple, a part or the nearest.
+
+    On a multiple, each frame of the video has a place of its own.
+    """
+    multiples = [each for each in EDIT_RATES if (each / rate).denominator == 1]
+    parts = [each for each in EDIT_RATES if (rate / each).denominator == 1]
+    nearest = min(EDIT_RATES, key=lambda each: abs(each - rate))
+    return next(iter([*multiples, *reversed(parts), nearest]))
 
 
 def count_per_second(rate: Fraction) -> int:

@@ -228,7 +228,17 @@ def test_slides_are_shown_no_longer_than_asked(tmp_path):
     join(tmp_path / "reel.mp4", [part(slides, 9.0, 11.0)])
     with av.open(tmp_path / "reel.mp4") as container:
         shown = [frame.to_ndarray(format="rgb24").mean() for frame in container.decode(video=0)]
-    assert np.allclose(shown, [20] * 10 + [120] * 10, atol=3)
+    assert np.allclose(shown, [20] * 24 + [120] * 24, atol=3)
+
+
+def test_uneven_frames_begin_no_earlier_than_asked(tmp_path):
+    pictures = [plain((level,) * 3) for level in (20, 90, 160, 230)]
+    times = [0.0, 0.07, 0.155, 0.32]
+    uneven = film(tmp_path / "a.mp4", pictures=pictures, times=times)
+    join(tmp_path / "reel.mp4", [part(uneven, 0.155, 0.32)])
+    with av.open(tmp_path / "reel.mp4") as container:
+        shown = [frame.to_ndarray(format="rgb24").mean() for frame in container.decode(video=0)]
+    assert np.allclose(shown, 160, atol=3)
 
 
 @given(st.fractions(Fraction(1, 20), 1000))

@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
+from framefind.output.timelines.base import describe
 from framefind.output.timelines.registry import EDITS
 from framefind.output.timelines.timeline import Timeline, build_timeline, describe_rounding
 from framefind.types import Match, Moment
@@ -128,6 +129,26 @@ def test_the_rate_is_that_of_most_moments_and_the_rest_is_told():
     assert first.length == round(Fraction(63, 25) * GRID.rate)
     (note,) = describe_rounding(mixed)
     assert note.startswith("/v/b.mp4: it has 25 frames/s, the timeline 29.97")
+
+
+@pytest.mark.parametrize("rate", [10, 120])
+def test_timelines_have_a_rate_that_editors_have(rate):
+    """A list of 10 frames a second is read by none."""
+    cuts = timeline(SAID, a=FrameGrid(Fraction(rate), frames=9000))
+    assert len(describe_rounding(cuts)) == (rate > 60)
+    edl = otio.adapters.read_from_string(text("edl", cuts), "cmx_3600", rate=float(cuts.rate))
+    fcp7 = otio.adapters.read_from_string(text("fcp7", cuts), "fcp_xml")
+    for parsed in (edl, fcp7):
+        (clip,) = parsed.video_tracks()[0].find_clips()
+        source = clip.source_range
+        assert (source.start_time.to_seconds(), source.duration.to_seconds()) == (10, 2.5)
+    half = cuts.rate // 2
+    assert f"01:00:10:00 01:00:10:01\n |C:ResolveColorBlue |M:{describe(SAID)} |D:{5 * half}" in (
+        text("resolve-edl", cuts)
+    )
+    assert f"01:00:10:00,01:00:12:{half},00:00:02:{half}," in text("resolve-csv", cuts)
+    (sequence,) = etree.fromstring(text("fcpxml", cuts).encode()).iter("sequence")
+    assert (sequence.get("tcStart"), sequence.get("duration")) == ("3600s", "5/2s")
 
 
 def test_uneven_frames_are_told():

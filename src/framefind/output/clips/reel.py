@@ -156,9 +156,10 @@ def film_rate(rate: Fraction) -> Fraction:
 def find_span(part: Part) -> tuple[Fraction, Fraction]:
     """Return when the first frame of a part begins and its last one ends, in seconds.
 
-    Of a video whose frames stand for long, such as slides, it is the part as it was asked for.
+    Of a video whose frames come unevenly or stand for long, such as slides, it is the part as it
+    was asked for.
     """
-    if part.grid.rate < _MIN_RATE:
+    if not part.grid.is_even or part.grid.rate < _MIN_RATE:
         return Fraction(part.start), Fraction(max(part.end, part.start))
     grid = replace(part.grid, frames=None)  # the video's end shows when it comes
     first, after = grid.span(part.start, part.end)

@@ -37,8 +37,6 @@ def write(timeline: Timeline) -> Iterator[str]:
 
 def _source(timeline: Timeline, clip: Clip) -> list[str]:
     """Return the timecode of a clip's first frame in its video, and of the one after its last."""
-    first = clip.timecode
-    if clip.grid.rate != timeline.rate:
-        first = int(first / clip.grid.rate * timeline.rate)
+    first = timeline.convert(clip.timecode, clip.grid)
     drop = clip.grid.drop
     return [write_timecode(n, timeline.rate, drop) for n in (first, first + clip.length)]

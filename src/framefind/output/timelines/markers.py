@@ -29,7 +29,8 @@ def write_resolve(timeline: Timeline) -> Iterator[str]:
     yield write_row(_RESOLVE)
     begin = start_frame(timeline)
     for number, clip in enumerate(timeline.clips, 1):
-        frames = (begin + clip.start, begin + clip.end, clip.end - clip.start)
+        first = begin + timeline.convert(clip.start, clip.grid)
+        frames = (first, first + clip.length, clip.length)
         times = [write_timecode(frame, timeline.rate, timeline.drop) for frame in frames]
         names = [clip_title(clip.moment), describe(clip.moment)]
         yield write_row([str(number), *times, "Blue", *names])

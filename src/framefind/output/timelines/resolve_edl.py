@@ -18,11 +18,11 @@ def write(timeline: Timeline) -> Iterator[str]:
     yield f"FCM: {'DROP FRAME' if timeline.drop else 'NON-DROP FRAME'}"
     begin = start_frame(timeline)
     for number, clip in enumerate(timeline.clips, 1):
-        first = begin + clip.start
+        first = begin + timeline.convert(clip.start, clip.grid)
         span = " ".join(
             write_timecode(frame, timeline.rate, timeline.drop) for frame in (first, first + 1)
         )
         name = describe(clip.moment).replace("|", "/")
         yield ""
         yield f"{number:03}  001      V     C        {span} {span}"
-        yield f" |C:ResolveColorBlue |M:{name} |D:{clip.end - clip.start}"
+        yield f" |C:ResolveColorBlue |M:{name} |D:{clip.length}"

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from math import floor
 
 from framefind.types import Moment
 from framefind.video.frame_grid import FrameGrid
+from framefind.video.timecode import choose_edit_rate
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Clips without gaps; `rate` is the frames per second of most of them."""
+    """Clips without gaps; `rate`, frames per second, is one that editors have."""
 
     title: str
     rate: Fraction
@@ -49,6 +51,10 @@ class Timeline:
         """Return the videos by path, in the order in which they come."""
         return {clip.moment.path: clip.grid for clip in self.clips}
 
+    def convert(self, frame: int, grid: FrameGrid) -> int:
+        """Return the frame of the timeline's rate in which a frame of a video begins."""
+        return floor(frame / grid.rate * self.rate)
+
     @property
     def largest(self) -> FrameGrid:
         """Return the video with the most pixels, whose size the timeline has."""
@@ -59,12 +65,13 @@ class Timeline:
 def build_timeline(title: str, moments: Sequence[Moment], grids: dict[str, FrameGrid]) -> Timeline:
     """Lay out moments in their order; `grids` are those of the videos by path.
 
-    The timeline has the rate of most moments, of two the one that comes first, and drop-frame
-    timecode if one of those videos has.
+    The timeline has the rate of most moments, of two the one that comes first, or what editors
+    have for that; and drop-frame timecode if one of those videos has.
     """
     rates = Counter(grids[moment.path].rate for moment in moments)
-    rate = max(rates, key=lambda rate: rates[rate], default=Fraction(25))
-    drop = any(grid.drop for grid in grids.values() if grid.rate == rate)
+    most = max(rates, key=lambda rate: rates[rate], default=Fraction(25))
+    rate = choose_edit_rate(most)
+    drop = any(grid.drop for grid in grids.values() if grid.rate == most)
     clips: list[Clip] = []
     at = 0
     for moment in moments:
@@ -82,10 +89,10 @@ def describe_rounding(timeline: Timeline) -> list[str]:
     for path, grid in timeline.sources.items():
         if not grid.is_even:
             notes.append(
-                f"{path}: its frames come unevenly; cuts lie on a grid of {float(grid.rate):.6g} "
-                "frames/s, less than one frame of it outside the moment"
+                f"{path}: its frames come unevenly for editors; cuts lie on a grid of "
+                f"{float(grid.rate):.6g} frames/s, less than one frame of it outside the moment"
             )
-        if grid.rate != timeline.rate:
+        if (timeline.rate / grid.rate).denominator != 1:
             notes.append(
                 f"{path}: it has {float(grid.rate):.6g} frames/s, the timeline "
                 f"{float(timeline.rate):.6g}; its cuts are rounded to the timeline's frames"
