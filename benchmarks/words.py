@@ -7,7 +7,7 @@ VIDEOS holds `captions.jsonl` and the videos that it names; `support/worded_scen
 draws signs onto them and lays words over them. By default the words go straight into the library's
 `cues`, since what is said and written is known; with `--read`, `index` reads these sources itself
 (what it does not read is still written, so that all questions have an answer). Where speech is
-read, espeak-ng says a sentence under each clip that is long enough.
+read, espeak-ng says all sentences of the clips, of which the shorter ones end with a still picture.
 
 An answer is right when its best frame lies in a span that answers the question, each span counting
 once. Rules are compared on the moments that pictures alone and words alone give: reciprocal ranks
@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from support.spoken_scenes import say_sentences
-from support.worded_scenes import Question, WordCue, write_worded_scenes
+from support.worded_scenes import SPOKEN_SECONDS, Question, WordCue, write_worded_scenes
 
 import framefind
 from framefind import Moment
@@ -56,13 +56,16 @@ def main() -> None:
     sources = {source.partition("/")[0] for source in read}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        scenes = write_worded_scenes(take_clips(options.videos, folder, options.clips), folder)
+        seconds = SPOKEN_SECONDS if "speech" in sources else 0.0
+        clips = take_clips(options.videos, folder, options.clips)
+        scenes = write_worded_scenes(clips, folder, seconds)
         questions = scenes.questions
         *joined, radio = scenes.videos
         if "speech" in sources:
+            questions += scenes.spoken
+            speech = [cue for cue in scenes.cues if cue.source == "speech"]
             for video in joined:
-                sentences = [said for said in scenes.sentences if said.span[0] == str(video)]
-                questions += say_sentences(video, sentences)
+                say_sentences(video, [cue for cue in speech if cue.span[0] == str(video)])
         library = framefind.open(folder / "l.framefind")
         report = library.index(scenes.videos, model=options.model, read=read or "none")
         print(f"{report.frames} frames, {report.cues} cues read", *report.notes, sep="\n")

@@ -28,12 +28,17 @@ Draw = Callable[[Image.Image, int], None]
 
 
 def write_joined_clips(
-    videos: Path, folder: Path, seed: int = 0, draw: Draw = lambda picture, clip: None
+    videos: Path,
+    folder: Path,
+    seed: int = 0,
+    draw: Draw = lambda picture, clip: None,
+    seconds: float = 0.0,
 ) -> Path:
     """Join the clips that `captions.jsonl` of `videos` names, in a random order, into `folder`.
 
-    Every picture goes through `draw`. Returns the path of the joined videos' captions, which have
-    `start` and `end` in seconds.
+    Every picture goes through `draw`. The last one of a clip that is shorter than `seconds` stands
+    until then. Returns the path of the joined videos' captions, which have `start` and `end` in
+    seconds.
     """
     lines = (videos / "captions.jsonl").read_text("utf-8").split("\n")
     captions = [json.loads(line) for line in lines if line]
@@ -43,7 +48,7 @@ def write_joined_clips(
         group = captions[first : first + CLIPS_PER_VIDEO]
         file = folder / f"{first // CLIPS_PER_VIDEO:02}.mp4"
         clips = {first + at: videos / clip["video"] for at, clip in enumerate(group)}
-        spans = _join(clips, file, draw)
+        spans = _join(clips, file, draw, seconds)
         for clip, (start, end) in zip(group, spans, strict=True):
             joined.append({"video": file.name, "texts": clip["texts"], "start": start, "end": end})
     path = folder / "captions.jsonl"
@@ -51,7 +56,9 @@ def write_joined_clips(
     return path
 
 
-def _join(clips: dict[int, Path], file: Path, draw: Draw) -> list[tuple[float, float]]:
+def _join(
+    clips: dict[int, Path], file: Path, draw: Draw, seconds: float
+) -> list[tuple[float, float]]:
     """Write clips one after another; return the start and end of each, in seconds."""
     spans = []
     frames = 0
@@ -62,7 +69,7 @@ def _join(clips: dict[int, Path], file: Path, draw: Draw) -> list[tuple[float, f
         stream.pix_fmt = "yuv420p"
         for at, clip in clips.items():
             start = frames / FPS
-            for canvas in _letterboxed(clip):
+            for canvas in _hold_last(_letterboxed(clip), round(seconds * FPS)):
                 draw(canvas, at)
                 picture = av.VideoFrame.from_ndarray(np.asarray(canvas), format="rgb24")
                 picture.pts = frames
@@ -72,6 +79,16 @@ def _join(clips: dict[int, Path], file: Path, draw: Draw) -> list[tuple[float, f
             spans.append((start, frames / FPS))
         container.mux(stream.encode(None))
     return spans
+
+
+def _hold_last(pictures: Iterator[Image.Image], count: int) -> Iterator[Image.Image]:
+    """Yield pictures, and the last one again until there are so many."""
+    yielded = 0
+    for picture in pictures:
+        yield picture
+        yielded += 1
+    for _ in range(yielded, count):
+        yield picture
 
 
 def _letterboxed(clip: Path) -> Iterator[Image.Image]:

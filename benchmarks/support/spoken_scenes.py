@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from support.worded_scenes import Question, WordCue
+from support.worded_scenes import WordCue
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 from framefind.video.sound import SAMPLE_RATE
@@ -16,16 +16,15 @@ from spoken import lay, say
 _LEAD_SECONDS = 0.2  # of silence before a sentence
 
 
-def say_sentences(video: Path, sentences: Sequence[WordCue]) -> list[Question]:
-    """Lay sentences under a video, each at its time; return a question for each that fits."""
+def say_sentences(video: Path, sentences: Sequence[WordCue]) -> None:
+    """Lay sentences under a video, each at its time. Raises ValueError for one that is too long."""
     voices = {}
-    questions = []
     for sentence in sentences:
         _, start, end = sentence.span
         voice = say(sentence.text)
-        if start + _LEAD_SECONDS + len(voice) / SAMPLE_RATE <= end:
-            voices[start + _LEAD_SECONDS] = voice
-            questions.append(Question(sentence.text, "words", [sentence.span], "spoken"))
+        if start + _LEAD_SECONDS + len(voice) / SAMPLE_RATE > end:
+            raise ValueError(f"{sentence.text!r} takes longer than {end - start:.1f} s")
+        voices[start + _LEAD_SECONDS] = voice
     silent = video.rename(video.with_stem("silent"))
     samples = lay(max(sentence.span[2] for sentence in sentences), voices)
     with av.open(str(silent)) as source, av.open(str(video), "w") as target:
@@ -40,4 +39,3 @@ def say_sentences(video: Path, sentences: Sequence[WordCue]) -> list[Question]:
         frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)
         target.mux([*sound.encode(frame), *sound.encode(None)])
     silent.unlink()
-    return questions

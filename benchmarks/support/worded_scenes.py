@@ -130,6 +130,9 @@ _FONT = "DejaVuSans.ttf"  # Pillow's own lacks letters with accents, and draws b
 TAKES = 2
 """How often each clip comes."""
 
+SPOKEN_SECONDS = 15.0
+"""How long a clip is at least, if a voice is to say each sentence in its third of the clip."""
+
 _WHO = ("my uncle", "the neighbour", "your sister", "our teacher", "the doctor", "a stranger",
         "the mayor", "her cousin", "the captain", "his boss", "the plumber")  # fmt: skip
 _DID = ("promised to bring", "has forgotten", "wants to sell", "keeps talking of", "is afraid of",
@@ -179,12 +182,12 @@ class Question:
 
 @dataclass(frozen=True)
 class WordedScenes:
-    """Videos, what their words are, and what is asked for; `sentences` are one for each clip."""
+    """Videos, what their words are, and what is asked for; `spoken` asks for a sentence a clip."""
 
     videos: list[Path]
     cues: list[WordCue]
     questions: list[Question]
-    sentences: list[WordCue]
+    spoken: list[Question]
 
 
 @dataclass(frozen=True)
@@ -199,8 +202,13 @@ class _Clip:
     sign: str | None
 
 
-def write_worded_scenes(videos: Path, folder: Path, seed: int = 0) -> WordedScenes:
-    """Join the clips that `captions.jsonl` of `videos` names, with signs and subtitle files."""
+def write_worded_scenes(
+    videos: Path, folder: Path, seconds: float = 0.0, seed: int = 0
+) -> WordedScenes:
+    """Join the clips that `captions.jsonl` of `videos` names, with signs and subtitle files.
+
+    Those that are shorter than `seconds` end with a still picture.
+    """
     clips: list[_Clip] = []
     chance = random.Random(seed)
     quotes = [f"{who} {did} {thing}" for who in _WHO for did in _DID for thing in _THINGS]
@@ -209,7 +217,9 @@ def write_worded_scenes(videos: Path, folder: Path, seed: int = 0) -> WordedScen
         take_folder = folder / str(take)
         take_folder.mkdir()
         signs = {TAKES * at + take: sign for at, sign in enumerate(SIGNS)}
-        captions = write_joined_clips(videos, take_folder, seed + take, partial(_draw, signs))
+        captions = write_joined_clips(
+            videos, take_folder, seed + take, partial(_draw, signs), seconds
+        )
         topics = chance.sample([*TOPICS] * 3, 3 * len(TOPICS))
         for at, line in enumerate(captions.read_text("utf-8").splitlines()):
             caption = json.loads(line)
@@ -221,8 +231,8 @@ def write_worded_scenes(videos: Path, folder: Path, seed: int = 0) -> WordedScen
     files = sorted({clip.span[0] for clip in clips})
     for file in files:
         _write_subtitles(Path(file), [cue for cue in cues if cue.span[0] == file])
-    sentences = [WordCue(clip.span, "speech", clip.chatter) for clip in clips]
-    return WordedScenes([*map(Path, files), radio], cues, list(_ask_all(clips)), sentences)
+    spoken = [Question(clip.chatter, "words", [clip.span], "spoken") for clip in clips]
+    return WordedScenes([*map(Path, files), radio], cues, list(_ask_all(clips)), spoken)
 
 
 def _chat(chance: random.Random) -> str:
