@@ -6,6 +6,7 @@ FramefindError
 ├── StoreError          an object store does not answer
 ├── WordsError          words cannot be read
 ├── ModelError          a model cannot be loaded
+│   ├── NotFiniteError  its vectors have numbers that are not finite
 │   └── ChoiceError     its name, device or precision is unknown (also a UsageError)
 ├── LibraryError        a library cannot be opened or written
 │   ├── BusyError       another process is writing to it
@@ -37,6 +38,10 @@ class WordsError(FramefindError):
 
 class ModelError(FramefindError):
     """A model cannot be loaded, or its vectors are unusable."""
+
+
+class NotFiniteError(ModelError):
+    """A vector of a model has a number that is not finite: it overflows, or its weights are bad."""
 
 
 class LibraryError(FramefindError):

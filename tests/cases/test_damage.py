@@ -134,3 +134,13 @@ def test_a_recording_that_ends_in_the_middle_of_a_frame_says_so(films, worker, t
     content = films["mpg"].read_bytes()
     path.write_bytes(content[: len(content) // 2 // 2048 * 2048])
     assert index(worker, path)[1] in (None, "the file ends in the middle of a frame")
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mov", "flv", "wmv"])
+def test_a_second_video_that_ffmpeg_does_not_read_is_told(films, worker, tmp_path, kind):
+    path = tmp_path / films[kind].name
+    content = films[kind].read_bytes()
+    path.write_bytes(content * 2)
+    frames, partial = index(worker, path)
+    assert frames == index(worker, films[kind])[0]
+    assert f"another video follows after {len(content):,} of {2 * len(content):,} bytes" in partial

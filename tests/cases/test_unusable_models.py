@@ -10,6 +10,7 @@ import onnx
 import pytest
 
 import framefind
+import media
 from conftest import assert_same, content
 from framefind.errors import LibraryError, ModelError
 from framefind.models import registry
@@ -129,3 +130,33 @@ def test_a_query_without_a_finite_vector_is_no_answer(
     )
     with pytest.raises(ModelError, match="not finite: take another precision"):
         library.search("a red car")
+
+
+def test_a_frame_without_a_finite_vector_fails_its_video_only(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = registry.load(f"local-dir:{folder}")
+    graph = type(model._image_graph)
+    run = graph.run
+
+    def overflow(self: object, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """As at half precision: pictures that are red in their top left corner overflow."""
+        outputs = run(self, inputs)
+        if "pixel_values" in inputs:
+            corner = inputs["pixel_values"][:, :, 2, 2]
+            outputs[corner[:, 0] > corner[:, 1] + 1] = np.inf
+        return outputs
+
+    monkeypatch.setattr(graph, "run", overflow)
+    (tmp_path / "v").mkdir()
+    good = media.corners()[::-1, ::-1]
+    bad = media.corners()
+    for name, pictures in {"a": [bad, bad], "b": [good, bad], "c": [good, good]}.items():
+        media.film(tmp_path / f"v/{name}.mp4", fps=1, pictures=pictures)
+    report = framefind.open(tmp_path / "l", model=f"local-dir:{folder}").index(tmp_path / "v")
+    reason = "the model gives no finite vectors of the frame at 0:0"
+    assert report.failed == {str(tmp_path / "v/a.mp4"): f"{reason}0"}
+    assert report.partial == {str(tmp_path / "v/b.mp4"): f"{reason}1"}
+    videos = {Path(video.path).stem: video for video in framefind.open(tmp_path / "l").videos()}
+    frames = {name: (video.status, video.frames) for name, video in videos.items()}
+    assert frames == {"a": ("failed", 0), "b": ("partial", 1), "c": ("indexed", 2)}

@@ -147,7 +147,8 @@ class Indexer:
             vectors = iter(self._embedder.embed(frames))
         for item in self._batch:
             if isinstance(item, Decoded):
-                self._write(item, next(vectors))
+                if (rows := next(vectors)) is not None:
+                    self._write(item, rows)
             elif isinstance(item, Cues):  # in order, so that words are never ahead of frames
                 video = self._rows[item.video_id]
                 self._cues += video.add_cues(item.source, item.cues, item.until)
@@ -173,12 +174,12 @@ class Indexer:
 
     def _end(self, ended: Ended) -> None:
         video = self._rows[ended.video_id]
-        self._embedder.forget(ended.video_id)
+        ending = self._embedder.finish(ended.video_id, ended.ending)
         if "screen" in video.words:
-            is_whole = ended.ending.stopped != "unreachable"
+            is_whole = ending.stopped != "unreachable"
             self._end_words(WordsEnded(ended.video_id, "screen", None, is_whole))
-        video.end(ended.ending, self._catalog, self._report)
-        self._finish(video, ended.ending.trouble)
+        video.end(ending, self._catalog, self._report)
+        self._finish(video, ending.trouble)
 
     def _end_words(self, ended: WordsEnded) -> None:
         video = self._rows[ended.video_id]

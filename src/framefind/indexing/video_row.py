@@ -215,11 +215,17 @@ class VideoRow:
         if ending.stopped == "unreachable":
             report.failed[path] = trouble
             self.note_progress(catalog)
-        elif ending.stopped and not (self.written.frames and self._shows_nothing_older):
+        elif self._fails(ending):
             report.failed[path] = trouble
             catalog.fail(self.file, self.row.video_id, trouble)
         else:
             self._publish(ending, catalog, report)
+
+    def _fails(self, ending: Ending) -> bool:
+        """Tell whether nothing is written that is worth more than what the library shows."""
+        if not ending.trouble:
+            return False
+        return not self.written.frames or bool(ending.stopped and not self._shows_nothing_older)
 
     def _publish(self, ending: Ending, catalog: Catalog, report: Report) -> None:
         """Note the row of a video of which all is written that could be decoded."""

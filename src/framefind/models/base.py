@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.errors import ModelError
+from framefind.errors import NotFiniteError
 from framefind.models.confidence import Neutral
 
 
@@ -52,12 +52,12 @@ class Model(Hashable, Protocol):
 
 
 def check_finite(name: str, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the vectors of a model. Raises ModelError when a number is not finite.
+    """Return the vectors of a model. Raises NotFiniteError when a number is not finite.
 
     One such vector would make every answer that it takes part in wrong.
     """
     if not np.isfinite(vectors).all():
-        raise ModelError(
+        raise NotFiniteError(
             f"model {name} gives vectors that are not finite: take another precision or device, "
             "or export it again"
         )

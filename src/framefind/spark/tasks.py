@@ -163,11 +163,12 @@ def embed(
         )
         for span, item in batch:
             if isinstance(item, SampledFrame):
-                yield span, Embedded(item, next(vectors))
-                continue
-            if isinstance(item, Ending):
-                embedder.forget(span.path)
-            yield span, item
+                if (rows := next(vectors)) is not None:
+                    yield span, Embedded(item, rows)
+            elif isinstance(item, Ending):
+                yield span, embedder.finish(span.path, item)
+            else:
+                yield span, item
 
     for span, item in frames:
         batch.append((span, item))

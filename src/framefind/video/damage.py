@@ -168,18 +168,18 @@ class Watch:
             ):
                 self._note(f"damaged data in the file ({words.strip().rstrip('.')})")
 
-    def ended(self, missing: str | None) -> None:
+    def ended(self, wrong_end: str | None) -> None:
         """Compare what was read until the end of the file with what the file declares.
 
-        `missing` says how many bytes are missing, if any are.
+        `wrong_end` says what is wrong with the end of the file, if anything is.
         """
         self._over = True
         size = self._container.size
         has_others = self._joined or len(self._container.streams.video) > 1
         if self._broadcast and has_others and size - self._place > _MAX_REST * size:
             self._note("it goes on in another stream: convert it with ffmpeg")
-        if missing:
-            self._note(missing)
+        if wrong_end:
+            self._note(wrong_end)
         self.listen()
         if self._doubtful:
             self._judge()

@@ -15,7 +15,7 @@ from framefind.video.bounds import limit_decoder
 from framefind.video.bucket_file import BucketFile
 from framefind.video.clock import Timing
 from framefind.video.damage import Watch, choose_message_level, read_messages
-from framefind.video.extent import describe_missing_bytes
+from framefind.video.extent import describe_end
 from framefind.video.geometry import Geometry
 from framefind.video.keyframes import read_listed_keyframes
 from framefind.video.open import (
@@ -147,7 +147,7 @@ class Demuxer:
                 previous = packet
         if previous and previous.is_corrupt:
             self.fail("the file ends in the middle of a frame")
-        self.watch.ended(describe_missing_bytes(self.path, self._size, self._remote))
+        self.watch.ended(describe_end(self.path, self._size, self._remote))
         if previous and not previous.is_corrupt:
             yield previous
 

@@ -1,4 +1,4 @@
-"""Compare the size of a file with the one that its container declares, to see if it is cut off."""
+"""Compare the size of a file with the one that its container declares: is it cut off, or two?"""
 
 import struct
 from collections.abc import Callable, Iterator
@@ -20,28 +20,66 @@ _SEGMENT = b"\x18\x53\x80\x67"
 _ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _MXF = bytes.fromhex("060e2b34020501010d01020101")
-_ENDS_TOLD = (b"\x1a\x45\xdf\xa3", b"RIFF", _MXF)
+_EBML = b"\x1a\x45\xdf\xa3"
+_FLV = b"FLV\1"
+_FLV_TAGS = {8, 9, 18}  # sound, pictures, data
+_ENDS_TOLD = (_EBML, b"RIFF", _MXF)
 """How containers begin that tell where they end, once they are finished."""
 _PACKET_LAYOUTS = ((188, 0), (192, 4), (204, 0))
 """Bytes of a transport packet, and how many of them come before its sync byte."""
 
 
-def describe_missing_bytes(path: str, size: int, remote: BucketFile | None) -> str | None:
-    """Return how many bytes a file lacks, in words for people; None if it is not known to lack any.
+def describe_end(path: str, size: int, remote: BucketFile | None) -> str | None:
+    """Return what is wrong with the end of a file, in words for people; None if nothing is.
 
-    The first `size` bytes of the file at `path` count; an object is read through `remote`.
+    It may lack bytes, or another video may follow that FFmpeg does not read. The first `size` bytes
+    of the file at `path` count; an object is read through `remote`.
     """
     try:
         if remote:
-            declared = read_declared_size(remote.reader.at, size, far=True)
-        else:
-            with open(path, "rb") as file:
-                declared = read_declared_size(_reader(file), size)
+            return _describe_end(remote.reader.at, size, far=True)
+        with open(path, "rb") as file:
+            return _describe_end(_reader(file), size)
     except OSError:  # it was removed meanwhile
         return None
-    if declared is None or declared <= size:
+
+
+def _describe_end(read: Read, size: int, far: bool = False) -> str | None:
+    declared = read_declared_size(read, size, far)
+    if declared is not None and declared > size:
+        return f"the file is cut off: {size:,} of {declared:,} bytes are there"
+    end = declared if far else _find_end(read, size) or declared
+    if end is None or end >= size or not _begins_another(read(end, 16), read(0, 4)):
         return None
-    return f"the file is cut off: {size:,} of {declared:,} bytes are there"
+    return f"another video follows after {end:,} of {size:,} bytes: split the file there"
+
+
+def _find_end(read: Read, size: int) -> int | None:
+    """Return where the first of several MP4 or FLV files that were joined ends; None of others."""
+    head = read(0, 9)
+    if head.startswith(_FLV):
+        return _flv_end(read, int.from_bytes(head[5:9], "big") + 4, size)
+    boxes = [*_boxes(read)] if head[4:8] in _KINDS else []
+    if any(kind == b"moof" for _, kind, _ in boxes):  # FFmpeg reads all of those
+        return None
+    return next((offset for offset, kind, _ in boxes[1:] if kind == b"ftyp"), None)
+
+
+def _flv_end(read: Read, at: int, size: int) -> int:
+    """Return where the tags of an FLV end that begin at `at`."""
+    while at < size:
+        head = read(at, 4)
+        if len(head) < 4 or head[0] not in _FLV_TAGS:
+            break
+        at += 11 + int.from_bytes(head[1:4], "big") + 4
+    return at
+
+
+def _begins_another(head: bytes, first: bytes) -> bool:
+    """Tell whether a container begins, which FFmpeg does not read if it read the `first` one."""
+    if head.startswith(first):
+        return not first.startswith(_EBML)
+    return head[4:8] == b"ftyp" or head.startswith((*_ENDS_TOLD, _ASF, _FLV))
 
 
 def declares_length(stream: VideoStream) -> bool:
@@ -75,7 +113,7 @@ def read_declared_size(read: Read, size: int, far: bool = False) -> int | None:
     Only the head of a file that is `far` is read.
     """
     head = read(0, _HEAD_BYTES)
-    if head.startswith(b"\x1a\x45\xdf\xa3"):
+    if head.startswith(_EBML):
         return _matroska(head)
     if head.startswith(_ASF):
         return _asf(head)
