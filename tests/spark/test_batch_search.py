@@ -1,5 +1,6 @@
 """A batch search by Spark: the pages of a local one."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -8,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from deltalake import Field
 
 import framefind
 from conftest import content, write_clip
 from framefind import Library, Query, QueryError
 from framefind.errors import LibraryError
-from framefind.tables.rows import FrameRow, new_segment
+from framefind.tables.rows import CueRow, FrameRow, new_segment
+from framefind.tables.schema import CUES, FRAMES, VIDEOS
 from framefind.tables.tables import Tables
-from framefind.types import Page, Video
+from framefind.types import Cue, Page, Video
 from framefind.video.views import WHOLE
 from rows import publish
+from stores import Bucket
 
 pytest.importorskip("pyspark")
 
@@ -182,7 +186,7 @@ def test_a_library_of_nothing(spark: "SparkSession", tmp_path: Path) -> None:
         search(spark, tmp_path / "none.framefind", ["a dog"])
     Tables.create(tmp_path / "l.framefind", framefind.models.load("mini").fingerprint)
     assert search(spark, tmp_path / "l.framefind", ["a dog"]).collect() == []
-    assert [table.count() for table in published(spark, tmp_path / "l.framefind")] == [0, 0]
+    assert [table.count() for table in published(spark, tmp_path / "l.framefind")] == [0, 0, 0]
 
 
 def test_shares_read_only_what_holds_their_segments(
@@ -201,7 +205,7 @@ def test_shares_read_only_what_holds_their_segments(
 
 
 def test_the_tables_in_sql(spark: "SparkSession", made: Library) -> None:
-    videos, frames = published(spark, made)
+    videos, frames, _ = published(spark, made)
     videos.createOrReplaceTempView("videos")
     frames.createOrReplaceTempView("frames")
     rows = spark.sql(
@@ -222,8 +226,30 @@ def test_the_tables_in_sql(spark: "SparkSession", made: Library) -> None:
             np.testing.assert_array_equal(np.float32(vectors[video_id, t]), vector)
 
 
-def test_folders_with_odd_names_are_read(spark: "SparkSession", tmp_path: Path) -> None:
+def test_tables_of_any_name_and_age_are_read(spark: "SparkSession", tmp_path: Path) -> None:
+    """With cues, of which one counts, with columns of other programs, and older than cues."""
     tables = Tables.create(tmp_path / "a [1] {b}* ü#.framefind", {"dimensions": "8"})
+    row = publish(tables, "a")
+    rows = [CueRow("a", new_segment("speech"), Cue(at, 2.0, "one", "speech")) for at in (0.0, 1.0)]
+    row.cue_segments = [rows[0].segment]
+    tables.publish(videos=[row], cues=tables.write_cues(rows))
+    for name in ("videos", "frames"):
+        tables.delta(name).alter.add_columns([Field("theirs", "string")])
+    publish(tables, "b")
+    videos, frames, cues = published(spark, tables.uri)
+    assert (videos.count(), frames.count()) == (2, 20)
+    assert videos.columns == [*VIDEOS.names, "theirs"]
+    assert frames.columns == [*FRAMES.names, "theirs"]
+    (cue,) = cues.collect()
+    assert (cue.video_id, cue.start, cue.text, cue.box) == ("a", 0.0, "one", None)
+    shutil.rmtree(tables.address("cues"))
+    assert published(spark, tables.uri)[2].columns == CUES.names
+
+
+def test_tables_in_a_bucket_are_asked_for_by_the_name_that_hadoop_knows(
+    spark: "SparkSession", bucket: Bucket
+) -> None:
+    tables = Tables.create(f"{bucket.uri}/l [1]", {"dimensions": "8"})
     publish(tables, "a")
-    videos, frames = published(spark, tables.uri)
-    assert (videos.count(), frames.count()) == (1, 10)
+    with pytest.raises(Exception, match=r"S3AFileSystem not found|No FileSystem for scheme .s3a"):
+        published(spark, tables.uri)

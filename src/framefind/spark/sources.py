@@ -146,7 +146,12 @@ def to_spark_uri(source: str | os.PathLike[str]) -> str:
     path = os.path.abspath(os.path.expanduser(text))
     if "DATABRICKS_RUNTIME_VERSION" in os.environ:
         return path  # /Volumes/…
-    return "file://" + re.sub(r"[][{}*?\\]", r"\\\g<0>", path)  # not a pattern
+    return "file://" + escape_pattern(path)
+
+
+def escape_pattern(path: str) -> str:
+    """Return a path escaped so that Spark finds no pattern in it."""
+    return re.sub(r"[][{}*?\\]", r"\\\g<0>", path)
 
 
 def from_spark_uri(path: str) -> str:
