@@ -56,7 +56,7 @@ def local(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> framefind.L
     return library
 
 
-def test_a_task_reads_all_words_of_a_video(folder: Path, tmp_path: Path) -> None:
+def test_a_task_reads_all_words_of_its_videos(folder: Path, tmp_path: Path) -> None:
     tables = Tables.create(tmp_path / "a", {"model": "none"})
     read = ("subtitles/x", "screen/y")
     unread = [
@@ -72,13 +72,15 @@ def test_a_task_reads_all_words_of_a_video(folder: Path, tmp_path: Path) -> None
     ]
     numbers = pa.RecordBatch.from_pydict({"number": [0, 1]})
     options = IndexOptions.parse()
-    answers = words_task([numbers], unread, options, tables.uri)
-    one, other = [json.loads(answer["answer"][0].as_py()) for answer in answers]
-    assert [row["reading"] for row in one["words"]] == ["subtitles/x", "screen/y"]
-    assert [sum(row["counts"].values()) for row in one["words"]] == [1, 0]
-    assert [row["trouble"] for row in one["words"]] == [None, None]
-    assert "d.srt is broken" in other["words"][0]["trouble"]
-    assert (len(one["files"]), other["files"]) == (1, [])
+    answers = words_task([numbers], [unread, unread[1:]], options, tables.uri)
+    both, again = [json.loads(answer["answer"][0].as_py()) for answer in answers]
+    one, other = both["words"]
+    assert [row["reading"] for row in one] == ["subtitles/x", "screen/y"]
+    assert [sum(row["counts"].values()) for row in one] == [1, 0]
+    assert [row["trouble"] for row in one] == [None, None]
+    assert "d.srt is broken" in other[0]["trouble"]
+    assert (len(both["files"]), again["files"]) == (1, [])
+    assert again["words"] == [other]
     (rows,) = cue_rows(
         [pa.RecordBatch.from_pylist([vars(unread[0])])], IndexOptions.parse(read="subtitles")
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from framefind.files.names import stored_path
 from framefind.index.refresh import CurrentIndex
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _TASKS_PER_SLOT = 4  # so that all slots end at about the same time
 _ROUNDS_PER_COMMIT = 8  # of the longest tasks
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -162,9 +164,9 @@ class Batches:
         Returns the data files of their frames, and what was written in these.
         """
         group = [video for video in group if video.pending.start < math.inf]
-        worth = sum(self._worth(todo.pending.row.duration, todo.pending.start) for todo in group)
-        share = worth / (_TASKS_PER_SLOT * count_slots(self._spark))
-        length = min(max(MIN_SPAN_SECONDS, share), self._max_seconds)
+        length = self._share(
+            [self._worth(todo.pending.row.duration, todo.pending.start) for todo in group]
+        )
         spans = [video.spans(length) for video in group]
         costs = [
             self._worth(min(span.end, video.pending.row.duration or math.inf), span.start)
@@ -187,14 +189,19 @@ class Batches:
     def _read_words(self, group: Sequence[Pending]) -> list[DataFile]:
         """Read the words of videos in the executors, and note what was read."""
         task = partial(words_task, options=self._job.options, library=self._tables.uri)
-        files: list[DataFile] = []
         unread = [(pending, find_unread(pending)) for pending in group]
         unread = [(pending, video_words) for pending, video_words in unread if video_words.words]
-        answers = self._ask(task, [video_words for _, video_words in unread])
-        for (pending, _), answer in zip(unread, answers, strict=True):
-            path = stored_path(pending.file.path)
+        unread.sort(key=lambda video: -_seconds(video[0].row.duration))  # else all wait for it
+        costs = [_seconds(pending.row.duration) for pending, _ in unread]
+        tasks = _bundle([video_words for _, video_words in unread], costs, self._share(costs))
+        files: list[DataFile] = []
+        results: list[list[dict[str, Any]]] = []
+        for answer in self._ask(task, tasks):
             files += [DataFile(**_tuples(file)) for file in answer["files"]]
-            for read in (ReadWords(**values) for values in answer["words"]):
+            results += answer["words"]
+        for (pending, _), words in zip(unread, results, strict=True):
+            path = stored_path(pending.file.path)
+            for read in (ReadWords(**values) for values in words):
                 self.report.cues += sum(read.counts.values())
                 if read.trouble:
                     self.report.unread[path] = read.trouble
@@ -238,10 +245,19 @@ class Batches:
             raise as_framefind_error(error) from error
         return [json.loads(row.answer) for row in sorted(rows, key=lambda row: int(row.task))]
 
+    def _share(self, costs: Sequence[float]) -> float:
+        """Return how many seconds of all this work a task should have."""
+        share = sum(costs) / (_TASKS_PER_SLOT * count_slots(self._spark))
+        return min(max(MIN_SPAN_SECONDS, share), self._max_seconds)
+
     def _worth(self, end: float | None, start: float) -> float:
         """Return how much work a span of a video is, in seconds of `every`."""
-        seconds = 60.0 if end is None or math.isinf(end) else max(1.0, end - max(0.0, start))
-        return min(seconds, float(self._sampler.max_frames or math.inf))
+        return min(_seconds(end, start), float(self._sampler.max_frames or math.inf))
+
+
+def _seconds(end: float | None, start: float = 0.0) -> float:
+    """Return how long a span of a video is, in seconds; a minute where that is unknown."""
+    return 60.0 if end is None or math.isinf(end) else max(1.0, end - max(0.0, start))
 
 
 def _parse_span(values: dict[str, Any]) -> WrittenSpan:
@@ -253,17 +269,15 @@ def _parse_span(values: dict[str, Any]) -> WrittenSpan:
     return WrittenSpan(Written(**values["written"]), Ending(**values["ending"]), screen)
 
 
-def _bundle(
-    spans: Sequence[VideoSpan], costs: Sequence[float], length: float
-) -> list[list[VideoSpan]]:
+def _bundle(items: Sequence[T], costs: Sequence[float], length: float) -> list[list[T]]:
     """Put neighbours together until they are worth a task."""
-    tasks: list[list[VideoSpan]] = [[]]
+    tasks: list[list[T]] = [[]]
     worth = 0.0
-    for span, cost in zip(spans, costs, strict=True):
+    for item, cost in zip(items, costs, strict=True):
         if worth and worth + cost / 2 > length:
             tasks.append([])
             worth = 0.0
-        tasks[-1].append(span)
+        tasks[-1].append(item)
         worth += cost
     return [task for task in tasks if task]
 

@@ -1,4 +1,4 @@
-"""Words on Spark: one task reads all cues of a video, as the local engine does."""
+"""Words on Spark: all cues of a video are read by one task, as the local engine reads them."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -95,26 +95,32 @@ def reads_with_frames(pending: Pending) -> bool:
 
 
 def words_task(
-    batches: Iterable[Any], tasks: Sequence[Unread], options: IndexOptions, library: str
+    batches: Iterable[Any], tasks: Sequence[Sequence[Unread]], options: IndexOptions, library: str
 ) -> Iterator[Any]:
-    """Read the words of videos, for `mapInArrow` over their numbers; answers as JSON."""
+    """Read the words of tasks, for `mapInArrow` over their numbers.
+
+    Answers, as JSON, with the data files, at most one, and with what became of each video's words.
+    """
     for number in executor.task_numbers(batches):
         files, results = _write(tasks[number], options, Tables(library))
-        content = {"files": [*map(asdict, files)], "words": [*map(asdict, results)]}
-        yield executor.as_answer(number, content)
+        words = [[asdict(read) for read in video] for video in results]
+        yield executor.as_answer(number, {"files": [*map(asdict, files)], "words": words})
 
 
 def _write(
-    unread: Unread, options: IndexOptions, tables: Tables
-) -> tuple[list[DataFile], list[ReadWords]]:
-    """Write the cues of a video to a data file that nobody sees yet."""
+    videos: Sequence[Unread], options: IndexOptions, tables: Tables
+) -> tuple[list[DataFile], list[list[ReadWords]]]:
+    """Write the cues of videos to a data file that nobody sees yet."""
     rows: list[CueRow] = []
-    results: list[ReadWords] = []
-    for reading, cues, trouble, whole in _read(unread, options):
-        written = _begin(unread, reading, cues)
-        rows += written.reach(math.inf)
-        result = ReadWords(unread.video_id, str(written.reading), written.counts, trouble, whole)
-        results.append(result)
+    results: list[list[ReadWords]] = []
+    for unread in videos:
+        results.append([])
+        for reading, cues, trouble, whole in _read(unread, options):
+            written = _begin(unread, reading, cues)
+            rows += written.reach(math.inf)
+            words = str(written.reading)
+            result = ReadWords(unread.video_id, words, written.counts, trouble, whole)
+            results[-1].append(result)
     return tables.write_cues(rows), results
 
 
