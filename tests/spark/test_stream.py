@@ -21,6 +21,7 @@ import terminal
 from conftest import assert_same, content, write_clip
 from framefind import LibraryError
 from framefind.indexing.prepare import prepare_tables
+from framefind.indexing.waiting import Waiting
 from framefind.processes import python_command
 from media import damaged, truncated
 
@@ -400,7 +401,10 @@ def test_a_driver_that_is_killed_goes_on(spark, clips, tmp_path, when):
     assert_equal(other, library)
 
 
-def test_a_stream_brings_what_comes(spark, copied_clips, tmp_path):
+def test_a_stream_brings_what_comes(spark, copied_clips, tmp_path, monkeypatch, calls):
+    """Each file once, when it is complete and has its name."""
+    monkeypatch.setattr("framefind.spark.stream._SETTLE_SECONDS", 0.5)
+    waiting = calls(Waiting, "add")
     library = framefind.open(tmp_path / "l")
     told: list[int] = []
     reports: list[framefind.Report] = []
@@ -419,10 +423,18 @@ def test_a_stream_brings_what_comes(spark, copied_clips, tmp_path):
 
     stream = threading.Thread(target=run)
     stream.start()
-    _wait(lambda: told == [4])
-    new = write_clip(tmp_path / "new.mp4", [14])
-    new.rename(copied_clips / "deep" / "new.mp4")
-    _wait(lambda: told == [4, 5])
+    _wait(lambda: told[-1:] == [4])
+    content = write_clip(tmp_path / "new.mp4", [14]).read_bytes()
+    partial = copied_clips / "deep" / "new.mp4.part"
+    for name in (partial, partial.with_suffix("")):
+        if name == partial:
+            partial.write_bytes(content[: len(content) // 2])
+        else:
+            partial.rename(name)
+        _wait(lambda path=str(name): path in [file.path for _, file, *_ in waiting])
+    with name.open("ab") as file:
+        file.write(content[len(content) // 2 :])
+    _wait(lambda: told[-1] == 5)
     searching = framefind.open(library.uri)
     assert len(searching.search("a", by="video", limit=9).videos or ()) == 5
     with pytest.raises(LibraryError, match="another framefind is writing"):
@@ -430,7 +442,9 @@ def test_a_stream_brings_what_comes(spark, copied_clips, tmp_path):
     for query in spark.streams.active:
         query.stop()
     stream.join(30)
-    assert [len(report.indexed) for report in reports] == [5]
+    assert [(len(report.indexed), report.failed, report.missing) for report in reports] == [
+        (5, {}, [])
+    ]
     assert framefind.open(library.uri).index(copied_clips, **CHOICE).unchanged == 5
 
 

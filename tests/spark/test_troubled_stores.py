@@ -1,6 +1,7 @@
 """Object stores that do not answer, other decoders and lost frames, under Spark."""
 
 import os
+import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from stores import Bucket
 pytest.importorskip("pyspark")
 
 from framefind import spark as spark_engine
-from framefind.spark import driver, tasks
+from framefind.spark import driver, stream, tasks
 from framefind.spark.driver import Batches
 from framefind.spark.tasks import Job
 
@@ -100,20 +101,41 @@ def noisy_film(path: Path) -> Path:
 
 
 def test_a_file_that_could_not_be_reached_is_taken_though_the_stream_had_it(
-    spark: Any, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spark: Any, copied_clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stream brings a path once, and the library knows nothing of this one."""
+    """A stream brings a path once; it is taken at the next start, or while the stream goes on."""
+    film = copied_clips / "deep" / "d.mp4"
+    probe = Batches._probe
 
     def unreachable(_: Batches, files: list[Any]) -> list[Probed]:
         return [Probed("unreachable", error="no answer") for _ in files]
 
+    def unreachable_once(run: Batches, files: list[Any]) -> list[Probed]:
+        monkeypatch.setattr(Batches, "_probe", probe)
+        return unreachable(run, files)
+
+    def stop_when_indexed(report: framefind.Report) -> None:
+        told.append(([*report.indexed], {**report.failed}))
+        if len(report.indexed) == 2:
+            (query,) = spark.streams.active
+            threading.Thread(target=query.stop).start()
+        elif report.indexed:
+            write_clip(film, [4])
+
     library = framefind.open(tmp_path / "l")
     monkeypatch.setattr(Batches, "_probe", unreachable)
-    report = spark_engine.index(spark, clips / "deep", library, **CHOICE)
-    assert report.failed == {str(clips / "deep" / "d.mp4"): "no answer"}
-    monkeypatch.undo()
-    report = spark_engine.index(spark, clips / "deep", library, **CHOICE)
-    assert report.indexed == [str(clips / "deep" / "d.mp4")]
+    report = spark_engine.index(spark, film.parent, library, **CHOICE)
+    assert report.failed == {str(film): "no answer"}
+    told: list[Any] = []
+    monkeypatch.setattr(stream, "_SWEEP_SECONDS", 0.5)
+    monkeypatch.setattr(stream, "_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(Batches, "_probe", unreachable_once)
+    report = spark_engine.index(
+        spark, film.parent, library, trigger="1s", on_batch=stop_when_indexed, **CHOICE
+    )
+    assert told[0] == ([], {str(film): "no answer"})
+    assert (report.indexed, report.failed) == ([str(film)] * 2, {})
+    assert [(row.frames, row.status) for row in library.videos()] == [(2, "indexed")]
 
 
 def test_another_decoder_falls_back_and_says_why(spark: Any, clips: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from framefind.files.names import stored_path
 from framefind.index.refresh import CurrentIndex
 from framefind.indexing.decide import Catalog, open_catalog
-from framefind.indexing.decisions import Pending, Probed, count_settled
+from framefind.indexing.decisions import Pending, Probed, Settled, count_settled
 from framefind.indexing.reading import Reading
 from framefind.indexing.spans import MIN_SPAN_SECONDS, span_seconds
 from framefind.indexing.video_row import Ending, VideoRow, Written, join_endings
@@ -69,6 +69,8 @@ class Batches:
     ) -> None:
         """Open the catalog of the library; a task decodes up to so many `minutes`."""
         self.report = Report()
+        self.unreached: set[str] = set()
+        """Files that the last `take` could not reach, or not to their end: to be taken again."""
         self._spark = spark
         self._tables = tables
         self._job = job
@@ -79,7 +81,14 @@ class Batches:
         self.catalog = self._open_catalog()
 
     def take(self, files: Sequence[File], transaction: tuple[str, int] | None = None) -> None:
-        """Do all that has to be done about some files, and commit it."""
+        """Do all that has to be done about some files, and commit it.
+
+        What was reported of them before does not count any longer.
+        """
+        self.unreached.clear()
+        for path in (stored_path(file.path) for file in files):
+            for reasons in (self.report.failed, self.report.partial, self.report.unread):
+                reasons.pop(path, None)
         if self._tables.versions()[0] != self._version:  # another writer came by
             self._version = self._tables.versions()[0]
             self.catalog = self._open_catalog()
@@ -115,7 +124,7 @@ class Batches:
         unsettled = []
         for file in files:
             if settled := self.catalog.settle_unopened(file):
-                count_settled(settled, self.report)
+                self._settle(settled)
             else:
                 unsettled.append(file)
         todo = []
@@ -124,8 +133,13 @@ class Batches:
             if isinstance(decision, Pending):
                 todo.append(_Todo(decision, probed.cuts))
             else:
-                count_settled(decision, self.report)
+                self._settle(decision)
         return todo
+
+    def _settle(self, settled: Settled) -> None:
+        count_settled(settled, self.report)
+        if settled.kind == "unreachable":
+            self.unreached.add(settled.file.path)
 
     def _probe(self, files: Sequence[File]) -> list[Probed]:
         """Open the files in the executors to see what they are."""
@@ -205,7 +219,9 @@ class Batches:
                 self.report.cues += sum(read.counts.values())
                 if read.trouble:
                     self.report.unread[path] = read.trouble
-                if read.whole:
+                if not read.whole:
+                    self.unreached.add(pending.file.path)
+                else:
                     reading = Reading.parse(read.reading)
                     self.catalog.note_words(read.video_id, reading, read.counts)
             if pending.start == math.inf:
@@ -228,6 +244,8 @@ class Batches:
             if span.ending.stopped:
                 break
         ending = join_endings(endings)
+        if ending.stopped == "unreachable":
+            self.unreached.add(pending.file.path)
         if reads_with_frames(pending):
             is_whole = ending.stopped != "unreachable"
             cues += row.end_words("screen", None, is_whole, self.catalog, self.report)

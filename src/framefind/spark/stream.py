@@ -10,7 +10,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
@@ -29,6 +29,7 @@ from framefind.indexing.options import IndexOptions
 from framefind.indexing.pipeline import interruptible
 from framefind.indexing.prepare import check_model, prepare_tables
 from framefind.indexing.readers import open_readers
+from framefind.indexing.waiting import Waiting
 from framefind.indexing.walk import File, is_skipped, walk
 from framefind.library import Library
 from framefind.reports import Report
@@ -53,6 +54,11 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _TIDY = 50  # batches after which the tables are looked after
+_SETTLE_SECONDS = 2.0  # in which a file has to rest, and
+_PATIENCE_SECONDS = 60.0  # after which it is taken, complete or not: as `Library.watch`
+_LOOK_SECONDS = 0.2  # between two looks at the files that wait
+_SWEEP_SECONDS = 600.0  # between two looks at all files, at least
+_MAX_SWEEP_SHARE = 0.02  # of the time
 
 
 def index(
@@ -80,10 +86,12 @@ def index(
     """Index the videos below a folder or URI with Spark, into the library that `Library.index` has.
 
     `trigger` is `available-now`, which returns when what is there is indexed, or how often to look
-    for new files (`30s`, `5m`), which goes on until it is interrupted. `checkpoint` is where Spark
-    keeps what it has seen: inside the library unless it is given, one for every source. Long videos
-    are decoded in parts of up to so many `minutes`; a batch has up to so many `files`. `on_batch`
-    is given the report as it stands after every batch; all else is as for `Library.index`.
+    for new files (`30s`, `5m`), which goes on until it is interrupted. Then local files are taken
+    when they are complete, and what changes or could not be reached is taken again within minutes.
+    `checkpoint` is where Spark keeps what it has seen: inside the library unless it is given, one
+    for every source. Long videos are decoded in parts of up to so many `minutes`; a batch has up to
+    so many `files`. `on_batch` is given the report as it stands after every batch; all else is as
+    for `Library.index`.
 
     Exactly once: whenever the driver or an executor is killed, starting again neither loses nor
     doubles anything. Holds a local library so that others cannot index into it meanwhile, while
@@ -113,9 +121,9 @@ def index(
         batches = Batches(spark, tables, job, opened.vector_index, minutes)
         batches.report.notes = readers.missing
         with interruptible() as interrupted:
-            run = _Run(spark, root, options, tables, batches, on_batch, interrupted)
-            run.catch_up(files, begun=_is_begun(checkpoint))
-            run.stream(checkpoint, how, files)
+            run = _Run(spark, root, options, tables, batches, how, files, on_batch, interrupted)
+            run.catch_up(begun=_is_begun(checkpoint))
+            run.stream(checkpoint)
         if interrupted.is_set():
             raise KeyboardInterrupt
         maintenance.tidy(tables)
@@ -133,6 +141,8 @@ class _Run:
         options: IndexOptions,
         tables: Tables,
         batches: Batches,
+        how: Mapping[str, Any],
+        files: int,
         on_batch: Callable[[Report], None] | None,
         interrupted: threading.Event,
     ) -> None:
@@ -144,14 +154,19 @@ class _Run:
         self._exclude = options.exclude
         self._on_batch = on_batch
         self._interrupted = interrupted
+        self._how = how
+        self._goes_on = "availableNow" not in how  # it waits for what comes
+        self._files_per_batch = files
         self._began = time.monotonic()
-        self._caught_up: set[File] = set()
+        self._next_sweep = self._began + _SWEEP_SECONDS
+        self._taken: set[File] = set()
+        self._waiting = Waiting(_SETTLE_SECONDS, _PATIENCE_SECONDS)
         self._libraries: dict[str, bool] = {}
         self._count = 0
         self._error: BaseException | None = None
         self._busy = threading.Lock()  # while a batch is worked on
 
-    def catch_up(self, files: int, begun: bool) -> None:
+    def catch_up(self, begun: bool) -> None:
         """Take what Spark's stream would not bring: files that changed, or that it passes over.
 
         It brings a path once. So what the library knows is looked at here: a file that changed,
@@ -160,29 +175,25 @@ class _Run:
         answer, and nothing is known of that one.
         """
         catalog = self._batches.catalog
-        overlooked = [
+        self._take_all(
             file
-            for file in walk(self._root, self._glob, self._exclude)
+            for file in self._walk()
             if begun or file.error or catalog.knows(file.path) or _is_hidden(file, self._root)
-        ]
-        for at in range(0, len(overlooked), files):
-            if self._interrupted.is_set():
-                return
-            self._take(overlooked[at : at + files])
-        self._caught_up = set(overlooked)
+        )
 
-    def stream(self, checkpoint: str, how: dict[str, Any], files: int) -> None:
+    def stream(self, checkpoint: str) -> None:
         """Take what Spark's stream brings, until it ends."""
         if self._interrupted.is_set():
             return
-        df = videos(self._spark, self._root, glob=_pushed(self._glob), files=files)
+        df = videos(self._spark, self._root, glob=_pushed(self._glob), files=self._files_per_batch)
         writer = df.writeStream.foreachBatch(self._batch)
-        writer = writer.option("checkpointLocation", to_spark_uri(checkpoint)).trigger(**how)
+        writer = writer.option("checkpointLocation", to_spark_uri(checkpoint)).trigger(**self._how)
         query = None
         try:
             query = writer.start()
-            while query.isActive and not self._interrupted.wait(0.1):
-                pass
+            while query.isActive and not self._interrupted.wait(_LOOK_SECONDS):
+                if self._goes_on:
+                    self._look_again()
             if not self._interrupted.is_set():
                 query.awaitTermination()  # raises what ended it
         except Exception as error:
@@ -193,6 +204,21 @@ class _Run:
             with self._busy:  # its last batch may still be on its way out
                 pass
 
+    def _look_again(self) -> None:
+        """Take what has become complete, and now and then what the stream does not bring."""
+        if self._waiting.check():
+            self._take_all(self._waiting.take(), are_complete=True)
+        if time.monotonic() < self._next_sweep:
+            return
+        began = time.monotonic()
+        files = [file for file in self._walk() if not file.error]
+        ended = time.monotonic()
+        self._next_sweep = ended + max(_SWEEP_SECONDS, (ended - began) / _MAX_SWEEP_SHARE)
+        self._take_all(files)
+
+    def _walk(self) -> Iterator[File]:
+        return walk(self._root, self._glob, self._exclude)
+
     def _batch(self, df: "DataFrame", number: int) -> None:
         """Take a batch of the stream; Spark calls this with one after the other."""
         with self._busy:
@@ -200,7 +226,7 @@ class _Run:
                 query = df.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId")
                 transaction = f"framefind-spark-{query}", int(number)
                 if not self._tables.has_published(transaction):
-                    self._take([*self._files(df)], transaction)
+                    self._take(self._choose(self._files(df)), transaction)
             except BaseException as error:
                 self._error = error
                 raise
@@ -213,8 +239,37 @@ class _Run:
             report.missing, report.offline = self._batches.catalog.survey([stored_path(self._root)])
         return report
 
+    def _take_all(self, files: Iterable[File], are_complete: bool = False) -> None:
+        """Take files in batches; those that are not `are_complete` may have to wait."""
+        found = [*files]
+        for at in range(0, len(found), self._files_per_batch):
+            if self._interrupted.is_set():
+                return
+            with self._busy:
+                batch = found[at : at + self._files_per_batch]
+                if batch := batch if are_complete else self._choose(batch):
+                    self._take(batch)
+
+    def _choose(self, files: Iterable[File]) -> list[File]:
+        """Return those that were not taken as they are, each once, and let young ones wait.
+
+        While the stream goes on, a local file may still be written to.
+        """
+        chosen: dict[File, None] = {}
+        for file in files:
+            age = time.time() - file.modified / 1e6
+            if file in self._taken:
+                continue
+            if self._goes_on and is_local(file.path) and not file.error and age < _PATIENCE_SECONDS:
+                self._waiting.add(file)
+            else:
+                chosen[file] = None
+        return [*chosen]
+
     def _take(self, files: Sequence[File], transaction: tuple[str, int] | None = None) -> None:
         self._batches.take(files, transaction)
+        unreached = self._batches.unreached
+        self._taken.update(file for file in files if file.path not in unreached)
         self._count += 1
         if self._count % _TIDY == 0:
             maintenance.tidy(self._tables)
@@ -223,8 +278,7 @@ class _Run:
             self._on_batch(self._batches.report)
 
     def _files(self, df: "DataFrame") -> Iterator[File]:
-        """Yield the files of a batch that are to be indexed, each once."""
-        taken = set(self._caught_up)
+        """Yield the files of a batch that are to be indexed."""
         included = Patterns(self._glob, self._root)
         excluded = Patterns(self._exclude, self._root)
         for path, length, modified in df.selectExpr(
@@ -237,8 +291,7 @@ class _Run:
             if any(map(is_skipped, above)) or excluded.match(name) or self._in_library(name):
                 continue
             file = as_file(path, length, modified)
-            if file not in taken:
-                taken.add(file)
+            if not file.error or os.path.lexists(file.path):  # else it has another name by now
                 yield file
 
     def _in_library(self, path: str) -> bool:
