@@ -120,7 +120,7 @@ def draw(
 
 
 def is_read(text: str, t: float, cues: list[Cue]) -> bool:
-    """Tell whether a cue of the frame at `t` holds a text."""
+    """Return whether a cue of the frame at `t` holds a text."""
     return any(plain(text) in plain(cue.text) for cue in cues if cue.start <= t < cue.end)
 
 

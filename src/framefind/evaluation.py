@@ -168,7 +168,7 @@ def evaluate(
     rows = sorted((row for row in tables.videos() if row.segments), key=lambda row: row.path)
     queries, missing = read(Path(os.path.expanduser(captions)), rows)
     if not (queries or missing):
-        raise QueryError(f"{captions}: no captions are in it")
+        raise QueryError(f"{captions}: it holds no captions")
     video_queries = [Query(text, by="video", rank=rank, limit=_PAGE_VIDEOS) for text in queries]
     answers = []
     for query, page, spans in zip(

@@ -25,7 +25,7 @@ def changing(uri: str, doing: str, exclusive: bool = False) -> Iterator[Tables]:
     with lock(uri, exclusive, doing) as is_held:
         if exclusive and not is_held:
             raise LibraryError(
-                f"{uri} cannot be purged: where it lies nothing tells whether others are "
+                f"{uri} cannot be purged: nothing shows there whether others are "
                 "writing; leave `purge` out, and `maintain()` deletes it after a week"
             )
         yield tables

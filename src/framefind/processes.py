@@ -22,7 +22,7 @@ def check_memory() -> None:
     min_limit = MIN_ADDRESS_SPACE
     if limit != resource.RLIM_INFINITY and limit < min_limit:
         raise LibraryError(
-            f"this process may take {limit / 1e9:.1f} GB of address space, and libraries need "
+            f"this process is limited to {limit / 1e9:.1f} GB of address space; framefind needs "
             f"{min_limit / 1e9:.0f} GB: raise the limit, `ulimit -v {min_limit // 1000}`"
         )
 

@@ -266,9 +266,7 @@ class Query:
     """
 
     text: str | None = _what(
-        None,
-        "QUERY",
-        'What the moment shows, in plain words; those in "double quotes" must be said or written.',
+        None, "QUERY", 'What the moment shows; words in "quotes" must be said or written.'
     )
     _: KW_ONLY
     image: Image | Sequence[Image] | None = _what(
@@ -306,12 +304,8 @@ class Query:
     start: float | None = _where(
         None, "TIME", "Only from this time of a video on, such as 90 or 1:30.", spelling="from"
     )
-    end: float | None = _where(
-        None, "TIME", "Only up to this time of a video, such as 90 or 1:30.", spelling="to"
-    )
-    after: datetime | None = _where(
-        None, "DATE", "Only videos modified on this date or later, such as 2026-01-31."
-    )
+    end: float | None = _where(None, "TIME", "Only up to this time of a video.", spelling="to")
+    after: datetime | None = _where(None, "DATE", "Only videos modified since, such as 2026-01-31.")
     before: datetime | None = _where(None, "DATE", "Only videos modified before this date.")
     min_duration: float | None = _where(None, "TIME", "Only videos at least this long.")
     max_duration: float | None = _where(None, "TIME", "Only videos at most this long.")

@@ -113,4 +113,4 @@ def test_the_end_of_a_long_text_that_is_not_read_is_noted(
     assert (shorter != whole).any()
     assert (whole == cut).all()
     (note,) = shared_library.search("dog " * 100).notes
-    assert note == f"{MINI.name} reads only the beginning of so long a text"
+    assert note == f"{MINI.name} reads only the beginning of a text this long"

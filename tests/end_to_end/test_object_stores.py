@@ -138,7 +138,7 @@ class TestLibrary:
     ) -> None:
         with pytest.raises(LibraryError, match=r"framefind index.*makes one"):
             framefind.open(f"{bucket.uri}/nothing").search("a cat")
-        with pytest.raises(StoreError, match=r"hdfs://x/y: no store of that kind"):
+        with pytest.raises(StoreError, match=r"hdfs://x/y: unknown kind of store"):
             framefind.open("hdfs://x/y")
 
 

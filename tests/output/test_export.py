@@ -184,7 +184,7 @@ def test_the_folder_of_the_settings_is_taken(shared_library, of_a, tmp_path, mon
 @pytest.mark.parametrize("text", ["", "no", '{"moments": [{}]}', "[1]", '{"path": "a"}\n{'])
 def test_what_is_no_moment_is_refused(text):
     if text:
-        with pytest.raises(UsageError, match="JSON|no moment"):
+        with pytest.raises(UsageError, match="JSON|not a moment"):
             read_moments(text)
     assert read_moments("") == []
 

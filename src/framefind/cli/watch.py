@@ -123,7 +123,9 @@ def keep_folders(library: "Library", paths: list[str]) -> None:
 
     file = config.add_folders(library.uri, paths) if paths else None
     if file:
-        show.print_note(f"kept in {file}: `framefind watch` and `index` know these paths now")
+        show.print_note(
+            f"kept in {file}: `framefind watch` and `index` use these paths from now on"
+        )
 
 
 def _print(report: "Report") -> None:

@@ -189,7 +189,7 @@ def _warn_of_unknown(file: str, name: str) -> None:
 
 
 def _is_document(text: str, expected: dict[str, Any]) -> bool:
-    """Tell whether a text is TOML of these settings."""
+    """Return whether a text is TOML of these settings."""
     with suppress(tomllib.TOMLDecodeError):
         return tomllib.loads(text) == expected
     return False

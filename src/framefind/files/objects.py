@@ -65,7 +65,7 @@ def canonical_uri(path: str) -> str:
     if scheme.lower() not in _STORES:
         schemes = ", ".join(f"{name}://" for name in _PACKAGES)
         raise StoreError(
-            f"{hide_secrets(path)}: no store of that kind is known; use a path, {schemes} or file://"
+            f"{hide_secrets(path)}: unknown kind of store; use a path, {schemes} or file://"
         )
     bucket, slash, key = address.partition("/")
     if not bucket:

@@ -67,7 +67,7 @@ def check_pictures(tables: "Tables", folder: Path, videos: Sequence[Video]) -> l
 
 
 def _is_whole(jpeg: bytes | None) -> bool:
-    """Tell whether a JPEG begins and ends as one does; looks at nothing in between."""
+    """Return whether a JPEG begins and ends as one does; looks at nothing in between."""
     return jpeg is not None and jpeg.startswith(b"\xff\xd8") and jpeg.endswith(b"\xff\xd9")
 
 

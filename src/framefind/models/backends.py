@@ -165,7 +165,7 @@ class OpenVinoGraph:
 
 @cache
 def openvino_has_bf16() -> bool:
-    """Tell whether OpenVINO is installed and multiplies bf16 on this processor."""
+    """Return whether OpenVINO is installed and multiplies bf16 on this processor."""
     if not find_spec("openvino"):
         return False
     import openvino
@@ -174,7 +174,7 @@ def openvino_has_bf16() -> bool:
 
 
 def has_cuda() -> bool:
-    """Tell whether this ONNX Runtime was built for CUDA."""
+    """Return whether this ONNX Runtime was built for CUDA."""
     import onnxruntime
 
     return _CUDA in onnxruntime.get_available_providers()

@@ -54,7 +54,7 @@ class KnownModel:
 
     @property
     def has_onnx(self) -> bool:
-        """Tell whether ONNX encoders are on the hub; other weights need PyTorch, or an export."""
+        """Return whether ONNX encoders are on the hub; other weights need PyTorch, or an export."""
         return self.repository != self.torch
 
 
@@ -118,7 +118,7 @@ def restriction_of(full: str) -> str | None:
 
 
 def is_known(full: str) -> bool:
-    """Tell whether a full name, with or without revision, is that of a known model."""
+    """Return whether a full name, with or without revision, is that of a known model."""
     return full.partition("@")[0] in {model.name for model in known_models()}
 
 

@@ -90,7 +90,7 @@ def download(
 
 
 def _is_complete(folder: Path, chooser: Chooser) -> bool:
-    """Tell whether the weights and their settings are in a snapshot, undamaged."""
+    """Return whether the weights and their settings are in a snapshot, undamaged."""
     entries = [entry for entry in folder.rglob("*") if entry.is_file()]
     try:
         files = chooser([entry.relative_to(folder).as_posix() for entry in entries])
@@ -109,7 +109,7 @@ def _is_complete(folder: Path, chooser: Chooser) -> bool:
 
 
 def _has_settings(folder: Path, names: Collection[str]) -> bool:
-    """Tell whether the settings that ONNX encoders are read with are among a snapshot's files."""
+    """Return whether the settings that ONNX encoders are read with are among a snapshot's files."""
     if _TOKENIZERS.isdisjoint(names):
         return False
     if find_settings(folder):

@@ -281,7 +281,7 @@ def download(name: str, precision: str = "auto") -> Path:
 
 
 def is_downloaded(name: str) -> bool:
-    """Tell whether a model of the hub is on this machine, at any precision."""
+    """Return whether a model of the hub is on this machine, at any precision."""
     choosers: _Choosers = {"onnx": layouts.choose_onnx, "torch": layouts.choose_checkpoint}
     return _find_cached(name, choosers) is not None
 

@@ -263,7 +263,7 @@ def _choose_precision(device: torch.device, resnet: bool) -> str:
 
 
 def _has_bf16() -> bool:
-    """Tell whether this CPU multiplies bf16 matrices in hardware (AMX, AVX512_BF16).
+    """Return whether this CPU multiplies bf16 matrices in hardware (AMX, AVX512_BF16).
 
     PyTorch has private functions only for this; Linux lists the flags, and other systems count as
     without.

@@ -79,13 +79,13 @@ def find_foreign_words(model: Model, text: str) -> list[str]:
 
 
 def is_cut(model: Model, text: str) -> bool:
-    """Tell whether a text has more tokens than a model reads, with the two at its ends."""
+    """Return whether a text has more tokens than a model reads, with the two at its ends."""
     return len(model.tokenize(f"{text} x x")) < len(model.tokenize(text)) + 2
 
 
 @lru_cache(1 << 14)
 def _is_known(model: Model, word: str) -> bool | None:
-    """Tell whether a model knows a word or run of symbols; None for punctuation."""
+    """Return whether a model knows a word or run of symbols; None for punctuation."""
     tokens = model.tokenize(word)
     if tokens and all(token in UNKNOWN for token in tokens):
         return False
@@ -96,7 +96,7 @@ def _is_known(model: Model, word: str) -> bool | None:
 
 
 def _is_like_nonsense(model: Model, word: str, tokens: list[str]) -> bool:
-    """Tell whether a word, of some tokens, is nearly the same to a model as random letters."""
+    """Return whether a word, of some tokens, is nearly the same to a model as random letters."""
     centre, nonsense = _find_nonsense(model)
     if nonsense is None:
         pieces = (re.sub(r"\W|_|</w>", "", token) for token in tokens)

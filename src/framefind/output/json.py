@@ -96,7 +96,7 @@ def _read_moment(document: Any) -> Moment:
             for match in document.get("why", ())
         )
     except (TypeError, KeyError, ValueError, AttributeError) as error:
-        raise UsageError(f"this is no moment: {error!r} in {str(document)[:80]}") from None
+        raise UsageError(f"not a moment: {error!r} in {str(document)[:80]}") from None
     if not (all(map(math.isfinite, numbers)) and 0 <= numbers[0] <= numbers[1]):
         raise UsageError(f"no such span: {numbers[0]} to {numbers[1]} s of {path}")
     start, end, t, score, confidence = numbers

@@ -154,7 +154,7 @@ def _resolve_filters(queries: Sequence[Query], names: Callable[[], VideoNames]) 
 
 
 def _counts_pictures(hits: WordHits | None) -> bool:
-    """Tell whether pictures count beside the words that were found."""
+    """Return whether pictures count beside the words that were found."""
     return hits is None or hits.is_seen
 
 
@@ -230,7 +230,7 @@ def _note_vocabulary(model: Model, texts: Sequence[str]) -> list[str]:
             "say it in English, or use a model of `framefind models` that reads more languages"
         )
     if any(is_cut(model, text) for text in texts):
-        notes.append(f"{model.name} reads only the beginning of so long a text")
+        notes.append(f"{model.name} reads only the beginning of a text this long")
     return notes
 
 

@@ -30,7 +30,7 @@ class Batcher(Generic[Question, Answer]):
     async def ask(self, question: Question) -> Answer:
         """Return the answer to one question. Raises HTTPException 503 if too many wait."""
         if len(self._waiting) >= _MAX_WAITING:
-            raise HTTPException(503, "too much is asked at once", {"Retry-After": "1"})
+            raise HTTPException(503, "too many searches at once", {"Retry-After": "1"})
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, future))
         if self._task is None:

@@ -103,12 +103,12 @@ class Timing:
 
 
 def is_counted(container: InputContainer) -> bool:
-    """Tell whether the format has no timestamps, only an order and a rate of frames."""
+    """Return whether the format has no timestamps, only an order and a rate of frames."""
     return container.format.name in _RAW_FORMATS
 
 
 def has_times(container: InputContainer, stream: VideoStream) -> bool:
-    """Tell whether the file says when a frame is shown, and not only when it is decoded."""
+    """Return whether the file says when a frame is shown, and not only when it is decoded."""
     if container.format.name == "avi" or is_counted(container):
         return False
     return stream.codec_context.codec.name != "svq3"
@@ -266,7 +266,7 @@ class Clock:
         self._decoded = packet.dts
 
     def _is_break(self, packet: "av.Packet[Any]", ahead: "Ahead[av.Packet[Any]]") -> bool:
-        """Tell whether the clock breaks at a packet; the module's docstring says how that shows."""
+        """Return whether the clock breaks at a packet, as the docstring of the module explains."""
         if self._top is None or packet.pts is None:
             return False
         floor = self._top if packet.is_keyframe else self._floor
@@ -284,7 +284,7 @@ class Clock:
         )
 
     def _sounds(self, after: int, before: int) -> bool:
-        """Tell whether there is sound between two timestamps, far from either."""
+        """Return whether there is sound between two timestamps, far from either."""
         margin = min(2.0, float((before - after) * self._base) / 4)
         times = self._sound()
         at = bisect_right(times, float(after * self._base) + margin)
@@ -341,14 +341,14 @@ def has_broken_clock(
     again: Callable[[], InputContainer],
     length: float | None,
 ) -> bool:
-    """Tell whether timestamps restart or jump, as far as that shows without reading the file."""
+    """Return whether timestamps restart or jump, as far as that shows without reading the file."""
     if {"mov", "matroska"} & set(container.format.name.split(",")):
         return not is_seekable(path, container, stream)
     return is_broken(find_length(container, stream, again), length)
 
 
 def is_broken(declared: float | None, length: float | None) -> bool:
-    """Tell whether a video is longer or shorter than its file declares: then its clock breaks."""
+    """Return whether a video is longer or shorter than its file declares: then its clock breaks."""
     return (
         None not in (declared, length) and abs((declared or 0) - (length or 0)) > _LENGTH_TOLERANCE
     )

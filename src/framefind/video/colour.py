@@ -73,7 +73,7 @@ def find_hdr(transfer: int, primaries: int) -> int:
 
 
 def has_alpha(picture: av.VideoFrame) -> bool:
-    """Tell whether a picture's pixel format has an alpha channel."""
+    """Return whether a picture's pixel format has an alpha channel."""
     return any(part.is_alpha for part in picture.format.components)
 
 

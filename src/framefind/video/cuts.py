@@ -49,7 +49,7 @@ def add_step(near: deque[Step[FrameT]], frame: FrameT, look: NDArray[np.uint8]) 
 
 
 def is_cut(steps: Sequence[Step[FrameT]], i: int) -> bool:
-    """Tell whether step `i` differs enough from what is before it, and stays different."""
+    """Return whether step `i` differs enough from what is before it, and stays different."""
     change = steps[i].change
     if change < _MIN_CHANGE:
         return False

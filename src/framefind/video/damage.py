@@ -250,7 +250,7 @@ class Watch:
 
 
 def is_filled(data: bytes, width: int) -> bool:
-    """Tell whether NAL units, each after its length in bytes, fill a packet of H.264 or HEVC."""
+    """Return whether NAL units, each after its length in bytes, fill a packet of H.264 or HEVC."""
     place = 0
     size = len(data)
     while place + width <= size:
@@ -259,7 +259,7 @@ def is_filled(data: bytes, width: int) -> bool:
 
 
 def is_hollow(data: bytes) -> bool:
-    """Tell whether there are many zeros in a row before the end of a packet's data."""
+    """Return whether there are many zeros in a row before the end of a packet's data."""
     at = data.find(_ZEROS)
     return at >= 0 and bool(data[at:].strip(b"\0"))
 

@@ -83,7 +83,7 @@ def _begins_another(head: bytes, first: bytes) -> bool:
 
 
 def declares_length(stream: VideoStream) -> bool:
-    """Tell whether a file may declare its length: an AVI written to a pipe has a placeholder."""
+    """Return whether a file may declare its length: an AVI written to a pipe has a placeholder."""
     return stream.frames != _UNKNOWN_FRAMES
 
 

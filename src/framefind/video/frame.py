@@ -201,7 +201,7 @@ class Frame:
 
 
 def _is_reducible(picture: av.VideoFrame) -> bool:
-    """Tell whether swscale can average a picture as it is: planes of luma and chroma, no alpha."""
+    """Return whether swscale can average a picture as it is: planes of luma and chroma."""
     return picture.format.is_planar and not picture.format.is_rgb and not colour.has_alpha(picture)
 
 

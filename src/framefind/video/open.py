@@ -104,7 +104,7 @@ def open_container(
 
 
 def _begins_with_jpeg(path: str, file: BucketFile | None) -> bool:
-    """Tell whether a file begins with a JPEG, as Motion JPEG does.
+    """Return whether a file begins with a JPEG, as Motion JPEG does.
 
     FFmpeg also takes archives, slides and mail for it, if they hold several.
     """
@@ -234,14 +234,14 @@ def read_packets(
 
 
 def is_still_format(container: InputContainer) -> bool:
-    """Tell whether files of this format may hold a still picture as well as a video."""
+    """Return whether files of this format may hold a still picture as well as a video."""
     if _STILL_FORMATS & set(container.format.name.split(",")):
         return True
     return container.metadata.get("major_brand", "").strip() in _STILL_BRANDS
 
 
 def is_seekable(path: str, container: InputContainer, stream: VideoStream) -> bool:
-    """Tell whether a frame has the same time and pixels wherever reading begins."""
+    """Return whether a frame has the same time and pixels wherever reading begins."""
     if stream.codec_context.pix_fmt == "pal8":  # the palette comes with the first packet only
         return False
     names = set(container.format.name.split(","))
@@ -251,7 +251,7 @@ def is_seekable(path: str, container: InputContainer, stream: VideoStream) -> bo
 
 
 def _has_breaks(path: str, stream: VideoStream) -> bool:
-    """Tell whether the clock of an MP4 restarts or jumps between two of its fragments."""
+    """Return whether the clock of an MP4 restarts or jumps between two of its fragments."""
     listed = stream.index_entries
     if len(listed) <= stream.frames or not (stream.frames == 0 or _has_fragments(path)):
         return False
@@ -261,7 +261,7 @@ def _has_breaks(path: str, stream: VideoStream) -> bool:
 
 
 def _has_fragments(path: str) -> bool:
-    """Tell whether an MP4 comes in fragments, as far as its first boxes show."""
+    """Return whether an MP4 comes in fragments, as far as its first boxes show."""
     if objects.is_remote(path):
         return False
     with Path(path).open("rb") as file:
@@ -279,7 +279,7 @@ def _has_fragments(path: str) -> bool:
 
 
 def _is_joined(path: str) -> bool:
-    """Tell whether a Matroska file is several, one after the other."""
+    """Return whether a Matroska file is several, one after the other."""
     with Path(path).open("rb") as file:
         head = file.read(_HEAD_BYTES)
         at = head.find(_SEGMENT)

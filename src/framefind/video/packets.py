@@ -131,7 +131,7 @@ def _times(packets: Iterable[PacketT], stream: Stream[PacketT]) -> Iterator[floa
 
 
 def _closes(key: PacketT, ahead: Ahead[PacketT], stream: Stream[PacketT]) -> bool:
-    """Tell whether nothing from a keyframe on is shown before it, or refers to what came before."""
+    """Return whether nothing from a keyframe on is shown before it or refers to earlier frames."""
     after = next(ahead.following(1), None)
     if after is not None and (after.pts is None or key.pts is None or after.pts <= key.pts):
         return False

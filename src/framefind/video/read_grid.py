@@ -79,7 +79,7 @@ def _rounding(base: Fraction, rate: Fraction) -> Fraction:
 def _lists_even(
     container: InputContainer, stream: VideoStream, step: Fraction, rounding: Fraction
 ) -> bool:
-    """Tell whether the packets that a container lists stand `step` apart, in its time base."""
+    """Return whether the packets that a container lists stand `step` apart, in its time base."""
     listed = list_packets(container, stream)
     stride = max(1, len(listed) // _MAX_CHECKED_PACKETS)
     stamps = [listed[at].timestamp for at in range(0, len(listed), stride)]

@@ -208,7 +208,7 @@ class _Run:
         self._resampler = av.AudioResampler("fltp", sound.layout, sound.rate)
 
     def continues(self, t: float, frame: av.AudioFrame) -> bool:
-        """Tell whether a frame that begins at `t` follows what is held, in the same format."""
+        """Return whether a frame that begins at `t` follows what is held, in the same format."""
         return abs(t - self.end) < _MAX_DRIFT_SECONDS and self._kind == _kind(frame)
 
     def add(self, frame: av.AudioFrame) -> Iterator[tuple[int, Channels]]:

@@ -56,7 +56,7 @@ def count_per_second(rate: Fraction) -> int:
 
 
 def can_drop(rate: Fraction) -> bool:
-    """Tell whether drop-frame timecode is defined for a rate: 29.97, 59.94, 119.88."""
+    """Return whether drop-frame timecode is defined for a rate: 29.97, 59.94, 119.88."""
     return rate != count_per_second(rate) and count_per_second(rate) in (30, 60, 120)
 
 

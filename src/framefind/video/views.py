@@ -178,7 +178,7 @@ class DuplicateDetector:
         self._last: NDArray[np.uint8] | None = None
 
     def is_duplicate(self, pixels: NDArray[np.uint8]) -> bool:
-        """Tell whether views, uint8 (n, size, size, 3), look like those of the last new frame."""
+        """Return whether views, uint8 (n, size, size, 3), look like those of the last new frame."""
         last = self._last
         if last is None or last.shape != pixels.shape or _change(pixels, last) > self._max_change:
             self._last = pixels

@@ -33,7 +33,7 @@ def cut_phrases(words: Iterable[Word]) -> Iterator[list[Word]]:
 
 
 def _ends(phrase: list[Word], following: Word) -> bool:
-    """Tell whether a phrase ends before the word that follows it."""
+    """Return whether a phrase ends before the word that follows it."""
     last = phrase[-1]
     seconds = last.end - phrase[0].start
     if following.start - last.end > _MAX_PAUSE_SECONDS or seconds > _MAX_SECONDS:

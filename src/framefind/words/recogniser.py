@@ -145,7 +145,7 @@ def _suggest_names() -> str:
 
 
 def is_available(model: str = DEFAULT_MODEL) -> bool:
-    """Tell whether the extra and a model are on this machine. Raises ChoiceError."""
+    """Return whether the extra and a model are on this machine. Raises ChoiceError."""
     return bool(find_spec("faster_whisper") and _find_cached(model))
 
 
@@ -197,7 +197,7 @@ def _log_probability(segments: "list[Segment]") -> float:
 
 
 def _is_plausible(segment: "Segment") -> bool:
-    """Tell whether the words of a segment are likely to have been said."""
+    """Return whether the words of a segment are likely to have been said."""
     min_probability = _MIN_LOG_PROBABILITY
     if segment.no_speech_prob > _MAX_NO_SPEECH:
         min_probability = _MIN_LOG_PROBABILITY_IF_NO_SPEECH

@@ -254,7 +254,7 @@ def _read_bytes(path: str) -> bytes:
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise WordsError(f"{name} is larger than {MAX_BYTES >> 20} MiB, as no subtitles are")
+        raise WordsError(f"{name} is larger than {MAX_BYTES >> 20} MiB, too large for subtitles")
     if data.startswith(b"\x00\x00\x01\xba"):
         raise WordsError(f"{name} holds pictures (VobSub), which are not read yet")
     return data

@@ -49,7 +49,7 @@ def clip_suffix(path: str, codec: str | None) -> str:
 
 
 def can_hold(suffix: str, codec: str) -> bool:
-    """Tell whether a file with that suffix can hold what a codec, by FFmpeg's name, made."""
+    """Return whether a file with that suffix can hold what a codec, by FFmpeg's name, made."""
     return codec not in _NOT_IN_MATROSKA and codec in _supported(suffix)
 
 

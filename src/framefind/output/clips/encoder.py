@@ -91,7 +91,7 @@ def choose_encoder(stream: VideoStream) -> str:
 
 
 def keeps_pixels(stream: VideoStream, name: str) -> bool:
-    """Tell whether an encoder's packets can stand beside those of a stream."""
+    """Return whether an encoder's packets can stand beside those of a stream."""
     context = stream.codec_context
     is_same = name in _IN_BAND and ENCODERS.get(context.codec.canonical_name) == name
     return is_same and context.pix_fmt == _choose_pixels(stream, name)[0]

@@ -11,12 +11,12 @@ _AV1_CONFIG = 4  # bytes of a container's header before its units
 
 
 def is_hidden_vp8(data: bytes) -> bool:
-    """Tell whether a packet of VP8 holds a frame that others refer to, and that is not shown."""
+    """Return whether a packet of VP8 holds a frame that others refer to, and that is not shown."""
     return bool(data) and not data[0] >> 4 & 1
 
 
 def is_vp9_keyframe(data: bytes) -> bool:
-    """Tell whether a packet begins with a keyframe that is shown."""
+    """Return whether a packet begins with a keyframe that is shown."""
     if not data or data[0] >> 6 != _VP9_MARKER:
         return False
     is_profile_3 = data[0] >> 4 & 0b11 == 0b11  # which has a bit more
@@ -26,7 +26,7 @@ def is_vp9_keyframe(data: bytes) -> bool:
 
 
 def is_av1_keyframe(data: bytes) -> bool:
-    """Tell whether the first frame of a packet is a keyframe that is shown."""
+    """Return whether the first frame of a packet is a keyframe that is shown."""
     at = 0
     while at < len(data):
         kind = data[at] >> 3 & 15

@@ -30,7 +30,7 @@ def join_units(units: Iterable[bytes], width: int) -> bytes:
 
 
 def is_clean(data: bytes, width: int) -> bool:
-    """Tell whether a packet of HEVC is a keyframe that frames before it in time come after (CRA).
+    """Return whether a packet of HEVC is a keyframe that frames before it in time come after (CRA).
 
     `width` is as of `join_units`.
     """

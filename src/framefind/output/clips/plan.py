@@ -53,7 +53,7 @@ class Plan:
         return self.copy_from + (1 + self.left_out if self.left_out else 0)
 
     def copies(self, number: int) -> bool:
-        """Tell whether that packet is copied."""
+        """Return whether that packet is copied."""
         is_left_out = self.copy_from < number <= self.copy_from + self.left_out
         return self.copy_from <= number < self.copy_until and not is_left_out
 

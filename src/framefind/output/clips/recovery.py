@@ -38,7 +38,7 @@ class CannotRenumberError(VideoError):
 
 
 def is_recovery_point(data: bytes, width: int) -> bool:
-    """Tell whether all that is shown from a keyframe on is exact, if decoding begins with it.
+    """Return whether all that is shown from a keyframe on is exact, if decoding begins with it.
 
     `width` is as of `join_units`.
     """
@@ -52,7 +52,7 @@ def is_recovery_point(data: bytes, width: int) -> bool:
 
 
 def _says_recovery(unit: bytes) -> bool:
-    """Tell whether messages declare a recovery point that is exact and here."""
+    """Return whether messages declare a recovery point that is exact and here."""
     bits = Bits(unit)
     try:
         while True:
@@ -207,7 +207,7 @@ class Renumbering:
         return bool(self._gap) and header.index == (self._gap or 0) + 1
 
     def _begins(self, header: _Slice) -> bool:
-        """Tell whether a slice of the keyframe is one of its first field, or of all of it."""
+        """Return whether a slice of the keyframe is one of its first field, or of all of it."""
         if self._first_is_bottom is None:
             self._first_is_bottom = header.is_bottom
         begins = self._first_is_bottom == header.is_bottom

@@ -83,15 +83,15 @@ def resolve_path(path: str, access: Access) -> str:
         resolved = os.path.realpath(expanded)
         os.fsencode(resolved)
     except ValueError:
-        raise HTTPException(422, "that is no path") from None
+        raise HTTPException(422, "that is not a path") from None
     if not access.may_index(resolved):
         raise HTTPException(403, "nothing outside the folders of --allow-root can be indexed")
     if not os.path.isabs(expanded):
-        raise HTTPException(422, "give the whole path, from the root on")
+        raise HTTPException(422, "give an absolute path")
     if not os.path.exists(resolved):
         raise HTTPException(422, "there is no such file or folder")
     if not os.path.isdir(resolved) and not _is_video(resolved):
-        raise HTTPException(422, "that file is no video; name a video, or a folder of videos")
+        raise HTTPException(422, "that file is not a video; name a video, or a folder of videos")
     return resolved
 
 

@@ -128,7 +128,7 @@ def _choose_playback(file: MediaFile, duration: float | None, transcode: bool) -
     try:
         playable = probe(file.path, file.size, file.modified, duration)
     except UNPLAYABLE:
-        raise HTTPException(415, "the file is no video that can be played") from None
+        raise HTTPException(415, "the file is not a video that can be played") from None
     return Playable("transcode", why="it was asked for") if transcode else playable
 
 

@@ -100,7 +100,7 @@ async def read_form(request: Request) -> tuple[schemas.SearchForm, list[bytes]]:
         for name, value in form.multi_items():
             if not isinstance(value, str):
                 if name != "image":
-                    raise HTTPException(422, "pictures are called image")
+                    raise HTTPException(422, "name the field of each picture `image`")
                 image = await value.read()
                 check_image(image)
                 images.append(image)

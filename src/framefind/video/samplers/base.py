@@ -48,7 +48,7 @@ class Selection:
     """Whether the first keyframe from `end` on is decoded, to see if the video is cut there."""
 
     def is_spare(self, t: float) -> bool:
-        """Tell whether the frame at `t` is not sampled, as far as the packets up to it show."""
+        """Return whether the frame at `t` is not sampled, as far as the packets up to it show."""
         if t < self.start:
             self.before = max(self.before, t)
             return True
@@ -60,11 +60,11 @@ class Selection:
         return t >= self.end or not is_taken
 
     def takes(self, t: float) -> bool:
-        """Tell whether the frame at `t`, not before `start`, is sampled."""
+        """Return whether the frame at `t`, not before `start`, is sampled."""
         return True
 
     def stands(self, t: float, later: Iterable[float], until: float) -> bool:
-        """Tell whether the spare frame at `t` is sampled after all, since nothing follows it soon.
+        """Return whether the spare frame at `t` is sampled after all: nothing follows it soon.
 
         `later` are the times of the packets that follow its own; `until` is when the frame ends if
         it is the last one.
@@ -79,7 +79,7 @@ class GivenTimes(Selection):
     times: frozenset[float] = frozenset()
 
     def takes(self, t: float) -> bool:
-        """Tell whether `t` is one of the times."""
+        """Return whether `t` is one of the times."""
         return t in self.times
 
 

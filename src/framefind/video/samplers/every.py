@@ -92,7 +92,7 @@ class FirstOfEachInterval(Selection):
     """The first and the last time in each of the latest intervals."""
 
     def takes(self, t: float) -> bool:
-        """Tell whether no earlier frame of its interval has come."""
+        """Return whether no earlier frame of its interval has come."""
         number = interval_number(t, self.interval)
         first, last = self._intervals.get(number, (math.inf, -math.inf))
         self._intervals[number] = min(first, t), max(last, t)
@@ -101,7 +101,7 @@ class FirstOfEachInterval(Selection):
         return t <= first
 
     def stands(self, t: float, later: Iterable[float], until: float) -> bool:
-        """Tell whether a spare frame stands over a whole interval in which no frame begins."""
+        """Return whether a spare frame stands over a whole interval in which no frame begins."""
         if not self.start <= t < self.end:
             return False
         following = interval_number(t, self.interval) + 1

@@ -72,7 +72,7 @@ def first_of_each_shot(
 
 
 def _is_page(steps: Sequence[Step[VisibleT]], i: int, until: float) -> bool:
-    """Tell whether step `i`, shown until then, stands and differs from what stood before."""
+    """Return whether step `i`, shown until then, stands and differs from what stood before."""
     if until - steps[i].frame.t < _MIN_PAGE_SECONDS:
         return False
     before = max(0, i - 1 - WINDOW)

@@ -58,7 +58,7 @@ class Place(NamedTuple):
 
 
 def looks_like(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
-    """Tell whether two pictures of one shape differ nowhere by more than compression does.
+    """Return whether two pictures of one shape differ nowhere by more than compression does.
 
     They are compared block by block, since a text may change by a single digit.
     """

@@ -48,7 +48,7 @@ class _Line:
         return max(self.votes, key=lambda text: self.votes[text])
 
     def looks_as_before(self, picture: NDArray[np.uint8]) -> bool:
-        """Tell whether a picture shows the same where the line was."""
+        """Return whether a picture shows the same where the line was."""
         return looks_like(self.place.cut(picture), self.pixels)
 
     def cues(self, end: float) -> Iterator[Cue]:
@@ -151,7 +151,7 @@ def _find_continued(place: Place, text: str, confidence: float, lines: list[_Lin
 
 
 def _is_same(line: _Line, text: str, confidence: float) -> bool:
-    """Tell whether a reading at a line's place is of the same text, though misread perhaps."""
+    """Return whether a reading at a line's place is of the same text, though misread perhaps."""
     before = _plain(line.text)
     now = _plain(text)
     if min(confidence, line.confidence) >= _SURE:
