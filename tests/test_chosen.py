@@ -10,6 +10,7 @@ from conftest import write_clip
 from framefind.cli.main import app
 from framefind.errors import UsageError
 from framefind.files import config
+from framefind.indexing.reading import parse_readings
 
 
 @pytest.fixture
@@ -48,11 +49,22 @@ def test_the_command_shows_what_counts(chosen, monkeypatch):
     rows = dict(line.split("\t", 1) for line in shown.stdout.splitlines())
     assert rows["model"] == "fast\t$FRAMEFIND_MODEL"
     assert rows["exclude"] == f"old.*\t{chosen.uri}/{config.NAME}"
-    assert rows["export_folder"] == "\tdefault"
+    assert rows["export_folder"] == "none\tdefault"
     assert f"{config.config_file()} (not there)\n{chosen.uri}/{config.NAME}\n" == shown.stderr
     shown = CliRunner().invoke(app, ["config", "--json", "--library", chosen.uri])
     files = [str(config.config_file()), f"{chosen.uri}/{config.NAME}"]
     assert json.loads(shown.stdout)["files"] == files
+
+
+def test_the_command_shows_what_counts_where_nothing_was_chosen(tmp_path):
+    shown = CliRunner().invoke(app, ["config", "--library", str(tmp_path / "a.framefind")])
+    rows = [line.split("\t") for line in shown.stdout.splitlines()]
+    assert {origin for _, _, origin in rows} == {"default"}
+    read = [["read", reading.source] for reading in parse_readings(None)]
+    assert [row[:2] for row in rows] == [
+        *(["folders", "none"], ["exclude", "none"], ["model", "mini"], *read),
+        ["export_folder", "none"],
+    ]
 
 
 def test_without_folders_the_user_learns_where_they_go(tmp_path):

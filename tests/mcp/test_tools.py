@@ -289,6 +289,8 @@ class TestExport:
             assert video.facts.duration == pytest.approx(3, abs=0.1)
         assert "exists" in refuse(server, "export", **arguments)
         assert "`end`" in refuse(server, "export", **arguments | {"end": 600})
+        long = {"also": also * 10, "padding": 30}
+        assert "600 seconds" in refuse(server, "export", **arguments | long)
 
     @pytest.mark.parametrize(("start", "end"), [(3, 1), (2, 2), (0, 700)])
     def test_spans_that_are_none(self, home, tmp_path, start, end):

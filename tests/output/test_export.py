@@ -1,6 +1,7 @@
 """Exports of a library: which files are written, which are not, and what is said of it."""
 
 import csv
+import json
 import os
 import shutil
 from dataclasses import replace
@@ -15,7 +16,7 @@ import framefind
 from framefind import Moment, UsageError, VideoError
 from framefind.output.export import FORMATS, find_suffix
 from framefind.output.files import Names, fill_pattern, safe_name
-from framefind.output.json import read_moments
+from framefind.output.json import describe, read_moments, to_json
 from media import film
 
 
@@ -147,7 +148,11 @@ def test_a_reel_joins_all_and_names_what_is_missing(library, moments, tmp_path):
 
 def test_ndjson_reads_back_as_the_same_moments(shared_library, moments, tmp_path):
     shared_library.export(moments, "ndjson", tmp_path / "a.ndjson")
-    assert read_moments((tmp_path / "a.ndjson").read_text()) == moments
+    text = (tmp_path / "a.ndjson").read_text()
+    assert read_moments(text) == moments
+    others = [replace(moment, path="/v/a\u2028b\x85.mp4") for moment in moments]
+    raw = [json.dumps(to_json(describe(moment)), ensure_ascii=False) for moment in others]
+    assert read_moments("\r\n".join(raw)) == others  # as jq writes them
 
 
 def test_csv_has_no_formula(shared_library, of_a, tmp_path):

@@ -1,9 +1,13 @@
 """`framefind config`: what a person has chosen, and where."""
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from framefind.cli import show
 from framefind.cli.options import JsonOption, LibraryOption
+
+if TYPE_CHECKING:
+    from framefind.files.config import Setting
 
 
 def config(library: LibraryOption = None, as_json: JsonOption = False) -> None:
@@ -31,8 +35,16 @@ def config(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     rows = [
         (name, value, setting.origin)
         for name, setting in settings.items()
-        for value in (setting.value if isinstance(setting.value, list) else [setting.value]) or [""]
+        for value in _list_values(name, setting)
     ]
-    show.print_table(
-        ("setting", "value", "from"), [(name, value or "", origin) for name, value, origin in rows]
-    )
+    show.print_table(("setting", "value", "from"), rows)
+
+
+def _list_values(name: str, setting: "Setting") -> list[str]:
+    """Return what counts of a setting, a text for each line."""
+    from framefind.indexing.reading import parse_readings
+
+    value = setting.value
+    if name == "read" and value is None:
+        value = [reading.source for reading in parse_readings(None)]
+    return (value if isinstance(value, list) else [value or "none"]) or ["none"]

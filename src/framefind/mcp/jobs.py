@@ -1,16 +1,16 @@
 """Indexing for agents: below the allowed folders only, in a process of its own."""
 
 import asyncio
-import os
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from mcp.server.mcpserver.exceptions import ToolError
 from starlette.exceptions import HTTPException
 
 from framefind.counts import write_count
-from framefind.files.names import is_below
 from framefind.library import Library
 from framefind.mcp.answers import Job, shorten
+from framefind.output.printable import printable
 from framefind.reports import Report
 from framefind.times import clock
 
@@ -40,13 +40,13 @@ class Jobs:
         from framefind.server.api.jobs import resolve_path
         from framefind.server.security import Access
 
-        if not is_below(os.path.realpath(os.path.expanduser(path)), self.roots):
-            raise ToolError(f"{path}: only what is below {', '.join(self.roots)} can be indexed")
         try:
             resolved = await asyncio.to_thread(resolve_path, path, Access(roots=self.roots))
             job = self._queue.add(resolved, self.roots)
         except HTTPException as error:
-            raise ToolError(f"{path}: {error.detail}") from None
+            outside = f"only what is below {', '.join(self.roots)} can be indexed"
+            reason = outside if error.status_code == HTTPStatus.FORBIDDEN else error.detail
+            raise ToolError(f"{printable(path)}: {reason}") from None
         for _ in range(round(_WAIT_SECONDS / _LOOK_SECONDS)):
             if job.state not in ("queued", "running"):
                 break

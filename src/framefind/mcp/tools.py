@@ -303,8 +303,8 @@ class Tools:
         """
         assert self._clips
         spans = [Span(video=video, start=start, end=end), *also]
-        lengths = [span.end - span.start for span in spans]
-        if min(lengths) <= 0 or sum(lengths) > MAX_CUT_SECONDS:  # without padding
+        lengths = [span.end - span.start + 2 * padding for span in spans]
+        if min(lengths) <= 2 * padding or sum(lengths) > MAX_CUT_SECONDS:
             raise QueryError(f"`end` must come after `start`, at most {MAX_CUT_SECONDS:g} seconds")
         moments = [
             pictures.span_of(self._library, span.video, span.start, span.end) for span in spans

@@ -61,7 +61,7 @@ def read_moments(text: str) -> list[Moment]:
     try:
         documents = [json.loads(text)]
     except ValueError:
-        documents = [_parse_line(line) for line in text.splitlines() if line.strip()]
+        documents = [_parse_line(line) for line in text.split("\n") if line.strip()]
     return [_read_moment(moment) for document in documents for moment in _list_moments(document)]
 
 
