@@ -83,7 +83,7 @@ def instances(value: object, name: str, kind: type[_T]) -> list[_T]:
 
 
 def unicode(text: object) -> str:
-    """Return the text. Raises QueryError when it is none, or has parts that are no characters."""
+    """Return the text. Raises QueryError for anything else, and for bytes that are not UTF-8."""
     if not isinstance(text, str):
         raise QueryError(f"{text!r} is no text")
     if any("\ud800" <= letter <= "\udfff" for letter in text):
@@ -115,7 +115,7 @@ def whole_number(value: object, name: str, low: int) -> None:
 
 
 def choice(value: object, name: str, choices: Collection[str]) -> None:
-    """Raise UsageError when a value is none of the choices."""
+    """Raise UsageError for a value that is not one of the choices."""
     if not isinstance(value, str) or value not in choices:
         raise UsageError(f"`{name}` {value!r}: use {', '.join(choices)}")
 
@@ -129,7 +129,7 @@ def choices(values: object, name: str, choices: Collection[str]) -> list[str]:
 
 
 def date(value: object, name: str) -> None:
-    """Raise UsageError when a value is neither None nor a date with a time that can be told."""
+    """Raise UsageError for anything but None and a datetime from year 1 to 9999."""
     if value is None:
         return
     try:

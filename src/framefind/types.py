@@ -60,7 +60,7 @@ class Cue:
 SURE = 0.85
 LIKELY = 0.5
 MAYBE = 0.3
-"""The lowest confidences of moments that are called so.
+"""The lowest confidences of what is called sure, likely and maybe.
 
 Of labelled results, at least 90, 60 and 30% of those between one and the next higher are right.
 """
@@ -99,7 +99,7 @@ class Match:
         yield self.text[at:], False
 
     def excerpt(self, length: int, before: int) -> str:
-        """Return so many characters of the text, at most `before` of them before what matches."""
+        """Return about `length` characters, at most `before` of them before what matches."""
         first, last = self.spans[0] if self.spans else (0, 0)
         start = max(0, first - before)
         end = max(last, start + length)

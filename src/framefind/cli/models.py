@@ -160,7 +160,7 @@ def _list_rows(seconds: float) -> list[dict[str, Any]]:
 
 @app.command(cls=help.Command)
 def use(name: NameArgument) -> None:
-    """Make a model the one of new libraries; libraries that exist keep theirs.
+    """Choose the model of new libraries; existing ones keep theirs.
 
     $ framefind models use mini
     """

@@ -118,7 +118,7 @@ def watch(
 
 
 def keep_folders(library: "Library", paths: list[str]) -> None:
-    """Keep folders in the library's own settings, and say so."""
+    """Save folders in the library's own settings, and print where."""
     from framefind.files import config
 
     file = config.add_folders(library.uri, paths) if paths else None

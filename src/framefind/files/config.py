@@ -184,7 +184,7 @@ def _place(file: Path, path: str) -> str:
 
 @cache
 def _warn_of_unknown(file: str, name: str) -> None:
-    """Warn, once in a process, of a setting that there is none of."""
+    """Warn, once in a process, of an unknown setting."""
     _log.warning("%s: %s is not a setting; these are: %s", file, name, ", ".join(_DEFAULTS))
 
 

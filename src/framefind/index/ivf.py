@@ -40,8 +40,8 @@ _log = logging.getLogger(__name__)
 
 _DIMENSIONS = 128  # of the projections
 _TRAINING_ROWS = 48  # rows per list that the lists are trained on
-_MAX_GROWTH = 4.0  # train again when there are more than so many times the frames,
-_MAX_DRIFT = 1.5  # or when the lists are so many times as uneven
+_MAX_GROWTH = 4.0  # times as many frames as at the last training: then train again,
+_MAX_DRIFT = 1.5  # or at this many times the unevenness
 _PROBES = 48  # lists that a query looks into
 _ADDED_FRAMES = 1 << 13  # frames that are added at a time
 

@@ -1,4 +1,4 @@
-"""Thumbnails that are lost or damaged: told, and remembered until `index` makes them again."""
+"""Report lost and damaged thumbnails, and remember them until `index` makes them again."""
 
 import json
 import logging
@@ -28,7 +28,7 @@ def read_pictures(
 ) -> list[bytes | None]:
     """Return the JPEGs of frames given by video_id, segment and t; None for a lost or damaged one.
 
-    What is lost is told in the log, and remembered in `folder`.
+    What is lost is logged, and remembered in `folder`.
     """
     pictures = [picture if _is_whole(picture) else None for picture in tables.thumbnails(keys)]
     lost = [key for key, picture in zip(keys, pictures, strict=True) if picture is None]

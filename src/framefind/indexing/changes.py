@@ -10,15 +10,15 @@ from framefind.files.mounts import is_far
 from framefind.files.objects import is_remote
 
 POLL_SECONDS = 3.0
-"""How often a folder is looked at that tells no changes, unless looking takes long."""
+"""Seconds between two looks at a folder without change events, if looking is quick."""
 
 STORE_POLL_SECONDS = 60.0
 """The same for object stores, where every look is paid for."""
 
 SWEEP_SECONDS = 300.0
-"""How often a folder is looked at that does tell changes, in case it told not all."""
+"""Seconds between two looks at a folder with change events, in case some got lost."""
 
-_MAX_POLL_SHARE = 0.1  # of the time, that looking may take
+_MAX_POLL_SHARE = 0.1  # share of the time that looking may take
 _TICK_SECONDS = 0.4
 _STEP_MILLISECONDS = 50  # without another event, until those so far are handed on
 _LOST = "\ufffd"  # what stands for bytes of a name that are not UTF-8
@@ -77,7 +77,7 @@ def _look(due: dict[str, float], polled: set[str]) -> Iterator[set[str]]:
 
 
 def _listen(folders: Sequence[str], stop: threading.Event) -> Iterator[set[str]]:
-    """Yield what the system tells of some folders, and empty sets in between."""
+    """Yield what changed in some folders, by the system's events, and empty sets in between."""
     if not folders:
         while not stop.wait(_TICK_SECONDS):
             yield set()

@@ -14,7 +14,7 @@ from framefind.times import clock
 from framefind.video.process import SampledFrame
 
 BATCH = 64
-"""The image encoder runs on so many views at a time."""
+"""Views per run of the image encoder."""
 
 
 class Embedder:

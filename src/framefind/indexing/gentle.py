@@ -22,7 +22,7 @@ def lower_priority() -> None:
 
 
 def is_on_battery() -> bool:
-    """Return whether this computer runs on its battery; False where that cannot be told."""
+    """Return whether this computer runs on battery; False where that is not known."""
     if sys.platform == "win32":
         import ctypes
 

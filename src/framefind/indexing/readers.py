@@ -23,7 +23,7 @@ class Readers:
 def open_readers(read: Iterable[Reading], device: str = "auto") -> Readers:
     """Open what reads the words that are asked for; what is missing is left out and named.
 
-    Raises ChoiceError for a model of speech that there is none of.
+    Raises ChoiceError for an unknown model of speech.
     """
     readings = []
     missing = []

@@ -45,7 +45,7 @@ class Reading:
 def parse_readings(read: str | Iterable[str] | None) -> tuple[Reading, ...]:
     """Return the sources that a user asks for: `subtitles,speech/small`; None for the default.
 
-    Raises UsageError for a source that there is none of.
+    Raises UsageError for an unknown source.
     """
     default = (*DEFAULT, "speech") if is_available() else DEFAULT
     entries = default if read is None else texts(read, "read")

@@ -144,7 +144,7 @@ def describe_cue(cue: types.Cue) -> Line:
 
 
 def shorten(text: str, length: int = _MAX_TEXT_LENGTH) -> str:
-    """Return a text; of a longer one, so many characters: its beginning, `…`, and its end."""
+    """Return a text, shortened to `length` characters: its beginning, `…`, and its end."""
     if len(text) <= length:
         return text
     end = length // 4

@@ -27,7 +27,7 @@ _VECTOR_OUTPUTS = ("image_embeds", "text_embeds", "embedding", "pooler_output")
 _MAX_BATCH = 64
 """Inputs per run; more do not raise the speed, but take memory."""
 _MAX_BATCH_PER_CORE = 8
-"""Activations of so many inputs fit the cache of a core, which is 6 to 12% faster."""
+"""Inputs whose activations fit the cache of a core, which is 6 to 12% faster."""
 _MAX_VIT_CONVOLUTIONS = 4
 """A graph with more is a ResNet, whose residual sums lose too much in bf16; a ViT has one."""
 _DTYPES: dict[str, type[np.generic]] = {

@@ -17,7 +17,7 @@ _MAX_BLOCK_RANGE = 8
 _BLOCKS = 8
 """Blocks in a row and in a column of a view."""
 _SAMPLE_STEP = 16
-"""Every so many pixels are looked at first, which is enough for nearly all views."""
+"""Step in pixels of the first look, which is enough for nearly all views."""
 
 
 def are_blank(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:

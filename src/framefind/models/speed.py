@@ -26,7 +26,7 @@ class Speed:
 def measure_speeds(model: Model, seconds: float) -> dict[str, float]:
     """Return images and texts per second in batches, and texts one by one, as in searches.
 
-    Each is measured for so many seconds.
+    Each is measured for `seconds`.
     """
     texts = _BATCH * ["a dog runs along a beach at sunset"]
     return {
@@ -37,7 +37,7 @@ def measure_speeds(model: Model, seconds: float) -> dict[str, float]:
 
 
 def measure_images(model: Model, seconds: float) -> float:
-    """Return how many images a model embeds per second, measured for so many seconds."""
+    """Return how many images a model embeds per second, measured for `seconds`."""
     shape = (_BATCH, model.size, model.size, 3)
     images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     return _measure_rate(lambda: model.embed_images(images), len(images), seconds)
@@ -51,7 +51,7 @@ def hours_per_hour(images_per_second: float) -> float:
 def compare_speeds(seconds: float) -> dict[str, Speed]:
     """Return how fast `mini` and each known model are, by name.
 
-    `mini` and the models on this computer are measured, for so many seconds together; the others
+    `mini` and the models on this computer are measured, for `seconds` together; the others
     are estimated from `mini` by their known cost.
     """
     models = catalog.known_models()
@@ -69,7 +69,7 @@ def compare_speeds(seconds: float) -> dict[str, Speed]:
 
 
 def _measure_rate(run: Callable[[], object], count: int, seconds: float) -> float:
-    """Return how many of `count` things a call are done per second, in so many seconds."""
+    """Return how many of `count` things a call are done per second, in `seconds`."""
     run()  # the first call loads the encoder
     rounds = 0
     began = time.perf_counter()

@@ -51,7 +51,7 @@ def find_suffix(to: str) -> str:
 
 
 def makes_folder(to: str, videos: int) -> bool:
-    """Return whether moments of so many videos become files of a folder."""
+    """Return whether the moments of several videos become files of a folder."""
     return to == CLIPS or (to in EDITS and EDITS[to].marks and videos > 1)
 
 

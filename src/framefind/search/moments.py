@@ -16,7 +16,7 @@ LIKELY_RATIO = 8.0
 """A hit is at most this many times less likely, to the model, than its video's best frame."""
 
 NEAR_MARGINS = 1.5
-"""A frame of a hit's shot is near if it is at most so many margins below its video's best."""
+"""A frame of a hit's shot is near if it is no more margins than this below its video's best."""
 
 MAX_MOMENT_SECONDS = 30.0
 """Length up to which hits join; a single frame may stand for longer."""

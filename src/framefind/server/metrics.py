@@ -43,7 +43,7 @@ class Metrics:
         Gauge(name, meaning, registry=self._registry).set_function(value)
 
     def count_answer(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count one answer, which began so many seconds after its request."""
+        """Count one answer, which began `seconds` after its request."""
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 MAX_SHARE_FRAMES = 1 << 14
-"""A task has so many frames in its index at a time: a few hundred megabytes of its disk."""
+"""Maximum frames in a task's index at a time: a few hundred megabytes of its disk."""
 
 _QUERIES_PER_BATCH = 1024  # queries whose moments are handed over in one batch
 _NUMBERS = {name: pa.float64() for name in ("start", "end", "t", "score", "confidence")}

@@ -67,7 +67,7 @@ class Batches:
         vector_index: CurrentIndex,
         minutes: float = 10.0,
     ) -> None:
-        """Open the catalog of the library; a task decodes up to so many `minutes`."""
+        """Open the catalog of the library; a task decodes up to `minutes` of a video."""
         self.report = Report()
         self.unreached: set[str] = set()
         """Files that the last `take` could not reach, or not to their end: to be taken again."""

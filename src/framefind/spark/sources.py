@@ -74,7 +74,7 @@ def videos(
 def segments(
     df: "DataFrame", minutes: float = 10.0, decoder: str = "auto", tasks: int | None = None
 ) -> "DataFrame":
-    """Look into videos, in the executors, and cut long ones into spans of about so many minutes.
+    """Look into videos, in the executors, and cut long ones into spans of about `minutes`.
 
     A row for each span: the columns of `videos`, with the path as framefind stores it; video_id,
     duration (s), width, height, fps, codec; `number` from 0; `start` and `end` in seconds, null at
@@ -101,7 +101,7 @@ def segments(
 
 
 def check_minutes(minutes: float) -> None:
-    """Raise UsageError when no span can be so many minutes long."""
+    """Raise UsageError for a length that no span can have."""
     if not minutes > 0:
         raise UsageError(f"`minutes` {minutes!r}: use a number above 0")
 

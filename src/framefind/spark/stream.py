@@ -89,8 +89,8 @@ def index(
     for new files (`30s`, `5m`), which goes on until it is interrupted. Then local files are taken
     when they are complete, and what changes or could not be reached is taken again within minutes.
     `checkpoint` is where Spark keeps what it has seen: inside the library unless it is given, one
-    for every source. Long videos are decoded in parts of up to so many `minutes`; a batch has up to
-    so many `files`. `on_batch` is given the report as it stands after every batch; all else is as
+    for every source. Long videos are decoded in parts of up to `minutes`; a batch has up to
+    `files` files. `on_batch` is given the report as it stands after every batch; all else is as
     for `Library.index`.
 
     Exactly once: whenever the driver or an executor is killed, starting again neither loses nor

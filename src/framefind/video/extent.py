@@ -9,7 +9,7 @@ from av.video.stream import VideoStream
 from framefind.video.bucket_file import BucketFile
 
 Read = Callable[[int, int], bytes]
-"""Takes an offset and a count; returns up to so many bytes from there on."""
+"""Takes an offset and a count; returns up to that many bytes from there on."""
 
 _HEAD_BYTES = 2**14  # in which a header declares the length
 _TAIL_BYTES = 2**18  # in which the last unit of a stream begins

@@ -21,7 +21,7 @@ from framefind.video import colour
 
 _MAX_SIDE_DATA_TYPES = 64  # AVFrameSideDataType has 31 values in FFmpeg 8
 _ASPECT_STEPS = 4000  # in which a sample aspect ratio of 1 is measured
-_MAX_DENOMINATOR = 60  # of a ratio that so many steps identify exactly
+_MAX_DENOMINATOR = 60  # of a ratio that these steps identify exactly
 _MAX_ASPECT = 16  # of a pixel; a longer one is a mistake in the file
 
 

@@ -104,7 +104,7 @@ class Sound:
         self.stream = None
 
     def pieces(self, start: float = 0.0, seconds: float = PIECE_SECONDS) -> Iterator[Channels]:
-        """Yield the sound from `start` seconds on to its end, in pieces of so many `seconds`.
+        """Yield the sound from `start` seconds on to its end, in pieces of `seconds`.
 
         The last piece is shorter; there is none where the file has no sound from there on.
         """

@@ -14,7 +14,7 @@ _TIME = re.compile(r"(\d+):(\d+):(\d+(?:[.,]\d+)?)")
 
 
 def read_ass(text: str, language: str) -> Iterator[Cue]:
-    """Yield the cues of a file, in its order; a line that is broken is none."""
+    """Yield the cues of a file, in its order, without broken lines."""
     columns = _COLUMNS
     for line in text.split("\n"):
         kind, _, value = line.partition(":")

@@ -32,7 +32,7 @@ _MARGIN = 24
 _FOREVER = 0xFFFFFFFF
 """What FFmpeg gives as the end of a subtitle that stays until the next one."""
 _MAX_SECONDS = 30.0
-"""Length of a subtitle whose end no packet tells."""
+"""Length of a subtitle without an end."""
 _PALETTE = 0x14  # kinds of segments of PGS
 _COMPOSITION = 0x16
 

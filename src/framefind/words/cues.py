@@ -10,10 +10,10 @@ MAX_CHARACTERS = 1 << 22
 """Characters in the cues of one file; more are no subtitles."""
 
 MAX_CUES = 200_000
-"""Cues of one file; more are no subtitles."""
+"""Maximum cues of one file; the rest is left out."""
 
 MAX_SECONDS = 1e6
-"""A time beyond this is none."""
+"""Latest time of a cue; later ones are taken for errors."""
 
 _MAX_GAP_SECONDS = 0.1  # between two cues of one text that are one
 

@@ -1,4 +1,4 @@
-"""The text of a file whose encoding nobody tells."""
+"""Decode text files of unknown encoding."""
 
 from framefind.files.lines import BYTE_ORDER_MARKS
 

@@ -24,7 +24,7 @@ def read_subrip(text: str, language: str) -> Iterator[Cue]:
 
 
 def read_webvtt(text: str, language: str) -> Iterator[Cue]:
-    """Yield the cues of a WebVTT file, in its order; names, notes, styles and regions are none."""
+    """Yield the cues of a WebVTT file, in its order; without names, notes, styles and regions."""
     for start, end, lines in _read_blocks(text):
         own = takewhile(str.strip, lines)
         yield Cue(start, end, strip_markup("\n".join(own)), "subtitles", language)

@@ -14,7 +14,7 @@ from framefind.video.sound import SAMPLE_RATE, Samples
 WINDOW_SECONDS = 30
 """What Whisper listens to at once; less costs as much, and it invents words for what is missing."""
 
-_STEP = 512  # samples: the detector gives one probability for so many
+_STEP = 512  # samples for which the detector gives one probability
 _STEPS_PER_SECOND = SAMPLE_RATE / _STEP
 _BLOCK_STEPS = 16  # about half a second: what is silent is skipped in such blocks
 _MIN_LOUDNESS = 0.001  # root mean square of a block: -60 dB

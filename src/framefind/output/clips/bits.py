@@ -18,7 +18,7 @@ class Bits:
         self._written: list[str] = []
 
     def read(self, count: int) -> int:
-        """Return a number of so many bits. Raises ValueError at the end of the data."""
+        """Return a number of `count` bits. Raises ValueError at the end of the data."""
         end = self._at + count
         if end > len(self._bits):
             raise ValueError("a NAL unit ends too early")
@@ -41,7 +41,7 @@ class Bits:
         return (number + 1) // 2 if number % 2 else -number // 2
 
     def write(self, value: int, count: int) -> None:
-        """Write a number of so many bits."""
+        """Write a number of `count` bits."""
         if count:
             self._written.append(f"{value:0{count}b}")
 
@@ -55,7 +55,7 @@ class Bits:
         self.write_number(2 * value - 1 if value > 0 else -2 * value)
 
     def copy(self, count: int) -> int:
-        """Read and write a number of so many bits."""
+        """Read and write a number of `count` bits."""
         value = self.read(count)
         self.write(value, count)
         return value

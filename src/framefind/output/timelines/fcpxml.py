@@ -90,7 +90,7 @@ def _add_clip(
 
 
 def _time(frames: int, rate: Fraction) -> str:
-    """Return so many frames as seconds: `1001/30000s`, or `5s`."""
+    """Return a number of frames as seconds: `1001/30000s`, or `5s`."""
     return f"{frames / rate}s"
 
 

@@ -16,7 +16,7 @@ SAMPLERS: tuple[type[Sampler], ...] = (
 
 
 def parse_sampler(name: str) -> Sampler:
-    """Read the name of a sampler, such as `every=1`. Raises UsageError if it is none."""
+    """Read the name of a sampler, such as `every=1`. Raises UsageError for any other name."""
     name = str(name)
     for sampler in SAMPLERS:
         if parsed := sampler.parse(name):

@@ -67,7 +67,7 @@ def looks_like(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
 
 
 def _looks_like(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> bool:
-    """Tell the same of two bands, one block high."""
+    """Return the same for two bands, one block high."""
     height, width, channels = first.shape
     sums = np.abs(first.astype(np.int16) - second).sum(axis=0, dtype=np.int32).reshape(-1)
     starts = np.arange(0, width * channels, _BLOCK * channels)
