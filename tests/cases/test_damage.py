@@ -144,3 +144,19 @@ def test_a_second_video_that_ffmpeg_does_not_read_is_told(films, worker, tmp_pat
     frames, partial = index(worker, path)
     assert frames == index(worker, films[kind])[0]
     assert f"another video follows after {len(content):,} of {2 * len(content):,} bytes" in partial
+
+
+def test_a_whole_flv_whose_clock_wraps_is_not_partial(films, worker, tmp_path):
+    """Its 32 bits of milliseconds wrap after 49 days: FFmpeg lets such a file start before zero."""
+    content = bytearray(films["flv"].read_bytes())
+    at = 13
+    while at < len(content):
+        size = int.from_bytes(content[at + 1 : at + 4], "big")
+        stamp = int.from_bytes(content[at + 4 : at + 7], "big") + (content[at + 7] << 24)
+        if content[at] == 9:
+            stamp = (stamp - 3000) % 2**32
+        content[at + 4 : at + 8] = (stamp % 2**24).to_bytes(3, "big") + bytes([stamp >> 24])
+        at += 15 + size
+    path = tmp_path / "film.flv"
+    path.write_bytes(content)
+    assert index(worker, path) == index(worker, films["flv"])

@@ -230,6 +230,7 @@ class Watch:
     def _reach(self, declared: float) -> None:
         """Note where the file ends, if that is far before the end that is declared."""
         allowed = max(_MAX_MISSING_SECONDS, _MAX_MISSING_SHARE * declared)
+        declared += min(0.0, self._start)  # a length counts from a start before zero
         if self._end > -math.inf and declared - self._end > allowed:
             end = max(self._end, self._last_of_all())
             if declared - end > allowed:
