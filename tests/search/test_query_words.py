@@ -160,6 +160,17 @@ class TestMeant:
         (other,) = library.search("a red house and a sign that says laundromat", in_="read")
         assert sure.confidence > 0.9 > other.confidence
 
+    def test_a_cue_that_holds_most_words_is_likely_if_no_other_does(self, library):
+        close = [Cue(1.0, 2.0, "the captain sold his old piano", "speech")]
+        other = [Cue(1.0, 2.0, "the captain bought a boat", "speech")]
+        confidences = []
+        for last in ([], close):
+            read_words(library, {"a.mp4": close, "b.mp4": other, "c.mp4": last})
+            page = library.search("the captain sold an old piano", in_="said")
+            confidences.append([moment.confidence for moment in page])
+        read_words(library, CUES)
+        assert confidences == [pytest.approx([0.8, 0.05]), pytest.approx([0.4, 0.4, 0.05])]
+
     def test_loose_words_of_two_cues_are_less_sure_than_quotes_and_a_sign_of_two_lines(
         self, library
     ):

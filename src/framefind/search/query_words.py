@@ -26,6 +26,9 @@ from framefind.types import CUE_SOURCES, SEEN, SOURCES_OF, Query
 WHOLE_CONFIDENCE = 0.98
 """Confidence in a cue that holds all that was asked for."""
 
+_CLOSE_SHARE = 0.75  # of a text's weight, from which a cue is likely to be meant
+_CLOSE_CONFIDENCE = 0.8  # in the one cue that holds so much
+_LOOSE_CONFIDENCE = 0.05  # at most, in a cue that holds less
 _MIN_SHARE = 0.1  # of a text's weight; cues with less are no hits
 _NEEDED = 1.25  # nats of a match that chance explains
 _MEANT = 2.2  # nats of words that are meant, since nine of ten are read where they are: log(9)
@@ -276,8 +279,8 @@ def _as_hits(
 ) -> WordHits:
     """Return matches as hits: the rarer, the surer.
 
-    A cue that holds everything is right; of those that hold less, any that holds as much may be
-    meant instead, or none.
+    A cue that holds everything is right. Of those that hold most of it, any that holds as much may
+    be meant instead, or none. Those that hold less are hardly meant, nor are loose words of two.
     """
     if index is None:
         nowhere = np.empty(0)
@@ -290,7 +293,10 @@ def _as_hits(
         columns = (columns[0], columns[1], np.maximum(cues["end"], index.cues["end"][matches.last]))
     ascending = np.sort(matches.share)
     as_good = len(ascending) - np.searchsorted(ascending, matches.share - 1e-9)
-    confidence = np.where(matches.whole, WHOLE_CONFIDENCE, 1 / (1 + 2 * as_good))
+    is_close = (matches.share >= _CLOSE_SHARE) & (matches.row == matches.last)
+    close = _CLOSE_CONFIDENCE / as_good
+    confidence = np.where(is_close, close, np.minimum(close / 3, _LOOSE_CONFIDENCE))
+    confidence[matches.whole] = WHOLE_CONFIDENCE
     prior = np.where(matches.meant, _MEANT * matches.share, -_NEEDED)
     gain = np.maximum(matches.share * matches.nats + prior, 0)
     return WordHits(
