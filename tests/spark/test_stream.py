@@ -448,7 +448,7 @@ def test_a_stream_brings_what_comes(spark, copied_clips, tmp_path, monkeypatch, 
     assert framefind.open(library.uri).index(copied_clips, **CHOICE).unchanged == 5
 
 
-def _wait(until: Any, seconds: float = 60.0) -> None:
+def _wait(until: Any, seconds: float = 240.0) -> None:
     began = time.monotonic()
     while not until():
         assert time.monotonic() - began < seconds
