@@ -1,6 +1,7 @@
 """What `training/` ships is what was trained: its exports against PyTorch. Needs torch and more."""
 
 import dataclasses
+import io
 import json
 import re
 import subprocess
@@ -12,6 +13,8 @@ import onnxruntime
 import pytest
 from PIL import Image
 from skimage import data
+
+from framefind.errors import FramefindError
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
@@ -25,8 +28,10 @@ import balance  # noqa: E402
 import clones  # noqa: E402
 import export  # noqa: E402
 import lexicon  # noqa: E402
+import make  # noqa: E402
 import mini  # noqa: E402
 import pictures  # noqa: E402
+import prepare  # noqa: E402
 import sources  # noqa: E402
 import towers  # noqa: E402
 import train  # noqa: E402
@@ -70,7 +75,7 @@ def make_model():
     torch.manual_seed(0)
     model = towers.Model().eval()
     for tower in (model.eyes, model.words):
-        torch.nn.init.normal_(tower.head.out.weight, std=0.02)
+        torch.nn.init.normal_(tower.out.weight, std=0.02)
     return model
 
 
@@ -110,7 +115,7 @@ def cosines(left, right):
 
 def test_products_see_what_convolutions_see(learned, blocks):
     with torch.no_grad():
-        by_convolutions = backbone.Convolutions(learned).eval()(blocks)
+        by_convolutions = learned(blocks)
     torch.testing.assert_close(as_products(learned, blocks), by_convolutions, rtol=1e-3, atol=1e-3)
 
 
@@ -126,7 +131,7 @@ def test_stored_views_keep_what_the_blocks_gave(blocks):
 def test_blocks_in_integers_see_what_they_saw_in_floats(learned, blocks, tmp_path):
     plain, rounded = tmp_path / "plain.onnx", tmp_path / "rounded.onnx"
     names = {"x": (0,), "y": (0,)}
-    backbone.write_onnx(backbone.Convolutions(learned), (blocks[:1],), plain, names)
+    backbone.write_onnx(learned, (blocks[:1],), plain, names)
     backbone.quantize(plain, rounded, blocks.numpy())  # 20: a batch of 16, and a remainder
     kinds = {node.op_type for node in onnx.load(rounded).graph.node}
     assert "QLinearConv" in kinds
@@ -309,7 +314,7 @@ def test_training_goes_on_where_it_stopped(prepared, stage, monkeypatch):
         return mean
 
     at_once, started, resumed = finish(3), finish(1), finish(1, 3)
-    for name in ("eyes.head.direct.weight", "words.head.into.weight", "scale"):
+    for name in ("eyes.direct.weight", "words.into.weight", "scale"):
         torch.testing.assert_close(resumed[name], at_once[name])
         assert not torch.equal(started[name], at_once[name])
     last = "sentences.net.encoder.layer.5.output.dense.weight"
@@ -401,7 +406,7 @@ def test_every_class_has_texts_and_every_source_a_way_to_be_read():
             assert not part.names or all(sources.NAMES[part.names].values())
 
 
-def test_pictures_come_straight_from_a_clone(tmp_path):
+def test_pictures_come_straight_from_a_clone(tmp_path, capsys):
     folder = tmp_path / "clones" / "someone+animals" / "repo"
     (folder / "train" / "cat").mkdir(parents=True)
     (folder / "other").mkdir()
@@ -411,7 +416,7 @@ def test_pictures_come_straight_from_a_clone(tmp_path):
     git = ["git", "-C", str(folder), "-c", "user.name=A", "-c", "user.email=a@b.c"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "Add cats"]):
         subprocess.run([*git, *command], check=True)
-    roots = clones.Roots(tmp_path / "clones", tmp_path)
+    roots = clones.Roots(tmp_path / "clones", tmp_path, tmp_path)
     folders = sources.Part("someone/animals", "HEAD", pattern="^train/([^/]*)/", most=2)
     table = sources.Part(
         "someone/animals",
@@ -420,6 +425,51 @@ def test_pictures_come_straight_from_a_clone(tmp_path):
         path="train/cat/{file}",
         texts=("caption",),
     )
+    with pytest.raises(FramefindError, match="lacks a commit: git -C .* fetch .* 0{40}"):
+        clones.Repository(roots, "someone/animals", "0" * 40)
     read = [*sources.Source("label", 1, (folders, table)).read(roots)]
     assert [texts for texts, _ in read] == [["cat"], ["cat"], ["A cat."]]
     assert pictures.load(read[1][1]).getpixel((0, 0)) == (1, 0, 0)
+    assert capsys.readouterr().out == "someone/animals: 1 files are named, but not in the clone\n"
+
+
+def test_all_that_is_missing_is_told_at_once(tmp_path):
+    folders = [tmp_path / name for name in ("clones", "shards", "wordnet")]
+    with pytest.raises(FramefindError) as raised:
+        prepare.check(clones.Roots(*folders), ["pascal", "riddles"])
+    assert [re.split("[ :]", line)[1] for line in str(raised.value).splitlines()] == [
+        *["clone"] * 3,
+        str(folders[1] / "flickr8k.parquet"),
+        str(folders[2] / "data.noun"),
+    ]
+
+
+def test_a_folder_of_another_run_is_refused(tmp_path):
+    make.claim(tmp_path / "work", [["coco"], 300])
+    make.claim(tmp_path / "work", [["coco"], 300])
+    with pytest.raises(FramefindError, match="another run"):
+        make.claim(tmp_path / "work", [["coco"], None])
+
+
+def test_files_are_written_again_unless_all_are_there(tmp_path):
+    names = ("a.npy", "a.json")
+    assert prepare.begin(tmp_path, *names)
+    for name in names:
+        (tmp_path / name).touch()
+    assert not prepare.begin(tmp_path, *names)
+    (tmp_path / "a.npy").unlink()
+    assert prepare.begin(tmp_path, *names)
+    assert not (tmp_path / "a.json").exists()  # stopped now, the next run begins here again
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+def test_broken_pictures_are_none_or_pictures_and_stop_nothing(kind):
+    whole = io.BytesIO()
+    Image.fromarray(data.coffee()[:64, :64]).save(whole, kind)
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        broken = bytearray(whole.getvalue()[: rng.integers(len(whole.getvalue()))])
+        for place in rng.integers(len(broken), size=4 if broken else 0):
+            broken[place] = rng.integers(256)
+        picture = pictures.load(bytes(broken))
+        assert picture is None or picture.mode == "RGB"

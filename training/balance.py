@@ -1,10 +1,4 @@
-"""Hold pictures back that are near to all texts, such as textures.
-
-Part of how near a picture is to a bank of training texts is subtracted from its scores ("querybank
-normalisation", Bogolin et al. 2022); the bank is the centres of clusters of texts. Both towers get
-one more number for that, so that a score is still a cosine; the direction in which vectors lie
-least makes room for it.
-"""
+"""Hold pictures back that are near to all texts (querybank normalisation, Bogolin et al. 2022)."""
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +15,9 @@ class BalancedPictures(nn.Module):
 
     def __init__(self, tower: Tower, bank: Tensor, shares: Tensor, scale: float) -> None:
         super().__init__()
-        self.tower, self.scale, self.usual = tower, scale, 0.0
+        self.tower = tower
+        self.scale = scale
+        self.usual = 0.0  # how near pictures are on average
         self.register_buffer("bank", scale * bank.T)
         # Not ReduceLogSumExp: OpenVINO 2026 takes its outcome for one row.
         self.register_buffer("shares", shares[:, None])
@@ -55,22 +51,22 @@ def cluster(vectors: Tensor, count: int) -> tuple[Tensor, Tensor]:
         sizes = torch.bincount(nearest, minlength=len(centres))
         sums = torch.zeros_like(centres).index_add_(0, nearest, vectors)
         kept = sizes > 0
-        means, sizes = sums[kept] / sizes[kept, None], sizes[kept]
+        sizes = sizes[kept]
+        means = sums[kept] / sizes[:, None]
         centres = unit(means)
     return means, sizes / sizes.sum()
 
 
-def balance(
-    model: Model, features: Tensor, sentences: Tensor
-) -> tuple[nn.Module, nn.Module, float]:
+def balance(model: Model, features: Tensor, texts: Tensor) -> tuple[nn.Module, nn.Module, float]:
     """Return both towers, balanced over features and sentence vectors, and the scale of scores."""
     scale = float(model.scale.exp())
-    both = (model.eyes(features), model.words(sentences[: len(features)]))
-    centred = torch.cat([vectors - vectors.mean(0) for vectors in both])
+    towers = (model.eyes(features), model.words(texts[: len(features)]))
+    centred = torch.cat([vectors - vectors.mean(0) for vectors in towers])
     axes = torch.linalg.eigh(centred.T @ centred).eigenvectors[:, 1:].T  # all but the least
-    for head in (model.eyes.head, model.words.head):
-        for layer in (head.direct, head.out):
-            layer.weight.data, layer.bias.data = axes @ layer.weight.data, axes @ layer.bias.data
-    pictures = BalancedPictures(model.eyes, *cluster(model.words(sentences), BANK), scale)
+    for tower in (model.eyes, model.words):
+        for layer in (tower.direct, tower.out):
+            for weights in (layer.weight, layer.bias):
+                weights.data = axes @ weights.data
+    pictures = BalancedPictures(model.eyes, *cluster(model.words(texts), BANK), scale)
     pictures.usual = float(pictures.measure(model.eyes(features)).mean())
     return pictures, BalancedTexts(model.words), scale * (1 + (SHARE / WIDTH) ** 2) ** 0.5

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import torch
 import towers
-from backbone import CHANNELS, FEATURES, SIDE, Convolutions, quantize, unpack, write_onnx
+from backbone import CHANNELS, FEATURES, SIDE, quantize, unpack, write_onnx
 from balance import balance
 from onnx import TensorProto, compose, helper, numpy_helper
 from pictures import SIZE
@@ -38,7 +38,8 @@ def round_weights(file: Path) -> onnx.ModelProto:
     graph = network.graph
     users = {name: node for node in graph.node for name in node.input}
     for table in list(graph.initializer):
-        values, name = numpy_helper.to_array(table), table.name
+        values = numpy_helper.to_array(table)
+        name = table.name
         if values.dtype != np.float32 or values.ndim != 2 or values.size < MIN_WEIGHTS:
             continue
         user = users[name]
@@ -50,7 +51,9 @@ def round_weights(file: Path) -> onnx.ModelProto:
         graph.initializer.remove(table)
         parts = {"int8": rounded, "scale": scales[:, None] if is_table else scales}
         if is_table:
-            at, ids, out = list(graph.node).index(user), user.input[1], user.output[0]
+            ids = user.input[1]
+            out = user.output[0]
+            at = list(graph.node).index(user)
             graph.node.remove(user)
             nodes = [
                 helper.make_node("Gather", [f"{name}_int8", ids], [f"{out}_int8"]),
@@ -59,7 +62,8 @@ def round_weights(file: Path) -> onnx.ModelProto:
                 helper.make_node("Mul", [f"{out}_cast", f"{out}_scale"], [out]),
             ]
         else:
-            at, parts["zero"] = 0, np.zeros(len(scales), np.int8)
+            at = 0
+            parts["zero"] = np.zeros(len(scales), np.int8)
             inputs = [f"{name}_{part}" for part in parts]
             nodes = [helper.make_node("DequantizeLinear", inputs, [name], axis=axis)]
         for part, array in parts.items():
@@ -73,12 +77,11 @@ def join(networks: list[onnx.ModelProto]) -> onnx.ModelProto:
     """Return networks of one input and one output as one, each after the other."""
     joined = networks[0]
     for number, network in enumerate(networks[1:]):
-        following = compose.add_prefix(network, f"part{number}_")
-        following.ir_version = joined.ir_version
-        del following.opset_import[:]
-        following.opset_import.extend(joined.opset_import)
-        between = [(joined.graph.output[0].name, following.graph.input[0].name)]
-        joined = compose.merge_models(joined, following, io_map=between)
+        network.ir_version = joined.ir_version
+        del network.opset_import[:]
+        network.opset_import.extend(joined.opset_import)
+        between = [(joined.graph.output[0].name, network.graph.input[0].name)]
+        joined = compose.merge_models(joined, network, between, prefix2=f"part{number}_")
     last = joined.graph.output[0].name
     joined.graph.node.append(helper.make_node("Identity", [last], ["embeddings"]))
     joined.graph.output[0].name = "embeddings"
@@ -90,15 +93,14 @@ def forget_scripts(tokenizer: str) -> str:
     """Rename tokens that are not Latin, and were never learned: so they are told as unknown."""
     facts = json.loads(tokenizer)
     facts["model"]["vocab"] = {
-        token if all(map(is_latin, token)) else f"[script{number}]": number
+        token if is_latin(token) else f"[script{number}]": number
         for token, number in facts["model"]["vocab"].items()
     }
     return json.dumps(facts, ensure_ascii=False)
 
 
-def is_latin(character: str) -> bool:
-    """Tell whether a character is Latin or no letter."""
-    return not character.isalpha() or "LATIN" in unicodedata.name(character, "")
+def is_latin(token: str) -> bool:
+    return all("LATIN" in unicodedata.name(letter, "") for letter in token if letter.isalpha())
 
 
 def load_views(work: Path, names: tuple[str, ...]) -> Tensor:
@@ -106,8 +108,9 @@ def load_views(work: Path, names: tuple[str, ...]) -> Tensor:
     files = [np.load(work / f"{name}.views.npy", mmap_mode="r") for name in names]
     share = min(1, PICTURES / sum(map(len, files)))
     rng = np.random.default_rng(0)
-    some = [part[np.sort(rng.permutation(len(part))[: int(share * len(part))])] for part in files]
-    return torch.from_numpy(rng.permutation(np.concatenate(some)))
+    rows = [np.sort(rng.permutation(len(file))[: int(share * len(file))]) for file in files]
+    sample = np.concatenate([file[part] for file, part in zip(files, rows, strict=True)])
+    return torch.from_numpy(rng.permutation(sample))
 
 
 def export(model: towers.Model, work: Path, names: tuple[str, ...], out: Path) -> None:
@@ -122,7 +125,7 @@ def export(model: towers.Model, work: Path, names: tuple[str, ...], out: Path) -
         eyes, words, scale = balance(model, features, sentences)
     plain, learned = work / "plain.onnx", work / "learned.onnx"
     blocks = unpack(views[:192]).transpose(0, 1).reshape(-1, CHANNELS, SIDE, SIDE)
-    write_onnx(Convolutions(model.learned), (blocks[:1],), plain, {"x": (0,), "y": (0,)})
+    write_onnx(model.learned, (blocks[:1],), plain, {"x": (0,), "y": (0,)})
     quantize(plain, learned, blocks.numpy())
     write_onnx(eyes, (torch.zeros(1, FEATURES),), plain, {"x": (0,), "y": (0,)})
     parts = [onnx.load(work / "frozen.onnx"), onnx.load(learned), round_weights(plain)]

@@ -1,8 +1,4 @@
-"""Other words for one thing, from WordNet 3.0, and captions in another order.
-
-The former are in the text files of Debian's package `wordnet-base` (Fellbaum 1998), the latter are
-made here ("hard negatives", Yuksekgonul et al. 2023).
-"""
+"""Other words for one thing, from WordNet 3.0 (Fellbaum 1998), and captions in another order."""
 
 import json
 import re
@@ -32,15 +28,17 @@ THINGS, QUALITIES, OPPOSITES = (
 
 def reorder(caption: str, rng: np.random.Generator) -> str | None:
     """Return a caption that says something else with the same words or an opposite, if there is."""
-    caption, others = caption.lower(), []
-    things, qualities = [*THINGS.finditer(caption)], [*QUALITIES.finditer(caption)]
-    for found in (things, qualities):
-        if found and found[0][0] != found[-1][0]:
-            (start, stop), (begin, end) = found[0].span(), found[-1].span()
+    caption = caption.lower()
+    others = []
+    for pattern in (THINGS, QUALITIES):
+        matches = [*pattern.finditer(caption)]
+        if matches and matches[0][0] != matches[-1][0]:
+            (start, stop), (begin, end) = matches[0].span(), matches[-1].span()
             between = caption[stop:begin]
             # "a man and a woman", "black and white" mean the same the other way round.
-            if not (EVEN.search(between) if found is things else len(between.split()) < 2):
-                swapped = found[-1][0] + between + found[0][0]
+            even = EVEN.search(between) if pattern is THINGS else len(between.split()) < 2
+            if not even:
+                swapped = matches[-1][0] + between + matches[0][0]
                 others.append(caption[:start] + swapped + caption[end:])
     other = OPPOSITES.sub(lambda match: LEXICON["opposites"][match[0]], caption, count=1)
     others += [other] * 2 if other != caption else []
@@ -126,18 +124,15 @@ class Lexicon:
         return ask([column[i] for column in self.pairs for i in chosen], rng)
 
     def draw_nouns(self, texts: list[str], rng: np.random.Generator) -> tuple[list[Tensor], Tensor]:
-        """Return nouns, and which texts have each, in singular or plural: (at most NOUNS, n).
-
-        What more than a quarter of them have says too little.
-        """
+        """Return nouns that a few texts have, in singular or plural, and which: (nouns, n)."""
         ends = ("", "s", "es")
         words = [{word.removesuffix(end) for word in split(text) for end in ends} for text in texts]
-        counts = Counter(noun for own in words for noun in own & self.nouns)
+        counts = Counter(noun for spoken in words for noun in spoken & self.nouns)
         few = sorted(noun for noun, count in counts.items() if count <= len(texts) // 4)
         nouns = [str(noun) for noun in rng.permutation(few)[:NOUNS]]
         right = torch.zeros(len(nouns), len(texts))
         for row, noun in zip(right, nouns, strict=True):
-            row.copy_(torch.tensor([noun in own for own in words]))
+            row.copy_(torch.tensor([noun in spoken for spoken in words]))
         return ask(nouns, rng), right
 
 

@@ -1,7 +1,6 @@
 """Pictures: decoded, compared with test pictures, and made to look like frames of videos."""
 
 import io
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,18 +17,19 @@ _K, _N = np.mgrid[:8, :32]
 _DCT = np.cos(np.pi * _K * (2 * _N + 1) / 64).astype(np.float32)
 
 
-def load(data: bytes) -> Image.Image | None:
+def load(data: bytes | Image.Image, reduced: bool = True) -> Image.Image | None:
     """Decode a picture to RGB, scaled down where it is large; None if it cannot be read."""
     try:
-        picture = Image.open(io.BytesIO(data))
-        picture.draft("RGB", (448, 448))
+        picture = Image.open(io.BytesIO(data)) if isinstance(data, bytes) else data
+        if reduced:
+            picture.draft("RGB", (448, 448))
         if picture.mode == "P":
             picture = picture.convert("RGBA")
         picture = picture.convert("RGB")
-        if max(picture.size) > 1200:
+        if reduced and max(picture.size) > 1200:
             picture.thumbnail((640, 640))
         return picture
-    except (OSError, ValueError, SyntaxError):
+    except Exception:  # of many kinds: each of Pillow's decoders has its own
         return None
 
 
@@ -52,21 +52,17 @@ def outline(picture: Image.Image) -> NDArray[np.float32]:
     return grey / (np.linalg.norm(grey) + 1e-6)
 
 
-@dataclass(frozen=True)
-class Fingerprints:
-    hashes: NDArray[np.uint64]
-    outlines: NDArray[np.float32]
-
-    def match(self, picture: Image.Image) -> bool:
-        """Tell whether `picture` is one of them, or nearly."""
-        apart = np.bitwise_count(self.hashes ^ np.uint64(perceptual_hash(picture)))
-        alike = float((self.outlines @ outline(picture)).max())
-        return bool(apart.min() <= MAX_BITS_APART or alike >= MIN_CORRELATION)
+def match(picture: Image.Image, hashes: NDArray[np.uint64], outlines: NDArray[np.float32]) -> bool:
+    """Tell whether a picture is nearly one of those with these hashes and outlines."""
+    apart = np.bitwise_count(hashes ^ np.uint64(perceptual_hash(picture)))
+    alike = float((outlines @ outline(picture)).max())
+    return bool(apart.min() <= MAX_BITS_APART or alike >= MIN_CORRELATION)
 
 
 def crop(picture: Image.Image, rng: Generator) -> Image.Image:
     """Return a random part of 35 % or more, wide or tall, squeezed to a square."""
-    aspect, area = np.exp(rng.uniform(*np.log((0.6, 1.7)))), rng.uniform(0.35, 1.0)
+    aspect = np.exp(rng.uniform(*np.log((0.6, 1.7))))
+    area = rng.uniform(0.35, 1.0)
     width, height = min(1.0, np.sqrt(area * aspect)), min(1.0, np.sqrt(area / aspect))
     left, top = rng.uniform(0, 1 - width), rng.uniform(0, 1 - height)
     across, down = picture.size

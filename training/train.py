@@ -1,9 +1,4 @@
-"""Train: the two heads on features computed before, then the last layers of both towers with them.
-
-Symmetric cross entropy between pictures and texts: equal texts count as one, and part of a target
-is spread over like texts. A sorted picture is also told from all classes of its source, a caption
-from itself in another order, and other words for one thing are brought to the common one.
-"""
+"""Train: two heads on features computed before, then the last layers of both towers with them."""
 
 import json
 import time
@@ -30,12 +25,11 @@ NOISE = 0.02  # added to sentence vectors
 OF_ORDERS = 0.5  # weight of telling a caption from itself in another order
 OF_PAIRS = 0.6  # weight of bringing words for one thing together
 OF_NOUNS = 0.2  # weight of finding all pictures of whose captions one has a noun
-OF_ONE = 0.7  # share of a batch that is from one source with captions
 KINDS = ("caption", "label")  # of sources
+OF_ONE = 0.7  # share of a batch that is from one source with captions
 
 Loss = Callable[[int], Tensor]  # of a step, by its number
 Texts = list[list[int]]  # numbers of all texts of each picture
-Others = tuple[list[int], Tensor]  # rows of texts, and vectors of these in another order
 Sets = list[tuple[slice, Tensor, Tensor]]  # of each sorted source: rows, labels, classes
 
 
@@ -79,50 +73,50 @@ class Batches:
     def draw(self, size: int, step: int) -> tuple[Tensor, Texts, Tensor, Sets]:
         """Return views, the numbers of all texts of each and of one, and sorted pictures' sets."""
         rng = np.random.default_rng(step)
-        views, texts, sets = [], [], []
+        views, sets = [], []
+        texts: Texts = []
         counts = rng.multinomial(round(size * (1 - OF_ONE)), self.sorted)
         counts[rng.choice(len(counts), p=self.captioned)] = round(size * OF_ONE)
         for source, count in zip(self.sources, counts, strict=True):
             if count:
-                part, own, labels = source.draw(count, rng)
+                part, captions, labels = source.draw(count, rng)
                 if source.is_sorted:
-                    rows = slice(len(texts), len(texts) + len(own))
+                    rows = slice(len(texts), len(texts) + len(captions))
                     sets.append((rows, torch.tensor(labels), torch.tensor(source.classes)))
                 views.append(part)
-                texts += own
-        chosen = torch.tensor([own[rng.integers(len(own))] for own in texts])
+                texts += captions
+        chosen = torch.tensor([row[rng.integers(len(row))] for row in texts])
         return torch.from_numpy(np.concatenate(views)), texts, chosen, sets
 
     def spread(self, texts: Tensor) -> Tensor:
         """Return how much of each text belongs to each picture, by equal and like texts: (n, n)."""
-        same, own = (texts[:, None] == texts[None]).float(), self.sentences[texts]
-        alike = F.softmax(20 * own @ own.T, 1)
+        same = (texts[:, None] == texts[None]).float()
+        vectors = self.sentences[texts]
+        alike = F.softmax(20 * vectors @ vectors.T, 1)
         return (1 - SPREAD) * same / same.sum(1, keepdim=True) + SPREAD * alike
 
 
 def compute_loss(
-    model: Model, vectors: Tensor, own: Tensor, others: Others, targets: Tensor
+    model: Model, pictures: Tensor, texts: Tensor, changed: Tensor, rows: list[int], targets: Tensor
 ) -> Tensor:
-    """Return the loss of pictures' unit vectors and of their texts', (n, DIMENSIONS) both.
+    """Return the loss of pictures' and their texts' unit vectors, (n, DIMENSIONS) both.
 
-    `others` are the rows of captions that there are in another order, too, and the vectors of
-    those; `targets` (n, n) say how much of each text belongs to each picture.
+    `changed` are texts of `rows` in another order; `targets` (n, n) each text's share of a picture.
     """
     scale = model.scale.exp()
-    rows, changed = others
-    of_pictures = scale * vectors @ torch.cat([own, changed]).T
-    of_texts = F.cross_entropy(scale * own @ vectors.T, targets)
+    of_pictures = scale * pictures @ torch.cat([texts, changed]).T
+    of_texts = F.cross_entropy(scale * texts @ pictures.T, targets)
     loss = (F.cross_entropy(of_pictures, F.pad(targets, (0, len(changed)))) + of_texts) / 2
-    apart = (vectors[rows] * (own[rows] - changed)).sum(1)
+    apart = (pictures[rows] * (texts[rows] - changed)).sum(1)
     return loss + OF_ORDERS * F.softplus(-scale * apart).sum() / max(1, len(rows))
 
 
 def compute_class_loss(model: Model, vectors: Tensor, sets: Sets) -> Tensor:
     """Return the loss of telling sorted pictures from their source's classes, over all pictures."""
-    loss, scale = torch.tensor(0.0), model.scale.exp()
+    loss = torch.tensor(0.0)
     for rows, labels, classes in sets:
-        told = F.cross_entropy(scale * vectors[rows] @ classes.T, labels)
-        loss = loss + len(labels) / len(vectors) * told
+        of_set = F.cross_entropy(model.scale.exp() * vectors[rows] @ classes.T, labels)
+        loss = loss + len(labels) / len(vectors) * of_set
     return loss
 
 
@@ -147,22 +141,20 @@ BLOCKS = Stage("blocks", RATES, 0.02, 512, 1.5)
 
 
 def run(model: Model, stage: Stage, steps: int, folder: Path, compute: Loss) -> dict[str, Tensor]:
-    """Take the steps that are left, each on the loss of its number, and save the state at times.
-
-    Returns the mean of the model's weights, in which later steps count more.
-    """
-    rates, state = stage.rates.items(), folder / f"{stage.name}.pt"
-    groups = [
-        {"params": [*getattr(model, part).parameters()], "base": rate} for part, rate in rates
-    ]
-    groups[-1]["params"].append(model.scale)
+    """Take the steps that are left, saving the state at times; return the mean of the weights."""
+    state = folder / f"{stage.name}.pt"
+    parts = [([*getattr(model, part).parameters()], rate) for part, rate in stage.rates.items()]
+    parts[-1][0].append(model.scale)
+    groups = [{"params": weights, "base": rate} for weights, rate in parts]
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=stage.decay)
-    mean, done = {name: value.clone() for name, value in model.state_dict().items()}, 0
+    mean = {name: value.clone() for name, value in model.state_dict().items()}
+    done = 0
     if state.exists():
         saved = torch.load(state)
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
-        mean, done = saved["mean"], saved["done"]
+        mean = saved["mean"]
+        done = saved["done"]
     model.train()
     started = time.time()
     for step in range(done, steps):
@@ -194,17 +186,18 @@ def blur(model: Model, sentences: Tensor) -> Tensor:
 
 def on_features(batches: Batches, model: Model) -> Loss:
     """Return the loss of a step on features."""
-    some = np.concatenate([source.views[::37] for source in batches.sources]).astype(np.float32)
-    model.eyes.mean.copy_(torch.from_numpy(some.mean(0)))
-    model.eyes.spread.copy_(torch.from_numpy(some.std(0) + 0.05))
+    sample = np.concatenate([source.views[::37] for source in batches.sources]).astype(np.float32)
+    model.eyes.mean.copy_(torch.from_numpy(sample.mean(0)))
+    model.eyes.spread.copy_(torch.from_numpy(sample.std(0) + 0.05))
 
     def compute(step: int) -> Tensor:
-        views, _, texts, sets = batches.draw(HEADS.size, step)
+        views, _, chosen, sets = batches.draw(HEADS.size, step)
         features = views.float() + 0.05 * torch.randn(views.shape) * model.eyes.spread
-        vectors, own = model.eyes(features), blur(model, batches.sentences[texts])
+        pictures = model.eyes(features)
+        texts = blur(model, batches.sentences[chosen])
         sets = [(*rest, model.words(batches.sentences[ids])) for *rest, ids in sets]
-        loss = compute_loss(model, vectors, own, ([], own[:0]), batches.spread(texts))
-        return loss + HEADS.of_classes * compute_class_loss(model, vectors, sets)
+        loss = compute_loss(model, pictures, texts, texts[:0], [], batches.spread(chosen))
+        return loss + HEADS.of_classes * compute_class_loss(model, pictures, sets)
 
     return compute
 
@@ -214,24 +207,24 @@ def on_views(batches: Batches, model: Model, lexicon: Lexicon) -> Loss:
     tokens = tokenize(batches.texts)
 
     def compute(step: int) -> Tensor:
-        views, captions, texts, sets = batches.draw(BLOCKS.size, step)
-        captions = [" ".join(batches.texts[i] for i in own) for own in captions]
-        vectors = model.eyes(model.learned(unpack(views).to(torch.bfloat16)))
-        rows, orders = lexicon.draw_orders(texts.tolist())
+        views, captions, chosen, sets = batches.draw(BLOCKS.size, step)
+        captions = [" ".join(batches.texts[i] for i in row) for row in captions]
+        pictures = model.eyes(model.learned(unpack(views).to(torch.bfloat16)))
+        rows, orders = lexicon.draw_orders(chosen.tolist())
         rng = np.random.default_rng(step)
-        pairs, (nouns, right) = lexicon.draw_pairs(rng), lexicon.draw_nouns(captions, rng)
-        sentences = encode_sentences(
-            model.sentences, [*(tokens[i] for i in texts), *orders, *pairs, *nouns]
-        )
-        sizes = (len(texts), len(orders), *[len(pairs) // 2] * 2, len(nouns))
-        own, changed, rare, common, asked = blur(model, sentences).split(sizes)
+        pairs = lexicon.draw_pairs(rng)
+        nouns, right = lexicon.draw_nouns(captions, rng)
+        half = len(pairs) // 2
+        parts = ([tokens[i] for i in chosen], orders, pairs[:half], pairs[half:], nouns)
+        sentences = encode_sentences(model.sentences, [ids for part in parts for ids in part])
+        texts, changed, rare, common, asked = blur(model, sentences).split([*map(len, parts)])
         with torch.no_grad():  # classes are learned in the head alone: they are many
             names = [ask([batches.texts[i] for i in ids], rng) for *_, ids in sets]
             classes = [encode_sentences(model.sentences, part) for part in names]
-        sets = [(*part[:2], model.words(found)) for part, found in zip(sets, classes, strict=True)]
-        loss = compute_loss(model, vectors, own, (rows, changed), batches.spread(texts))
-        loss = loss + BLOCKS.of_classes * compute_class_loss(model, vectors, sets)
-        loss = loss + OF_NOUNS * compute_noun_loss(model, vectors, asked, right)
+        sets = [(*part[:2], model.words(read)) for part, read in zip(sets, classes, strict=True)]
+        loss = compute_loss(model, pictures, texts, changed, rows, batches.spread(chosen))
+        loss = loss + BLOCKS.of_classes * compute_class_loss(model, pictures, sets)
+        loss = loss + OF_NOUNS * compute_noun_loss(model, pictures, asked, right)
         # The rare word goes where pictures have put the common one, which hardly moves.
         moves = (rare * common.detach()).sum(1) + 0.05 * (rare.detach() * common).sum(1)
         return loss + OF_PAIRS * (1.05 - moves).mean()
