@@ -52,9 +52,9 @@ def test_a_folder_is_indexed_and_can_be_searched(server, home):
         ("allowed/../other", "only what is below"),
         ("allowed/link", "only what is below"),
         ("allowed/nothing", "no such file"),
-        ("allowed/text.txt", "no video"),
-        ("allowed/a\0b", r"a\x00b: that is no path"),
-        ("allowed/\ud800", r"\ud800: that is no path"),
+        ("allowed/text.txt", "not a video"),
+        ("allowed/a\0b", r"a\x00b: that is not a path"),
+        ("allowed/\ud800", r"\ud800: that is not a path"),
     ],
 )
 def test_nothing_else_is_indexed(server, home, path, reason):

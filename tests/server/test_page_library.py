@@ -105,7 +105,7 @@ def test_a_folder_added_again_says_what_it_holds(tab: Opener, tmp_path: Path) ->
             expect(page.locator(".job .words").last).to_have_text(words, timeout=60_000)
             page.get_by_role("button", name="Dismiss").click()
         add(page, tmp_path / "notes" / "notes.txt")
-        expect(page.locator("#adding .wrong")).to_contain_text("no video")
+        expect(page.locator("#adding .wrong")).to_contain_text("not a video")
         expect(page.locator(".job")).to_have_count(0)
 
 

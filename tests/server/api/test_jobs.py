@@ -222,7 +222,7 @@ def test_a_file_that_is_no_video_is_refused_at_once(api, tmp_path, name):
     before = api.get("/v1/jobs").json()
     answer = api.post("/v1/jobs", json={"path": str(tmp_path / name)})
     assert answer.status_code == 422
-    assert "no video" in answer.json()["detail"]
+    assert "not a video" in answer.json()["detail"]
     assert api.get("/v1/jobs").json() == before
 
 
