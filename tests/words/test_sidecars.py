@@ -241,6 +241,7 @@ def describe(video: Path) -> str:
 def test_which_files_are_a_videos_own(tmp_path: Path) -> None:
     own = [
         *("Film.srt", "film.en.vtt", "film.pt-BR.ass", "film.English.SDH.srt", "film.forced.srt"),
+        *("film.en-forced.srt", "film.pt-BR_sdh.srt"),
         *("film.zh-Hans.srt", "film.eng.hi.srt"),
     ]
     others = [
@@ -263,6 +264,8 @@ def test_which_files_are_a_videos_own(tmp_path: Path) -> None:
         ("film.ger.forced.srt", "de"),
         ("film.pt-br.srt", "pt-BR"),
         ("film.zh-hans.sdh.srt", "zh-Hans"),
+        ("film.en-forced.srt", "en"),
+        ("film.pt-BR_sdh.srt", "pt-BR"),
         ("film.Spanish.srt", "es"),
         ("a.film.srt", ""),
     ],

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -85,7 +86,7 @@ class Sidecars:
         for file in files[bisect_left(files, f"{stem}.", key=_folded) :]:
             if not _folded(file).startswith(f"{stem}."):
                 break
-            if all(find_language(part) or part in _FLAGS for part in _suffixes(file, stem)):
+            if all(_tells_language(part) for part in _suffixes(file, stem)):
                 sidecars.append(file)
         return sidecars
 
@@ -237,12 +238,30 @@ def _suffixes(file: Sidecar, stem: str) -> list[str]:
 
 def _name_language(name: str) -> str:
     """Return the language that a sidecar's name tells by its last parts, or nothing."""
-    for part in reversed(os.path.splitext(name)[0].split(".")[1:]):
-        if language := find_language(part):
+    for part in reversed(os.path.splitext(name)[0].casefold().split(".")[1:]):
+        if language := _part_language(part):
             return language
-        if part.casefold() not in _FLAGS:
+        if not _tells_language(part):
             break
     return ""
+
+
+def _part_language(part: str) -> str | None:
+    """Return the language of a part such as `pt-br`, `en-forced` or `hi`, if it tells one."""
+    return find_language(_drop_flags(part) or part)
+
+
+def _tells_language(part: str) -> bool:
+    """Return whether a part of a sidecar's name is a language, flags, or both."""
+    return not _drop_flags(part) or _part_language(part) is not None
+
+
+def _drop_flags(part: str) -> str:
+    """Return a part of a sidecar's name without the flags at its end."""
+    words = re.split("[-_ ]", part)
+    while words and words[-1] in _FLAGS:
+        words.pop()
+    return "-".join(words)
 
 
 def _read_bytes(path: str) -> bytes:
