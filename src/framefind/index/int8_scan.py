@@ -28,7 +28,8 @@ MAX_CODED_QUERIES = 11
 """More queries than these are multiplied as float32 matrices."""
 
 _MAX_GAP_FRAMES = 64  # scan through gaps up to this long instead of splitting the scan
-_SHARD_FRAMES = 1 << 13  # frames that a thread scans at a time
+_SHARD_FRAMES = 1 << 13  # frames that a thread scans at a time, at most
+_MIN_SHARDS = 3  # for each core, so that none waits long for another
 _CACHED_FRAMES = 1 << 11  # frames that several queries are multiplied with at a time
 _MAX_SCORES = 1 << 24  # scores that are in memory at a time for several queries, 64 MB
 
@@ -110,6 +111,7 @@ def _video_errors(index: VectorIndex, line: Timeline) -> tuple[NDArray[np.float3
 
 def _share(score: Callable[[int, int], None], line: Timeline, size: int) -> None:
     """Call `score` for ranges of at most `size` frames that cover those of `line`, on all cores."""
+    size = min(size, -(-len(line) // (_MIN_SHARDS * cores())) or 1)
     shards = [
         (at, min(at + size, end))
         for start, end in _stretches(line.frame)

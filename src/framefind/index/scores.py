@@ -172,35 +172,40 @@ class Scores:
         groups = np.arange(len(first))
         if not len(groups):
             return groups, groups, np.empty(0, np.float32)
-        for choose, settle in (
-            (self._tops, self._settle),  # first, since rivals of exact scores are few
-            (self._rivals, self.refine),
-            (self._tops, self._settle),
-            (self._rivals, self._settle),
-        ):
-            if count is not None and count < len(first):
-                low, high = self.bound_peaks(at, first)
-                kept_groups = np.flatnonzero(high >= np.partition(low, -count)[-count])
-                counts = count_members(first, len(at))[kept_groups]
-                at = at[ranges(first[kept_groups], counts)]
-                first = np.cumsum(counts) - counts
-                groups = groups[kept_groups]
-            settle(at[choose(at, first)])
-        score = np.maximum.reduceat(self.values[at], first)
-        winners = np.flatnonzero(self._tops(at, first))
-        owner = np.searchsorted(first, winners, "right") - 1
-        return groups, at[winners[np.unique(owner, return_index=True)[1]]], score
+        for settle in (self.refine, self._settle):
+            at, first, groups = self._leaders(at, first, groups, count)
+            self._settle(at[self._tops(at, first)])  # first: rivals of exact scores are few
+            at, first, groups = self._leaders(at, first, groups, count)
+            settle(at)
+        at, first, groups = self._leaders(at, first, groups, count)
+        return groups, at[first], self.values[at[first]]
+
+    def _leaders(
+        self, at: Positions, first: Positions, groups: Positions, count: int | None
+    ) -> tuple[Positions, Positions, Positions]:
+        """Return the frames that may be the best of their group, by group, and where those begin.
+
+        With `count`, only those of the groups that may have the `count` best ones. `groups` are
+        their ordinals, of which the third array returned has those that are left.
+        """
+        values = self.values[at]
+        slack = self.slack[at]
+        high = values + slack
+        counts = count_members(first, len(at))
+        low = np.maximum.reduceat(values - slack, first)
+        is_kept = high >= np.repeat(low, counts)
+        if count is not None and count < len(first):
+            is_best = np.maximum.reduceat(high, first) >= np.partition(low, -count)[-count]
+            is_kept &= np.repeat(is_best, counts)
+            groups = groups[is_best]
+        at = at[is_kept]
+        owner = np.repeat(np.arange(len(first)), counts)[is_kept]
+        return at, list_starts(owner), groups
 
     def _tops(self, at: Positions, first: Positions) -> NDArray[np.bool_]:
         """Return which frames have the best score so far of their group."""
         best = np.maximum.reduceat(self.values[at], first)
         return np.asarray(self.values[at] == np.repeat(best, count_members(first, len(at))))
-
-    def _rivals(self, at: Positions, first: Positions) -> NDArray[np.bool_]:
-        """Return which frames may have the best score of their group."""
-        low, _ = self.bound_peaks(at, first)
-        high = self.values[at] + self.slack[at]
-        return np.asarray(high >= np.repeat(low, count_members(first, len(at))))
 
     def bound_peaks(
         self, at: Positions, first: Positions
