@@ -7,7 +7,7 @@ an order that its writer chose: each is read as if it were the letters, and the 
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -48,9 +48,22 @@ def read_bitmaps(
     `alive` is called for every packet. Raises WordsError for a file that breaks off, and what
     opening a video raises.
     """
+    yield from read_packets(demux_tracks(path, (_PGS, _VOBSUB), alive))
+
+
+def read_packets(
+    packets: "Iterable[tuple[Packet[Any], Fraction]]",
+    language: str = "",
+    alive: Callable[[], None] = lambda: None,
+) -> Iterator[Cue]:
+    """Yield the cues of packets, each with when its times begin (seconds), not yet tidied.
+
+    `language` is that of tracks that tell none; `alive` is called for every packet.
+    """
     tracks: dict[int, _Track] = {}
-    for packet, origin in demux_tracks(path, (_PGS, _VOBSUB), alive):
-        track = tracks.setdefault(packet.stream.index, _Track(packet, origin))
+    for packet, origin in packets:
+        alive()
+        track = tracks.setdefault(packet.stream.index, _Track(packet, origin, language))
         yield from track.add(packet)
     for track in tracks.values():
         yield from track.finish()
@@ -59,9 +72,9 @@ def read_bitmaps(
 class _Track:
     """One track of drawn subtitles; times count from `origin`, in seconds."""
 
-    def __init__(self, first: "Packet[Any]", origin: Fraction) -> None:
+    def __init__(self, first: "Packet[Any]", origin: Fraction, language: str) -> None:
         self._origin = origin
-        self._language = find_language(first.stream.metadata.get("language", "")) or ""
+        self._language = find_language(first.stream.metadata.get("language", "")) or language
         self._palettes: defaultdict[int, Levels] = defaultdict(_black)
         self._palette = 0
         self._open: tuple[float, str] | None = None  # what stays until the next: its start, text

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from framefind.errors import StoreError, WordsError
-from framefind.files.objects import is_remote, list_objects, open_object
+from framefind.files.objects import is_remote, list_objects, open_object, stat_objects
 from framefind.types import Cue
 from framefind.words.ass import read_ass
 from framefind.words.encodings import decode_text
@@ -22,7 +22,10 @@ from framefind.words.subrip import read_subrip, read_webvtt
 from framefind.words.ttml import read_ttml
 
 MAX_BYTES = 16 << 20
-"""A larger file is no subtitles, or more than anybody reads."""
+"""A larger file of text is no subtitles, or more than anybody reads."""
+
+MAX_VOBSUB_BYTES = 256 << 20
+"""A DVD holds at most 32 languages of about 5 MB each."""
 
 _FORMATS = {
     ".ass": "ass",
@@ -48,6 +51,8 @@ _READERS: dict[str, Callable[[str, str], Iterator[Cue]]] = {
     "ttml": read_ttml,
     "vtt": read_webvtt,
 }
+_VOBSUB = b"\x00\x00\x01\xba"
+"""How a file of pictures begins: as a program stream."""
 _RARE = {"mpl2", "tmp"}
 """Formats without a suffix of their own, which pysubs2 reads."""
 _log = logging.getLogger(__name__)
@@ -127,22 +132,30 @@ def _list_others(folder: str) -> dict[str, list[str]]:
 
 
 def read_sidecar(
-    path: str | os.PathLike[str], language: str = "", fps: float | None = None
+    path: str | os.PathLike[str],
+    language: str = "",
+    fps: float | None = None,
+    alive: Callable[[], None] = lambda: None,
 ) -> Iterator[Cue]:
     """Yield the cues of a subtitle file, by time, not yet tidied.
 
     `language` is used where its name tells none; `fps` counts the frames of a MicroDVD file that
-    does not tell its own. Raises WordsError for a file that is broken, or no subtitles, and
-    StoreError when its store does not give it.
+    does not tell its own. `alive` is called for every drawn subtitle. Raises WordsError for a file
+    that is broken, or no subtitles, and StoreError when its store does not give it.
     """
     path = os.fspath(path)
     name = os.path.basename(path)
+    suffix = os.path.splitext(name)[1].casefold()
     known_language = _name_language(name) or language
     try:
-        text = (
-            decode_text(_read_bytes(path), known_language).replace("\r\n", "\n").replace("\r", "\n")
-        )
-        cues = list(_read_text(text, os.path.splitext(name)[1].casefold(), known_language, fps))
+        data = _read_bytes(path)
+        if data.startswith(_VOBSUB):
+            cues = list(_read_vobsub(path, data, known_language, alive))
+        else:
+            text = decode_text(data, known_language).replace("\r\n", "\n").replace("\r", "\n")
+            cues = list(_read_text(text, suffix, known_language, fps))
+        if not cues:
+            raise ValueError("it holds no cue")
     except (WordsError, StoreError):
         raise
     except Exception as error:  # the parsers raise errors of many types
@@ -151,22 +164,29 @@ def read_sidecar(
     yield from sorted(cues, key=lambda cue: cue.start)
 
 
+def _read_vobsub(path: str, data: bytes, language: str, alive: Callable[[], None]) -> Iterator[Cue]:
+    """Yield the cues of a VobSub file. Raises WordsError without the `.idx` that has its times."""
+    from framefind.words.vobsub import read_vobsub  # loads PyAV
+
+    stem = os.path.splitext(path)[0]
+    for suffix in (".idx", ".IDX"):
+        if _exists(stem + suffix):
+            yield from read_vobsub(data, _read_bytes(stem + suffix), language, alive)
+            return
+    name = os.path.basename(stem)
+    raise WordsError(
+        f"{name}.sub holds pictures (VobSub): put {name}.idx, which has their times, beside it"
+    )
+
+
 def _read_text(text: str, suffix: str, language: str, fps: float | None) -> Iterator[Cue]:
-    """Yield the cues of a file's text. Raises ValueError without any, and errors of parsers."""
+    """Return the cues of a file's text. They raise errors of parsers."""
     format_ = _tell_format(text, suffix)
-    cues: Iterable[Cue]
     if format_ == "microdvd":
-        cues = read_microdvd(text, language, fps)
-    elif format_ in _READERS:
-        cues = _READERS[format_](text, language)
-    else:
-        cues = _read_other(text, format_, language)
-    count = 0
-    for cue in cues:
-        count += 1
-        yield cue
-    if not count:
-        raise ValueError("it holds no cue")
+        return read_microdvd(text, language, fps)
+    if format_ in _READERS:
+        return _READERS[format_](text, language)
+    return _read_other(text, format_, language)
 
 
 def _read_other(text: str, format_: str, language: str) -> Iterator[Cue]:
@@ -265,15 +285,26 @@ def _drop_flags(part: str) -> str:
 
 
 def _read_bytes(path: str) -> bytes:
-    """Return the content of a file. Raises WordsError for one that is too large or no text."""
+    """Return the content of a file. Raises WordsError for one that is too large."""
     name = os.path.basename(path)
-    if is_remote(path):
-        data = open_object(path).at(0, MAX_BYTES + 1)
-    else:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise WordsError(f"{name} is larger than {MAX_BYTES >> 20} MiB, too large for subtitles")
-    if data.startswith(b"\x00\x00\x01\xba"):
-        raise WordsError(f"{name} holds pictures (VobSub), which are not read yet")
+    max_bytes = MAX_BYTES
+    data = _read_head(path, max_bytes + 1)
+    if len(data) > max_bytes and data.startswith(_VOBSUB):
+        max_bytes = MAX_VOBSUB_BYTES
+        data = _read_head(path, max_bytes + 1)
+    if len(data) > max_bytes:
+        raise WordsError(f"{name} is larger than {max_bytes >> 20} MiB, too large for subtitles")
     return data
+
+
+def _exists(path: str) -> bool:
+    """Return whether there is a file. Raises StoreError where its store does not tell."""
+    return stat_objects([path])[path] is not None if is_remote(path) else os.path.exists(path)
+
+
+def _read_head(path: str, size: int) -> bytes:
+    """Return the first `size` bytes of a file."""
+    if is_remote(path):
+        return open_object(path).at(0, size)
+    with open(path, "rb") as file:
+        return file.read(size)

@@ -32,6 +32,6 @@ def read_subtitles(
     for sidecar in sidecars:
         alive()
         try:
-            yield from tidy_cues(read_sidecar(sidecar, fps=fps))
+            yield from tidy_cues(read_sidecar(sidecar, fps=fps, alive=alive))
         except WordsError as error:
             fail(str(error))

@@ -1,0 +1,34 @@
+"""VobSub beside a video: `film.sub` holds drawn subtitles, `film.idx` their times and languages."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from framefind.errors import WordsError
+from framefind.types import Cue
+from framefind.video.open import explain_error
+from framefind.words.bitmaps import read_packets
+
+
+def read_vobsub(
+    data: bytes, index: bytes, language: str, alive: Callable[[], None]
+) -> Iterator[Cue]:
+    """Yield the cues of the contents of a `.sub` and its `.idx`, in no order, not yet tidied.
+
+    `language` is used where the index tells none; `alive` is called for every subtitle. Raises
+    WordsError for contents that break off or cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="framefind-") as name:
+        folder = Path(name)  # FFmpeg reads the pair of files by their names
+        (folder / "film.sub").write_bytes(data)
+        (folder / "film.idx").write_bytes(index)
+        try:
+            with av.open(str(folder / "film.idx"), format="vobsub") as container:
+                packets = container.demux(container.streams.subtitles)
+                timed = (packet for packet in packets if packet.size and packet.pts is not None)
+                yield from read_packets(((packet, Fraction()) for packet in timed), language, alive)
+        except (av.FFmpegError, ValueError) as error:
+            raise WordsError(f"its pictures cannot be read: {explain_error(error)}") from error
