@@ -55,6 +55,11 @@ TTML = """<?xml version="1.0" encoding="UTF-8"?>
 <p begin="00:00:03.000" end="00:00:04.000">- Here.<br/>- There.</p>
 </div></body></tt>
 """
+SEQUENCE = """<tt xmlns="http://www.w3.org/ns/ttml"><body><div timeContainer="seq">
+<div begin="1s"><p dur="1.5s">Where is the laundromat?</p></div>
+<p begin="0.5s" end="1.5s">- Here.<br/>- There.</p>
+</div></body></tt>
+"""
 SAMI = """<SAMI><HEAD><STYLE TYPE="text/css"><!-- .ENCC { lang: en-US; } --></STYLE></HEAD><BODY>
 <SYNC Start=1000><P Class=ENCC>Where is the laundromat?
 <SYNC Start=2500><P Class=ENCC>&nbsp;
@@ -110,7 +115,8 @@ def test_each_format(tmp_path: Path, suffix: str, content: str) -> None:
         ("srt", SRT.replace("\n", "\r")),
         ("srt", SRT.replace("\n", "\r\n")),
         ("vtt", VTT.replace("not to be read", "not to be read, a --> b")),
-        ("ttml", TTML.replace("/ns/ttml", "/2006/10/ttaf1")),
+        ("dfxp", TTML.replace("/ns/ttml", "/2006/10/ttaf1")),
+        ("itt", SEQUENCE),
         ("sub", "{1}{1}25\n" + MICRODVD),
         ("sub", SUBVIEWER),
     ],

@@ -29,6 +29,8 @@ MAX_VOBSUB_BYTES = 256 << 20
 
 _FORMATS = {
     ".ass": "ass",
+    ".dfxp": "ttml",
+    ".itt": "ttml",
     ".sami": "sami",
     ".smi": "sami",
     ".srt": "srt",

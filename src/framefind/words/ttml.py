@@ -61,8 +61,15 @@ class _Reader:
         if is_text and (plain := strip_markup("".join(_texts(element)))):
             until = end if end < inf else start
             yield Cue(start, until, plain, "subtitles", self.language or language)
+        is_sequence = element.get("timeContainer") == "seq"
         for child in _timed_parts(element) if is_text else element:
-            yield from self.read(child, start, end, language)
+            cues = list(self.read(child, start, end, language))
+            yield from cues
+            if is_sequence:  # the next one begins when this one ends
+                child_end = self._read_times(child, start, end)[1]
+                start = (
+                    child_end if child_end < end else max((cue.end for cue in cues), default=start)
+                )
 
     def _read_times(
         self, element: ElementTree.Element, start: float, end: float
