@@ -120,12 +120,13 @@ def test_small_files_do_not_wait_for_a_long_one(tmp_path, clips, monkeypatch):
     begun = []
     index_files = watch.index_files
 
-    def index(vector_index, choice, files, *rest, stop, choose):
+    def index(vector_index, choice, files, paths, options, on_progress, stop, choose):
         begun.append([os.path.basename(file.path) for file in files])
         if begun == [["long.mp4"]]:
             put(clips / "c.mp4", folder / "short.mp4")
+            on_progress(None)
             assert stop.wait(30)
-        return index_files(vector_index, choice, files, *rest, stop=stop, choose=choose)
+        return index_files(vector_index, choice, files, paths, options, on_progress, stop, choose)
 
     monkeypatch.setattr(watch, "index_files", index)
 
@@ -136,6 +137,23 @@ def test_small_files_do_not_wait_for_a_long_one(tmp_path, clips, monkeypatch):
     library.watch(folder, settle=0.2, stop=stop, read="none", on_report=react)
     assert begun[:2] == [["long.mp4"], ["short.mp4", "long.mp4"]]
     assert [row.frames for row in library.videos()] == [10, 2]
+
+
+def test_a_run_that_begins_slowly_gets_on(watching, clips, monkeypatch):
+    """On a slow disk, to see what there is to do may take longer than a run may."""
+    _, folder, thread, wait = watching
+    monkeypatch.setattr(watch, "_MAX_RUN_SECONDS", 0.0)
+    index_files = watch.index_files
+
+    def index(*arguments):
+        *_, stop, _ = arguments
+        stop.wait(0.6)
+        return index_files(*arguments)
+
+    monkeypatch.setattr(watch, "index_files", index)
+    put(clips / "c.mp4", folder / "c.mp4")
+    thread.start()
+    wait(lambda report: report.indexed == [str(folder / "c.mp4")])
 
 
 def test_a_file_that_has_another_name_by_then_did_not_fail(watching, clips, monkeypatch):

@@ -1,6 +1,7 @@
 """Watch folders: index what is new or changed as soon as it is complete, until stopped."""
 
 import logging
+import math
 import os
 import threading
 import time
@@ -21,7 +22,7 @@ from framefind.indexing.run import index_files
 from framefind.indexing.waiting import Waiting
 from framefind.indexing.walk import File, walk
 from framefind.models.choice import ModelChoice
-from framefind.reports import Report
+from framefind.reports import Progress, Report
 from framefind.tables.tables import Tables
 from framefind.words.sidecars import find_videos
 
@@ -66,7 +67,7 @@ def watch(
             swept = sorted(collector.swept)
             run = partial(index_files, vector_index, choice, files, swept, options)
             try:
-                report = run(stop=collector.interrupt, choose=choose)
+                report = run(collector.note_progress, collector.interrupt, choose)
             except (FramefindError, OSError) as error:
                 if str(error) != trouble:
                     _log.warning("%s", error)
@@ -90,8 +91,9 @@ class _Collector:
     """A thread that takes in what changes, and lets the run that goes on end where it should.
 
     `interrupt` ends the run: files have become complete that should not wait for a long film, it
-    has taken a minute, the computer runs on its battery, or all shall stop. `swept` are the roots
-    that were looked at as a whole and that no run was told of yet.
+    has taken a minute, the computer runs on its battery, or all shall stop. Its time counts from
+    its first progress, so that no run ends without having done anything. `swept` are the roots that
+    were looked at as a whole and that no run was told of yet.
     """
 
     def __init__(
@@ -111,7 +113,7 @@ class _Collector:
         self._stop = stop
         self._ready = threading.Event()
         self._troubles: dict[str, str] = {}
-        self._run_began = 0.0
+        self._got_on_at = math.inf
         self._battery_at = 0.0
         self._on_battery = False
         self._error: BaseException | None = None
@@ -132,13 +134,17 @@ class _Collector:
         while not self._stop.is_set():
             self._ready.clear()
             if not self._on_battery and (files := self.waiting.take()):
-                self._run_began = time.monotonic()
+                self._got_on_at = math.inf
                 self.interrupt.clear()
                 return files
             self._ready.wait(_WAIT_SECONDS)
         if self._error:
             raise self._error
         return []
+
+    def note_progress(self, progress: Progress) -> None:
+        """Note that the run gets on, whatever it has done."""
+        self._got_on_at = min(self._got_on_at, time.monotonic())
 
     def _collect(self) -> None:
         try:
@@ -147,7 +153,7 @@ class _Collector:
                 self._look_at_battery()
                 if self.waiting.check():
                     self._ready.set()
-                ran = time.monotonic() - self._run_began
+                ran = time.monotonic() - self._got_on_at
                 others_wait = self._ready.is_set() and ran >= _MIN_RUN_SECONDS
                 if self._on_battery or others_wait or ran >= _MAX_RUN_SECONDS:
                     self.interrupt.set()
