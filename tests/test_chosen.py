@@ -40,6 +40,9 @@ def test_a_wrong_setting_names_its_file(chosen, tmp_path):
     config.write_setting(tmp_path / "a.framefind" / config.NAME, "read", ["smells"])
     with pytest.raises(UsageError, match=r"framefind\.toml: read 'smells'"):
         chosen.index()
+    shown = CliRunner().invoke(app, ["config", "--library", chosen.uri])
+    assert f"{config.NAME}: read 'smells': use " in shown.stderr
+    assert "\nread\tsmells\t" in shown.stdout
 
 
 def test_the_command_shows_what_counts(chosen, monkeypatch):

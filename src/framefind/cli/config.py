@@ -41,10 +41,17 @@ def config(library: LibraryOption = None, as_json: JsonOption = False) -> None:
 
 
 def _list_values(name: str, setting: "Setting") -> list[str]:
-    """Return what counts of a setting, a text for each line."""
+    """Return what counts of a setting, a text for each line; tell of one that cannot count."""
+    from framefind.errors import UsageError
     from framefind.indexing.reading import parse_readings
 
     value = setting.value
-    if name == "read" and value is None:
-        value = [reading.source for reading in parse_readings(None)]
+    if name == "read":
+        try:
+            with setting.blamed():
+                readings = parse_readings(value)
+        except UsageError as error:
+            show.print_note(str(error))
+        else:
+            value = value or [reading.source for reading in readings]
     return (value if isinstance(value, list) else [value or "none"]) or ["none"]
