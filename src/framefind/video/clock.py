@@ -193,7 +193,7 @@ class Clock:
 
     `shifts` are where in the file it breaks, in bytes, and the seconds that are added from there
     on. `end` is when the last frame so far ends, as a timestamp that is carried on, and `packets`
-    the number of packets so far.
+    the number of packets so far; `is_shown_as_decoded` is whether each has one time for both.
     """
 
     def __init__(
@@ -207,6 +207,7 @@ class Clock:
         audio = [stream.index for stream in container.streams.audio]
         self.shifts: list[tuple[int, Fraction]] = []
         self.end = self.packets = 0
+        self.is_shown_as_decoded = True
         self._latest = -(2**63)  # the latest timestamp so far, carried on
         self._base = timing.base
         self._rate = timing.rate
@@ -233,6 +234,7 @@ class Clock:
                 # In program streams only the first packet of a group may have a timestamp.
                 packet.pts = packet.dts = self.end - self._shift
             if packet.pts is not None:
+                self.is_shown_as_decoded &= packet.pts == packet.dts
                 if self._carries and self._is_break(packet, ahead):
                     self._shift = self.end - _earliest(packet, ahead)
                     self.shifts.append((packet.pos or 0, self._shift * self._base))

@@ -70,10 +70,16 @@ class Video:
         self._short_end: float | None = None  # the same of any pass, if far more are declared
         self._is_broken = False  # whether the clock was found to break
         self._listed_damage: str | None = None  # what reading all packets, undecoded, showed
+        self._lacks_times = False  # the file says only when frames are decoded
+        self._begun: Iterator[Frame] = iter(())  # the frames after the first one
         self._open()
         try:
-            self._begun: Iterator[Frame] = self._read()
-            self._first = next(self._begun, None)
+            self._first = self._begin()
+            timing = self._file.timing
+            if timing.timed and timing.reordered and self._clock.is_shown_as_decoded:
+                self._lacks_times = True
+                self._reopen()
+                self._first = self._begin()
             if self._first is None:
                 words = self.partial or "it holds no frame"
                 raise unreadable(self.path, words, self._file.container)
@@ -288,6 +294,7 @@ class Video:
         self._file = Demuxer(
             self.path, self._size, self.remote, self._threads, self._hwaccel, self._alive
         )
+        self._file.timing.timed &= not self._lacks_times
         self._scaler = Scaler(self._file.geometry)
         if self._file.fallback:
             self.fallback = self._file.fallback
@@ -296,6 +303,11 @@ class Video:
     def _reopen(self) -> None:
         self.close()
         self._open()
+
+    def _begin(self) -> Frame | None:
+        """Return the first frame, if there is any."""
+        self._begun = self._read()
+        return next(self._begun, None)
 
     def _is_still(self) -> bool:
         if not is_still_format(self._file.container):
