@@ -7,7 +7,7 @@ import pytest
 
 from framefind.errors import WordsError
 from framefind.words.cues import tidy_cues
-from framefind.words.sidecars import read_sidecar
+from framefind.words.sidecars import Sidecars, read_sidecar
 from media import damaged
 
 ODD = Path("../shared/data/videos/odd/androidx+media/libraries/test_data/src/test/assets/media")
@@ -57,8 +57,17 @@ def test_an_index_without_times_is_told(tmp_path: Path) -> None:
         list(read_sidecar(path))
 
 
-def test_pictures_without_an_index_say_what_is_missing(tmp_path: Path) -> None:
-    path = tmp_path / "film.en.sub"
+@pytest.mark.parametrize(("name", "other"), [("film.en.sub", "idx"), ("film.en.idx", "sub")])
+def test_half_a_pair_says_what_is_missing(tmp_path: Path, name: str, other: str) -> None:
+    path = tmp_path / name
     path.write_bytes(PACK)
-    with pytest.raises(WordsError, match=r"film\.en\.sub holds pictures .*put film\.en\.idx"):
+    with pytest.raises(WordsError, match=rf"{name} is half .*put film\.en\.{other}, with its"):
         list(read_sidecar(path))
+
+
+def test_a_pair_is_one_subtitle_whose_parts_are_followed(tmp_path: Path) -> None:
+    path = pair(tmp_path)
+    sidecars = Sidecars().find(tmp_path / "film.mp4")
+    assert sidecars is not None
+    assert [file.name for file in sidecars] == ["film.idx", "film.sub"]
+    assert not list(read_sidecar(path.with_suffix(".idx")))
