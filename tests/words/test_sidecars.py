@@ -315,7 +315,7 @@ def test_the_description_changes_with_the_files(tmp_path: Path) -> None:
         ("ttml", b"<tt><body><p begin='soon'>now</p></body></tt>", "'soon' is no time"),
         ("ttml", b"<tt><body><p begin='1s'></p></body></tt>", "holds no cue"),
         ("ass", b"[Script Info]\n", "broken, or no subtitles"),
-        ("sub", b"\x00\x00\x01\xba\x44\x00", "half of VobSub"),
+        ("sub", b"\x00\x00\x01\xba\x44\x00", "VobSub"),
         ("sub", b"{25}{62}what frame rate?\n", "broken, or no subtitles"),
         ("srt", codecs.BOM_UTF16_LE + b"1", "holds no cue"),
     ],

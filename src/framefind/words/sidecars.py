@@ -150,8 +150,7 @@ def read_sidecar(
     name = os.path.basename(path)
     suffix = os.path.splitext(name)[1].casefold()
     known_language = _name_language(name) or language
-    if suffix == ".idx":
-        _find_beside(path, ".sub", "pictures")  # with which it is read
+    if suffix == ".idx":  # it is read with its `.sub`; recorders write others beside videos
         return
     try:
         data = _read_bytes(path)
@@ -174,19 +173,14 @@ def _read_vobsub(path: str, data: bytes, language: str, alive: Callable[[], None
     """Yield the cues of a VobSub file. Raises WordsError without the `.idx` that has its times."""
     from framefind.words.vobsub import read_vobsub  # loads PyAV
 
-    index = _find_beside(path, ".idx", "times")
-    yield from read_vobsub(data, _read_bytes(index), language, alive)
-
-
-def _find_beside(path: str, suffix: str, content: str) -> str:
-    """Return the other file of a pair of VobSub. Raises WordsError where there is none."""
-    stem, own_suffix = os.path.splitext(path)
-    for other in (stem + suffix, stem + suffix.upper()):
-        if _exists(other):
-            return other
+    stem = os.path.splitext(path)[0]
+    for index in (f"{stem}.idx", f"{stem}.IDX"):
+        if _exists(index):
+            yield from read_vobsub(data, _read_bytes(index), language, alive)
+            return
     name = os.path.basename(stem)
     raise WordsError(
-        f"{name}{own_suffix} is half of VobSub: put {name}{suffix}, with its {content}, beside it"
+        f"{name}.sub holds pictures (VobSub): put {name}.idx, which has their times, beside it"
     )
 
 
