@@ -69,6 +69,30 @@ def test_files_that_come_move_and_change_are_followed(watching, clips):
     assert {moment.path for moment in library.search("anything", limit=9).moments} <= {*paths}
 
 
+def test_a_link_that_is_replaced_is_followed(tmp_path, clips):
+    put(clips / "b.mp4", tmp_path / "monday" / "b.mp4")
+    put(clips / "c.mp4", tmp_path / "tuesday" / "c.mp4")
+    link = tmp_path / "today"
+    link.symlink_to(tmp_path / "monday", target_is_directory=True)
+    library = framefind.open(tmp_path / "a.framefind")
+    stop = threading.Event()
+    indexed = []
+
+    def react(report):
+        indexed.extend(os.path.basename(path) for path in report.indexed)
+        if indexed == ["b.mp4"]:
+            link.unlink()
+            link.symlink_to(tmp_path / "tuesday", target_is_directory=True)
+        elif len(indexed) == 2:
+            stop.set()
+
+    timer = threading.Timer(60, stop.set)
+    timer.start()
+    library.watch(link, settle=0.2, stop=stop, read="none", on_report=react)
+    timer.cancel()
+    assert indexed == ["b.mp4", "c.mp4"]
+
+
 def test_a_half_copied_file_waits(watching, clips):
     _, folder, thread, wait = watching
     data = (clips / "deep" / "d.mp4").read_bytes()

@@ -56,8 +56,7 @@ def watch(
     uri = vector_index.uri
     check_model(uri, choice)  # raises now, not after the first run
     is_there = Tables.exists(uri)
-    roots = [resolve_path(path) for path in paths]
-    collector = _Collector(roots, options, Waiting(settle, patience), gentle, stop)
+    collector = _Collector(paths, options, Waiting(settle, patience), gentle, stop)
     trouble = ""
     with collector.running():
         choose = partial(_choose, waiting=collector.waiting)
@@ -98,7 +97,7 @@ class _Collector:
 
     def __init__(
         self,
-        roots: Sequence[str],
+        paths: Sequence[str],
         options: IndexOptions,
         waiting: Waiting,
         gentle: bool,
@@ -107,7 +106,8 @@ class _Collector:
         self.waiting = waiting
         self.interrupt = threading.Event()
         self.swept: set[str] = set()
-        self._roots = roots
+        self._paths = paths
+        self._roots = self._resolve()
         self._options = options
         self._gentle = gentle
         self._stop = stop
@@ -148,21 +148,33 @@ class _Collector:
 
     def _collect(self) -> None:
         try:
-            for paths in follow(self._roots, self._stop):
-                self._take_in(paths)
-                self._look_at_battery()
-                if self.waiting.check():
-                    self._ready.set()
-                ran = time.monotonic() - self._got_on_at
-                others_wait = self._ready.is_set() and ran >= _MIN_RUN_SECONDS
-                if self._on_battery or others_wait or ran >= _MAX_RUN_SECONDS:
-                    self.interrupt.set()
+            while not self._stop.is_set():
+                self._roots = self._resolve()
+                for paths in follow(self._roots, self._stop):
+                    self._take_in(paths)
+                    self._look_at_battery()
+                    if self.waiting.check():
+                        self._ready.set()
+                    self._interrupt_in_time()
+                    if self._resolve() != self._roots:
+                        break
         except BaseException as error:  # a bug here must end the watch, not blind it
             self._error = error
         finally:
             self._stop.set()
             self.interrupt.set()
             self._ready.set()
+
+    def _resolve(self) -> list[str]:
+        """Return where the paths lead to now: a link may be replaced."""
+        return [resolve_path(path) for path in self._paths]
+
+    def _interrupt_in_time(self) -> None:
+        """Let the run end if it has taken its time."""
+        ran = time.monotonic() - self._got_on_at
+        others_wait = self._ready.is_set() and ran >= _MIN_RUN_SECONDS
+        if self._on_battery or others_wait or ran >= _MAX_RUN_SECONDS:
+            self.interrupt.set()
 
     def _take_in(self, paths: set[str]) -> None:
         """Let the files below some paths wait, and the videos whose sidecars they are."""
