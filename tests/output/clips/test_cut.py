@@ -397,6 +397,7 @@ def test_what_cannot_be_decoded_is_told(tmp_path):
         ("h264/extradata-reload-multi-stsd.mp4", 0.0145, 0.1149, 3),  # other parameters inside
         ("h264/mov-2elist-elist1-ends-bframe.mp4", 0.1911, 0.8308, 16),  # hidden by an edit list
         ("vp8/sintel-signbias.mp4", 0.0446, 0.1561, 3),  # frames that only others refer to
+        ("vp8/sintel-signbias.mp4", 0.0, 0.4167, 9),  # which have the time of another one
     ],
 )
 def test_real_files_that_were_cut_wrong(tmp_path, name, start, end, count):

@@ -179,7 +179,8 @@ class ClipWriter:
         """Write a packet of the video, counted from the clip's first frame."""
         packet.stream = self._video
         packet.pts = (packet.pts or 0) - self._plan.first
-        packet.dts = max((packet.dts or 0) - self._plan.first, self._last_dts + 1)
+        dts = max((packet.dts or 0) - self._plan.first, self._last_dts + 1)
+        packet.dts = min(dts, packet.pts)  # VP8's hidden frames have the time of a shown one
         self._last_dts = packet.dts
         self._output.mux(packet)
 
