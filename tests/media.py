@@ -116,6 +116,24 @@ def film(
     return path
 
 
+def timed_as_decoded(path: Path) -> Path:
+    """Write 40 frames, ten a second, with the times at which they are decoded alone.
+
+    As in an MP4 made of a raw stream, they are shown in another order.
+    """
+    with av.open(film(path.with_suffix(".mkv"), pictures=ramp(40), options={"bf": "3"})) as source:
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        assert [packet.pts for packet in packets] != sorted(packet.pts or 0 for packet in packets)
+        with av.open(path, "w") as target:
+            stream = target.add_stream_from_template(source.streams.video[0])
+            for number, packet in enumerate(packets):
+                packet.pts = packet.dts = 100 * number  # milliseconds
+                packet.stream = stream
+                target.mux(packet)
+    path.with_suffix(".mkv").unlink()
+    return path
+
+
 def _add_cover(container: av.container.OutputContainer) -> None:
     cover = container.add_stream("mjpeg", rate=1)
     assert isinstance(cover, av.VideoStream)

@@ -218,17 +218,7 @@ def test_metadata_may_be_anything(tmp_path: Path) -> None:
 
 
 def test_frames_whose_times_are_those_of_decoding_are_put_in_order(tmp_path: Path) -> None:
-    """As in an MP4 made of a raw stream, which does not say when frames are shown."""
-    path = tmp_path / "film.mp4"
-    media.film(tmp_path / "film.mkv", pictures=media.ramp(40), options={"bf": "3"})
-    with av.open(tmp_path / "film.mkv") as source, av.open(path, "w") as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        packets = [packet for packet in source.demux(video=0) if packet.size]
-        assert [packet.pts for packet in packets] != sorted(packet.pts for packet in packets)
-        for number, packet in enumerate(packets):
-            packet.pts = packet.dts = 100 * number  # milliseconds
-            packet.stream = stream
-            target.mux(packet)
+    path = media.timed_as_decoded(tmp_path / "film.mp4")
     read = levels(path, "every=0.1")
     assert [t for t, _ in read] == pytest.approx(np.arange(40) / 10)
     assert [level for _, level in read] == sorted(level for _, level in read)

@@ -17,7 +17,7 @@ from framefind.output.clips.cut import cut_clip, describe_offset
 from framefind.output.clips.encoder import check_encoder
 from framefind.video.clock import renew
 from framefind.video.read_grid import read_frame_grid
-from media import coded, damaged, film, talkie
+from media import coded, damaged, film, talkie, timed_as_decoded
 
 ODD = Path("../shared/data/videos/odd/luke-cha+fate-suite/video")
 SIZE = (128, 64)
@@ -386,6 +386,12 @@ def test_what_cannot_be_decoded_is_told(tmp_path):
     cut = cut_clip(str(source), 0.1, 3.0, tmp_path / "b.mp4", codec="libx264")
     assert cut.loss == "some of it cannot be decoded"
     assert 20 < cut.encoded < 90
+
+
+def test_frames_without_times_of_their_own_are_not_cut(tmp_path):
+    path = timed_as_decoded(tmp_path / "a.mp4")
+    with pytest.raises(VideoError, match=r"a\.mp4: its timestamps jump or are missing"):
+        cut_clip(str(path), 1.0, 2.0, tmp_path / "b.mp4")
 
 
 @pytest.mark.skipif(not ODD.exists(), reason="needs the shared files")

@@ -23,7 +23,7 @@ from framefind.output.clips.container import can_hold
 from framefind.output.clips.encoder import choose_encoder, describe_loss, keeps_pixels
 from framefind.output.clips.plan import Plan, encode_all, plan_exact, plan_fast
 from framefind.output.clips.recovery import CannotRenumberError
-from framefind.output.clips.source import find_old_x264, find_size, list_packets
+from framefind.output.clips.source import find_old_x264, find_size, is_disordered, list_packets
 from framefind.output.clips.write import ClipWriter
 from framefind.video.clock import Timing, has_broken_clock
 from framefind.video.open import choose_stream, open_container
@@ -67,7 +67,8 @@ def cut_clip(
     with opens() as source:
         stream = choose_stream(path, source)
         timing = Timing(source, stream)
-        if not timing.timed or has_broken_clock(path, source, stream, opens, duration):
+        is_timed = timing.timed and not (timing.reordered and is_disordered(path, opens))
+        if not is_timed or has_broken_clock(path, source, stream, opens, duration):
             raise VideoError(f"{path}: its timestamps jump or are missing, so it cannot be cut")
         ticks = [(Fraction(t) + timing.origin) / timing.base for t in (start, end)]
         first = floor(ticks[0] + _ROUNDING)

@@ -1,8 +1,10 @@
 """Read the packets of the video that a clip is cut out of."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
+from itertools import islice
 from typing import Any, TypeAlias
 
 import av
@@ -16,7 +18,7 @@ from framefind.output.clips.keyframes import is_av1_keyframe, is_hidden_vp8, is_
 from framefind.output.clips.nal import find_build, is_clean, split_units
 from framefind.output.clips.plan import Listed
 from framefind.output.clips.recovery import is_recovery_point
-from framefind.video.open import file_size, open_remote
+from framefind.video.open import choose_stream, file_size, open_remote
 from framefind.video.packets import is_resetting_unit, length_width, reset_test
 
 Packet: TypeAlias = "av.Packet[Any]"
@@ -29,6 +31,7 @@ _OPEN_TESTS = {"hevc": is_clean, "h264": is_recovery_point}
 _FIRST_RIGHT = 34  # build of x264 whose B-frames FFmpeg decodes as it does all others',
 _FIRST_RIGHT_444 = 151  # and of 4:4:4
 _SOUGHT = {"mov", "matroska", "mpegts", "mxf"}  # of others, times depend on where reading begins
+_MAX_ORDERED = 64  # packets at the beginning, until frames count as shown in order
 _EARLIER_SECONDS = (0, 2, 15, 10**6)  # than a time, to look for a keyframe, one after another
 
 
@@ -60,6 +63,24 @@ def find_old_x264(source: InputContainer, stream: VideoStream) -> tuple[int, byt
     build, unit = find_build(first, length_width("h264", context.extradata))
     is_full = (context.pix_fmt or "").startswith("yuv444")
     return (build, unit) if build < (_FIRST_RIGHT_444 if is_full else _FIRST_RIGHT) else (0, b"")
+
+
+def is_disordered(path: str, opens: Callable[[], InputContainer]) -> bool:
+    """Return whether a video's frames have the times of decoding, and are shown in another order.
+
+    So it is in an MP4 that was made of a raw stream; its first frames tell.
+    """
+    last: int | None = None
+    with suppress(av.FFmpegError), opens() as source:
+        stream = choose_stream(path, source)
+        for packet in islice(source.demux(stream), _MAX_ORDERED):
+            if packet.pts != packet.dts:
+                return False
+            for picture in stream.codec_context.decode(packet):
+                if last is not None and picture.pts is not None and picture.pts < last:
+                    return True
+                last = picture.pts
+    return False
 
 
 def list_packets(
