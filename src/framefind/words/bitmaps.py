@@ -52,17 +52,14 @@ def read_bitmaps(
 
 
 def read_packets(
-    packets: "Iterable[tuple[Packet[Any], Fraction]]",
-    language: str = "",
-    alive: Callable[[], None] = lambda: None,
+    packets: "Iterable[tuple[Packet[Any], Fraction]]", language: str = ""
 ) -> Iterator[Cue]:
     """Yield the cues of packets, each with when its times begin (seconds), not yet tidied.
 
-    `language` is that of tracks that tell none; `alive` is called for every packet.
+    `language` is that of tracks that tell none.
     """
     tracks: dict[int, _Track] = {}
     for packet, origin in packets:
-        alive()
         track = tracks.setdefault(packet.stream.index, _Track(packet, origin, language))
         yield from track.add(packet)
     for track in tracks.values():

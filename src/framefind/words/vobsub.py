@@ -4,8 +4,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
+from av.container import InputContainer
+from av.packet import Packet
 
 from framefind.errors import WordsError
 from framefind.types import Cue
@@ -27,8 +30,16 @@ def read_vobsub(
         (folder / "film.idx").write_bytes(index)
         try:
             with av.open(str(folder / "film.idx"), format="vobsub") as container:
-                packets = container.demux(container.streams.subtitles)
-                timed = (packet for packet in packets if packet.size and packet.pts is not None)
-                yield from read_packets(((packet, Fraction()) for packet in timed), language, alive)
+                yield from read_packets(_demux(container, alive), language)
         except (av.FFmpegError, ValueError) as error:
             raise WordsError(f"its pictures cannot be read: {explain_error(error)}") from error
+
+
+def _demux(
+    container: InputContainer, alive: Callable[[], None]
+) -> "Iterator[tuple[Packet[Any], Fraction]]":
+    """Yield the subtitles of a pair, whose times begin with the video."""
+    for packet in container.demux(container.streams.subtitles):
+        alive()
+        if packet.size and packet.pts is not None:
+            yield packet, Fraction()
