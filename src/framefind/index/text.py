@@ -17,7 +17,6 @@ from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from urllib.request import pathname2url
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +101,7 @@ def is_hyphenated(text: str) -> bool:
 
 def connect(file: Path, options: str) -> sqlite3.Connection:
     """Open a database file with options of SQLite's URIs; any thread may use it."""
-    uri = f"file:{pathname2url(str(file.absolute()))}?{options}"
+    uri = f"{file.absolute().as_uri()}?{options}"
     return sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
 
 

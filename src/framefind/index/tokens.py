@@ -42,7 +42,7 @@ _KOREAN = "\uac00-\ud7a3"
 _MARKS = "\u0300-\u1cff\ua800-\uabff"
 """Beside letters, these blocks hold the vowels that Indic scripts write as marks."""
 _LETTER = f"(?:(?![_{_UNSPACED}{_KOREAN}])[\\w{_MARKS}])"
-_PLAIN = re.compile(f"[{_UNSPACED}{_KOREAN}]|{_LETTER}+")
+_PLAIN = f"[{_UNSPACED}{_KOREAN}]|{_LETTER}+"
 _JOINT = (
     r"(?:(?<=[^\W\d_])(?:'(?!(?:ll|re|d)\b)|[.&_/]|-\n?)(?=[^\W\d_])"  # he'll is not hell
     r"|(?<=\d)-(?=[^\W\d_])|(?<=[^\W\d_])-(?=\d)"
@@ -54,10 +54,10 @@ _LOOSE_JOINT = rf"(?:{_JOINT}|(?<=[^\W\d_])'(?=[^\W\d_])|(?<=\d)[.,:/](?=\d))"
 SYMBOLS = "#%@$+<=>^`|~"
 """Signs of ASCII that count as symbols; beyond it, all do that are neither letters nor marks."""
 _SYMBOL = f"[{re.escape(SYMBOLS)}]|[^\\x00-\\x7f\\w{_MARKS}]"
-_JOINED = re.compile(f"[{_UNSPACED}{_KOREAN}]|{_LETTER}+(?:{_JOINT}{_LETTER}+)*|{_SYMBOL}")
+_JOINED = f"[{_UNSPACED}{_KOREAN}]|{_LETTER}+(?:{_JOINT}{_LETTER}+)*|{_SYMBOL}"
 _PART = f"[{_UNSPACED}]+|[{_KOREAN}]+|{_LETTER}+"
-_PARTS = re.compile(_PART)
-_TERM = re.compile(f"[{_UNSPACED}]+|[{_KOREAN}]+|{_LETTER}+(?:{_LOOSE_JOINT}{_LETTER}+)*|{_SYMBOL}")
+_TERM = f"{_PART}(?:{_LOOSE_JOINT}{_LETTER}+)*|{_SYMBOL}"
+# These are compiled when they are first used, which takes longer than all other imports here.
 
 
 class Token(NamedTuple):
@@ -108,12 +108,12 @@ def _fold_cluster(cluster: str) -> str:
 
 def phrase_of(text: str) -> str:
     """Return the words of a text in the plain form, with spaces between them."""
-    return " ".join(_PLAIN.findall(fold(text)))
+    return " ".join(re.findall(_PLAIN, fold(text)))
 
 
 def joined_phrase_of(text: str) -> str:
     """Return the words of a text in the joined form, with spaces between them."""
-    return " ".join(_JOINTS.sub("", word) for word in _JOINED.findall(fold(text)))
+    return " ".join(_JOINTS.sub("", word) for word in re.findall(_JOINED, fold(text)))
 
 
 def spelled_phrase_of(text: str) -> str:
@@ -125,7 +125,7 @@ def spelled_phrase_of(text: str) -> str:
 
 def has_symbols(text: str) -> bool:
     """Return whether a text has symbols, which only its joined form holds."""
-    return re.search(_SYMBOL, _PLAIN.sub("", fold(text))) is not None
+    return re.search(_SYMBOL, re.sub(_PLAIN, "", fold(text))) is not None
 
 
 def list_tokens(text: str) -> tuple[list[Token], list[Token], list[Token]]:
@@ -135,19 +135,19 @@ def list_tokens(text: str) -> tuple[list[Token], list[Token], list[Token]]:
     return _place(letters, _PLAIN), _place(letters, _JOINED), _place(spelled, _JOINED)
 
 
-def _place(letters: Sequence[str], pattern: re.Pattern[str]) -> list[Token]:
+def _place(letters: Sequence[str], pattern: str) -> list[Token]:
     """Return the words of a text, given by what each character of it is folded to."""
     origin = [at for at, folded in enumerate(letters) for _ in folded]
     return [
         Token(match[0], origin[match.start()], origin[match.end() - 1] + 1)
-        for match in pattern.finditer("".join(letters))
+        for match in re.finditer(pattern, "".join(letters))
     ]
 
 
 def split_terms(text: str) -> list[str]:
     """Return the words that a text asks for: compounds whole, pairs of unspaced characters."""
     terms = []
-    for match in _TERM.finditer(fold_but_umlauts(text)):
+    for match in re.finditer(_TERM, fold_but_umlauts(text)):
         term = match[0]
         if re.match(f"[{_UNSPACED}]", term) and len(term) > 1:
             terms += [term[at : at + 2] for at in range(len(term) - 1)]
@@ -158,4 +158,4 @@ def split_terms(text: str) -> list[str]:
 
 def split_compound(term: str) -> list[str]:
     """Return the parts of a compound that `split_terms` gives; a term that is none by itself."""
-    return _PARTS.findall(term) or [term]
+    return re.findall(_PART, term) or [term]

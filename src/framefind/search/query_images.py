@@ -2,7 +2,6 @@
 
 import os
 import re
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,7 +92,9 @@ def _read_bytes(source: str) -> bytes:
         raise QueryError("an image without a name finds nothing: give a path, a URL or VIDEO@TIME")
     try:
         if re.match(r"https?://", source):
-            with urllib.request.urlopen(source, timeout=30) as answer:
+            from urllib.request import urlopen
+
+            with urlopen(source, timeout=30) as answer:
                 content: bytes = answer.read(_MAX_BYTES + 1)
         else:
             with Path(os.path.expanduser(source)).open("rb") as file:

@@ -49,4 +49,4 @@ def _score_of(scored: Scored, min_confidence: float) -> float:
         against = scores.index.read_vectors(scores.index.first_views[scores.line.frame[top]])
     else:
         return np.inf
-    return float(np.median(scored.neutral.score_of(min_confidence, against)))
+    return float(np.quantile(scored.neutral.score_of(min_confidence, against), 0.5))
