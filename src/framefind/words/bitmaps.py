@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from framefind.types import Cue
 from framefind.words.languages import find_language
-from framefind.words.screen.picture import read_picture
 from framefind.words.tracks import demux_tracks
 
 _VOBSUB = "dvdsub"
@@ -142,6 +141,8 @@ def _read_part(part: BitmapSubtitle, readings: list[Levels]) -> str:
     buffer = memoryview(part.planes[0])  # type: ignore[arg-type]  # its stub does not say so
     indices = np.frombuffer(buffer, np.uint8).reshape(part.height, part.width)
     padded = (np.pad(levels[indices], _MARGIN) for levels in readings)
+    from framefind.words.screen.picture import read_picture  # loads what runs models
+
     texts = (read_picture(np.stack([grey] * 3, axis=-1)) for grey in padded)
     return max(texts, key=lambda text: sum(map(str.isalnum, text)))
 
