@@ -5,6 +5,7 @@ A model has a name such as `base` or `large-v3`, is a repository of the hub, or 
 """
 
 import os
+import re
 from collections.abc import Collection
 from functools import cached_property
 from importlib.util import find_spec
@@ -134,8 +135,9 @@ def full_name(model: str) -> str:
     """Return the full name of a model: a folder becomes absolute. Raises ChoiceError."""
     if model.startswith(_LOCAL):
         return f"{_LOCAL}{os.path.realpath(os.path.expanduser(model.removeprefix(_LOCAL)))}"
-    if model in _REPOSITORIES or "/" in model:
-        return model.removeprefix("hf-hub:")
+    repository = model.removeprefix("hf-hub:")
+    if model in _REPOSITORIES or re.fullmatch(r"\w[\w.-]*/[\w.-]+", repository):
+        return repository
     raise ChoiceError(f"unknown model of speech {model!r}: {_suggest_names()}")
 
 
