@@ -77,7 +77,9 @@ class TestWhereModelsComeFrom:
         with pytest.raises(ModelError, match=f"{tmp_path} holds no model of speech"):
             Recogniser(f"local-dir:{tmp_path}")
 
-    @pytest.mark.parametrize("name", ["huge", "", "base.de", "./folder", "/a/folder", "~/folder", "a/b/c"])
+    @pytest.mark.parametrize(
+        "name", ["huge", "", "base.de", "./folder", "/a/folder", "~/folder", "a/b/c"]
+    )
     def test_unknown_names_list_the_known_ones(self, name):
         with pytest.raises(ChoiceError, match="use tiny, base, small"):
             recogniser.full_name(name)

@@ -208,7 +208,8 @@ class Video:
         for lead in _LEADS if selection.start > 0 and self._file.is_seekable else ():
             frames = self._seek(max(0.0, selection.start - lead))
             first = next(frames, None)
-            if selection.led:
+            begins = first is None or first.t <= selection.start or first.is_keyframe
+            if selection.led and (begins or selection.keyframes_only):
                 return chain([] if first is None else [first], frames)
         if selection.keyframes_only:
             self._first = None  # it need not be one
@@ -354,6 +355,8 @@ class Video:
     def _decode(self, skip: float) -> Iterator[Frame]:
         file = self._file
         context = file.stream.codec_context
+        if self._keyframes_only:  # else it waits for what a gradual refresh leaves out
+            context.flags |= av.codec.context.Flags.output_corrupt
         # After the last packet, None makes the decoder give what it holds back.
         for packet, all_frames in chain(self._select(skip), [(None, True)]):
             context.skip_frame = "DEFAULT" if all_frames else "NONREF"

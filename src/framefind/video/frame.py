@@ -9,6 +9,7 @@ from typing import TypeAlias, TypeVar
 
 import av
 import numpy as np
+from av.video.frame import PictureType
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
@@ -24,6 +25,7 @@ _FILTERS = {
 _EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT  # white stays white
 _REDUCING_GAP = 2  # a picture is reduced to this many times the requested size before scaling
 _MAX_REORDERED = 8  # frames whose times are collected before the first of them is given its own
+_PREDICTED = {PictureType.P, PictureType.B}
 _MIN_BARS = 8  # pixels; a picture that fits but for fewer is stretched instead
 _MAX_CONTEXTS = 8  # swscale contexts that are kept
 
@@ -119,6 +121,11 @@ class Frame:
     def is_keyframe(self) -> bool:
         """Return whether it was decoded without any other frame."""
         return bool(self._decoded.key_frame)
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether it is all there if only the packets of keyframes were decoded."""
+        return self.is_keyframe or self._decoded.pict_type not in _PREDICTED
 
     @property
     def width(self) -> int:

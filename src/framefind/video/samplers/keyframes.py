@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from framefind.video.samplers.base import FrameSource, Sampler, Selection
+from framefind.video.samplers.base import FrameSource, GivenTimes, Sampler, Selection
 
 if TYPE_CHECKING:
     from framefind.video.frame import Frame
@@ -31,8 +31,24 @@ class Keyframes(Sampler):
         return cls() if name == "keyframes" else None
 
     def sample(self, video: FrameSource, start: float, end: float) -> "Iterator[Frame]":
-        """Yield the keyframes."""
-        return video.read_selected(KeyframePackets(start if start > 0 else -math.inf, end))
+        """Yield the keyframes.
+
+        Some encoders spread each over many frames (gradual decoder refresh): it is whole only where
+        all before it was decoded, so everything is decoded from the first of these on.
+        """
+        start = start if start > 0 else -math.inf
+        reached = -math.inf
+        for frame in video.read_selected(KeyframePackets(start, end)):
+            if not frame.is_whole:
+                break
+            yield frame
+            reached = frame.t
+        else:
+            return
+        keyframes = frozenset(video.read_times().keyframes)
+        for frame in video.read_selected(GivenTimes(start, end, times=keyframes)):
+            if frame.t > reached and frame.t in keyframes:
+                yield frame
 
     def estimate_frames(self, seconds: float) -> int:
         """Guess by the typical distance of keyframes."""
