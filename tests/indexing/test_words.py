@@ -10,7 +10,7 @@ import pytest
 
 import framefind
 from conftest import content
-from framefind.errors import UsageError
+from framefind.errors import UsageError, VideoError
 from framefind.indexing import decoders, pipeline
 from framefind.indexing.reading import Reading, parse_readings
 from framefind.indexing.words_written import WordsWritten
@@ -51,6 +51,25 @@ def test_subtitles_are_read_with_the_frames(video: Path, tmp_path: Path) -> None
     assert [Reading.parse(one).source for one in row.read] == ["screen", "subtitles"]
     assert library.status().cues == 2
     assert library.index(video.parent).unchanged == 1
+
+
+def test_words_are_read_again_of_a_video_that_went_away_meanwhile(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = framefind.open(tmp_path / "a")
+    away = tmp_path / "away.mkv"
+
+    def lose(*_: object) -> list[Cue]:
+        video.rename(away)
+        raise VideoError(f"{video}: Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DecoderProcess, "subtitles", lose)
+        report = library.index(video.parent, read="subtitles")
+    assert report.unread == {str(video): "Input/output error"}
+    away.rename(video)
+    library.index(video.parent, read="subtitles")
+    assert read(library, video) == BOTH
 
 
 def test_words_come_later_and_a_changed_sidecar_again_without_decoding(

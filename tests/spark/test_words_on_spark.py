@@ -93,6 +93,22 @@ def test_a_task_reads_all_words_of_its_videos(folder: Path, tmp_path: Path) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "reading"), [("a.mkv", "speech/local-dir:/nowhere"), ("away.mkv", "subtitles")]
+)
+def test_words_are_read_again_where_what_they_are_read_with_is_away(
+    folder: Path, tmp_path: Path, name: str, reading: str
+) -> None:
+    tables = Tables.create(tmp_path / "a", {"model": "none"})
+    unread = Unread(str(folder / name), name, 10.0, None, (reading, reading), ())
+    numbers = pa.RecordBatch.from_pydict({"number": [0]})
+    (answer,) = words_task([numbers], [[unread]], IndexOptions.parse(), tables.uri)
+    ((first, second),) = json.loads(answer["answer"][0].as_py())["words"]
+    assert (first["whole"], second["whole"]) == (False, False)
+    assert first["trouble"] == second["trouble"] != ""
+    assert "Assertion" not in first["trouble"]
+
+
 def test_a_library_has_the_words_of_the_local_engine(
     spark: Any, folder: Path, tmp_path: Path, local: framefind.Library
 ) -> None:

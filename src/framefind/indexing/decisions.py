@@ -101,6 +101,14 @@ def is_readable(path: str) -> bool:
         return False
 
 
+def is_final(path: str, error: Exception) -> bool:
+    """Return whether an error is the video's own, so that reading it again would not help.
+
+    Else its store, its disk, or a model that reads it is away, and the video is tried again.
+    """
+    return isinstance(error, VideoError) and is_readable(path)
+
+
 def describe_error(path: str, error: Exception) -> str:
     """Return an error's message without its path, which stands beside it everywhere."""
     return str(error).removeprefix(f"{path}: ")

@@ -12,7 +12,7 @@ from itertools import islice
 
 from framefind.errors import ModelError, StoreError, VideoError
 from framefind.indexing.decide import Catalog
-from framefind.indexing.decisions import Pending, Settled, describe_error, probe
+from framefind.indexing.decisions import Pending, Settled, describe_error, is_final, probe
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.spans import Spans, decode_span, span_seconds
 from framefind.indexing.video_row import Ending
@@ -62,7 +62,7 @@ class Cues:
 class WordsEnded:
     """A source of a pending video of which all cues have been given; `trouble` is for people.
 
-    One that is not `whole`, since its store does not give it any longer, is read again.
+    One that is not `whole`, since something is away that it is read with, is read again.
     """
 
     video_id: str
@@ -201,8 +201,8 @@ class DecoderPool:
                 self._put(Cues(video_id, "subtitles", batch))
             ended = WordsEnded(video_id, "subtitles", worker.partial)
         except (VideoError, StoreError) as error:
-            is_whole = isinstance(error, VideoError)  # what is there was read as far as it can be
-            ended = WordsEnded(video_id, "subtitles", describe_error(path, error), is_whole)
+            trouble = describe_error(path, error)
+            ended = WordsEnded(video_id, "subtitles", trouble, is_final(path, error))
         self._put(ended)
 
     def _read_speech(self, worker: DecoderProcess, pending: Pending, start: float) -> None:
@@ -221,10 +221,9 @@ class DecoderPool:
                         if self._stop.is_set():
                             return
                 ended = WordsEnded(video_id, "speech", worker.partial)
-            except VideoError as error:
-                ended = WordsEnded(video_id, "speech", describe_error(path, error))
-            except (StoreError, ModelError) as error:
-                ended = WordsEnded(video_id, "speech", describe_error(path, error), False)
+            except (VideoError, StoreError, ModelError) as error:
+                trouble = describe_error(path, error)
+                ended = WordsEnded(video_id, "speech", trouble, is_final(path, error))
         self._put(ended)
 
     def _find_cuts(self, worker: DecoderProcess, facts: Facts) -> list[float]:

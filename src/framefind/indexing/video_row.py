@@ -9,10 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from framefind.errors import StoreError
 from framefind.files.names import stored_path
 from framefind.indexing.decide import Catalog
-from framefind.indexing.decisions import Pending, describe_error, is_readable
+from framefind.indexing.decisions import Pending, describe_error, is_final
 from framefind.indexing.words_written import ReadCues, WordsWritten
 from framefind.reports import Report
 from framefind.tables.rows import CueRow, new_segment
@@ -41,8 +40,9 @@ class Ending:
     @classmethod
     def from_error(cls, path: str, error: Exception, fallback: str | None) -> "Ending":
         """Return how a video ended whose decoding raised VideoError or StoreError."""
-        is_away = isinstance(error, StoreError) or not is_readable(path)
-        stopped: Literal["failed", "unreachable"] = "unreachable" if is_away else "failed"
+        stopped: Literal["failed", "unreachable"] = "failed"
+        if not is_final(path, error):
+            stopped = "unreachable"
         return cls(describe_error(path, error), stopped, fallback=fallback)
 
 

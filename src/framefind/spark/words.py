@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from framefind.errors import FramefindError, StoreError
-from framefind.indexing.decisions import Pending, describe_error
+from framefind.errors import FramefindError
+from framefind.indexing.decisions import Pending, describe_error, is_final
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.readers import open_readers
 from framefind.indexing.reading import Reading
@@ -50,7 +50,7 @@ class Unread:
 class ReadWords:
     """What became of a source: its segments with their cues, and what trouble there was.
 
-    One that is not `whole`, since its store does not give it any longer, is read again.
+    One that is not `whole`, since something is away that it is read with, is read again.
     """
 
     video_id: str
@@ -141,7 +141,7 @@ def _read(
                 trouble = worker.partial
             except FramefindError as error:
                 trouble = describe_error(unread.path, error)
-                whole = not isinstance(error, StoreError)
+                whole = is_final(unread.path, error)
             yield reading, cues, trouble, whole
 
 

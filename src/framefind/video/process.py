@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from framefind.errors import NotAVideoError, StoreError, VideoError
+from framefind.errors import FramefindError, NotAVideoError, StoreError, VideoError
 from framefind.processes import python_command
 from framefind.types import Box, Cue
 from framefind.video.facts import Facts
@@ -101,7 +101,11 @@ class DecoderProcess:
         """
         self.path = path
         self.partial = None
-        answer = self._ask({"open": path, "skip_id": skip_id, "decoder": self._decoder})
+        try:
+            answer = self._ask({"open": path, "skip_id": skip_id, "decoder": self._decoder})
+        except FramefindError:
+            self.path = ""
+            raise
         self.fallback = answer["fallback"]
         return Facts(**answer["facts"]), answer["video_id"]
 
