@@ -38,6 +38,7 @@ from framefind.video.decode import Video
 SAMPLERS = ("every=1.0 tiles", "every=1.0 whole", "count=10 tiles", "keyframes tiles")
 SCENE_SPANS = Path(__file__).parent / "support" / "scene_spans.jsonl"
 OVERLAPS = (0.3, 0.5, 0.7)  # intersection over union
+BETWEEN_KEYFRAMES = (50.0, 1.0)  # seconds, at most, in joined clips
 NEIGHBOURS = 5  # frames that are shown for a frame as the query
 
 
@@ -55,8 +56,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         library = evaluate_captions(options.videos, options.model, options.sampler, folder)
-        joined = write_joined_clips(options.videos, folder)
-        evaluate_moments(joined, folder, options.model, options.sampler)
+        for seconds in BETWEEN_KEYFRAMES:
+            print(f"\nkeyframes every {seconds:g} s")
+            joined = write_joined_clips(options.videos, folder, between_keyframes=seconds)
+            evaluate_moments(joined, folder, options.model, options.sampler)
         evaluate_moments(SCENE_SPANS, options.videos / "scenes", options.model, options.sampler)
         evaluate_frames(library, model)
         labelled.table(labelled.results(options.shards, model, neutral), neutral)

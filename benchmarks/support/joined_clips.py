@@ -33,12 +33,13 @@ def write_joined_clips(
     seed: int = 0,
     draw: Draw = lambda picture, clip: None,
     seconds: float = 0.0,
+    between_keyframes: float = 50.0,
 ) -> Path:
     """Join the clips that `captions.jsonl` of `videos` names, in a random order, into `folder`.
 
     Every picture goes through `draw`. The last one of a clip that is shorter than `seconds` stands
-    until then. Returns the path of the joined videos' captions, which have `start` and `end` in
-    seconds.
+    until then; keyframes are at most `between_keyframes` seconds apart. Returns the path of the
+    joined videos' captions, which have `start` and `end` in seconds.
     """
     lines = (videos / "captions.jsonl").read_text("utf-8").split("\n")
     captions = [json.loads(line) for line in lines if line]
@@ -48,7 +49,7 @@ def write_joined_clips(
         group = captions[first : first + CLIPS_PER_VIDEO]
         file = folder / f"{first // CLIPS_PER_VIDEO:02}.mp4"
         clips = {first + at: videos / clip["video"] for at, clip in enumerate(group)}
-        spans = _join(clips, file, draw, seconds)
+        spans = _join(clips, file, draw, seconds, between_keyframes)
         for clip, (start, end) in zip(group, spans, strict=True):
             joined.append({"video": file.name, "texts": clip["texts"], "start": start, "end": end})
     path = folder / "captions.jsonl"
@@ -57,7 +58,7 @@ def write_joined_clips(
 
 
 def _join(
-    clips: dict[int, Path], file: Path, draw: Draw, seconds: float
+    clips: dict[int, Path], file: Path, draw: Draw, seconds: float, between_keyframes: float
 ) -> list[tuple[float, float]]:
     """Write clips one after another; return the start and end of each, in seconds."""
     spans = []
@@ -67,6 +68,7 @@ def _join(
         stream.width = WIDTH
         stream.height = HEIGHT
         stream.pix_fmt = "yuv420p"
+        stream.gop_size = round(between_keyframes * FPS)
         for at, clip in clips.items():
             start = frames / FPS
             for canvas in _hold_last(_letterboxed(clip), round(seconds * FPS)):

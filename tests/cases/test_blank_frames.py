@@ -70,10 +70,17 @@ def test_what_is_blank() -> None:
     noise = np.clip(plain(40, (128, 128)) + rng.normal(0, 4, (128, 128, 1)), 0, 255)
     line = plain(0, (128, 128))
     line[60:64, 20:100] = 200
-    slope = np.repeat(np.linspace(90, 130, 128)[None, :, None], 128, 0) * np.ones(3)
+    slope = np.repeat(np.linspace(30, 230, 128)[None, :, None], 128, 0) * np.ones(3)
+    away = np.hypot(*np.mgrid[-1 : 1 : 128 * 1j, -1 : 1 : 128 * 1j])
+    lamp = np.clip(250 - 70 * away**2, 0, 255)[..., None] * np.ones(3)
+    night = np.clip(slope / 10 + rng.normal(0, 3, (128, 128, 3)), 0, 255)
+    sky = slope * [0.4, 0.6, 1]
+    ball = slope.copy()
+    ball[away < 0.3] = 60
     faint = plain(0, (128, 128))
     faint[32:96, 32:96] = 12
-    views = [plain(0, (128, 128)), plain(255, (128, 128)), noise, line, slope, faint]
+    blank = [plain(0, (128, 128)), plain(255, (128, 128)), noise, slope, lamp, night]
+    views = [*blank, line, faint, sky, ball]
     found = are_blank(np.stack([view.astype(np.uint8) for view in views]))
-    assert found.tolist() == [True, True, True, False, False, False]
+    assert found.tolist() == [True] * len(blank) + [False] * 4
     assert not are_blank(np.stack([scene(seed, 128, 128) for seed in range(20)])).any()

@@ -23,7 +23,7 @@ class Flat:
     is_keyframe: bool = False
 
     def look(self) -> NDArray[np.uint8]:
-        return np.full((4, 4), self.level, np.uint8)
+        return np.full((4, 4, 3), self.level, np.uint8)
 
 
 def find(*levels: int, step: float = 0.1) -> list[float]:
@@ -45,8 +45,28 @@ def test_the_last_frame_may_begin_a_shot() -> None:
 
 
 def test_after_frames_that_were_not_decoded_a_change_is_enough() -> None:
-    assert find(0, 20, 40, 60, 60, step=5.0) == [5.0, 10.0, 15.0]
+    assert find(0, 20, 200, 200, 0, step=5.0) == [10.0, 20.0]
     assert find(0, 20, 40, 60, step=0.2) == []
+
+
+def test_what_moves_while_frames_are_not_decoded_is_no_cut(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    colours = rng.integers(0, 255, (5, 3))
+    wide = np.kron(colours[rng.integers(0, 5, (6, 20))], np.ones((16, 16, 1))).astype(np.uint8)
+    pan = [wide[:, 4 * at : 4 * at + 160] for at in range(40)]
+    other = np.kron(rng.integers(0, 255, (6, 10, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+    path = media.film(
+        tmp_path / "pan.mp4",
+        size=(160, 96),
+        fps=4,
+        pictures=[*pan, *[other] * 8],
+        options={"g": "4", "sc_threshold": "0", "bf": "0"},
+    )
+    worker = DecoderProcess()
+    try:
+        assert read_cuts(worker, path, 0.0, np.inf) == [10.0]
+    finally:
+        worker.close()
 
 
 def test_cuts_are_told_as_they_are_found() -> None:

@@ -4,6 +4,9 @@ A frame begins a shot when it differs from the frame before it by much, and by m
 neighbours differ from theirs, which tells a cut from motion: the idea of PySceneDetect's
 AdaptiveDetector, applied to the mean difference of small pictures. The pictures around a cut must
 stay different, too, which tells it from a flash.
+
+Frames that are far apart have no such neighbours, and what moves may change more in a second than a
+cut does. There, what is seen must have other places and other colours.
 """
 
 from collections import deque
@@ -19,6 +22,11 @@ WINDOW = 2
 _MIN_RATIO = 3.0  # of a cut's change to the mean of its neighbours' (PySceneDetect's threshold)
 _MIN_CHANGE = 15.0  # mean difference of a cut, of 255 (PySceneDetect's threshold)
 _MAX_GAP_SECONDS = 0.5  # frames further apart do not tell motion from a cut
+_MIN_APART = (
+    0.2  # of places times colours, 0 to 2, for a cut between such frames: on 77 real videos,
+)
+# 5% of pairs without a cut, a second apart, reach it, and 99.8% of pairs of two videos
+_LEVELS = 8  # of each of three colours that are counted
 _LOOK_SECONDS = 0.12  # the first frame in each such interval is looked at, and every keyframe
 
 FrameT = TypeVar("FrameT")
@@ -69,6 +77,28 @@ def difference(first: NDArray[np.int16], second: NDArray[np.int16]) -> float:
     return float(np.abs(first - second).mean())
 
 
+def is_far_cut(first: NDArray[np.int16], second: NDArray[np.int16]) -> bool:
+    """Return whether another shot is seen in the second of two small pictures, seconds apart.
+
+    Places are told by the correlation of brightness, colours by the overlap of histograms.
+    """
+    if difference(first, second) < _MIN_CHANGE:
+        return False
+    a, b = (picture.mean(axis=2).ravel() for picture in (first, second))
+    a -= a.mean()
+    b -= b.mean()
+    places = 1 - float(a @ b) / max(1e-6, float(np.linalg.norm(a) * np.linalg.norm(b)))
+    overlap = int(np.minimum(_count_colours(first), _count_colours(second)).sum())
+    return places * (1 - overlap / len(a)) >= _MIN_APART
+
+
+def _count_colours(picture: NDArray[np.int16]) -> NDArray[np.int64]:
+    """Return how many pixels have each colour, of a few levels a channel."""
+    red, green, blue = np.moveaxis(picture * _LEVELS // 256, 2, 0)
+    colours = (red * _LEVELS + green) * _LEVELS + blue
+    return np.bincount(colours.ravel(), minlength=_LEVELS**3)
+
+
 class Decoded(Visible, Protocol):
     """A decoded frame."""
 
@@ -80,7 +110,7 @@ class CutFinder:
     """Finds the cuts among the decoded frames of a video, or of a span of one, as they come.
 
     The first frame begins no shot. Frames that are not decoded leave gaps: after a long one, a
-    frame that differs enough begins a shot, wherever in the gap the cut may be.
+    frame that shows something else begins a shot, wherever in the gap the cut may be.
     """
 
     def __init__(self) -> None:
@@ -100,7 +130,7 @@ class CutFinder:
             self._decide_rest()
         add_step(near, frame.t, frame.look())
         if not is_near:
-            if near[-1].change >= _MIN_CHANGE:
+            if is_far_cut(near[-2].look, near[-1].look):
                 self._cuts.append(frame.t)
             last = near[-1]._replace(change=0.0)
             near.clear()
