@@ -100,7 +100,8 @@ def list_sorted(model: OnnxModel, texts: Texts, things: set[str]) -> dict[str, l
     """Return the sorted pictures of each of `things` that is one common word (one token)."""
     words = [name for name in sorted(things) if len(model.tokenize(name)) == 1]
     nouns = [word for word in words if word[-1] != "s"]
-    return {noun: [i for i, labels in enumerate(texts) if noun in labels[0]] for noun in nouns}
+    spoken = [set(labels[0].split()) for labels in texts]
+    return {noun: [i for i, name in enumerate(spoken) if noun in name] for noun in nouns}
 
 
 def list_captioned(texts: Texts) -> dict[str, list[int]]:
@@ -141,10 +142,17 @@ def measure_order(model: OnnxModel, texts: Texts, vectors: Vectors) -> dict[str,
     return {kind: percent(values) for kind, values in right.items()}
 
 
-def measure_synonyms(model: OnnxModel, vectors: Vectors) -> float:
-    """Return how many of the ten nearest pictures two words for one thing share, percent."""
+def measure_synonyms(model: OnnxModel, vectors: Vectors) -> dict[str, float]:
+    """Return how many of the ten nearest pictures two words for one thing share, percent.
+
+    `different` are the pairs that the tokenizer does not read as the same words.
+    """
     pairs = [model.embed_texts(pair) for pair in QUESTIONS["synonyms"]]
-    return percent([np.isin(*np.argsort(-pair @ vectors.T, 1)[:, :10]) for pair in pairs])
+    shared = [np.isin(*np.argsort(-pair @ vectors.T, 1)[:, :10]).mean() for pair in pairs]
+    differ = [
+        share for share, pair in zip(shared, pairs, strict=True) if (pair[0] != pair[1]).any()
+    ]
+    return {"all": percent(shared), "different": percent(differ), "pairs": len(differ)}
 
 
 def time_best(work: Callable[[], object], rounds: int = 12) -> float:

@@ -140,6 +140,19 @@ REPOSITORY = re.compile(
 """Addresses of this repository's files, as the README needs them on a package index."""
 
 
+def test_diffs_show_the_code_as_it_is() -> None:
+    lines: set[str] = set()
+    checked = 0
+    for _, diff in blocks(ROOT / "docs" / "contributing.md", "diff"):
+        for line in diff.splitlines():
+            if line.startswith("+++ b/"):
+                lines = set((ROOT / line.removeprefix("+++ b/")).read_text("utf-8").splitlines())
+            elif line.startswith("+") and line[1:].strip():
+                assert line[1:] in lines
+                checked += 1
+    assert checked > 50
+
+
 def test_links_lead_somewhere() -> None:
     for document in DOCS:
         text = document.read_text("utf-8")

@@ -17,6 +17,7 @@ from support.samples import Sample, Vectors, pixels, samples
 
 from framefind.models.base import Model
 from framefind.models.confidence import Neutral
+from framefind.types import LIKELY, MAYBE, SURE
 
 SHOWN = 10
 CAPTIONED = [("coco", "train"), ("flickr8k", "test")]  # never trained on, but mini-1 saw Flickr8k
@@ -117,7 +118,7 @@ def by_picture(shards: Path, model: Model, neutral: Neutral) -> dict[str, Result
 
 
 def table(by_kind: dict[str, Results], neutral: Neutral) -> None:
-    """Print how often results of each confidence are right."""
+    """Print how often results of each confidence, and of each word for it, are right."""
     confidences = np.concatenate(
         [neutral.confidence(results.standing).ravel() for results in by_kind.values()]
     )
@@ -128,6 +129,12 @@ def table(by_kind: dict[str, Results], neutral: Neutral) -> None:
         if within.any():
             shares = f"{confidences[within].mean():.0%} | {right[within].mean():.0%}"
             print(f"| {low:.1f} to {low + 0.1:.1f} | {within.sum()} | {shares} |")
+    print("\n| word | results | right |\n|---|---|---|")
+    high = np.inf
+    for word, low in (("sure", SURE), ("likely", LIKELY), ("maybe", MAYBE), ("unlikely", 0.0)):
+        within = (confidences >= low) & (confidences < high)
+        high = low
+        print(f"| {word} | {within.sum()} | {_share(right[within])} |")
     print("\n| queries | first results ≥ 0.5 | right of those | all ten ≥ 0.5 | right of those |")
     print("|---|---|---|---|---|")
     for kind, results in by_kind.items():
@@ -139,9 +146,12 @@ def table(by_kind: dict[str, Results], neutral: Neutral) -> None:
 
 
 def _over(confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> str:
-    over = confidences >= 0.5
-    share = f"{right[over].mean():.0%}" if over.any() else "none"
-    return f"{over.sum()} of {over.size} | {share}"
+    over = confidences >= LIKELY
+    return f"{over.sum()} of {over.size} | {_share(right[over])}"
+
+
+def _share(right: NDArray[np.bool_]) -> str:
+    return f"{right.mean():.0%}" if len(right) else "none"
 
 
 def _embed(model: Model, pool: list[Sample]) -> Vectors:

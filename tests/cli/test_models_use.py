@@ -65,6 +65,20 @@ def test_lengths_have_one_unit(hours: float, text: str) -> None:
     assert models.write_hours(hours) == text
 
 
+def test_use_says_what_stands_in_its_way(monkeypatch, capsys):
+    monkeypatch.setenv("FRAMEFIND_MODEL", "balanced")
+    models.use("mini")
+    told = capsys.readouterr().err
+    assert "$FRAMEFIND_MODEL is set" in told
+    assert "index --reembed" in told
+    monkeypatch.delenv("FRAMEFIND_MODEL")
+    monkeypatch.setattr("framefind.models.registry.check_runtime", lambda name: None)
+    models.use("hf-hub:nobody/nothing")
+    told = capsys.readouterr().err
+    assert "does not know it" in told
+    assert "$FRAMEFIND_MODEL" not in told
+
+
 def test_nothing_is_offered_to_who_has_chosen(tmp_path, monkeypatch, capsys):
     for stream in (sys.stdin, sys.stderr):
         monkeypatch.setattr(stream, "isatty", lambda: True)
@@ -80,9 +94,9 @@ def test_the_first_index_offers_once_and_only_at_a_terminal(tmp_path):
     """Three runs: piped, at a terminal, at a terminal again."""
     (tmp_path / "videos").mkdir()
 
-    def index(name: str, terminal: bool) -> str:
+    def index(name: str, terminal: bool, *more: str) -> str:
         target = str(tmp_path / f"{name}.framefind")
-        arguments = ["index", str(tmp_path / "videos"), "--library", target]
+        arguments = ["index", str(tmp_path / "videos"), "--library", target, *more]
         command = [sys.executable, "-m", "framefind.cli", *arguments]
         if not terminal:
             done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -104,6 +118,7 @@ def test_the_first_index_offers_once_and_only_at_a_terminal(tmp_path):
         return printed.decode()
 
     assert "models use balanced" not in index("piped", False)
+    assert "models use balanced" not in index("planned", True, "--dry-run")
     assert not (folders.data_folder() / "offered-models").exists()
     assert "models use balanced" in index("first", True)
     assert "models use balanced" not in index("second", True)

@@ -134,7 +134,7 @@ def index(
     if model:
         models.print_full_name(model)
     is_new = not opened.exists
-    if is_new and not model and not as_json:
+    if is_new and paths and not (model or as_json or dry_run):
         models.offer_better(opened.uri)
     choice: dict[str, Any] = {
         "model": model,

@@ -171,9 +171,21 @@ def use(name: NameArgument) -> None:
     registry.check_runtime(full)
     # Not its version, which changes with framefind's.
     config.write_setting(config.config_file(), "model", "mini" if name == "mini" else full)
-    show.print_note(f"new libraries use {full} ({config.config_file()})")
+    show.print_note(
+        f"new libraries use {full} ({config.config_file()}); `framefind index --reembed` moves an "
+        "existing one to it"
+    )
+    origin = config.read_settings()["model"].origin
+    if origin.startswith("$"):
+        show.print_note(f"not while {origin} is set, which comes first")
     sizes = [model.gigabytes for model in catalog.known_models() if full in model.names]
-    if sizes and full != catalog.MINI and not registry.is_downloaded(full):
+    if full == catalog.MINI or registry.is_downloaded(full):
+        return
+    if not sizes and not full.startswith("local-dir:"):
+        show.print_note(
+            f"framefind does not know it: `framefind models download {name}` tells if it fits"
+        )
+    elif sizes:
         show.print_note(
             f"the first `index` downloads it, {sizes[0]:.1f} GB; "
             f"`framefind models download {name}` does so now"

@@ -61,7 +61,7 @@ export class Results {
     if (known) return known;
     if (!this.weak && moment.confidence < WEAK) {
       this.weak = true;
-      const words = this.groups.size ? "Less likely" : "Nothing matches well; this comes closest";
+      const words = this.groups.size ? "Weak matches" : "Nothing matches well; this comes closest";
       this.#list(el("p", { class: "divider" }, words));
     } else if (!this.lists.length) {
       this.#list();
