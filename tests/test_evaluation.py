@@ -332,7 +332,7 @@ class TestCommand:
     def test_prints_one_document(self, arguments, shared_library):
         done = CliRunner().invoke(app, [*arguments, "--rank", "sum", "--json"])
         made = json.loads(done.stdout)
-        assert (made["schema"], made["rank"], made["queries"]) == ("framefind/v1", "sum", 1)
+        assert (made["schema"], made["rank"], made["queries"]) == ("framefind/quality/v1", "sum", 1)
         assert made["library"] == shared_library.uri
         assert len(made["missing"]) == 1
 

@@ -109,7 +109,7 @@ class Quality:
         ious = self.ious
         likely = self.likely
         return {
-            "schema": "framefind/v1",
+            "schema": "framefind/quality/v1",
             "library": self.library,
             "model": self.model,
             "rank": self.rank,

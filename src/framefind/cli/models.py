@@ -64,7 +64,7 @@ def list_models(
         return
     rows = _list_rows(seconds)
     if as_json:
-        show.print_json({"schema": "framefind/v1", "models": rows})
+        show.print_json({"schema": "framefind/models/v1", "models": rows})
         return
     if not sys.stdout.isatty():
         show.print_table(_FIELDS, map(_list_fields, rows))
@@ -250,8 +250,8 @@ def benchmark(
     model = registry.load(name, device, precision)
     speeds = measure_speeds(model, seconds)
     if as_json:
-        facts = {"model": model.name, "engine": model.backend}
-        show.print_json({"schema": "framefind/v1", **facts, **speeds})
+        facts = {"model": model.name, "backend": model.backend}
+        show.print_json({"schema": "framefind/speed/v1", **facts, **speeds})
     else:
         images, texts, queries = speeds.values()
         show.print_line(

@@ -135,4 +135,4 @@ def _print(report: "Report") -> None:
 
 
 def _print_json(report: "Report") -> None:
-    show.print_json({"schema": "framefind/v1", **asdict(report)}, indent=None)
+    show.print_json({"schema": "framefind/report/v1", **asdict(report)}, indent=None)

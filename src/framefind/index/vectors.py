@@ -190,10 +190,6 @@ class VectorIndex:
         self.check("vectors", rows)
         return self.vectors[rows].astype(np.float32)
 
-    def views(self, frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the first row and the number of the views of the frames with those ordinals."""
-        return self.frames["first"][frames], self.frames["views"][frames].astype(np.int64)
-
     def rows_of(self, frames: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the rows of all views of some frames, and for each its frame's place in `frames`.
 
