@@ -445,7 +445,8 @@ class TestPlan:
         shutil.copy(clips / "a.mp4", tmp_path / "films" / "copy.mp4")
         before = library.status()
         plan = library.plan([clips, tmp_path / "films"])
-        assert (plan.videos, plan.unchanged, plan.known) == (1, 4, 1)
+        copy = str(tmp_path / "films" / "copy.mp4")
+        assert (plan.videos, plan.unchanged, plan.copied) == (1, 4, [copy])
         assert library.status() == before
 
 

@@ -203,7 +203,11 @@ def print_plan(plan: "Plan", as_json: bool) -> None:
     frames = write_count(plan.frames, "frame")
     words = f"words of {plan.read} to read, " if plan.read else ""
     length = clock(round(3600 * plan.hours))
-    print_line(f"{videos} to index, {length} long, {words}{plan.unchanged} unchanged")
+    known = {"moved": len(plan.moved), "copied": len(plan.copied)}
+    known["failed before (--retry tries again)"] = plan.failed_before
+    known["not videos"] = plan.passed_over
+    others = "".join(f", {count} {what}" for what, count in known.items() if count)
+    print_line(f"{videos} to index, {length} long, {words}{plan.unchanged} unchanged{others}")
     disk = plan.size / 1e6
     minutes = plan.seconds / 60
     print_line(f"about {frames}, {disk:.0f} MB on disk, {minutes:.1f} minutes")

@@ -3,14 +3,13 @@
 import math
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from framefind.errors import NotAVideoError, StoreError, VideoError
 from framefind.files.names import stored_path
 from framefind.files.objects import find_object, is_remote
 from framefind.indexing.reading import Reading
 from framefind.indexing.walk import File
-from framefind.reports import Report
 from framefind.types import Video
 from framefind.video.facts import Facts
 from framefind.video.identity import video_id as find_video_id
@@ -114,7 +113,18 @@ def describe_error(path: str, error: Exception) -> str:
     return str(error).removeprefix(f"{path}: ")
 
 
-def count_settled(settled: Settled, report: Report) -> None:
+class Counts(Protocol):
+    """What is counted of settled files, by a run and by a dry run; see `Report`."""
+
+    unchanged: int
+    moved: list[str]
+    copied: list[str]
+    failed_before: int
+    passed_over: int
+    failed: dict[str, str]
+
+
+def count_settled(settled: Settled, report: Counts) -> None:
     """Count in the report what a settled file is."""
     path = stored_path(settled.file.path)
     match settled.kind:

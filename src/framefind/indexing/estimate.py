@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from framefind.errors import StoreError, VideoError
-from framefind.files.names import stored_path
 from framefind.indexing.decide import Catalog
-from framefind.indexing.decisions import Settled, probe
+from framefind.indexing.decisions import Settled, count_settled, probe
 from framefind.indexing.decoders import DECODER
 from framefind.indexing.options import IndexOptions
 from framefind.indexing.walk import File
@@ -34,7 +33,9 @@ class Plan:
     videos: int = 0
     read: int = 0  # only words are read of them
     unchanged: int = 0
-    known: int = 0  # touched, moved or copied: nothing to decode
+    moved: list[str] = field(default_factory=list)
+    copied: list[str] = field(default_factory=list)
+    failed_before: int = 0
     passed_over: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
@@ -61,7 +62,7 @@ def estimate(files: Sequence[File], catalog: Catalog, model: Model, options: Ind
             settled = catalog.settle_unopened(file)
             decision = settled or catalog.decide(file, probe(worker, file.path))
             if isinstance(decision, Settled):
-                _count_settled(decision, result)
+                count_settled(decision, result)
                 continue
             with contextlib.suppress(VideoError, StoreError):  # the next one may do for the trial
                 trial = trial or _try(worker, model, options)
@@ -84,18 +85,6 @@ def _estimate_frames(row: Video, sampler: Sampler) -> int:
     seconds = row.duration or 0.0
     sampled = sampler.estimate_frames(seconds)
     return min(sampled, max(1, round(seconds * row.fps))) if row.fps else sampled
-
-
-def _count_settled(settled: Settled, result: Plan) -> None:
-    match settled.kind:
-        case "unchanged":
-            result.unchanged += 1
-        case "touched" | "moved" | "copied":
-            result.known += 1
-        case "not a video":
-            result.passed_over += 1
-        case "failed" | "unreachable":
-            result.failed[stored_path(settled.file.path)] = settled.error or "unknown"
 
 
 @dataclass(frozen=True)
