@@ -23,19 +23,43 @@ if TYPE_CHECKING:
         UsageError,
         VideoError,
     )
+    from framefind.evaluation import Answer, Quality
+    from framefind.files.config import Setting
+    from framefind.indexing.estimate import Plan
     from framefind.library import Library, open
-    from framefind.reports import Exported, Progress, Report, Status
-    from framefind.types import Crop, FrameScores, Match, Moment, Page, Query, Video, VideoMoments
+    from framefind.reports import Exported, Offline, Progress, Report, Status, Upkeep
+    from framefind.types import (
+        Crop,
+        Cue,
+        FrameScores,
+        Match,
+        Moment,
+        Page,
+        Query,
+        Video,
+        VideoMoments,
+    )
     from framefind.video.shown import frame
 
 disable_telemetry()
 
-_HOMES = ("errors", "types", "reports", "video.shown", "library")
+_HOMES = (
+    "errors",
+    "types",
+    "reports",
+    "files.config",
+    "video.shown",
+    "library",
+    "evaluation",
+    "indexing.estimate",
+)
 """The modules that the public names are in; the light ones first."""
 
 __version__ = "0.1.0"
 __all__ = [
+    "Answer",
     "Crop",
+    "Cue",
     "Exported",
     "FrameScores",
     "FramefindError",
@@ -45,13 +69,18 @@ __all__ = [
     "ModelError",
     "Moment",
     "NotAVideoError",
+    "Offline",
     "Page",
+    "Plan",
     "Progress",
+    "Quality",
     "Query",
     "QueryError",
     "Report",
+    "Setting",
     "Status",
     "StoreError",
+    "Upkeep",
     "UsageError",
     "Video",
     "VideoError",

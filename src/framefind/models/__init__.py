@@ -5,7 +5,7 @@ are downloaded; `local-dir:/path` is a folder. ONNX Runtime runs what comes as O
 where the extra [torch] is installed, every other checkpoint. docs/models.md describes them.
 """
 
-from framefind.models.base import Model
+from framefind.models.base import Agreement, Model
 from framefind.models.registry import check, download, export, load
 
-__all__ = ["Model", "check", "download", "export", "load"]
+__all__ = ["Agreement", "Model", "check", "download", "export", "load"]

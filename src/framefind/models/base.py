@@ -1,6 +1,7 @@
 """The interface of a model, which everything above sees of it, and what holds for every one."""
 
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -49,6 +50,14 @@ class Model(Hashable, Protocol):
     def tokenize(self, word: str) -> list[str]:
         """Split one word, or a run of symbols, into the tokens that the text encoder reads."""
         ...
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The lowest cosine, less the mean, of an export's vectors with PyTorch's at fp32."""
+
+    images: float
+    texts: float
 
 
 def check_finite(name: str, vectors: NDArray[np.float32]) -> NDArray[np.float32]:

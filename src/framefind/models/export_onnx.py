@@ -6,7 +6,7 @@ The folder that it writes has framefind's own layout, `manifest.json`, and loads
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from framefind.errors import ChoiceError, ModelError
+from framefind.models.base import Agreement
 from framefind.models.layouts.base import ImageEncoder
 from framefind.models.layouts.manifest import read_manifest, write_manifest
 from framefind.models.messages import first_line
@@ -28,14 +29,6 @@ _OPSET = 17
 _TEST_IMAGES = 64
 _TEST_TEXTS = Path(__file__).with_name("backgrounds.json")
 _ODD_TEXTS = ["", "Ünïcode, naïve café", "🎬 a clapperboard", "犬が浜辺を走る", "word " * 200]
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """The lowest cosine, less the mean, of an export's vectors with PyTorch's at fp32."""
-
-    images: float
-    texts: float
 
 
 def export(model: TorchModel, folder: Path, precision: str = "fp32") -> Agreement:

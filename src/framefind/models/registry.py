@@ -10,22 +10,18 @@ from collections.abc import Collection
 from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from framefind.errors import ChoiceError, ModelError
 from framefind.models import backends, catalog
-from framefind.models.base import Model
+from framefind.models.base import Agreement, Model
 from framefind.models.catalog import MINI, full_name
 from framefind.models.devices import INSTALL_TORCH, parse_device
 from framefind.models.layouts import registry as layouts
 from framefind.models.layouts.base import PRECISIONS, Files
 from framefind.models.layouts.manifest import MANIFEST, read_manifest
-
-if TYPE_CHECKING:
-    from framefind.models.export_onnx import Agreement
 
 __all__ = [
     "check",
@@ -286,7 +282,7 @@ def is_downloaded(name: str) -> bool:
     return _find_cached(name, choosers) is not None
 
 
-def export(name: str, folder: str | os.PathLike[str], precision: str = "fp32") -> "Agreement":
+def export(name: str, folder: str | os.PathLike[str], precision: str = "fp32") -> Agreement:
     """Write the encoders of a PyTorch model as ONNX, for `local-dir:` where there is no torch.
 
     `precision` is `fp32`, `fp16` or `int8`. Returns how close the encoders come to the model;
