@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from framefind.errors import QueryError
 from framefind.files import stills
 from framefind.output.json import build_document
 from framefind.search.search import score_frames
 from framefind.search.search import search as search_index
+from framefind.search.search import search_each
 from framefind.server import schemas
 from framefind.server.api.videos import VideoId
 from framefind.server.batching import Batcher
@@ -157,12 +157,7 @@ def _search_all(snapshot: Snapshot, queries: Sequence[Query]) -> Sequence[Page |
     """Return the page of each query, or the QueryError that it raises."""
     if snapshot.index is None or snapshot.model is None:
         return [Page([], 0, query.offset) for query in queries]
-    try:
-        return list(search_index(queries, snapshot.index, snapshot.model))
-    except QueryError as error:
-        if len(queries) == 1:
-            return [error]
-        return [page for query in queries for page in _search_all(snapshot, [query])]
+    return list(search_each(queries, snapshot.index, snapshot.model))
 
 
 def _score_frames(snapshot: Snapshot, video_id: str, query: Query) -> FrameScores:
