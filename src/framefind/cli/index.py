@@ -164,7 +164,7 @@ def index(
     show.print_report(report, as_json)
     if profile:
         show.print_profile(report)
-    if is_new and report.frames and (model or default_model(opened.uri)).startswith("mini"):
+    if is_new and report.frames and not (model or models.is_chosen(opened.uri)):
         show.print_note(_MINI)
     if report.failed:
         raise typer.Exit(3)

@@ -273,14 +273,21 @@ def print_full_name(name: str) -> str:
     return full
 
 
+def is_chosen(library: str) -> bool:
+    """Return whether somebody has chosen the model of new libraries, by a file or a variable."""
+    from framefind.files import config
+
+    return config.read_settings(library)["model"].origin != config.DEFAULT
+
+
 def offer_better(library: str) -> None:
     """Name a better model than `mini`, once, to a person at a terminal; wait for nothing."""
-    from framefind.files import config, folders
+    from framefind.files import folders
     from framefind.models import catalog
 
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return
-    if config.read_settings(library)["model"].origin != config.DEFAULT:
+    if is_chosen(library):
         return  # who has chosen is not asked to
     (better,) = [model for model in catalog.known_models() if model.alias == "balanced"]
     try:

@@ -12,9 +12,8 @@ from starlette.responses import JSONResponse
 
 from framefind.files import stills
 from framefind.output.json import build_document
-from framefind.search.search import score_frames
+from framefind.search.search import score_frames, search_each
 from framefind.search.search import search as search_index
-from framefind.search.search import search_each
 from framefind.server import schemas
 from framefind.server.api.videos import VideoId
 from framefind.server.batching import Batcher
