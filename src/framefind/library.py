@@ -1,4 +1,4 @@
-"""The library, the façade of framefind: every verb of the command line is a method here."""
+"""The library, the façade: each command but serve, mcp, doctor and models is a method here."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence

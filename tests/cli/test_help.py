@@ -44,6 +44,16 @@ def show_help(name: str, columns: int) -> str:
     return done.stdout
 
 
+def test_commands_are_methods_but_for_those_that_the_docs_name() -> None:
+    names = {name.split()[0] for name in COMMANDS if name}
+    assert {name for name in names if not hasattr(framefind.Library, name)} == {
+        "serve",
+        "mcp",
+        "doctor",
+        "models",
+    }
+
+
 @pytest.mark.parametrize(
     ("command", "reason"),
     [

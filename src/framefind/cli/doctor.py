@@ -7,7 +7,9 @@ from framefind.cli.options import DeviceOption, LibraryOption
 
 
 def doctor(library: LibraryOption = None, device: DeviceOption = "auto") -> None:
-    """Check that everything framefind needs works here; nothing is changed or downloaded.
+    """Check that everything framefind needs works here.
+
+    Nothing is downloaded. Videos and libraries are not changed; only caches may be written.
 
     $ framefind doctor
     """

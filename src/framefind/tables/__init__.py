@@ -1,1 +1,1 @@
-"""The Delta tables that are a library: `videos` and `frames`."""
+"""The Delta tables that are a library: `videos`, `frames` and `cues`."""
