@@ -35,7 +35,6 @@ def notebook_html(result: "Moment | Page") -> str | None:
 html_writer: Callable[[Any], str] | None = None
 """Writes that HTML; the library sets it, so that nothing here needs to know how."""
 
-
 CUE_SOURCES = ("subtitles", "speech", "screen")
 """Where words come from: what is beside the picture, what is said, what is written in it."""
 
@@ -223,8 +222,7 @@ class Crop:
 
     def __post_init__(self) -> None:
         """Raise QueryError for a box that is empty or reaches out of the picture."""
-        numbers = len(self.box) == 4 and all(0 <= side <= 1 for side in self.box)
-        if numbers:
+        if len(self.box) == 4 and all(0 <= side <= 1 for side in self.box):
             x, y, width, height = self.box
             if width > 0 and height > 0 and max(x + width, y + height) <= 1 + 1e-6:
                 return
@@ -249,7 +247,6 @@ class Crop:
 
 Image = str | Path | bytes | Moment | Crop
 """What can be searched for by its looks."""
-
 
 _what = partial(arguments.describe, "What to find")
 _which = partial(arguments.describe, "Which results")
@@ -282,7 +279,9 @@ class Query:
     minus: str | Iterable[str] = _what(
         (), "TEXT", "Take this text away; 2:snow counts double.", repeats=True
     )
-    then: str | None = _what(None, "TEXT", "Only moments that this one follows in the same video.")
+    then: str | None = _what(
+        None, "TEXT", "Only moments that are followed, in the same video, by what this text says."
+    )
     within: float = _what(10.0, "TIME", "Longest time from a moment's end to its `then`.")
     in_: str | Iterable[str] = _what(
         (),
@@ -295,7 +294,9 @@ class Query:
     limit: int = _which(10, "N", "Maximum number of results.")
     offset: int = _which(0, "N", "Skip the first N results.")
     by: str = _which("moment", "moment|video", "Find moments, or videos.")
-    rank: str = _which("softmax", "|".join(RANKS), "With `by` video: how its hits make its score.")
+    rank: str = _which(
+        "softmax", "|".join(RANKS), "For `by` video: how a video's score is computed from its hits."
+    )
     min_score: float | None = _which(None, "N", "Lowest score to show (cosine × 100).")
     min_confidence: float | None = _which(None, "N", "Lowest confidence to show (0 to 1).")
     video: PathLike | Iterable[PathLike] = _where(
@@ -391,7 +392,7 @@ class Video:
     cue_segments: list[str] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
     cuts: list[float] | None = None
-    """When shots begin, but for the first; None where a framefind before this column indexed."""
+    """Start times of all shots but the first; None for videos indexed before this column existed."""
 
     @property
     def paths(self) -> list[str]:

@@ -58,7 +58,8 @@ def test_commands_are_methods_but_for_those_that_the_docs_name() -> None:
     ("command", "reason"),
     [
         ("search a red car", 'put the text in quotes: "a red car"'),
-        ("status everything", "too much: everything"),
+        ("status everything", "unexpected argument: everything"),
+        ("status of everything", "unexpected arguments: of everything"),
     ],
 )
 def test_too_many_arguments_are_explained(command: str, reason: str) -> None:

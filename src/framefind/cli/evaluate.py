@@ -20,7 +20,7 @@ def evaluate(
     ],
     rank: Annotated[
         Literal["softmax", "max", "sum"],
-        typer.Option(help="How a video's hits make its score."),
+        typer.Option(help="How a video's score is computed from its hits."),
     ] = "softmax",
     library: LibraryOption = None,
     device: DeviceOption = "auto",

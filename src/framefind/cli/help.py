@@ -34,7 +34,8 @@ class Command(TyperCommand):
         if rest and not ctx.resilient_parsing:
             text = ctx.params.get("text")
             words = printable(" ".join([text, *rest] if text else rest))
-            ctx.fail(f'put the text in quotes: "{words}"' if text else f"too much: {words}")
+            wrong = "unexpected argument" if len(rest) == 1 else "unexpected arguments"
+            ctx.fail(f'put the text in quotes: "{words}"' if text else f"{wrong}: {words}")
         return rest
 
 

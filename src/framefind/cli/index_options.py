@@ -83,7 +83,7 @@ DedupeOption = Annotated[
     bool,
     typer.Option(
         "--dedupe",
-        help="Reuse the vectors of the frame before for one that looks the same.",
+        help="Reuse the previous frame's vectors for a frame that looks the same.",
         rich_help_panel=FRAMES,
     ),
 ]
