@@ -392,7 +392,7 @@ class Video:
     cue_segments: list[str] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
     cuts: list[float] | None = None
-    """Start times of all shots but the first; None for videos indexed before this column existed."""
+    """Start times of shots, but the first; None for videos indexed before this column existed."""
 
     @property
     def paths(self) -> list[str]:
