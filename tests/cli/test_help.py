@@ -16,6 +16,8 @@ from typer.testing import CliRunner
 
 import framefind
 from framefind.cli.main import app
+from framefind.output import export, formats
+from framefind.output.timelines.registry import PLAYLISTS
 
 NEEDS_MORE = ("serve", "watch", "mcp", "evaluate", "models download", "models export")
 """Commands whose examples go on: servers, downloads, or need captions that somebody wrote."""
@@ -124,6 +126,18 @@ def test_a_stranger_reads_it(name: str, columns: int) -> None:
 def test_options_are_grouped(name: str) -> None:
     panels = {getattr(one, "rich_help_panel", None) for one in COMMANDS[name].params}
     assert len(panels) >= 3
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "names"),
+    [
+        ("export", "--to", export.FORMATS),
+        ("search", "--format", (*formats.FORMATS, *PLAYLISTS)),
+    ],
+)
+def test_every_format_is_named(name: str, option: str, names: tuple[str, ...]) -> None:
+    (declared,) = (part for part in COMMANDS[name].params if option in part.opts)
+    assert set(names) <= set(re.findall(r"[\w-]+", declared.help))
 
 
 def test_the_version_in_short() -> None:
