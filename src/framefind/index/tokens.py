@@ -42,6 +42,7 @@ _KOREAN = "\uac00-\ud7a3"
 _MARKS = "\u0300-\u1cff\ua800-\uabff"
 """Beside letters, these blocks hold the vowels that Indic scripts write as marks."""
 _LETTER = f"(?:(?![_{_UNSPACED}{_KOREAN}])[\\w{_MARKS}])"
+# Patterns with these blocks are compiled when they are first used, since that takes 20 ms.
 _PLAIN = f"[{_UNSPACED}{_KOREAN}]|{_LETTER}+"
 _JOINT = (
     r"(?:(?<=[^\W\d_])(?:'(?!(?:ll|re|d)\b)|[.&_/]|-\n?)(?=[^\W\d_])"  # he'll is not hell
@@ -57,7 +58,6 @@ _SYMBOL = f"[{re.escape(SYMBOLS)}]|[^\\x00-\\x7f\\w{_MARKS}]"
 _JOINED = f"[{_UNSPACED}{_KOREAN}]|{_LETTER}+(?:{_JOINT}{_LETTER}+)*|{_SYMBOL}"
 _PART = f"[{_UNSPACED}]+|[{_KOREAN}]+|{_LETTER}+"
 _TERM = f"{_PART}(?:{_LOOSE_JOINT}{_LETTER}+)*|{_SYMBOL}"
-# These are compiled when they are first used, which takes longer than all other imports here.
 
 
 class Token(NamedTuple):

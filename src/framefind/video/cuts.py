@@ -6,7 +6,8 @@ AdaptiveDetector, applied to the mean difference of small pictures. The pictures
 stay different, too, which tells it from a flash.
 
 Frames that are far apart have no such neighbours, and what moves may change more in a second than a
-cut does. There, what is seen must have other places and other colours.
+cut does. There, what is seen must have other places and other colours. In 77 real videos, 5% of the
+pairs of frames a second apart do without a cut between them, and 99.8% of pairs of two videos.
 """
 
 from collections import deque
@@ -22,10 +23,7 @@ WINDOW = 2
 _MIN_RATIO = 3.0  # of a cut's change to the mean of its neighbours' (PySceneDetect's threshold)
 _MIN_CHANGE = 15.0  # mean difference of a cut, of 255 (PySceneDetect's threshold)
 _MAX_GAP_SECONDS = 0.5  # frames further apart do not tell motion from a cut
-_MIN_APART = (
-    0.2  # of places times colours, 0 to 2, for a cut between such frames: on 77 real videos,
-)
-# 5% of pairs without a cut, a second apart, reach it, and 99.8% of pairs of two videos
+_MIN_APART = 0.2  # of places times colours, 0 to 2, for a cut between such frames
 _LEVELS = 8  # of each of three colours that are counted
 _LOOK_SECONDS = 0.12  # the first frame in each such interval is looked at, and every keyframe
 
