@@ -110,11 +110,11 @@ class Library:
         """Index videos: files, or folders at any depth. Idempotent and resumable.
 
         Decodes only new and changed videos; `retry` tries failed ones again. Creates the library
-        if it is missing, with `model`. What is None is as `config` tells. With `dedupe`,
-        near-duplicate frames reuse the vectors of the frame before: True, or how many levels of
-        255 a block may change on average. `decoder` is `auto`, `cpu` or a hardware device of PyAV,
-        such as `cuda`. With `roots`, only files below one of these real paths are read, after links
-        are resolved. `read` are the words that are read as well, of `subtitles`, `screen` and
+        if it is missing, with `model`. An argument that is None takes its value from `config`. With
+        `dedupe`, near-duplicate frames reuse the previous frame's vectors: True, or how many levels
+        of 255 a block may change on average. `decoder` is `auto`, `cpu` or a hardware device of
+        PyAV, such as `cuda`. With `roots`, only files below one of these real paths are read, after
+        links are resolved. `read` are the words that are read as well, of `subtitles`, `screen` and
         `speech`, or `none`. What a video lacks of them is read alone, and other words stay.
 
         Returns what was done with each file; a bad file never stops the run. Raises LibraryError
@@ -274,7 +274,10 @@ class Library:
         return self.vector_index.ask(score)
 
     def words(self, video: str, sources: str | Iterable[str] = ()) -> list[Cue]:
-        """Return the cues of a video (path, name or id) by time. Raises QueryError for no video."""
+        """Return the cues of a video (path, name or id) by time.
+
+        Raises QueryError when no video has that name.
+        """
         return contents.read_words(self.uri, video, sources)
 
     def thumbnails(self, moments: Moment | Iterable[Moment]) -> list[bytes | None]:
@@ -300,7 +303,7 @@ class Library:
 
         `to` is clips, or another format of docs/export.md; `out` the file or folder to write, by
         default in the folder that `config` tells; `how` as in `framefind.output.options.How`. A
-        video that cannot be read is reported. Raises UsageError for what is in the way.
+        video that cannot be read is reported. Raises UsageError when a file exists already.
         """
         from framefind.output.export import export
 
@@ -351,9 +354,9 @@ class Library:
 
         A video goes when its last path goes; files are never touched. With `words`, only what was
         read of these sources goes. With `purge`, what the library stored of it is deleted at once,
-        and nobody else may be writing meanwhile; else `maintain` does so later. `dry_run`: nothing.
-        Raises UsageError for a name that no video has, before anything is forgotten, and
-        LibraryError when another is writing, or to purge an object store.
+        and nobody else may be writing meanwhile; else `maintain` does so later. With `dry_run`,
+        nothing is changed. Raises UsageError for a name that no video has, before anything is
+        forgotten, and LibraryError when another is writing, or to purge an object store.
         """
         patterns = arguments.texts(names, "names")
         return forgetting.remove(self.uri, patterns, words, purge, dry_run)
@@ -383,7 +386,7 @@ class Library:
     def maintain(self) -> Upkeep:
         """Compact the tables and delete what no longer counts and is older than a week.
 
-        Others may be writing meanwhile, as Spark's streams do, but for `index` on this computer.
+        Spark streams may write meanwhile; `index` on this computer may not.
         """
         from framefind.tables import maintenance
 

@@ -41,7 +41,7 @@ def config(library: LibraryOption = None, as_json: JsonOption = False) -> None:
 
 
 def _list_values(name: str, setting: "Setting") -> list[str]:
-    """Return what counts of a setting, a text for each line; tell of one that cannot count."""
+    """Return a setting's values in effect, one per line; print a note for an invalid one."""
     from framefind.errors import UsageError
     from framefind.indexing.reading import parse_readings
 

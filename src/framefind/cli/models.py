@@ -288,7 +288,7 @@ def offer_better(library: str) -> None:
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return
     if is_chosen(library):
-        return  # who has chosen is not asked to
+        return  # a user who has chosen a model gets no offer
     (better,) = [model for model in catalog.known_models() if model.alias == "balanced"]
     try:
         marker = folders.data_folder() / "offered-models"

@@ -62,9 +62,9 @@ class Recogniser:
     def __init__(self, model: str = DEFAULT_MODEL, device: str = "auto", threads: int = 0) -> None:
         """Find a model; one of the hub that is not on this machine is downloaded.
 
-        `device` is as for the models of pictures; what CTranslate2 cannot use is the CPU to it.
-        `threads` bounds the threads of the CPU, 0 takes one per core. Raises ModelError when the
-        extra is missing, or there is no such model or device.
+        `device` is as for the models of pictures; devices that CTranslate2 lacks fall back to the
+        CPU. `threads` bounds the threads of the CPU, 0 takes one per core. Raises ModelError when
+        the extra is missing, or there is no such model or device.
         """
         check_extra()
         self.name = f"{SPEECH}{full_name(model)}"

@@ -1,4 +1,4 @@
-"""Frames of VP8, VP9 and AV1: which keyframes everything after begins anew from, what is hidden.
+"""Frames of VP8, VP9 and AV1: which keyframes reset the decoder, and which frames are hidden.
 
 Their packets come in the order in which they are shown, and a shown keyframe replaces all that
 later frames may refer to. So another encoder's frames can stand before one.
