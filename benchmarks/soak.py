@@ -4,7 +4,7 @@
 
 A library of generated films is indexed and served by `framefind serve`, in a process of its own
 with the default limits. Clients then do one thing after another, each chosen by chance: search by
-text and by picture, ask for frames and clips, play by ranges, have a film copied or encoded anew
+text and by picture, ask for frames and clips, play by ranges, have a film copied or encoded again
 while it plays, go away in the middle of all that, follow the jobs, and have a folder indexed. At
 the end nobody asks for ten seconds. Linux only: it reads /proc.
 """

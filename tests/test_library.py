@@ -401,7 +401,7 @@ class TestIndexFolder:
         assert framefind.open(library.uri).search("a dog", **EVERY) == before
 
     @pytest.mark.parametrize("damage", ["", "{}", "[]", '{"format": 99}'])
-    def test_is_built_anew_when_it_is_damaged(self, library, damage):
+    def test_is_built_again_when_it_is_damaged(self, library, damage):
         before = library.search("a dog", **EVERY)
         Path(library.uri, "index", "manifest.json").write_text(damage)
         assert framefind.open(library.uri).search("a dog", **EVERY) == before

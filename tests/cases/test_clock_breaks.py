@@ -1,4 +1,4 @@
-"""A clock that begins anew or jumps inside a file: times go on rising, and all is reachable."""
+"""A clock that begins again or jumps inside a file: times go on rising, and all is reachable."""
 
 import subprocess
 import sys

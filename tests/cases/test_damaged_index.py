@@ -39,7 +39,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_any_damage_is_built_anew_with_one_line(
+def test_any_damage_is_built_again_with_one_line(
     library: Library, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     expected = ask(library)
@@ -57,11 +57,11 @@ def test_any_damage_is_built_anew_with_one_line(
         lines = [record.getMessage() for record in caplog.records]
         assert len(lines) == 1, (name, lines)
         assert name in lines[0]
-        assert "built anew" in lines[0]
+        assert "built again" in lines[0]
         assert path.parent == Path(library.uri, "index") or not path.exists()
 
 
-def test_missing_files_are_built_anew(library: Library) -> None:
+def test_missing_files_are_built_again(library: Library) -> None:
     expected = ask(library)
     for name in [path.name for path in files(library)]:
         next(path for path in files(library) if path.name == name).unlink()

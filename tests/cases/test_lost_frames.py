@@ -80,7 +80,7 @@ def test_rows_changed_by_others_are_followed(library: Library) -> None:
     assert index.line_of(video_id).t.tolist() == [100, 101, 102, 103, 104, 105]
 
 
-def test_tables_written_anew_by_polars(library: Library, clips: Path) -> None:
+def test_tables_written_again_by_polars(library: Library, clips: Path) -> None:
     before = framefind.open(library.uri).search("a cat").moments
     for name in ("videos", "frames"):
         at = Tables(library.uri).address(name)

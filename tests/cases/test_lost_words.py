@@ -42,7 +42,7 @@ def read(library: Library, name: str) -> list[str]:
 
 
 def find(library: Library) -> set[str]:
-    """Return the names of the videos that a quoted phrase finds, by a library opened anew."""
+    """Return the names of the videos that a quoted phrase finds, by a library opened again."""
     moments = framefind.open(library.uri).search('"laundromat"')
     return {Path(moment.path).name for moment in moments}
 
@@ -99,7 +99,7 @@ def test_a_lost_file_costs_its_words_only_and_is_healed(
     assert captioned.maintain().unreadable == 0
 
 
-def test_a_table_that_is_gone_is_written_anew(captioned: Library, videos: Path) -> None:
+def test_a_table_that_is_gone_is_written_again(captioned: Library, videos: Path) -> None:
     shutil.rmtree(Path(captioned.uri, "cues"))
     assert captioned.status().lost_words == 2
     assert captioned.remove("b.mp4", words="subtitles") == [str(videos / "b.mp4")]

@@ -136,7 +136,7 @@ def test_a_temporary_folder_where_nothing_can_be_written(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(CurrentIndex, "_is_writable", False)
     assert names(tmp_path / "l") == ["one.mp4"]
-    assert len([one for one in caplog.records if "built anew each time" in one.message]) == 1
+    assert len([one for one in caplog.records if "built again each time" in one.message]) == 1
     assert not (tmp_path / "l" / "index").exists()
 
 

@@ -32,7 +32,7 @@ def clip(clips: Path) -> Path:
 
 
 def picture_encoder(folder: Path, seed: int = 1, scale: float = 1.0) -> Path:
-    """The image encoder of a model, written anew with other weights."""
+    """The image encoder of a model, written again with other weights."""
     file = folder / "onnx/vision_model.onnx"
     hubs.image_encoder(file, "pixel_values", "image_embeds", scale=scale)
     graph = onnx.load(file)

@@ -88,7 +88,7 @@ def test_later_videos_are_searched_beside_them_and_then_added(tmp_path):
     assert 40 not in narrowed(index, far)
 
 
-def test_they_are_learnt_anew_when_the_index_has_outgrown_them(tmp_path):
+def test_they_are_learnt_again_when_the_index_has_outgrown_them(tmp_path):
     made = films(60)
     index = write(tmp_path, made[:10])
     ivf.build(index)

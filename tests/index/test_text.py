@@ -239,7 +239,7 @@ class TestSave:
         assert not len(second.find_part("errin"))
         assert first.find("herring").tolist() == [2]  # a reader keeps what it has opened
 
-    def test_it_is_built_anew_when_much_of_it_is_dead(self, tmp_path):
+    def test_it_is_built_again_when_much_of_it_is_dead(self, tmp_path):
         first = TextIndex(save(tmp_path, {"a": ["one"], "b": ["two"]}))
         second = TextIndex(save(tmp_path, {"b": ["two"]}, first))
         assert len(second.cues) == 1

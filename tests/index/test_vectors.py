@@ -104,7 +104,7 @@ class TestRefresh:
         add(tables, {"b": [0.0]})
         assert shown(refresh(folder, tables)) == shown(refresh(tmp_path / "other", tables))
 
-    def test_is_built_anew_when_much_is_dead(self, tables, tmp_path):
+    def test_is_built_again_when_much_is_dead(self, tables, tmp_path):
         add(tables, {"a": [0.0, 1.0], "b": [0.0]})
         refresh(tmp_path / "index", tables)
         tables.publish(removed=["a"])

@@ -197,7 +197,7 @@ class TestAgain:
         (pair,) = [video for video in library.videos() if video.copies]
         assert names([pair.path, *pair.copies]) == ["a.mp4", "z.mp4"]
 
-    def test_changed_files_are_indexed_anew(self, indexed, copied_clips):
+    def test_changed_files_are_indexed_again(self, indexed, copied_clips):
         before = content(indexed)
         write_clip(copied_clips / "a.mp4", [11, 12])
         report = indexed.index(copied_clips, **CHOICE)

@@ -219,7 +219,7 @@ def test_a_wrong_model_or_option_ends_it_at_once(tmp_path, clips, library):
         library.watch(clips, glub="*.mp4")
 
 
-def test_a_library_that_is_deleted_meanwhile_is_not_begun_anew(tmp_path, clips):
+def test_a_library_that_is_deleted_meanwhile_is_not_begun_again(tmp_path, clips):
     folder = tmp_path / "videos"
     folder.mkdir()
     put(clips / "a.mp4", folder / "a.mp4")

@@ -88,7 +88,7 @@ def test_a_damaged_file_counts_again_once_it_is_mended(tables: Tables, memory: P
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"a": 1}', '{"a": {"size": 1}}', "\0"])
-def test_a_memory_that_makes_no_sense_is_written_anew(
+def test_a_memory_that_makes_no_sense_is_written_again(
     tables: Tables, memory: Path, content: str
 ) -> None:
     memory.write_text(content)

@@ -96,7 +96,7 @@ def test_reordered_columns_and_other_kinds_of_text(tables: Tables, table: str) -
     assert visible(tables) == {"a": whole(), "b": whole(), "c": whole()}
 
 
-def test_polars_writes_the_tables_anew(tables: Tables) -> None:
+def test_polars_writes_the_tables_again(tables: Tables) -> None:
     for name in ("videos", "frames"):
         pl.read_delta(tables.address(name)).write_delta(tables.address(name), mode="overwrite")
     publish(tables, "c")

@@ -158,9 +158,9 @@ class Packet:
 
 
 def choice(
-    packets: list[Packet], selection: Selection | None, anew: bool = True
+    packets: list[Packet], selection: Selection | None, closed: bool = True
 ) -> dict[int, bool]:
-    stream = Stream(float, True, lambda packet: anew)
+    stream = Stream(float, True, lambda packet: closed)
     return {
         one.pts or 0: whole for one, whole in select_packets(packets, stream, lambda: selection)
     }
@@ -188,8 +188,8 @@ def test_all_is_decoded_as_long_as_nothing_is_selected() -> None:
     assert choice(TWO, None) == dict.fromkeys(range(20), True)
 
 
-def test_a_group_that_does_not_begin_anew_needs_the_one_before() -> None:
-    assert len(choice(TWO, every(), anew=False)) == 19
+def test_a_group_that_does_not_stand_alone_needs_the_one_before() -> None:
+    assert len(choice(TWO, every(), closed=False)) == 19
     shown_before = [*group(0, 10), Packet(12, True), Packet(11), Packet(10), Packet(13)]
     assert choice(shown_before, every()).keys() >= set(range(10))
 

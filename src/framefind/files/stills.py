@@ -73,7 +73,7 @@ def opened(
         reason = str(error) or type(error).__name__
         raise QueryError(
             f"{name}: the picture cannot be decoded, it is damaged or cut off: {reason}; "
-            "save it anew as PNG or JPEG"
+            "save it again as PNG or JPEG"
         ) from None
 
 

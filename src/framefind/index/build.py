@@ -41,7 +41,7 @@ _OWN_FILE = re.compile(r"[0-9a-f]{32}\.parquet")  # how only framefind names dat
 _CHECKSUMMED = ("frames", "segments", "sums")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
-_MAX_DEAD_SHARE = 0.3  # of the frames; beyond it the index is built anew
+_MAX_DEAD_SHARE = 0.3  # of the frames; beyond it the index is built again
 
 
 class IndexPlaceError(LibraryError):
@@ -52,7 +52,7 @@ def refresh(folder: Path, tables: "Tables", damaged: VectorIndex | None = None) 
     """Bring the index in `folder` up to the tables and open it.
 
     Only segments that are new since the last time are read. If the index is the `damaged` one, it
-    is built anew. Raises IndexPlaceError when there is no room in the folder, or no right to write
+    is built again. Raises IndexPlaceError when there is no room in the folder, or no right to write
     there.
     """
     for tries_left in (2, 1, 0):
@@ -93,7 +93,7 @@ def _refresh(folder: Path, tables: "Tables", damaged: VectorIndex | None) -> Vec
 def _update_text(
     folder: Path, old: VectorIndex | None, tables: "Tables", videos: Sequence["Video"]
 ) -> tuple[SavedText | None, list[str]]:
-    """Return the text index of the videos' cues, written anew if they have changed.
+    """Return the text index of the videos' cues, written again if they have changed.
 
     Returns as well the ids of the videos that have lost words.
     """
@@ -119,10 +119,10 @@ def _open(folder: Path, tables: "Tables", damaged: VectorIndex | None) -> Vector
             raise DamagedIndexError(damaged.damaged)
     except FileNotFoundError as error:
         if error.filename and Path(error.filename).parent != folder:
-            _log.warning("%s is missing: the index is built anew", error.filename)
+            _log.warning("%s is missing: the index is built again", error.filename)
         return None
     except (OSError, ValueError, KeyError, TypeError, EOFError, DamagedIndexError) as error:
-        _log.warning("%s: the index is built anew", error)
+        _log.warning("%s: the index is built again", error)
         return None
     same = (index.fingerprint, index.identity) == (tables.fingerprint, tables.identity)
     return index if same else None

@@ -1,4 +1,4 @@
-"""Checksums of an index's files: what has been damaged is built anew, and never gives an answer.
+"""Checksums of an index's files: what has been damaged is built again, and never gives an answer.
 
 Small files are checked whole when an index is opened. Vectors and their codes, which are large, are
 checked row by row when they are first read: the checksum of a row is the sum of its words, which
@@ -25,7 +25,7 @@ _SALT = np.uint64(0x9E3779B97F4A7C15)  # or a row of zeros would have the checks
 
 
 class DamagedIndexError(LibraryError):
-    """The files of an index are not as they were written; it has to be built anew."""
+    """The files of an index are not as they were written; it has to be built again."""
 
 
 def sum_rows(*columns: NDArray[Any]) -> NDArray[np.uint64]:

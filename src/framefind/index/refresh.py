@@ -151,7 +151,7 @@ class CurrentIndex:
         return read_pictures(self._tables, index, self.folder, keys)
 
     def forget(self) -> None:
-        """Open it anew the next time: another library has taken this one's place."""
+        """Open it again the next time: another library has taken this one's place."""
         self._opened = None
 
     def _find(self, revision: "Revision") -> VectorIndex | None:
@@ -235,7 +235,7 @@ def _temporary(uri: str) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="framefind-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     _log.warning(
-        "neither %s nor the user's cache folder can be written: the index is built anew each time",
+        "neither %s nor the user's cache folder can be written: the index is built again each time",
         uri,
     )
     return folder

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_DEAD_SHARE = 0.3
-"""Of the cues in the files; beyond it they are built anew."""
+"""Of the cues in the files; beyond it they are built again."""
 
 MAX_GAP_SECONDS = 3.0
 """Between two cues over which a sentence may run."""

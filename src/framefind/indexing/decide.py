@@ -77,7 +77,7 @@ class Catalog:
         self._begun: set[str] = set()  # videos that this run decodes
 
     def look_again(self) -> None:
-        """List the folders of sidecars anew, since files may have come."""
+        """List the folders of sidecars again, since files may have come."""
         self._sidecars = Sidecars()
 
     def settle_unopened(self, file: File) -> Settled | None:

@@ -29,7 +29,7 @@ class WordsWritten:
     """
 
     def __init__(self, row: Video, reading: Reading, read_cues: ReadCues = lambda _: ()) -> None:
-        """Go on at `reading.until` with what the row has of the source, or begin anew."""
+        """Go on at `reading.until` with what the row has of the source, or begin again."""
         own_segments = [name for name in row.cue_segments if segment_source(name) == reading.source]
         goes_on = reading.until > -math.inf
         self.reading = reading

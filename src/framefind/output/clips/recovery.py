@@ -1,4 +1,4 @@
-"""Open groups of pictures in H.264: let one begin anew at its keyframe, as if it were closed.
+"""Open groups of pictures in H.264: let one start at its keyframe, as if it were closed.
 
 Such a keyframe is a recovery point: all that is shown from it on can be decoded without what came
 before. It is made an IDR picture, and the frames that are shown before it are left out. From then

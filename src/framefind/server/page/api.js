@@ -84,9 +84,9 @@ export function videos(query, limit, offset, signal) {
   return ask(`videos?${fields}`, { signal });
 }
 
-/** A video's facts, and how to play it from `start` on; `anew`: as a stream that is encoded anew. */
-export const video = (id, start, signal, anew = false) =>
-  ask(`videos/${id}?start=${start.toFixed(3)}${anew ? "&transcode=true" : ""}`, { signal });
+/** A video's facts, and how to play it from `start` on; `encoded`: as a stream that is encoded again. */
+export const video = (id, start, signal, encoded = false) =>
+  ask(`videos/${id}?start=${start.toFixed(3)}${encoded ? "&transcode=true" : ""}`, { signal });
 /** What is said and written in a video, in order of time. */
 export const cues = async (id, signal) => (await ask(`videos/${id}/cues`, { signal })).cues;
 /** The same as WebVTT, for a stream whose clock starts at `offset`. */

@@ -8,10 +8,10 @@ const NEAR = 2; // seconds before a time at which a copied stream may begin
 
 /**
  * A video, and how it is played from `t` on. Streams cannot be sought in, so one that is copied
- * must begin at a keyframe that is near; else it is encoded `anew`, from exactly there on.
+ * must begin at a keyframe that is near; else it is `encoded` again, from exactly there on.
  */
-export async function playable(id, t, signal, anew = false) {
-  const video = await api.video(id, t, signal, anew);
+export async function playable(id, t, signal, encoded = false) {
+  const video = await api.video(id, t, signal, encoded);
   const early = video.stream?.kind === "remux" && t - video.stream.start > NEAR;
   return early ? api.video(id, t, signal, true) : video;
 }
@@ -38,7 +38,7 @@ export class Playback extends EventTarget {
   open(video, t) {
     this.wait(t);
     this.video = video;
-    this.anew = false;
+    this.encoded = false;
     if (!video.stream) {
       this.#missing();
       return;
@@ -119,7 +119,7 @@ export class Playback extends EventTarget {
     await new Promise((later) => setTimeout(later, 150));
     if (signal.aborted) return;
     try {
-      this.video = await playable(this.video.video_id, t, signal, this.anew);
+      this.video = await playable(this.video.video_id, t, signal, this.encoded);
       this.loading = null;
       if (!this.video.stream) return this.#missing();
       this.#load(this.video.stream, t);
@@ -141,8 +141,8 @@ export class Playback extends EventTarget {
     const words = await api.trouble(source);
     if (this.media.getAttribute("src") !== source) return; // another one is played by now
     // Not every browser plays what most do, and not all can be repacked.
-    if (!this.anew && (!words || this.video.stream.kind === "remux")) {
-      this.anew = true;
+    if (!this.encoded && (!words || this.video.stream.kind === "remux")) {
+      this.encoded = true;
       this.#reload(t);
       return;
     }

@@ -21,7 +21,7 @@ export const working = () =>
 /** Something is to be left out, or to follow, or filtered by, but nothing is asked for. */
 export const incomplete = (clear) =>
   state("What shall the moments show?", "What is left out, what follows, and filters on moments need something to act on: type what you look for, or drop a picture.",
-    el("button", { type: "button", class: "quiet", onclick: clear }, "Start anew"));
+    el("button", { type: "button", class: "quiet", onclick: clear }, "Start over"));
 
 /** No video of the library passes the filters. */
 export const none = (clear) =>

@@ -21,7 +21,7 @@ export class Subtitles {
     this.from(offset);
   }
 
-  /** Make the tracks anew for a stream that starts elsewhere. */
+  /** Make the tracks again for a stream that starts elsewhere. */
   from(offset) {
     this.media.replaceChildren(...this.#tracks().map(({ source, language }) =>
       el("track", {

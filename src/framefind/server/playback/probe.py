@@ -59,7 +59,7 @@ def probe(path: str, size: int, modified: int, duration: float | None = None) ->
             return Playable("transcode", why=f"browsers do not show {codec} with {pixels} pixels")
         again = partial(open_container, path, size)
         if has_broken_clock(path, container, video, again, duration):
-            return Playable("transcode", why="its clock begins anew or jumps")
+            return Playable("transcode", why="its clock starts again or jumps")
         if "webm" in formats and _is_webm(path):
             if codec in _WEBM_VIDEO_CODECS and sound in _WEBM_AUDIO_CODECS:
                 return Playable("file", "video/webm")
