@@ -48,7 +48,9 @@ def pause(page: Page) -> None:
 
 
 def colour(page: Page) -> tuple[int, int, int]:
-    """The colour in the middle of the picture that the video shows."""
+    """The colour in the middle of the picture that the video shows, once it is drawn."""
+    until(page, "document.querySelector('#player video').readyState >= 2")
+    page.wait_for_timeout(100)
     red, green, blue = page.evaluate(
         """() => {
             const video = document.querySelector('#player video');
